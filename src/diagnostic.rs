@@ -1,0 +1,207 @@
+//! Diagnostic: one thing that a person should know, where it is, and what to do about it.
+//!
+//! Every failure and every warning of a run is one of these. Stages collect them; nothing is
+//! printed here (see `report.rs`), and nothing decides the exit status but [`Failure`].
+
+use std::cmp::Ordering;
+
+use crate::places::Place;
+use crate::source::{Position, Span};
+
+/// Why a run failed, from the one that a retry may heal to the one that needs most work. Where
+/// several apply, the greatest gives the exit status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Failure {
+    /// A registry could not say for now: rate limited, unreachable, timed out, nonsense.
+    Unavailable,
+    /// A registry refused: 401 or 403 with the credentials there are.
+    Refused,
+    /// An image is proved absent.
+    Absent,
+    /// A policy is not met; a person decides.
+    Policy,
+    /// The input is empty, is not YAML, or holds an invalid reference.
+    Input,
+    /// The call is wrong, or a file can't be read or written.
+    Usage,
+}
+
+impl Failure {
+    /// The exit status, as the README lists them.
+    #[must_use]
+    pub fn status(self) -> u8 {
+        match self {
+            Self::Absent => 1,
+            Self::Usage => 2,
+            Self::Input => 3,
+            Self::Unavailable => 4,
+            Self::Policy => 5,
+            Self::Refused => 6,
+        }
+    }
+}
+
+/// How much a diagnostic matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Severity {
+    /// The run fails.
+    Error(Failure),
+    /// The run goes on.
+    Warning,
+}
+
+/// Where a diagnostic points.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Spot {
+    /// A span of the source with this index, and what stands there.
+    Source {
+        /// Index of the source in the run's input.
+        source: usize,
+        /// What to underline.
+        span: Span,
+        /// The object and field, for the line above the excerpt; may be empty.
+        label: String,
+    },
+    /// A position in a text that can't be shown, as it could not be read.
+    Position(String, Position),
+    /// A whole file.
+    File(String),
+}
+
+impl From<&Place> for Spot {
+    fn from(place: &Place) -> Self {
+        Self::Source { source: place.source, span: place.site.text(), label: place.label() }
+    }
+}
+
+/// One failure or warning.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// Whether the run fails for it, and how.
+    pub severity: Severity,
+    /// What is wrong, with the culprit in backticks; lower case, no final period.
+    pub message: String,
+    /// Where, in the order of the input; empty where it is about no place.
+    pub spots: Vec<Spot>,
+    /// What was tried or seen: a name (`tried`, `note`) and a text.
+    pub notes: Vec<(&'static str, String)>,
+    /// What to do next.
+    pub help: Option<String>,
+}
+
+impl Diagnostic {
+    /// A diagnostic that fails the run.
+    #[must_use]
+    pub fn error(failure: Failure, message: String) -> Self {
+        Self::new(Severity::Error(failure), message)
+    }
+
+    /// A diagnostic that does not.
+    #[must_use]
+    pub fn warning(message: String) -> Self {
+        Self::new(Severity::Warning, message)
+    }
+
+    fn new(severity: Severity, message: String) -> Self {
+        Self { severity, message, spots: Vec::new(), notes: Vec::new(), help: None }
+    }
+
+    /// Adds where it is.
+    #[must_use]
+    pub fn spot(mut self, spot: impl Into<Spot>) -> Self {
+        self.spots.push(spot.into());
+        self
+    }
+
+    /// Adds all the places it is about.
+    #[must_use]
+    pub fn places<'p>(mut self, places: impl IntoIterator<Item = &'p Place>) -> Self {
+        self.spots.extend(places.into_iter().map(Spot::from));
+        self
+    }
+
+    /// Adds what was tried or seen.
+    #[must_use]
+    pub fn note(mut self, name: &'static str, text: impl Into<String>) -> Self {
+        self.notes.push((name, text.into()));
+        self
+    }
+
+    /// Sets what to do next.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// The failure, unless this is a warning.
+    #[must_use]
+    pub fn failure(&self) -> Option<Failure> {
+        match self.severity {
+            Severity::Error(failure) => Some(failure),
+            Severity::Warning => None,
+        }
+    }
+}
+
+/// The failure that decides the exit status; none where there are only warnings.
+#[must_use]
+pub fn verdict(diagnostics: &[Diagnostic]) -> Option<Failure> {
+    diagnostics.iter().filter_map(Diagnostic::failure).max()
+}
+
+/// Sorts by position in the input; what is about no position in it comes first.
+pub fn sort(diagnostics: &mut [Diagnostic]) {
+    diagnostics.sort_by(|a, b| match (position(a), position(b)) {
+        (None, None) => Ordering::Equal,
+        (a, b) => a.cmp(&b),
+    });
+}
+
+fn position(diagnostic: &Diagnostic) -> Option<(usize, Span)> {
+    match diagnostic.spots.first()? {
+        Spot::Source { source, span, .. } => Some((*source, *span)),
+        Spot::Position(..) | Spot::File(_) => None,
+    }
+}
+
+/// A text in backticks, with characters that would move a terminal's cursor escaped.
+#[must_use]
+pub fn quoted(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('`');
+    for c in text.chars() {
+        if c.is_control() { out.extend(c.escape_default()) } else { out.push(c) }
+    }
+    out.push('`');
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_failure_furthest_from_a_retry_decides() {
+        let all = [
+            Failure::Unavailable,
+            Failure::Refused,
+            Failure::Absent,
+            Failure::Policy,
+            Failure::Input,
+            Failure::Usage,
+        ];
+        assert_eq!(all.map(Failure::status), [4, 6, 1, 5, 3, 2]);
+        let diagnostics: Vec<_> =
+            all.iter().map(|&f| Diagnostic::error(f, String::new())).collect();
+        for n in 1..=all.len() {
+            assert_eq!(verdict(&diagnostics[..n]), Some(all[n - 1]));
+        }
+        assert_eq!(verdict(&[Diagnostic::warning(String::new())]), None);
+    }
+
+    #[test]
+    fn control_characters_never_reach_a_terminal() {
+        assert_eq!(quoted("a\u{1b}[31m\nb"), "`a\\u{1b}[31m\\nb`");
+    }
+}

@@ -1,0 +1,480 @@
+//! Images: references, repositories and tags, parsed once and strictly.
+//!
+//! The grammar is that of the distribution project (`reference/regexp.go`), with Docker Hub's
+//! short names completed as `docker` does. Nothing here is ever rebuilt for the manifest: what the
+//! author wrote is kept in [`Written`], and a pin is put into that text.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::digest::Digest;
+
+/// Docker Hub, however it was written.
+pub const DOCKER_HUB: &str = "docker.io";
+
+/// The longest name of a repository, without the registry (distribution, `reference.go`).
+const MAX_PATH: usize = 255;
+
+/// The longest tag (OCI distribution spec 1.1, "Pulling manifests").
+const MAX_TAG: usize = 128;
+
+/// A repository by its full name: a registry host and a path in it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Repository {
+    host: String,
+    path: String,
+}
+
+impl Repository {
+    /// The registry's host and port, in lower case; `docker.io` for Docker Hub.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The path in the registry, `library/nginx` for `nginx`.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+}
+
+impl fmt::Display for Repository {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.host, self.path)
+    }
+}
+
+/// A tag of the form that registries accept.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Tag(String);
+
+impl Tag {
+    /// The tag that a reference without one means.
+    #[must_use]
+    pub fn latest() -> Self {
+        Self("latest".to_owned())
+    }
+}
+
+impl fmt::Display for Tag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A repository and a tag in it: what a registry is asked about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Tagged {
+    /// The repository.
+    pub repository: Repository,
+    /// The tag; `latest` where none was written.
+    pub tag: Tag,
+}
+
+impl fmt::Display for Tagged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.repository, self.tag)
+    }
+}
+
+/// A repository and the digest of a manifest in it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Pinned {
+    /// The repository.
+    pub repository: Repository,
+    /// The tag beside the digest, which no one resolves any more.
+    pub tag: Option<Tag>,
+    /// The digest.
+    pub digest: Digest,
+}
+
+impl fmt::Display for Pinned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.repository)?;
+        if let Some(tag) = &self.tag {
+            write!(f, ":{tag}")?;
+        }
+        write!(f, "@{}", self.digest)
+    }
+}
+
+/// An image reference.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reference {
+    /// Names a tag, or none, which means `latest`.
+    Tagged(Tagged),
+    /// Names a digest.
+    Pinned(Pinned),
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tagged(tagged) => tagged.fmt(f),
+            Self::Pinned(pinned) => pinned.fmt(f),
+        }
+    }
+}
+
+impl FromStr for Reference {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        Ok(Written::from_str(text)?.reference)
+    }
+}
+
+/// How a pin is written behind the name.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum PinForm {
+    /// `name:tag@digest`: a person can still read the version.
+    #[default]
+    TagDigest,
+    /// `name@digest`
+    Digest,
+}
+
+/// A reference together with the text that it was parsed from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    text: String,
+    /// Bytes of the text that are the name: all before the tag or digest.
+    name: usize,
+    reference: Reference,
+}
+
+impl Written {
+    /// The text as it was written.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// What it says.
+    #[must_use]
+    pub fn reference(&self) -> &Reference {
+        &self.reference
+    }
+
+    /// The text with `digest`, the name and the tag as they were written.
+    #[must_use]
+    pub fn pinned(&self, digest: &Digest, form: PinForm) -> String {
+        let kept = match form {
+            PinForm::TagDigest => &self.text,
+            PinForm::Digest => &self.text[..self.name],
+        };
+        format!("{kept}@{digest}")
+    }
+}
+
+impl FromStr for Written {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        check_text(text)?;
+        let (tagged, digest) = match text.split_once('@') {
+            Some((tagged, digest)) => (tagged, Some(digest)),
+            None => (text, None),
+        };
+        // A colon before the last slash belongs to a port.
+        let path = tagged.rfind('/').map_or(0, |slash| slash + 1);
+        let (name, tag) = match tagged[path..].split_once(':') {
+            Some((last, tag)) if !is_ipv6_start(tagged) || path > 0 => {
+                (&tagged[..path + last.len()], Some(tag))
+            }
+            _ => (tagged, None),
+        };
+        let tag = tag.map(|tag| parse_tag(tag, name)).transpose()?;
+        let repository = parse_name(name)?;
+        let reference = match digest {
+            Some("") => return Err(ParseError::new(format!("empty digest after `{tagged}@`"))),
+            Some(digest) => Reference::Pinned(Pinned { repository, tag, digest: digest.parse()? }),
+            None => Reference::Tagged(Tagged { repository, tag: tag.unwrap_or_else(Tag::latest) }),
+        };
+        Ok(Self { name: name.len(), reference, text: text.to_owned() })
+    }
+}
+
+/// Why a text is no reference, tag or digest: says which part is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParseError {
+    message: String,
+}
+
+impl ParseError {
+    pub(crate) fn new(message: String) -> Self {
+        Self { message }
+    }
+}
+
+impl fmt::Display for ParseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for ParseError {}
+
+impl FromStr for Repository {
+    type Err = ParseError;
+
+    /// Parses a name without tag and digest, and completes it.
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        check_text(text)?;
+        parse_name(text)
+    }
+}
+
+/// A host as it is looked up: lower case, and one name for Docker Hub.
+#[must_use]
+pub fn canonical_host(host: &str) -> String {
+    let host = host.to_ascii_lowercase();
+    match host.as_str() {
+        "index.docker.io" | "registry-1.docker.io" => DOCKER_HUB.to_owned(),
+        _ => host,
+    }
+}
+
+fn check_text(text: &str) -> Result<(), ParseError> {
+    if text.is_empty() {
+        return Err(ParseError::new("empty image reference".to_owned()));
+    }
+    if let Some(wrong) = text.chars().find(|c| c.is_whitespace() || c.is_control()) {
+        let text = text.escape_debug();
+        let what = if wrong.is_control() { "a control character" } else { "white space" };
+        return Err(ParseError::new(format!("{what} in `{text}`")));
+    }
+    if let Some((scheme, _)) = text.split_once("://") {
+        return Err(ParseError::new(format!(
+            "`{scheme}://` does not belong into an image reference"
+        )));
+    }
+    Ok(())
+}
+
+fn parse_tag(tag: &str, name: &str) -> Result<Tag, ParseError> {
+    if tag.is_empty() {
+        return Err(ParseError::new(format!("empty tag after `{name}:`")));
+    }
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
+    if let Some(wrong) = tag.chars().find(|&c| !allowed(c)) {
+        return Err(ParseError::new(format!("`{wrong}` is not allowed in tag `{tag}`")));
+    }
+    if tag.starts_with(['.', '-']) {
+        return Err(ParseError::new(format!("tag `{tag}` starts with `{}`", &tag[..1])));
+    }
+    if tag.len() > MAX_TAG {
+        return Err(ParseError::new(format!(
+            "the tag has {} characters, at most {MAX_TAG} are allowed",
+            tag.len()
+        )));
+    }
+    Ok(Tag(tag.to_owned()))
+}
+
+fn parse_name(name: &str) -> Result<Repository, ParseError> {
+    if name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Err(ParseError::new(format!("`{name}` is an image ID, not a name")));
+    }
+    let (host, path) = match name.split_once('/') {
+        Some((first, rest)) if is_host(first) => (first, rest),
+        _ => (DOCKER_HUB, name),
+    };
+    check_host(host)?;
+    check_path(path)?;
+    let host = canonical_host(host);
+    let official = host == DOCKER_HUB && !path.contains('/');
+    let path = if official { format!("library/{path}") } else { path.to_owned() };
+    Ok(Repository { host, path })
+}
+
+/// Whether the first component of a name is a registry's host.
+fn is_host(component: &str) -> bool {
+    component.contains(['.', ':']) || component == "localhost" || is_ipv6_start(component)
+}
+
+fn is_ipv6_start(text: &str) -> bool {
+    text.starts_with('[')
+}
+
+fn check_host(host: &str) -> Result<(), ParseError> {
+    let (name, port) = match host.strip_prefix('[') {
+        Some(rest) => {
+            let Some((address, port)) = rest.split_once(']') else {
+                return Err(ParseError::new(format!("`]` is missing in host `{host}`")));
+            };
+            if address.parse::<std::net::Ipv6Addr>().is_err() {
+                return Err(ParseError::new(format!("`{address}` is no IPv6 address")));
+            }
+            (None, (!port.is_empty()).then(|| port.strip_prefix(':').unwrap_or(port)))
+        }
+        None => match host.split_once(':') {
+            Some((name, port)) => (Some(name), Some(port)),
+            None => (Some(host), None),
+        },
+    };
+    if let Some(port) = port
+        && !port.parse::<u16>().is_ok_and(|port| port > 0)
+    {
+        return Err(ParseError::new(format!("`{port}` is no port in host `{host}`")));
+    }
+    let label = |label: &str| {
+        label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+            && !label.is_empty()
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    match name {
+        Some(name) if !name.split('.').all(label) => {
+            Err(ParseError::new(format!("`{host}` is no host name")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Components of lower-case letters and digits, separated within by `.`, `_`, `__` or dashes.
+fn check_path(path: &str) -> Result<(), ParseError> {
+    if path.len() > MAX_PATH {
+        return Err(ParseError::new(format!(
+            "the repository's name has {} characters, at most {MAX_PATH} are allowed",
+            path.len()
+        )));
+    }
+    for component in path.split('/') {
+        if component.is_empty() {
+            return Err(ParseError::new(format!("empty component in repository `{path}`")));
+        }
+        if let Some(upper) = component.chars().find(char::is_ascii_uppercase) {
+            return Err(ParseError::new(format!("uppercase `{upper}` in repository `{path}`")));
+        }
+        let allowed =
+            |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '_' | '-');
+        if let Some(wrong) = component.chars().find(|&c| !allowed(c)) {
+            return Err(ParseError::new(format!(
+                "`{wrong}` is not allowed in repository `{path}`"
+            )));
+        }
+        let separators = component.split(|c: char| c.is_ascii_alphanumeric()).collect::<Vec<_>>();
+        let outer = [separators.first(), separators.last()].into_iter().flatten();
+        if let Some(separator) = outer.copied().find(|separator| !separator.is_empty()) {
+            return Err(ParseError::new(format!(
+                "`{component}` in repository `{path}` starts or ends with `{separator}`"
+            )));
+        }
+        let valid = |separator: &str| {
+            matches!(separator, "" | "." | "_" | "__") || separator.bytes().all(|byte| byte == b'-')
+        };
+        if let Some(separator) = separators.into_iter().find(|separator| !valid(separator)) {
+            return Err(ParseError::new(format!(
+                "`{separator}` is no separator in repository `{path}`"
+            )));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEX: &str = "1ccb821e1a4edf4cb6b35449e1ec9d03c9098d9a19361a06c0e8f6fc6dd2117a";
+
+    #[test]
+    fn short_names_are_completed_as_docker_does() {
+        for (text, full) in [
+            ("nginx", "docker.io/library/nginx:latest"),
+            ("nginx:1.27", "docker.io/library/nginx:1.27"),
+            ("acme/web:1", "docker.io/acme/web:1"),
+            ("docker.io/nginx:1", "docker.io/library/nginx:1"),
+            ("index.docker.io/acme/web:1", "docker.io/acme/web:1"),
+            ("registry-1.docker.io/library/redis:7", "docker.io/library/redis:7"),
+            ("localhost:5000/a:1", "localhost:5000/a:1"),
+            ("localhost/a", "localhost/a:latest"),
+            ("host:5000/a", "host:5000/a:latest"),
+            ("host:5000", "docker.io/library/host:5000"),
+            ("Quay.IO/a/b/c:V1_x", "quay.io/a/b/c:V1_x"),
+            ("[::1]:5000/a:1", "[::1]:5000/a:1"),
+            ("registry.k8s.io/a__b/c--d/e.f:_x", "registry.k8s.io/a__b/c--d/e.f:_x"),
+        ] {
+            assert_eq!(text.parse::<Reference>().map(|r| r.to_string()).as_deref(), Ok(full));
+        }
+    }
+
+    #[test]
+    fn a_digest_makes_a_reference_pinned() {
+        for (text, full) in [
+            (format!("a@sha256:{HEX}"), format!("docker.io/library/a@sha256:{HEX}")),
+            (format!("a:1@sha256:{HEX}"), format!("docker.io/library/a:1@sha256:{HEX}")),
+            (format!("h:5/a@sha512:{HEX}{HEX}"), format!("h:5/a@sha512:{HEX}{HEX}")),
+        ] {
+            let reference: Reference = text.parse().expect("valid");
+            assert!(matches!(reference, Reference::Pinned(_)), "{text}");
+            assert_eq!(reference.to_string(), full);
+        }
+    }
+
+    #[test]
+    fn errors_name_the_part_that_is_wrong() {
+        let long_tag = format!("a:{}", "t".repeat(129));
+        let long_name = "n/".repeat(128);
+        let upper = format!("a@sha256:{}", HEX.to_uppercase());
+        let md5 = "a@md5:d41d8cd98f00b204e9800998ecf8427e";
+        for (text, message) in [
+            ("", "empty image reference"),
+            ("web:", "empty tag after `web:`"),
+            ("Web:1", "uppercase `W` in repository `Web`"),
+            ("web@sha256:12", "digest `sha256:12` has 2 hex digits, expected 64"),
+            ("web@", "empty digest after `web@`"),
+            ("web@12", "digest `12` has no algorithm"),
+            (
+                md5,
+                "unknown algorithm `md5` in digest `md5:d41d8cd98f00b204e9800998ecf8427e`, expected sha256 or sha512",
+            ),
+            (
+                &upper,
+                &format!(
+                    "`C` is no lower-case hex digit in digest `sha256:{}`",
+                    HEX.to_uppercase()
+                ),
+            ),
+            ("web:v1.16+", "`+` is not allowed in tag `v1.16+`"),
+            ("web:-1", "tag `-1` starts with `-`"),
+            (&long_tag, "the tag has 129 characters, at most 128 are allowed"),
+            (&long_name, "the repository's name has 256 characters, at most 255 are allowed"),
+            ("a//b", "empty component in repository `a//b`"),
+            ("quay.io/", "empty component in repository ``"),
+            ("a/-b", "`-b` in repository `a/-b` starts or ends with `-`"),
+            ("a..b", "`..` is no separator in repository `a..b`"),
+            ("a$b", "`$` is not allowed in repository `a$b`"),
+            ("nginx :1", "white space in `nginx :1`"),
+            ("nginx\n", "a control character in `nginx\\n`"),
+            ("docker://nginx", "`docker://` does not belong into an image reference"),
+            ("-a.io/b", "`-a.io` is no host name"),
+            ("a.io:x/b", "`x` is no port in host `a.io:x`"),
+            ("[::1/b", "`]` is missing in host `[::1`"),
+            ("[1::g]/b", "`1::g` is no IPv6 address"),
+            (HEX, &format!("`{HEX}` is an image ID, not a name")),
+        ] {
+            assert_eq!(text.parse::<Reference>().expect_err(text).to_string(), message);
+        }
+    }
+
+    #[test]
+    fn a_pin_keeps_the_name_as_it_was_written() {
+        let digest: Digest = format!("sha256:{HEX}").parse().expect("valid");
+        for (text, tag_digest, only_digest) in [
+            ("redis:7", "redis:7@", "redis@"),
+            ("redis", "redis@", "redis@"),
+            ("h:5/Redis".to_lowercase().as_str(), "h:5/redis@", "h:5/redis@"),
+            ("docker.io/a:1", "docker.io/a:1@", "docker.io/a@"),
+        ] {
+            let written: Written = text.parse().expect("valid");
+            assert_eq!(
+                written.pinned(&digest, PinForm::TagDigest),
+                format!("{tag_digest}{digest}")
+            );
+            assert_eq!(written.pinned(&digest, PinForm::Digest), format!("{only_digest}{digest}"));
+        }
+    }
+}

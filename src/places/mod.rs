@@ -1,0 +1,228 @@
+//! Places: which nodes of the input are images.
+//!
+//! The structural rule (class `pod`) finds containers in any kind at any depth: every item of a
+//! list called `containers`, `initContainers` or `ephemeralContainers` that is a mapping with a
+//! string `image`, and `image.reference` of the volumes beside such a list. Further classes get
+//! their own rules here and share everything below them.
+//!
+//! Left out on purpose: schemas in custom resource definitions, `.status`, kpt's own kinds and
+//! local configuration, and the patterns of Kyverno policies. Untagged images in the plans of
+//! system-upgrade-controller are not containers and so are no places either.
+
+mod walk;
+
+use std::collections::HashSet;
+use std::fmt;
+use std::rc::Rc;
+
+use crate::diagnostic::{Diagnostic, Failure, Spot, quoted};
+use crate::image::{ParseError, Written};
+use crate::source::{Source, Span};
+use crate::splice::Site;
+use crate::yaml::{Content, Document, NodeId};
+
+use walk::Walk;
+
+/// Which rule found a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Class {
+    /// Containers and image volumes.
+    Pod,
+}
+
+/// The Kubernetes object that a place is in.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Object {
+    /// Group and version.
+    pub api_version: String,
+    /// The kind.
+    pub kind: String,
+    /// The namespace, where one is written.
+    pub namespace: Option<String>,
+    /// The name, or the prefix of a generated one.
+    pub name: String,
+}
+
+impl Object {
+    fn of(document: &Document<'_>, root: NodeId) -> Self {
+        let text = |path: &[&str]| document.string_at(root, path).map(str::to_owned);
+        Self {
+            api_version: text(&["apiVersion"]).unwrap_or_default(),
+            kind: text(&["kind"]).unwrap_or_default(),
+            namespace: text(&["metadata", "namespace"]),
+            name: text(&["metadata", "name"])
+                .or_else(|| text(&["metadata", "generateName"]))
+                .unwrap_or_default(),
+        }
+    }
+
+    fn group(&self) -> &str {
+        self.api_version.split_once('/').map_or("", |(group, _)| group)
+    }
+}
+
+impl fmt::Display for Object {
+    /// `Job capsule-system/capsule-crds`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.kind.is_empty() { "object" } else { &self.kind })?;
+        match &self.namespace {
+            Some(namespace) => write!(f, " {namespace}/{}", self.name),
+            None if self.name.is_empty() => Ok(()),
+            None => write!(f, " {}", self.name),
+        }
+    }
+}
+
+/// What stands at a place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Image {
+    /// A reference.
+    Reference(Written),
+    /// A text that something else will replace before a cluster sees it.
+    Placeholder,
+    /// Neither.
+    Invalid(ParseError),
+}
+
+/// One image place.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// Index of the source in the run's input.
+    pub source: usize,
+    /// Number of the document in its source, from 1.
+    pub document: usize,
+    /// The object it belongs to.
+    pub object: Rc<Object>,
+    /// The container's name, where it has one.
+    pub container: Option<String>,
+    /// The field, from the object's root: `spec.template.spec.containers[0].image`.
+    pub path: String,
+    /// The rule that found it.
+    pub class: Class,
+    /// Where it stands in the source.
+    pub site: Site,
+    /// The whole decoded scalar; what is parsed is this without the line breaks at its end.
+    pub value: String,
+    /// What it says.
+    pub image: Image,
+}
+
+impl Place {
+    /// The text that was parsed: the scalar without the line breaks that end a block.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        reference_text(&self.value)
+    }
+
+    /// Object, container and field, for messages.
+    #[must_use]
+    pub fn label(&self) -> String {
+        match &self.container {
+            Some(name) => format!("{}, container {}, {}", self.object, quoted(name), self.path),
+            None => format!("{}, {}", self.object, self.path),
+        }
+    }
+}
+
+/// What was found in the input.
+#[derive(Debug)]
+pub struct Found {
+    /// The places, in the order of the input.
+    pub places: Vec<Place>,
+    /// How many Kubernetes objects there are: mappings with a `kind`, items of lists included.
+    pub objects: usize,
+    /// What is wrong or worth knowing.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Whether everything could be read.
+    pub complete: bool,
+}
+
+impl Default for Found {
+    fn default() -> Self {
+        Self { places: Vec::new(), objects: 0, diagnostics: Vec::new(), complete: true }
+    }
+}
+
+impl Found {
+    /// Reads a source and adds what is found in it.
+    pub fn read(&mut self, source: &Source, index: usize) {
+        for (n, document) in crate::yaml::documents(source, index).enumerate() {
+            match document {
+                Ok(document) => self.read_document(source, index, n + 1, &document),
+                Err(diagnostic) => {
+                    self.complete = false;
+                    self.diagnostics.push(diagnostic);
+                }
+            }
+        }
+    }
+
+    fn read_document(
+        &mut self,
+        source: &Source,
+        index: usize,
+        number: usize,
+        document: &Document<'_>,
+    ) {
+        let Some(root) = document.root() else { return };
+        let node = document.node(root);
+        if !matches!(node.content, Content::Mapping { .. }) {
+            let span = Span::new(node.span.start, node.span.end.min(node.span.start + 1));
+            let error = Diagnostic::error(
+                Failure::Input,
+                "the input holds no Kubernetes object".to_owned(),
+            )
+            .spot(Spot::Source { source: index, span, label: String::new() })
+            .note(
+                "note",
+                format!(
+                    "document {number} is {}, not a mapping with `kind`",
+                    describe(&node.content)
+                ),
+            )
+            .help("look at what renders it: an error message or a web page may have come instead");
+            self.complete = false;
+            self.diagnostics.push(error);
+            return;
+        }
+        let mut walk = Walk::new(source, index, number, document);
+        let mut roots = vec![root];
+        let mut seen = HashSet::new();
+        while let Some(root) = roots.pop() {
+            if !seen.insert(root) {
+                continue;
+            }
+            let items = list_items(document, root);
+            roots.extend(items.iter().rev().map(|&item| document.target(item)));
+            if document.string_at(root, &["kind"]).is_some() && items.is_empty() {
+                self.objects += 1;
+            }
+            walk.object(root, &items);
+        }
+        walk.finish(self);
+    }
+}
+
+fn describe(content: &Content<'_>) -> &'static str {
+    match content {
+        Content::Sequence(_) => "a list",
+        Content::Mapping { .. } => "a mapping",
+        Content::Scalar { .. } => "a text",
+        Content::Alias(_) | Content::UnknownAlias(_) => "an alias",
+    }
+}
+
+/// The objects of a `List`, or of any kind of list.
+fn list_items(document: &Document<'_>, root: NodeId) -> Vec<NodeId> {
+    let is_list = document.string_at(root, &["kind"]).is_some_and(|kind| kind.ends_with("List"));
+    match document.value(root, "items") {
+        Some(items) if is_list => document.items(items).to_vec(),
+        _ => Vec::new(),
+    }
+}
+
+/// A block scalar ends with line breaks, which are not a part of the reference.
+fn reference_text(value: &str) -> &str {
+    value.trim_end_matches(['\n', '\r'])
+}

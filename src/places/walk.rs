@@ -1,0 +1,405 @@
+//! The search for images in one document: the structural rule, and what aliases do to it.
+//!
+//! Aliases point backwards and their targets are walked where they stand, so nothing is expanded:
+//! the walk is linear in the text, whatever the aliases say.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::rc::Rc;
+
+use super::{Class, Found, Image, Object, Place, reference_text};
+use crate::diagnostic::{Diagnostic, Failure, Spot, quoted};
+use crate::source::{Source, Span};
+use crate::splice::Site;
+use crate::yaml::{Content, Document, NodeId};
+
+/// The keys whose lists hold containers (Kubernetes API, `PodSpec`).
+const CONTAINER_LISTS: [&str; 3] = ["containers", "initContainers", "ephemeralContainers"];
+
+/// Istio's injector replaces this image (istio, `inject.go`).
+const ISTIO_AUTO: &str = "auto";
+
+/// The search in one document.
+pub(super) struct Walk<'d, 's> {
+    source: &'d Source,
+    index: usize,
+    number: usize,
+    document: &'d Document<'s>,
+    /// Every scalar that stands at an image place itself, with the mapping that holds its list.
+    scalars: HashMap<NodeId, NodeId>,
+    /// Every alias through which an image was reached.
+    aliases: HashSet<NodeId>,
+    /// Every list of containers or volumes that was followed.
+    lists: HashSet<NodeId>,
+    places: Vec<Pending>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+/// A place whose site depends on the other places of the document.
+struct Pending {
+    object: Rc<Object>,
+    container: Option<String>,
+    path: String,
+    /// The node at the place: a scalar or an alias.
+    node: NodeId,
+    image: Image,
+}
+
+/// A field of an item of a list of a pod spec.
+struct Field {
+    spec: NodeId,
+    list: &'static str,
+    n: usize,
+    rest: &'static str,
+    item: NodeId,
+}
+
+impl Field {
+    fn path(&self, document: &Document<'_>, root: NodeId) -> String {
+        let list = join(&path(document, root, self.spec), self.list);
+        format!("{list}[{}].{}", self.n, self.rest)
+    }
+}
+
+/// Whose fields are searched.
+struct Owner {
+    root: NodeId,
+    object: Rc<Object>,
+    /// Whether texts may be patterns, and `validate` holds nothing else (Kyverno's policies).
+    has_patterns: bool,
+}
+
+impl<'d, 's> Walk<'d, 's> {
+    pub(super) fn new(
+        source: &'d Source,
+        index: usize,
+        number: usize,
+        document: &'d Document<'s>,
+    ) -> Self {
+        Self {
+            source,
+            index,
+            number,
+            document,
+            scalars: HashMap::new(),
+            aliases: HashSet::new(),
+            lists: HashSet::new(),
+            places: Vec::new(),
+            diagnostics: Vec::new(),
+        }
+    }
+
+    /// Walks everything that belongs to one object, down to the items that are objects.
+    pub(super) fn object(&mut self, root: NodeId, items: &[NodeId]) {
+        let document = self.document;
+        let object = Object::of(document, root);
+        if is_left_alone(document, root, &object) {
+            return;
+        }
+        let has_patterns =
+            object.group() == "kyverno.io" || object.group().ends_with(".kyverno.io");
+        let owner = Owner { root, object: Rc::new(object), has_patterns };
+        let items: HashSet<_> = items.iter().copied().collect();
+        let mut open = vec![root];
+        while let Some(id) = open.pop() {
+            match &document.node(id).content {
+                Content::Sequence(children) => {
+                    open.extend(children.iter().filter(|child| !items.contains(child)));
+                }
+                Content::Mapping { entries, .. } => {
+                    self.pod_spec(&owner, id);
+                    let walked = entries.iter().filter(|(key, _)| {
+                        let key = document.string(*key).unwrap_or_default();
+                        !(key == "status" && id == root || key == "validate" && has_patterns)
+                    });
+                    open.extend(walked.map(|&(_, value)| value));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Applies the structural rule to one mapping.
+    fn pod_spec(&mut self, owner: &Owner, spec: NodeId) {
+        let document = self.document;
+        let mut is_pod_spec = false;
+        // Lists that are merged in are found where they stand, in a mapping of their own.
+        for &(name, list) in document.entries(spec) {
+            let Some(key) =
+                CONTAINER_LISTS.into_iter().find(|key| document.string(name) == Some(key))
+            else {
+                continue;
+            };
+            is_pod_spec |=
+                matches!(document.node(document.target(list)).content, Content::Sequence(_));
+            for (n, &item) in self.follow(list).iter().enumerate() {
+                self.note_aliases(item);
+                for image in document.values(item, "image") {
+                    let field = Field { spec, list: key, n, rest: "image", item };
+                    self.image(owner, &field, image);
+                }
+            }
+        }
+        if is_pod_spec {
+            self.image_volumes(owner, spec);
+        }
+    }
+
+    /// Images that a pod mounts (Kubernetes API, `ImageVolumeSource`).
+    fn image_volumes(&mut self, owner: &Owner, spec: NodeId) {
+        let document = self.document;
+        for volumes in document.values(spec, "volumes") {
+            for (n, &item) in self.follow(volumes).iter().enumerate() {
+                self.note_aliases(item);
+                for image in document.values(item, "image") {
+                    self.note_aliases(image);
+                    for reference in document.values(image, "reference") {
+                        let field =
+                            Field { spec, list: "volumes", n, rest: "image.reference", item };
+                        self.image(owner, &field, reference);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The items of a list, once: a list that was reached before, through another alias, has given
+    /// its places then.
+    fn follow(&mut self, list: NodeId) -> &'d [NodeId] {
+        self.note_alias(list);
+        let first = self.lists.insert(self.document.target(list));
+        if first { self.document.items(list) } else { &[] }
+    }
+
+    fn note_alias(&mut self, id: NodeId) {
+        match self.document.node(id).content {
+            Content::Alias(_) => {
+                self.aliases.insert(id);
+            }
+            Content::UnknownAlias(_) => self.dangling(id),
+            _ => {}
+        }
+    }
+
+    /// Notes the alias that `id` is, and those that its merge keys take in.
+    fn note_aliases(&mut self, id: NodeId) {
+        self.note_alias(id);
+        for mapping in self.document.with_merged(id) {
+            for value in self.document.merge_values(mapping) {
+                self.note_alias(value);
+                for &item in self.document.items(value) {
+                    self.note_alias(item);
+                }
+            }
+        }
+    }
+
+    /// A node that is no place, with its path from the document's root.
+    fn spot(&self, id: NodeId) -> Spot {
+        let document = self.document;
+        let root = document.root().expect("a document with nodes has a root");
+        let label = format!("{}, {}", Object::of(document, root), path(document, root, id));
+        Spot::Source { source: self.index, span: document.node(id).span, label }
+    }
+
+    fn dangling(&mut self, id: NodeId) {
+        let document = self.document;
+        let span = document.node(id).span;
+        let message = format!(
+            "{} has no anchor in this document, and an image depends on it",
+            quoted(self.source.slice(span))
+        );
+        self.diagnostics.push(
+            Diagnostic::error(Failure::Input, message)
+                .spot(self.spot(id))
+                .help("write the value out; Helm 4 separates anchors from aliases when it takes a `List` apart"),
+        );
+    }
+
+    fn image(&mut self, owner: &Owner, field: &Field, node: NodeId) {
+        let document = self.document;
+        self.note_alias(node);
+        let Some(value) = document.string(node) else { return };
+        let text = reference_text(value);
+        if text.is_empty() || owner.has_patterns && is_pattern(text) {
+            return;
+        }
+        let image = if is_placeholder(text)
+            || text == ISTIO_AUTO && asks_for_injection(document, field.spec)
+        {
+            Image::Placeholder
+        } else {
+            text.parse().map_or_else(Image::Invalid, Image::Reference)
+        };
+        if document.target(node) == node {
+            self.scalars.entry(node).or_insert(field.spec);
+        }
+        self.places.push(Pending {
+            object: owner.object.clone(),
+            container: document.string_at(field.item, &["name"]).map(str::to_owned),
+            path: field.path(document, owner.root),
+            node,
+            image,
+        });
+    }
+
+    /// Settles where each place is edited, and warns where an edit changes what is no image.
+    pub(super) fn finish(mut self, found: &mut Found) {
+        let document = self.document;
+        self.diagnostics.extend(self.side_effects());
+        if self.diagnostics.iter().all(|diagnostic| diagnostic.failure().is_none()) {
+            self.diagnostics.extend(self.unknown_alias());
+        }
+        found.diagnostics.append(&mut self.diagnostics);
+        self.places.sort_by_key(|pending| document.node(document.target(pending.node)).span);
+        for pending in self.places {
+            let target = document.target(pending.node);
+            let node = document.node(target);
+            let Content::Scalar { text, style, .. } = &node.content else {
+                continue;
+            };
+            let site = if target == pending.node || self.scalars.contains_key(&target) {
+                Site::of_scalar(self.source, node.span, *style, reference_text(text))
+            } else {
+                Site::of_alias(document.node(pending.node).span)
+            };
+            found.places.push(Place {
+                source: self.index,
+                document: self.number,
+                object: pending.object,
+                container: pending.container,
+                path: pending.path,
+                class: Class::Pod,
+                site,
+                value: text.to_string(),
+                image: pending.image,
+            });
+        }
+    }
+
+    /// An alias without an anchor that no image depends on: the document goes through.
+    fn unknown_alias(&self) -> Option<Diagnostic> {
+        let document = self.document;
+        let is_unknown =
+            |id: &NodeId| matches!(document.node(*id).content, Content::UnknownAlias(_));
+        let span = document.node(document.ids().find(is_unknown)?).span;
+        let message = format!("{} has no anchor in this document", quoted(self.source.slice(span)));
+        Some(
+            Diagnostic::warning(message)
+                .spot(Spot::Source { source: self.index, span, label: String::new() })
+                .note("note", "no image depends on it; it is written as it came"),
+        )
+    }
+
+    /// Aliases whose value changes with an image although they are none themselves.
+    fn side_effects(&self) -> Vec<Diagnostic> {
+        let document = self.document;
+        let tagged: BTreeMap<Span, NodeId> = self
+            .places
+            .iter()
+            .filter(|pending| matches!(&pending.image, Image::Reference(_)))
+            .filter_map(|pending| {
+                let node = document.target(pending.node);
+                Some((document.node(node).span, *self.scalars.get(&node)?))
+            })
+            .collect();
+        let mut warnings = Vec::new();
+        if tagged.is_empty() {
+            return warnings;
+        }
+        for id in document.ids() {
+            let Content::Alias(target) = document.node(id).content else {
+                continue;
+            };
+            let anchored = document.node(target).span;
+            let changed = tagged.range(Span::new(anchored.start, anchored.start)..).next();
+            let Some((&scalar, &spec)) = changed else {
+                continue;
+            };
+            // An alias of the whole pod spec, or of more, is a place wherever it stands.
+            let whole = anchored.contains(document.node(spec).span);
+            if !anchored.contains(scalar) || whole || self.aliases.contains(&id) {
+                continue;
+            }
+            let span = document.node(id).span;
+            let message = format!(
+                "{} is no image, but changes with the image that it is an alias of",
+                quoted(self.source.slice(span))
+            );
+            warnings.push(
+                Diagnostic::warning(message)
+                    .spot(self.spot(id))
+                    .note(
+                        "note",
+                        format!("the image is on line {}", self.source.position(scalar.start).line),
+                    )
+                    .help("write one of the two out if they are not to change together"),
+            );
+        }
+        warnings
+    }
+}
+
+/// Objects that no cluster runs images of, or that describe rather than hold them.
+fn is_left_alone(document: &Document<'_>, root: NodeId, object: &Object) -> bool {
+    const LOCAL_CONFIG: [&str; 3] =
+        ["metadata", "annotations", "config.kubernetes.io/local-config"];
+    let group = object.group();
+    object.kind == "CustomResourceDefinition"
+        || group == "kpt.dev"
+        || group.ends_with(".kpt.dev")
+        || document.string_at(root, &LOCAL_CONFIG) == Some("true")
+}
+
+/// Whether the pod that has this spec asks Istio to put a proxy in.
+fn asks_for_injection(document: &Document<'_>, spec: NodeId) -> bool {
+    let Some(pod) = document.node(spec).parent else {
+        return false;
+    };
+    ["labels", "annotations"].iter().any(|holder| {
+        document.string_at(pod, &["metadata", holder, "sidecar.istio.io/inject"]) == Some("true")
+            || document.string_at(pod, &["metadata", holder, "inject.istio.io/templates"]).is_some()
+    })
+}
+
+/// Text that a later step fills in: shell and OpenShift variables, Tekton and kustomize variables,
+/// templates, words in angle brackets, ko's import paths.
+fn is_placeholder(text: &str) -> bool {
+    let angle = text.split_once('<').is_some_and(|(_, rest)| rest.contains('>'));
+    text.starts_with("ko://") || ["${", "$(", "{{"].iter().any(|mark| text.contains(mark)) || angle
+}
+
+/// A pattern of a Kyverno policy (kyverno, "Operators" and "Wildcards").
+fn is_pattern(text: &str) -> bool {
+    text.contains(['*', '?', '!', '|', '&', '<', '>'])
+}
+
+/// The path of a node below `root`, as kubectl writes paths.
+fn path(document: &Document<'_>, root: NodeId, id: NodeId) -> String {
+    let mut steps = Vec::new();
+    let mut at = document.node(id);
+    let end = document.node(root);
+    while !std::ptr::eq(at, end)
+        && let Some(parent) = at.parent
+    {
+        steps.push(match document.entries(parent).get(at.position) {
+            Some(&(key, _)) => document.string(key).unwrap_or("?").to_owned(),
+            None => format!("[{}]", at.position),
+        });
+        at = document.node(parent);
+    }
+    steps.iter().rev().fold(String::new(), |path, step| join(&path, step))
+}
+
+fn join(path: &str, step: &str) -> String {
+    let simple = !step.is_empty()
+        && step.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
+    if step.starts_with('[') {
+        format!("{path}{step}")
+    } else if !simple {
+        format!("{path}['{}']", step.escape_debug())
+    } else if path.is_empty() {
+        step.to_owned()
+    } else {
+        format!("{path}.{step}")
+    }
+}

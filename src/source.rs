@@ -1,0 +1,234 @@
+//! Source: one input text, kept exactly as it came, and positions in it.
+//!
+//! Owns the bytes (byte order mark, CRLF and a missing final newline included) and the step from
+//! byte offsets to lines and columns. Refuses what no Kubernetes tool reads: text that is not
+//! UTF-8, UTF-16, and NUL bytes.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use crate::diagnostic::{Diagnostic, Failure, Spot};
+
+/// A range of bytes in a [`Source`]; the end is exclusive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Span {
+    /// Offset of the first byte.
+    pub start: usize,
+    /// Offset after the last byte.
+    pub end: usize,
+}
+
+impl Span {
+    /// The span from `start` up to but not including `end`.
+    #[must_use]
+    pub fn new(start: usize, end: usize) -> Self {
+        Self { start, end }
+    }
+
+    /// Whether `other` lies within this span.
+    #[must_use]
+    pub fn contains(self, other: Self) -> bool {
+        self.start <= other.start && other.end <= self.end
+    }
+}
+
+/// A place in a text as people count it: both from 1, the column in characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position {
+    /// The line, from 1.
+    pub line: usize,
+    /// The column in characters, from 1.
+    pub column: usize,
+}
+
+/// Where a source came from, and where its new text may go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// Standard input, called `-` in reports.
+    Stdin,
+    /// A file.
+    File(PathBuf),
+}
+
+impl Origin {
+    /// The file's path, unless this is standard input.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Stdin => None,
+            Self::File(path) => Some(path),
+        }
+    }
+
+    /// How messages call it: `<stdin>`, or the path as it was given.
+    #[must_use]
+    pub fn display_name(&self) -> String {
+        self.path().map_or_else(|| "<stdin>".to_owned(), |path| path.display().to_string())
+    }
+
+    /// How machine-readable reports call it: `-`, or the path as it was given.
+    #[must_use]
+    pub fn report_name(&self) -> String {
+        self.path().map_or_else(|| "-".to_owned(), |path| path.display().to_string())
+    }
+}
+
+/// One input text.
+#[derive(Debug)]
+pub struct Source {
+    origin: Origin,
+    text: String,
+    line_starts: OnceLock<Vec<usize>>,
+}
+
+impl Source {
+    /// Takes the bytes as they came from `origin`.
+    ///
+    /// # Errors
+    /// Text that is not UTF-8, starts with the byte order mark of UTF-16, or holds a NUL byte: with
+    /// the position of the first byte that is wrong.
+    pub fn new(origin: Origin, bytes: Vec<u8>) -> Result<Self, Diagnostic> {
+        if bytes.starts_with(&[0xFF, 0xFE]) || bytes.starts_with(&[0xFE, 0xFF]) {
+            return Err(unreadable(&origin, &bytes, 0, "the input is UTF-16")
+                .help("save it as UTF-8, which is what kubectl and Helm read"));
+        }
+        let text = match String::from_utf8(bytes) {
+            Ok(text) => text,
+            Err(error) => {
+                let at = error.utf8_error().valid_up_to();
+                let bytes = error.into_bytes();
+                let message = format!("the input is not UTF-8: byte 0x{:02x}", bytes[at]);
+                return Err(unreadable(&origin, &bytes, at, &message)
+                    .help("save it as UTF-8, which is what kubectl and Helm read"));
+            }
+        };
+        if let Some(at) = text.find('\0') {
+            return Err(unreadable(&origin, text.as_bytes(), at, "the input holds a NUL byte")
+                .help("this is no YAML text; look at what writes it"));
+        }
+        Ok(Self { origin, text, line_starts: OnceLock::new() })
+    }
+
+    /// Where the text came from.
+    #[must_use]
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// The whole text.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The text of `span`.
+    ///
+    /// # Panics
+    /// If the span is not one of this source.
+    #[must_use]
+    pub fn slice(&self, span: Span) -> &str {
+        &self.text[Range::from(span)]
+    }
+
+    /// Line and column of a byte offset; an offset behind the end is the end.
+    #[must_use]
+    pub fn position(&self, offset: usize) -> Position {
+        let offset = offset.min(self.text.len());
+        let starts = self.line_starts();
+        let line = starts.partition_point(|&start| start <= offset);
+        let before = &self.text.as_bytes()[starts[line - 1]..offset];
+        Position { line, column: 1 + characters(before) }
+    }
+
+    /// The lines that `span` touches, without the last line break, and the number of the first.
+    #[must_use]
+    pub fn lines_of(&self, span: Span) -> (Span, usize) {
+        let starts = self.line_starts();
+        let first = starts.partition_point(|&start| start <= span.start);
+        let last = starts.partition_point(|&start| start < span.end.max(span.start + 1)).max(first);
+        let end = starts.get(last).copied().unwrap_or(self.text.len());
+        let start = starts[first - 1];
+        let end = start + self.text[start..end].trim_end_matches(['\n', '\r']).len();
+        (Span::new(start, end), first)
+    }
+
+    /// Offsets of the first byte of every line. A lone CR breaks a line too (YAML 1.2.2, 5.4).
+    fn line_starts(&self) -> &[usize] {
+        self.line_starts.get_or_init(|| line_starts(self.text.as_bytes()))
+    }
+}
+
+impl From<Span> for Range<usize> {
+    fn from(span: Span) -> Self {
+        span.start..span.end
+    }
+}
+
+fn line_starts(bytes: &[u8]) -> Vec<usize> {
+    let breaks = bytes
+        .iter()
+        .enumerate()
+        .filter(|&(at, &byte)| byte == b'\n' || byte == b'\r' && bytes.get(at + 1) != Some(&b'\n'));
+    std::iter::once(0).chain(breaks.map(|(at, _)| at + 1)).collect()
+}
+
+/// Counts the characters of UTF-8 text; a byte order mark is none.
+fn characters(bytes: &[u8]) -> usize {
+    let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
+    bytes.iter().filter(|&&byte| byte & 0xC0 != 0x80).count()
+}
+
+fn unreadable(origin: &Origin, bytes: &[u8], at: usize, message: &str) -> Diagnostic {
+    let starts = line_starts(&bytes[..at]);
+    let line = starts.len();
+    let column = 1 + characters(&bytes[starts[line - 1]..at]);
+    Diagnostic::error(Failure::Input, message.to_owned())
+        .spot(Spot::Position(origin.display_name(), Position { line, column }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source(text: &str) -> Source {
+        Source::new(Origin::Stdin, text.as_bytes().to_vec()).expect("valid text")
+    }
+
+    #[test]
+    fn positions_count_characters_and_every_kind_of_line_break() {
+        let text = "\u{feff}a: 1\r\nb: ä€x\rc: 2\n";
+        for (needle, line, column) in [("a:", 1, 1), ("b:", 2, 1), ("x", 2, 6), ("c:", 3, 1)] {
+            let at = text.find(needle).expect("needle in text");
+            assert_eq!(source(text).position(at), Position { line, column }, "{needle}");
+        }
+        assert_eq!(source(text).position(9999), Position { line: 4, column: 1 });
+    }
+
+    #[test]
+    fn lines_of_a_span_come_without_their_last_break() {
+        let text = "one\r\ntwo\nthree";
+        for (range, lines, first) in
+            [(0..1, "one", 1), (5..8, "two", 2), (1..10, text, 1), (9..14, "three", 3)]
+        {
+            let (span, line) = source(text).lines_of(Span::new(range.start, range.end));
+            assert_eq!((&text[Range::from(span)], line), (lines, first));
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_refused_with_their_position() {
+        for (bytes, message, line, column) in [
+            (&b"a: 1\nb: \xff"[..], "the input is not UTF-8: byte 0xff", 2, 4),
+            (b"\xff\xfea\0", "the input is UTF-16", 1, 1),
+            ("ä: \0".as_bytes(), "the input holds a NUL byte", 1, 4),
+        ] {
+            let error = Source::new(Origin::Stdin, bytes.to_vec()).expect_err("refused");
+            assert_eq!(error.message, message);
+            assert_eq!(
+                error.spots,
+                [Spot::Position("<stdin>".to_owned(), Position { line, column })]
+            );
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! Splice: where a reference stands in the text, and how a pin gets there without touching
+//! anything else.
+//!
+//! Text is inserted rather than replaced wherever that is possible. [`apply`] proves its own
+//! work: it reads input and output again and gives the output out only when they are the same
+//! YAML but for the edited scalars.
+
+use std::borrow::Cow;
+
+use crate::source::{Source, Span};
+use crate::yaml::{self, Changed, Style};
+
+/// Where a reference stands in a source, and in which notation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Site {
+    node: Span,
+    form: Form,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// The reference stands in the source letter by letter, at this span.
+    Verbatim(Span),
+    /// Between double quotes, with escapes: what is between the quotes.
+    Escaped(Span),
+    /// An alias, in whose stead the reference is written.
+    Alias,
+    /// In a notation that no edit was proved right for (a plain scalar over several lines, say).
+    Unknown,
+}
+
+impl Site {
+    /// Finds `reference` in a scalar that is written at `node` in `style`.
+    #[must_use]
+    pub fn of_scalar(source: &Source, node: Span, style: Style, reference: &str) -> Self {
+        let raw = source.slice(node);
+        let form = match style {
+            Style::Plain | Style::Block => verbatim(raw, node.start, reference),
+            Style::SingleQuoted | Style::DoubleQuoted => match inner(node, raw) {
+                Some((inner, text)) if text == reference => Form::Verbatim(inner),
+                Some((inner, _)) if style == Style::DoubleQuoted => Form::Escaped(inner),
+                _ => Form::Unknown,
+            },
+        };
+        Self { node, form }
+    }
+
+    /// The place of an alias whose own scalar is no image and must not change.
+    #[must_use]
+    pub fn of_alias(node: Span) -> Self {
+        Self { node, form: Form::Alias }
+    }
+
+    /// The span of the whole scalar or alias.
+    #[must_use]
+    pub fn node(self) -> Span {
+        self.node
+    }
+
+    /// The span of the reference itself, as near as it can be told: messages point here.
+    #[must_use]
+    pub fn text(self) -> Span {
+        match self.form {
+            Form::Verbatim(span) | Form::Escaped(span) => span,
+            Form::Alias | Form::Unknown => self.node,
+        }
+    }
+
+    /// The edit that makes `before` into `after` here; none where it can't be proved right.
+    /// `value` is the whole decoded scalar, which may go on with line breaks behind `before`.
+    #[must_use]
+    pub fn edit(self, value: &str, before: &str, after: &str) -> Option<Edit> {
+        let kept = before.bytes().zip(after.bytes()).take_while(|(old, new)| old == new).count();
+        let (span, insert) = match self.form {
+            Form::Verbatim(span) => (Span::new(span.start + kept, span.end), &after[kept..]),
+            Form::Escaped(inner) if kept == before.len() => {
+                (Span::new(inner.end, inner.end), &after[kept..])
+            }
+            Form::Escaped(inner) => (inner, after),
+            Form::Alias => (self.node, after),
+            Form::Unknown => return None,
+        };
+        let value = match self.form {
+            Form::Alias => after.to_owned(),
+            _ => value.replacen(before, after, 1),
+        };
+        Some(Edit { node: self.node, span, insert: insert.to_owned(), value })
+    }
+}
+
+/// Finds the text of a scalar that stands as it is, exactly once.
+fn verbatim(raw: &str, start: usize, reference: &str) -> Form {
+    match raw.find(reference) {
+        Some(at) if raw.trim() == reference => {
+            let start = start + at;
+            Form::Verbatim(Span::new(start, start + reference.len()))
+        }
+        _ => Form::Unknown,
+    }
+}
+
+/// What is between the quotes.
+fn inner(node: Span, raw: &str) -> Option<(Span, &str)> {
+    let text = raw.get(1..raw.len().checked_sub(1)?)?;
+    Some((Span::new(node.start + 1, node.end - 1), text))
+}
+
+/// One change to a source: `span` becomes `insert`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edit {
+    node: Span,
+    span: Span,
+    insert: String,
+    value: String,
+}
+
+/// Changes to one source, in its own offsets: sorted, disjoint, one a node.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Edits(Vec<Edit>);
+
+/// Two edits that want the same text to become different things.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Overlap {
+    /// The node of the first.
+    pub first: Span,
+    /// The node of the second.
+    pub second: Span,
+}
+
+impl Edits {
+    /// Sorts the edits; the same edit wanted twice (by two aliases of one scalar) is one.
+    ///
+    /// # Errors
+    /// Two different edits that overlap.
+    pub fn new(mut edits: Vec<Edit>) -> Result<Self, Overlap> {
+        edits.sort_by_key(|edit| edit.span);
+        edits.dedup();
+        match edits.windows(2).find(|pair| pair[0].node.end > pair[1].node.start) {
+            Some(pair) => Err(Overlap { first: pair[0].node, second: pair[1].node }),
+            None => Ok(Self(edits)),
+        }
+    }
+
+    /// The source with every edit made.
+    fn splice(&self, source: &str) -> String {
+        let growth: usize = self.0.iter().map(|edit| edit.insert.len()).sum();
+        let mut out = String::with_capacity(source.len() + growth);
+        let mut done = 0;
+        for edit in &self.0 {
+            out.push_str(&source[done..edit.span.start]);
+            out.push_str(&edit.insert);
+            done = edit.span.end;
+        }
+        out.push_str(&source[done..]);
+        out
+    }
+}
+
+/// The source with every edit made, after a proof that nothing else changed: both texts are read
+/// again, and every event but those of the edited nodes must be equal.
+///
+/// # Errors
+/// The first difference and its span in the source. It means a defect in digestif, not in the
+/// input, and nothing may be written.
+pub fn apply<'s>(source: &'s Source, edits: &Edits) -> Result<Cow<'s, str>, (String, Span)> {
+    if edits.0.is_empty() {
+        return Ok(Cow::Borrowed(source.text()));
+    }
+    let text = edits.splice(source.text());
+    let changes: Vec<_> =
+        edits.0.iter().map(|edit| Changed { node: edit.node, value: &edit.value }).collect();
+    yaml::equal_but_for(source.text(), &text, &changes)?;
+    Ok(Cow::Owned(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::Origin;
+    use proptest::prelude::*;
+
+    fn source(text: &str) -> Source {
+        Source::new(Origin::Stdin, text.as_bytes().to_vec()).expect("valid text")
+    }
+
+    #[test]
+    fn a_site_knows_its_reference_in_every_notation() {
+        for (text, node, style, found) in [
+            ("nginx:1", 0..7, Style::Plain, Some("nginx:1")),
+            ("'nginx:1'", 0..9, Style::SingleQuoted, Some("nginx:1")),
+            ("\"nginx:1\"", 0..9, Style::DoubleQuoted, Some("nginx:1")),
+            ("\"nginx\\x3a1\"", 0..12, Style::DoubleQuoted, Some("nginx\\x3a1")),
+            ("|\n  nginx:1\n", 2..12, Style::Block, Some("nginx:1")),
+            ("nginx\n :1", 0..9, Style::Plain, None),
+        ] {
+            let source = source(text);
+            let site = Site::of_scalar(&source, Span::new(node.start, node.end), style, "nginx:1");
+            let edit = site.edit("nginx:1", "nginx:1", "nginx:1@d");
+            assert_eq!(edit.is_some(), found.is_some(), "{text}");
+            assert_eq!(source.slice(site.text()), found.unwrap_or(text));
+        }
+    }
+
+    #[test]
+    fn edits_that_contradict_each_other_are_refused() {
+        let edit = |node: (usize, usize), insert: &str| Edit {
+            node: Span::new(node.0, node.1),
+            span: Span::new(node.1, node.1),
+            insert: insert.to_owned(),
+            value: String::new(),
+        };
+        let same = Edits::new(vec![edit((3, 6), "@a"), edit((0, 2), "@b"), edit((3, 6), "@a")]);
+        assert_eq!(same, Ok(Edits(vec![edit((0, 2), "@b"), edit((3, 6), "@a")])));
+        let overlap = Edits::new(vec![edit((3, 6), "@a"), edit((3, 6), "@b")]);
+        assert_eq!(overlap, Err(Overlap { first: Span::new(3, 6), second: Span::new(3, 6) }));
+    }
+
+    #[test]
+    fn an_edit_that_breaks_the_text_is_never_given_out() {
+        let source = source("a: x\nb: y\n");
+        let edits = Edits::new(vec![Edit {
+            node: Span::new(3, 4),
+            span: Span::new(4, 4),
+            insert: "\nb: z".to_owned(),
+            value: "x".to_owned(),
+        }]);
+        assert!(apply(&source, &edits.expect("disjoint")).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn undoing_the_edits_gives_the_source(
+            names in proptest::collection::vec("[a-z]{1,8}(:[a-z0-9]{1,4})?", 1..20),
+            quote in proptest::sample::select(vec!["", "'", "\""]),
+        ) {
+            let text: String =
+                names.iter().map(|name| format!("- {quote}{name}{quote} # {name}\n")).collect();
+            let source = source(&text);
+            let style = match quote {
+                "" => Style::Plain,
+                "'" => Style::SingleQuoted,
+                _ => Style::DoubleQuoted,
+            };
+            let mut at = 0;
+            let mut edits = Vec::new();
+            for (n, name) in names.iter().enumerate() {
+                let node = Span::new(at + 2, at + 2 + name.len() + 2 * quote.len());
+                at += format!("- {quote}{name}{quote} # {name}\n").len();
+                let site = Site::of_scalar(&source, node, style, name);
+                edits.push(site.edit(name, name, &format!("{name}@sha256:{n:064x}")).expect("a form that is known"));
+            }
+            edits.reverse();
+            let edits = Edits::new(edits).expect("disjoint");
+            // YAML resolves no types here, so even `null` is compared as text.
+            let mut after = apply(&source, &edits).expect("the same YAML").into_owned();
+            for n in 0..names.len() {
+                after = after.replace(&format!("@sha256:{n:064x}"), "");
+            }
+            prop_assert_eq!(after, text);
+        }
+    }
+}

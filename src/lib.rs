@@ -17,6 +17,9 @@
 //! - **place**: a node of a source that names an image ([`places::Place`]).
 //! - **reference**: a repository with a tag or a digest ([`image::Reference`]); **tagged** without
 //!   a digest, **pinned** with one.
+//! - **plan**: the distinct images of a run, each with all its places ([`plan::Plan`]).
+//! - **pin**: the digest that a tagged reference gets, and where it comes from ([`resolve::Pin`]).
+//! - **layout**: an OCI image layout, images as files ([`registry::Layouts`]).
 //! - **edit**: one change to a source ([`splice::Edit`]).
 //! - **diagnostic**: a failure or warning, with its place and a remedy
 //!   ([`diagnostic::Diagnostic`]).
@@ -25,6 +28,10 @@ pub mod diagnostic;
 pub mod digest;
 pub mod image;
 pub mod places;
+pub mod plan;
+pub mod progress;
+pub mod registry;
+pub mod resolve;
 pub mod source;
 pub mod splice;
 pub mod yaml;

@@ -1,0 +1,446 @@
+//! Authentication: challenges, and the tokens that answer them.
+//!
+//! Owns the rules of who may be asked for a token (distribution spec, "Token Authentication") and
+//! sees to it that a token is asked for once, however many requests wait for it. Anonymous so far:
+//! no credential is sent anywhere.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use http_auth::ChallengeParser;
+use reqwest::header::{HeaderMap, HeaderValue, WWW_AUTHENTICATE};
+use reqwest::{StatusCode, Url};
+use serde::Deserialize;
+
+use super::transport::{Fetched, Limit, Transport};
+use super::{Outcome, Refusal, is_loopback};
+
+/// The longest challenge header that is read. Real ones stay under 500 bytes.
+const MAX_CHALLENGE: usize = 8 << 10;
+
+/// The largest answer of a token endpoint. Real tokens stay under 20 KiB.
+const MAX_TOKEN: usize = 1 << 20;
+
+/// How long the scopes of one token request may be together. Servers take at least 8 KiB of
+/// request line; the rest of it needs room too.
+const MAX_SCOPES: usize = 4 << 10;
+
+/// A token without `expires_in` is good for this long (distribution spec).
+const DEFAULT_LIFETIME: Duration = Duration::from_secs(60);
+
+/// A token is not used in the last seconds of its life, as the request itself takes time.
+const MARGIN: Duration = Duration::from_secs(10);
+
+/// What a registry asks for with a 401.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Challenge {
+    /// A token from the realm.
+    Bearer(Bearer),
+    /// A user and a password.
+    Basic,
+}
+
+/// A challenge that a token answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Bearer {
+    realm: String,
+    service: Option<String>,
+    scope: Option<String>,
+}
+
+/// The challenge to answer, of all that the headers hold: a token where one is offered. Headers
+/// that break the grammar of RFC 7235 are passed over.
+pub(super) fn challenge(headers: &HeaderMap) -> Option<Challenge> {
+    let values = headers.get_all(WWW_AUTHENTICATE).iter();
+    let texts = values.filter_map(|value| value.to_str().ok());
+    parse_challenges(texts)
+}
+
+fn parse_challenges<'h>(headers: impl Iterator<Item = &'h str>) -> Option<Challenge> {
+    let mut basic = None;
+    let headers = headers.filter(|text| text.len() <= MAX_CHALLENGE);
+    for found in headers.flat_map(|text| ChallengeParser::new(text).map_while(Result::ok)) {
+        let parameter = |name: &str| {
+            let values = found.params.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name));
+            values.map(|(_, value)| value.to_unescaped()).next()
+        };
+        if found.scheme.eq_ignore_ascii_case("basic") {
+            basic = Some(Challenge::Basic);
+        } else if found.scheme.eq_ignore_ascii_case("bearer")
+            && let Some(realm) = parameter("realm")
+        {
+            let (service, scope) = (parameter("service"), parameter("scope"));
+            return Some(Challenge::Bearer(Bearer { realm, service, scope }));
+        }
+    }
+    basic
+}
+
+/// A token, and how many repositories it was asked for.
+#[derive(Debug, Clone)]
+pub(super) struct Token {
+    pub(super) header: HeaderValue,
+    breadth: Breadth,
+    expires: Instant,
+}
+
+/// Whether a token is for one repository or for several.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Breadth {
+    Many,
+    One,
+}
+
+/// A slot that the first who needs the token fills, while the others wait.
+type Slot = Arc<tokio::sync::Mutex<Option<Result<Token, Refusal>>>>;
+
+/// The tokens of one registry.
+#[derive(Debug)]
+pub(super) struct Tokens {
+    /// The registry itself; the realm must not be less secure.
+    origin: Url,
+    /// The repositories of the run, in groups that fit into one request.
+    groups: Vec<Vec<String>>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    challenge: Option<Bearer>,
+    slots: HashMap<Vec<String>, Slot>,
+    /// Repositories that a token for many was no good for.
+    alone: BTreeSet<String>,
+    /// Set where the registry does not give one token for many repositories.
+    refuses_many: bool,
+}
+
+impl Tokens {
+    pub(super) fn new(origin: Url, repositories: BTreeSet<String>) -> Self {
+        Self { origin, groups: groups(repositories), state: Mutex::default() }
+    }
+
+    /// The token for a repository; none as long as the registry has not asked for one.
+    ///
+    /// # Errors
+    /// What the token endpoint said. The same for all who wait: nobody asks again.
+    pub(super) async fn token(
+        &self,
+        repository: &str,
+        transport: &Transport,
+    ) -> Result<Option<Token>, Refusal> {
+        loop {
+            let (bearer, names, slot) = {
+                let mut state = self.state();
+                let Some(bearer) = state.challenge.clone() else { return Ok(None) };
+                let names = self.names(&state, repository);
+                let slot = state.slots.entry(names.clone()).or_default().clone();
+                (bearer, names, slot)
+            };
+            let mut filled = slot.lock().await;
+            if self.names(&self.state(), repository) != names {
+                continue; // the one before us in this slot learned that it leads nowhere
+            }
+            match &*filled {
+                Some(Ok(token)) if token.expires > Instant::now() => {
+                    return Ok(Some(token.clone()));
+                }
+                Some(Err(refusal)) => return Err(refusal.clone()),
+                _ => {}
+            }
+            let answer = self.fetch(&bearer, &names, transport).await;
+            let final_word = |refusal: &Refusal| {
+                matches!(refusal.outcome, Outcome::RateLimited | Outcome::Unreachable)
+            };
+            if names.len() > 1 && answer.as_ref().is_err_and(|refusal| !final_word(refusal)) {
+                self.state().refuses_many = true;
+                continue;
+            }
+            *filled = Some(answer.clone());
+            return answer.map(Some);
+        }
+    }
+
+    /// Learns from a 401 or 403, and says whether another token is worth a try.
+    pub(super) async fn learn(
+        &self,
+        repository: &str,
+        sent: Option<&Token>,
+        status: StatusCode,
+        headers: &HeaderMap,
+    ) -> bool {
+        let Some(sent) = sent else {
+            let Some(Challenge::Bearer(bearer)) = challenge(headers) else { return false };
+            self.state().challenge = Some(bearer);
+            return status == StatusCode::UNAUTHORIZED;
+        };
+        let slot = {
+            let mut state = self.state();
+            if sent.breadth == Breadth::Many {
+                state.alone.insert(repository.to_owned());
+                return true;
+            }
+            if status != StatusCode::UNAUTHORIZED {
+                return false;
+            }
+            let names = self.names(&state, repository);
+            state.slots.entry(names).or_default().clone()
+        };
+        // A token that another request brought may have been revoked: ask for a new one, once.
+        let mut filled = slot.lock().await;
+        let renewed = matches!(&*filled, Some(Ok(token)) if token.header != sent.header);
+        if !renewed {
+            *filled = None;
+        }
+        true
+    }
+
+    /// The repositories that a token for `repository` is asked for.
+    fn names(&self, state: &State, repository: &str) -> Vec<String> {
+        let group = self.groups.iter().find(|group| group.iter().any(|name| name == repository));
+        match group {
+            Some(group) if !state.refuses_many && !state.alone.contains(repository) => {
+                group.clone()
+            }
+            _ => vec![repository.to_owned()],
+        }
+    }
+
+    async fn fetch(
+        &self,
+        bearer: &Bearer,
+        names: &[String],
+        transport: &Transport,
+    ) -> Result<Token, Refusal> {
+        let url = self.token_url(bearer, names)?;
+        let host = url.host_str().unwrap_or_default().to_owned();
+        let reply = transport.get(url, None, Limit::Bytes(MAX_TOKEN)).await;
+        let Fetched { status, body, .. } = reply.map_err(|trouble| {
+            let refusal = trouble.refusal();
+            Refusal::new(refusal.outcome, format!("{} (token from {host})", refusal.detail))
+        })?;
+        match status {
+            StatusCode::OK => token(&body, names.len()).map_err(|detail| {
+                Refusal::new(Outcome::Nonsense, format!("{detail} (token from {host})"))
+            }),
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+                let detail = format!("{status} from {host}, which gives the tokens");
+                Err(Refusal::new(Outcome::Denied, detail))
+            }
+            _ => {
+                let detail = format!("{status} from {host}, which gives the tokens");
+                Err(Refusal::new(Outcome::Nonsense, detail))
+            }
+        }
+    }
+
+    /// The realm with service and scopes. A realm in plain text is good enough only for a registry
+    /// in plain text, and a realm elsewhere in plain text for none.
+    fn token_url(&self, bearer: &Bearer, names: &[String]) -> Result<Url, Refusal> {
+        let nonsense = |detail: String| Refusal::new(Outcome::Nonsense, detail);
+        let mut url = Url::parse(&bearer.realm)
+            .map_err(|error| nonsense(format!("the realm of the challenge is no URL: {error}")))?;
+        let same_host = url.host_str() == self.origin.host_str();
+        let plain = url.scheme() == "http" && self.origin.scheme() == "http";
+        if url.scheme() != "https" && !(plain && (same_host || is_loopback(&url))) {
+            let realm = url.origin().ascii_serialization();
+            return Err(nonsense(format!("the challenge sends to `{realm}`, which is not https")));
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(nonsense("the realm of the challenge holds credentials".to_owned()));
+        }
+        let own_scope = bearer.scope.as_deref().filter(|_| names.len() == 1);
+        let own_scope = own_scope.filter(|scope| scope.contains(&names[0]));
+        {
+            let mut query = url.query_pairs_mut();
+            if let Some(service) = &bearer.service {
+                query.append_pair("service", service);
+            }
+            match own_scope {
+                Some(scope) => {
+                    query.append_pair("scope", scope);
+                }
+                None => {
+                    query.extend_pairs(names.iter().map(|name| ("scope", pull_scope(name))));
+                }
+            }
+        }
+        Ok(url)
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn pull_scope(repository: &str) -> String {
+    format!("repository:{repository}:pull")
+}
+
+fn groups(repositories: BTreeSet<String>) -> Vec<Vec<String>> {
+    let mut groups: Vec<Vec<String>> = Vec::new();
+    let mut room = 0;
+    for repository in repositories {
+        // Colons and slashes are escaped to three bytes each.
+        let slashes = repository.matches('/').count();
+        let cost = "&scope=".len() + pull_scope(&repository).len() + 2 * (2 + slashes);
+        match groups.last_mut() {
+            Some(group) if cost <= room => {
+                group.push(repository);
+                room -= cost;
+            }
+            _ => {
+                groups.push(vec![repository]);
+                room = MAX_SCOPES.saturating_sub(cost);
+            }
+        }
+    }
+    groups
+}
+
+/// The answer of a token endpoint. The field `token` wins where both are there, as in the
+/// reference implementation.
+#[derive(Deserialize)]
+struct TokenAnswer {
+    token: Option<String>,
+    access_token: Option<String>,
+    expires_in: Option<u64>,
+}
+
+fn token(body: &[u8], repositories: usize) -> Result<Token, String> {
+    let answer: TokenAnswer = serde_json::from_slice(body)
+        .map_err(|_| "200, but the body is not the JSON of a token".to_owned())?;
+    let text = [answer.token, answer.access_token].into_iter().flatten().find(|t| !t.is_empty());
+    let text = text.ok_or("200, but without a token")?;
+    let mut header = HeaderValue::from_str(&format!("Bearer {text}"))
+        .map_err(|_| "200, but the token holds characters that no header can carry".to_owned())?;
+    header.set_sensitive(true);
+    let lifetime = answer.expires_in.map_or(DEFAULT_LIFETIME, Duration::from_secs);
+    // Short-lived tokens are used up to their end; a renewal follows the 401.
+    let usable = lifetime.checked_sub(MARGIN).unwrap_or(lifetime).min(Duration::from_secs(86_400));
+    let breadth = if repositories > 1 { Breadth::Many } else { Breadth::One };
+    Ok(Token { header, breadth, expires: Instant::now() + usable })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn bearer(realm: &str, service: Option<&str>, scope: Option<&str>) -> Bearer {
+        Bearer {
+            realm: realm.to_owned(),
+            service: service.map(str::to_owned),
+            scope: scope.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn challenges_are_found_in_all_headers_and_forms() {
+        let hub = "Bearer realm=\"https://auth.docker.io/token\",service=\"registry.docker.io\",scope=\"repository:library/nginx:pull\"";
+        let hub_bearer = bearer(
+            "https://auth.docker.io/token",
+            Some("registry.docker.io"),
+            Some("repository:library/nginx:pull"),
+        );
+        let short = bearer("https://a/t", None, None);
+        for (headers, expected) in [
+            (&[hub][..], Some(Challenge::Bearer(hub_bearer))),
+            // A realm without quotes breaks the grammar.
+            (&["Basic realm=\"x\"", "bearer realm=https://a/t"], Some(Challenge::Basic)),
+            (
+                &["Basic realm=\"x\"", "bEARER REALM=\"https://a/t\""],
+                Some(Challenge::Bearer(short.clone())),
+            ),
+            (
+                &["Basic realm=\"a, b\", Bearer realm=\"https:\\/\\/a/t\""],
+                Some(Challenge::Bearer(short)),
+            ),
+            (&["Basic realm=\"x\""], Some(Challenge::Basic)),
+            (&["Negotiate", "Bearer service=\"x\""], None),
+            (&["", "Bearer realm=\"https://a", "\u{7f}"], None),
+        ] {
+            assert_eq!(parse_challenges(headers.iter().copied()), expected, "{headers:?}");
+        }
+        let long = format!("Bearer realm=\"https://a/{}\"", "x".repeat(MAX_CHALLENGE));
+        assert_eq!(parse_challenges([long.as_str()].into_iter()), None);
+    }
+
+    #[test]
+    fn a_realm_is_never_less_secure_than_its_registry() {
+        for (origin, realm, allowed) in [
+            ("https://a.io", "https://auth.b.io/token", true),
+            ("https://a.io", "http://a.io/token", false),
+            ("https://a.io", "http://localhost/token", false),
+            ("http://a.io", "http://a.io/token", true),
+            ("http://a.io", "http://b.io/token", false),
+            ("http://127.0.0.1:5000", "http://localhost:5001/token", true),
+            ("https://a.io", "file:///etc/passwd", false),
+            ("https://a.io", "https://u:p@a.io/token", false),
+            ("https://a.io", "/token", false),
+        ] {
+            let tokens = Tokens::new(Url::parse(origin).expect("valid"), BTreeSet::new());
+            let url = tokens.token_url(&bearer(realm, None, None), &["x".to_owned()]);
+            assert_eq!(url.is_ok(), allowed, "{origin} {realm}");
+        }
+    }
+
+    #[test]
+    fn a_token_request_names_service_and_scopes() {
+        let tokens = Tokens::new(Url::parse("https://a.io").expect("valid"), BTreeSet::new());
+        let challenge = bearer("https://a.io/t?x=1", Some("s"), Some("repository:a/b:pull,push"));
+        let one = tokens.token_url(&challenge, &["a/b".to_owned()]).expect("allowed");
+        assert_eq!(one.query(), Some("x=1&service=s&scope=repository%3Aa%2Fb%3Apull%2Cpush"));
+        let two = tokens.token_url(&challenge, &["a/b".to_owned(), "c".to_owned()]);
+        let query = "x=1&service=s&scope=repository%3Aa%2Fb%3Apull&scope=repository%3Ac%3Apull";
+        assert_eq!(two.expect("allowed").query(), Some(query));
+    }
+
+    #[test]
+    fn scopes_are_grouped_so_that_a_request_line_holds_them() {
+        let names: BTreeSet<_> = (0..500).map(|n| format!("team/project/image-{n:03}")).collect();
+        let groups = groups(names.clone());
+        assert_eq!(groups.iter().flatten().cloned().collect::<BTreeSet<_>>(), names);
+        let tokens = Tokens::new(Url::parse("https://a.io").expect("valid"), names);
+        for group in &groups {
+            let url = tokens.token_url(&bearer("https://a.io/t", None, None), group);
+            assert!(url.expect("allowed").as_str().len() < MAX_SCOPES + 20);
+        }
+        assert!(groups.len() < 10);
+    }
+
+    #[test]
+    fn token_answers_are_read_strictly() {
+        for (body, header) in [
+            (r#"{"token":"a","access_token":"b"}"#, Ok("Bearer a")),
+            (r#"{"token":"","access_token":"b","expires_in":1}"#, Ok("Bearer b")),
+            (r#"{"expires_in":300}"#, Err("200, but without a token")),
+            ("<html>", Err("200, but the body is not the JSON of a token")),
+            (
+                r#"{"token":"a\nb: c"}"#,
+                Err("200, but the token holds characters that no header can carry"),
+            ),
+            (r#"{"token":"a","expires_in":18446744073709551615}"#, Ok("Bearer a")),
+        ] {
+            let found = token(body.as_bytes(), 1);
+            let found = found.as_ref().map(|token| token.header.to_str().expect("ASCII"));
+            assert_eq!(found, header.map_err(str::to_owned).as_ref().copied(), "{body}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_challenge_makes_the_parser_panic(text in "\\PC*", bearer in "Bearer realm=\"[^\"]*\"?,?.*") {
+            parse_challenges([text.as_str(), bearer.as_str()].into_iter());
+        }
+
+        #[test]
+        fn a_realm_comes_out_as_it_was_quoted(realm in "[ -~]{0,40}") {
+            let escaped = realm.replace('\\', "\\\\").replace('"', "\\\"");
+            let header = format!("Basic realm=\"b\", Bearer realm=\"{escaped}\", service=x");
+            let found = parse_challenges([header.as_str()].into_iter());
+            let expected = Bearer { realm, service: Some("x".to_owned()), scope: None };
+            prop_assert_eq!(found, Some(Challenge::Bearer(expected)));
+        }
+    }
+}

@@ -1,0 +1,408 @@
+//! Registry: asks registries for digests, and tells proof of absence from everything else.
+//!
+//! One HEAD a tag, without a ping; the first request to a host goes alone, so that the others
+//! know whether it wants tokens. A GET follows only where the HEAD leaves a doubt. What each
+//! answer means stands in [`absence`] and [`Registry::digest`], and in the README.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use oci_client::errors::{OciEnvelope, OciErrorCode};
+use oci_client::manifest::OciManifest;
+use reqwest::header::{CONTENT_TYPE, HeaderMap};
+use reqwest::{Method, StatusCode, Url};
+use tokio::sync::{Mutex, Semaphore};
+
+use super::auth::Tokens;
+use super::transport::{Fetched, Limit, Transport, Trouble};
+use super::{Answer, Endpoint, Outcome, Refusal, Settings};
+use crate::digest::{Algorithm, Digest};
+use crate::image::{Repository, Tagged};
+
+/// What a manifest may be: an index first, so that one digest serves every platform.
+const ACCEPT: &str = "application/vnd.oci.image.index.v1+json, \
+    application/vnd.docker.distribution.manifest.list.v2+json, \
+    application/vnd.oci.image.manifest.v1+json, \
+    application/vnd.docker.distribution.manifest.v2+json";
+
+/// The largest manifest (OCI distribution spec 1.1, "Pushing Manifests": at least 4 MiB).
+const MAX_MANIFEST: usize = 4 << 20;
+
+/// The registries of one run.
+#[derive(Debug)]
+pub struct Registry {
+    transport: Transport,
+    verify_content: bool,
+    /// By the host in the image's name.
+    endpoints: BTreeMap<Repository, (String, Arc<Host>)>,
+}
+
+/// One host that is asked, whatever the images call it.
+#[derive(Debug)]
+struct Host {
+    origin: Url,
+    /// Whether plain HTTP is tried where no TLS connection can be made (loopback only).
+    plain_fallback: bool,
+    /// Set when that was so.
+    plain: AtomicBool,
+    in_flight: Semaphore,
+    /// Held by the first request, which finds out how the host wants to be asked.
+    first: Mutex<()>,
+    known: AtomicBool,
+    tokens: Tokens,
+}
+
+impl Registry {
+    /// Prepares to ask about these repositories. Nothing is sent.
+    ///
+    /// # Errors
+    /// The certificates of the settings can't be used.
+    pub fn new<'r>(
+        settings: &Settings,
+        repositories: impl IntoIterator<Item = &'r Repository>,
+    ) -> Result<Self, String> {
+        let mut by_origin: BTreeMap<String, (Endpoint, BTreeSet<String>)> = BTreeMap::new();
+        let mut names = BTreeMap::new();
+        for repository in repositories {
+            let Some(endpoint) = settings.endpoint(repository) else { continue };
+            let name = format!("{}{}", endpoint.prefix, repository.path());
+            let origin = endpoint.origin.to_string();
+            names.insert(repository.clone(), (name.clone(), origin.clone()));
+            by_origin.entry(origin).or_insert((endpoint, BTreeSet::new())).1.insert(name);
+        }
+        let hosts: BTreeMap<_, _> = by_origin
+            .into_iter()
+            .map(|(origin, (endpoint, names))| {
+                (origin, Arc::new(Host::new(endpoint, names, settings.concurrency)))
+            })
+            .collect();
+        let endpoints = names
+            .into_iter()
+            .map(|(repository, (name, origin))| (repository, (name, hosts[&origin].clone())))
+            .collect();
+        let transport = Transport::new(settings)?;
+        Ok(Self { transport, verify_content: settings.verify_content, endpoints })
+    }
+
+    /// The digest of what a tag names now: of the index, where there is one.
+    ///
+    /// # Errors
+    /// Why there is none. `Missing…` is proof of absence, anything else is not.
+    pub async fn digest(&self, tagged: &Tagged) -> Answer {
+        let asked = tokio::time::timeout_at(self.transport.deadline().into(), self.ask(tagged));
+        asked.await.unwrap_or_else(|_| {
+            Err(Refusal::new(
+                Outcome::Unreachable,
+                "no answer before the time of `--timeout` was up",
+            ))
+        })
+    }
+
+    async fn ask(&self, tagged: &Tagged) -> Answer {
+        let Some((name, host)) = self.endpoints.get(&tagged.repository) else {
+            let detail = format!("`{}` is no host that a URL can hold", tagged.repository.host());
+            return Err(Refusal::new(Outcome::Nonsense, detail));
+        };
+        let question =
+            Question { transport: &self.transport, host, name, tag: tagged.tag.to_string() };
+        if self.verify_content {
+            return question.get(Retry::Yes).await;
+        }
+        match question.send(Method::HEAD, Limit::Nothing, Retry::Yes).await {
+            Ok(head) if head.status == StatusCode::OK => match digest_header(&head.headers)? {
+                Some(digest) if is_manifest_type(&head.headers) => Ok(digest),
+                _ => question.get(Retry::Yes).await,
+            },
+            Ok(head) if doubtful(head.status) => question.get(Retry::Yes).await,
+            Ok(head) => Err(refused(&head)),
+            // The server has had its retries; a GET may go another way through a proxy.
+            Err(Stop::Trouble(Trouble::Busy(..))) => question.get(Retry::No).await,
+            Err(stop) => Err(stop.refusal()),
+        }
+    }
+}
+
+/// Statuses to a HEAD that only a GET explains.
+fn doubtful(status: StatusCode) -> bool {
+    matches!(status, StatusCode::NOT_FOUND | StatusCode::FORBIDDEN | StatusCode::METHOD_NOT_ALLOWED)
+}
+
+/// Whether a request is tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Retry {
+    Yes,
+    No,
+}
+
+/// Why a question has no answer.
+enum Stop {
+    Trouble(Trouble),
+    Refused(Refusal),
+}
+
+impl Stop {
+    fn refusal(self) -> Refusal {
+        match self {
+            Self::Trouble(trouble) => trouble.refusal(),
+            Self::Refused(refusal) => refusal,
+        }
+    }
+}
+
+/// One tag of one repository at one host.
+struct Question<'r> {
+    transport: &'r Transport,
+    host: &'r Host,
+    name: &'r str,
+    tag: String,
+}
+
+impl Question<'_> {
+    /// Fetches the manifest and hashes it.
+    async fn get(&self, retry: Retry) -> Answer {
+        let reply = self.send(Method::GET, Limit::Bytes(MAX_MANIFEST), retry).await;
+        let reply = reply.map_err(Stop::refusal)?;
+        match reply.status {
+            StatusCode::OK => hashed(&reply),
+            StatusCode::NOT_FOUND => Err(absence(&reply)),
+            _ => Err(refused(&reply)),
+        }
+    }
+
+    /// Sends one request, with a token if the host wants one.
+    async fn send(&self, method: Method, limit: Limit, retry: Retry) -> Result<Fetched, Stop> {
+        // A token that many share, one of its own, and that one renewed: more is no use.
+        const TRIES: usize = 4;
+        let host = self.host;
+        for _ in 1..TRIES {
+            let first = host.first_or_known().await;
+            let token =
+                host.tokens.token(self.name, self.transport).await.map_err(Stop::Refused)?;
+            let authorization = token.as_ref().map(|token| token.header.clone());
+            let once = || async {
+                let _permit = host.in_flight.acquire().await.expect("it is never closed");
+                let send = |url| {
+                    self.transport.once(
+                        method.clone(),
+                        url,
+                        Some(ACCEPT),
+                        authorization.clone(),
+                        limit,
+                    )
+                };
+                match send(self.url()).await {
+                    Err(Trouble::Connect(_)) if host.fall_back_to_plain() => send(self.url()).await,
+                    reply => reply,
+                }
+            };
+            let reply = match retry {
+                Retry::Yes => self.transport.retrying(once).await,
+                Retry::No => once().await,
+            };
+            host.known.store(true, Ordering::Release);
+            let reply = reply.map_err(Stop::Trouble)?;
+            let refused = matches!(reply.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
+            let own = reply.answered == super::authority(&self.url());
+            let tokens = &host.tokens;
+            let learned = refused
+                && own
+                && tokens.learn(self.name, token.as_ref(), reply.status, &reply.headers).await;
+            drop(first);
+            if !learned {
+                return Ok(reply);
+            }
+        }
+        let detail = "a new token was refused as soon as it was given";
+        Err(Stop::Refused(Refusal::new(Outcome::Denied, detail)))
+    }
+
+    fn url(&self) -> Url {
+        let mut url = self.host.origin.clone();
+        if self.host.plain.load(Ordering::Acquire) {
+            url.set_scheme("http").expect("https and http are of one kind");
+        }
+        url.set_path(&format!("/v2/{}/manifests/{}", self.name, self.tag));
+        url
+    }
+}
+
+impl Host {
+    fn new(endpoint: Endpoint, names: BTreeSet<String>, concurrency: usize) -> Self {
+        Self {
+            tokens: Tokens::new(endpoint.origin.clone(), names),
+            origin: endpoint.origin,
+            plain_fallback: endpoint.plain_fallback,
+            plain: AtomicBool::new(false),
+            in_flight: Semaphore::new(concurrency),
+            first: Mutex::new(()),
+            known: AtomicBool::new(false),
+        }
+    }
+
+    /// Waits until the first request is answered, or is the first: then it holds the lock.
+    async fn first_or_known(&self) -> Option<tokio::sync::MutexGuard<'_, ()>> {
+        if self.known.load(Ordering::Acquire) {
+            return None;
+        }
+        let guard = self.first.lock().await;
+        (!self.known.load(Ordering::Acquire)).then_some(guard)
+    }
+
+    /// Goes over to plain HTTP, where that is allowed and was not done yet.
+    fn fall_back_to_plain(&self) -> bool {
+        self.plain_fallback && !self.plain.swap(true, Ordering::AcqRel)
+    }
+}
+
+/// The digest that the headers name; an error where it is not exactly a digest.
+fn digest_header(headers: &HeaderMap) -> Result<Option<Digest>, Refusal> {
+    let mut values = headers.get_all("docker-content-digest").iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    let parsed = value.to_str().ok().and_then(|text| text.parse().ok());
+    match parsed {
+        Some(digest) if values.next().is_none() => Ok(Some(digest)),
+        _ => Err(Refusal::new(
+            Outcome::Nonsense,
+            "200 with a malformed Docker-Content-Digest header",
+        )),
+    }
+}
+
+fn is_manifest_type(headers: &HeaderMap) -> bool {
+    let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let media_type = value.split(';').next().unwrap_or_default().trim();
+    ACCEPT.split(", ").any(|accepted| accepted.eq_ignore_ascii_case(media_type))
+}
+
+/// The digest of the manifest in a body, which has to be what the header says, if it says so.
+fn hashed(reply: &Fetched) -> Answer {
+    if serde_json::from_slice::<OciManifest>(&reply.body).is_err() {
+        let detail =
+            format!("200 with something that is no image manifest ({} bytes)", reply.body.len());
+        return Err(Refusal::new(Outcome::Nonsense, detail));
+    }
+    let announced = digest_header(&reply.headers)?;
+    let algorithm = announced.as_ref().map_or(Algorithm::Sha256, Digest::algorithm);
+    let digest = Digest::of(algorithm, &reply.body);
+    match announced {
+        Some(announced) if announced != digest => {
+            let detail = format!("the header says {announced}, the manifest hashes to {digest}");
+            Err(Refusal::new(Outcome::Nonsense, detail))
+        }
+        _ => Ok(digest),
+    }
+}
+
+/// What a 404 to a GET proves: absence, where a registry says so in a registry's words or says
+/// nothing at all; nothing, where a proxy or a web server may have said it.
+fn absence(reply: &Fetched) -> Refusal {
+    let (status, answered) = (reply.status, &reply.answered);
+    if reply.body.trim_ascii().is_empty() {
+        return Refusal::new(Outcome::MissingTag, format!("{status} from {answered}"));
+    }
+    let Some(codes) = error_codes(&reply.body) else {
+        let detail = format!("{status} from {answered}, but not in the words of a registry");
+        return Refusal::new(Outcome::Nonsense, detail);
+    };
+    let has = |code: &OciErrorCode| codes.contains(code);
+    let outcome = if has(&OciErrorCode::NameUnknown) {
+        Outcome::MissingRepository
+    } else if has(&OciErrorCode::ManifestUnknown) || has(&OciErrorCode::NotFound) {
+        Outcome::MissingTag
+    } else if has(&OciErrorCode::Denied) || has(&OciErrorCode::Unauthorized) {
+        Outcome::Denied
+    } else if has(&OciErrorCode::Toomanyrequests) {
+        Outcome::RateLimited
+    } else {
+        Outcome::Nonsense
+    };
+    Refusal::new(outcome, format!("{status} from {answered}{}", listed(&codes)))
+}
+
+/// What any other answer means.
+fn refused(reply: &Fetched) -> Refusal {
+    let (status, answered) = (reply.status, &reply.answered);
+    let codes = error_codes(&reply.body).unwrap_or_default();
+    let outcome = match status {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Outcome::Denied,
+        _ => Outcome::Nonsense,
+    };
+    Refusal::new(outcome, format!("{status} from {answered}{}", listed(&codes)))
+}
+
+fn error_codes(body: &[u8]) -> Option<Vec<OciErrorCode>> {
+    let envelope: OciEnvelope = serde_json::from_slice(body).ok()?;
+    (!envelope.errors.is_empty())
+        .then(|| envelope.errors.into_iter().map(|error| error.code).collect())
+}
+
+/// Codes as registries spell them. One that the spec does not know may be anything, so it is not
+/// repeated to a terminal.
+fn listed(codes: &[OciErrorCode]) -> String {
+    let words = codes.iter().filter(|code| !matches!(code, OciErrorCode::Other(_)));
+    let words: BTreeSet<_> = words
+        .filter_map(|code| serde_json::to_value(code).ok()?.as_str().map(str::to_owned))
+        .collect();
+    if words.is_empty() {
+        return String::new();
+    }
+    format!(", code {}", words.into_iter().collect::<Vec<_>>().join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reply(status: u16, body: &str) -> Fetched {
+        Fetched {
+            status: StatusCode::from_u16(status).expect("valid"),
+            headers: HeaderMap::new(),
+            body: body.as_bytes().to_vec(),
+            answered: "r.io".to_owned(),
+        }
+    }
+
+    #[test]
+    fn only_a_registrys_clear_word_proves_absence() {
+        let code = |code: &str| format!(r#"{{"errors":[{{"code":"{code}","message":"m"}}]}}"#);
+        for (body, outcome) in [
+            (code("MANIFEST_UNKNOWN"), Outcome::MissingTag),
+            (code("NOT_FOUND"), Outcome::MissingTag),
+            (String::new(), Outcome::MissingTag),
+            (" \r\n".to_owned(), Outcome::MissingTag),
+            (code("NAME_UNKNOWN"), Outcome::MissingRepository),
+            (code("DENIED"), Outcome::Denied),
+            (code("TOOMANYREQUESTS"), Outcome::RateLimited),
+            (code("ARTIFACT_LOCKED"), Outcome::Nonsense),
+            ("<html>404</html>".to_owned(), Outcome::Nonsense),
+            ("{}".to_owned(), Outcome::Nonsense),
+            (r#"{"errors":[]}"#.to_owned(), Outcome::Nonsense),
+            (r#"{"errors":null}"#.to_owned(), Outcome::Nonsense),
+            (r#"{"message":"MANIFEST_UNKNOWN"}"#.to_owned(), Outcome::Nonsense),
+        ] {
+            assert_eq!(absence(&reply(404, &body)).outcome, outcome, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_digest_header_is_a_digest_or_nothing() {
+        let hex = "0".repeat(64);
+        let good = format!("sha256:{hex}");
+        for (value, expected) in [
+            (good.clone(), Ok(true)),
+            (format!(" {good}"), Err(())),
+            (format!("{good} "), Err(())),
+            (format!("sha256:{}", &hex[1..]), Err(())),
+            (format!("sha256:{}", "A".repeat(64)), Err(())),
+            (format!("sha256:\"}}]\tinjected # {hex}"), Err(())),
+            (String::new(), Err(())),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert("docker-content-digest", value.parse().expect("a header value"));
+            let found = digest_header(&headers).map(|digest| digest.is_some()).map_err(|_| ());
+            assert_eq!(found, expected, "{value:?}");
+        }
+        assert_eq!(digest_header(&HeaderMap::new()), Ok(None));
+    }
+}

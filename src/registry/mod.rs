@@ -1,0 +1,254 @@
+//! Registries: who holds a digest, and what counts as proof that nobody does.
+//!
+//! [`Registry`] asks over HTTP, [`Layouts`] look on disk. Both answer with a [`Digest`] or a
+//! [`Refusal`], whose [`Outcome`] is the only thing that later decisions are made from.
+
+mod auth;
+mod client;
+mod layout;
+mod transport;
+
+use std::time::Duration;
+
+use reqwest::{Certificate, Url};
+
+pub use client::Registry;
+pub use layout::{Layouts, Lookup, is_layout};
+
+use crate::diagnostic::Failure;
+use crate::digest::Digest;
+use crate::image::{self, Repository};
+
+/// Why there is no digest for a reference.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// What it means.
+    pub outcome: Outcome,
+    /// What was seen, for people: `404 with code MANIFEST_UNKNOWN from quay.io`.
+    pub detail: String,
+}
+
+impl Refusal {
+    pub(crate) fn new(outcome: Outcome, detail: impl Into<String>) -> Self {
+        Self { outcome, detail: detail.into() }
+    }
+}
+
+/// A digest, or why there is none.
+pub type Answer = Result<Digest, Refusal>;
+
+/// What an answer without a digest means. Only the two kinds of `Missing` prove absence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The repository exists, the tag does not; or the registry does not tell the two apart.
+    MissingTag,
+    /// The repository does not exist.
+    MissingRepository,
+    /// 401 or 403: absent or private can't be told apart.
+    Denied,
+    /// 429.
+    RateLimited,
+    /// No answer, or 408 or 5xx, to the last try.
+    Unreachable,
+    /// An answer that makes no sense, which a proxy or a captive portal may have given.
+    Nonsense,
+    /// `--offline` forbids to ask, and no layout has the repository.
+    NotRecorded,
+}
+
+impl Outcome {
+    /// The failure that this is, where nothing else helps.
+    #[must_use]
+    pub fn failure(self) -> Failure {
+        match self {
+            Self::MissingTag | Self::MissingRepository => Failure::Absent,
+            Self::Denied => Failure::Refused,
+            Self::RateLimited | Self::Unreachable | Self::Nonsense => Failure::Unavailable,
+            Self::NotRecorded => Failure::Policy,
+        }
+    }
+
+    /// One word for it, as reports write it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::MissingTag | Self::MissingRepository => "missing",
+            Self::Denied => "denied",
+            Self::RateLimited => "rate-limited",
+            Self::Unreachable => "unreachable",
+            Self::Nonsense => "nonsense",
+            Self::NotRecorded => "not recorded",
+        }
+    }
+}
+
+/// How registries are reached.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where the registries of some hosts are reached instead; the first that fits.
+    pub replacements: Vec<Replacement>,
+    /// Hosts that are asked over plain HTTP.
+    pub plain_http: Vec<String>,
+    /// Certificates that are trusted besides the system's.
+    pub certificates: Vec<Certificate>,
+    /// How long the whole run may take.
+    pub timeout: Duration,
+    /// How often one request is tried again.
+    pub retries: usize,
+    /// Requests in flight to one host.
+    pub concurrency: usize,
+    /// Whether every manifest is fetched and hashed.
+    pub verify_content: bool,
+}
+
+/// `HOST=URL`: where the registry of a host is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replacement {
+    host: HostPattern,
+    url: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum HostPattern {
+    Any,
+    Host(String),
+}
+
+impl std::str::FromStr for Replacement {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (host, url) = text.split_once('=').ok_or("expected HOST=URL")?;
+        let example = url.replace("{host}", "docker.io");
+        let parsed = Url::parse(&example)
+            .map_err(|error| format!("`{url}` is no URL ({error}); expected HOST=https://…"))?;
+        if !matches!(parsed.scheme(), "https" | "http") || parsed.host_str().is_none() {
+            return Err(format!("`{url}` does not start with https:// or http://"));
+        }
+        if !parsed.username().is_empty() || parsed.password().is_some() {
+            return Err("credentials do not belong into the URL".to_owned());
+        }
+        if parsed.query().is_some() || parsed.fragment().is_some() {
+            return Err(format!("`{url}` has more than a host and a path"));
+        }
+        let host = match host {
+            "*" => HostPattern::Any,
+            "" => return Err("the host before `=` is empty".to_owned()),
+            host => HostPattern::Host(image::canonical_host(host)),
+        };
+        Ok(Self { host, url: url.to_owned() })
+    }
+}
+
+impl Replacement {
+    /// The URL for `host`, if this is about it.
+    fn url(&self, host: &str) -> Option<Url> {
+        let about = match &self.host {
+            HostPattern::Any => true,
+            HostPattern::Host(own) => own == host,
+        };
+        // A port's colon may not stand in a URL's authority twice, but may in a path.
+        about.then(|| Url::parse(&self.url.replace("{host}", host)).ok()).flatten()
+    }
+}
+
+/// Where a repository is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Endpoint {
+    /// Scheme, host and port, with the path `/`.
+    origin: Url,
+    /// What goes before the repository's path, with a slash at its end; empty for most.
+    prefix: String,
+    /// Whether plain HTTP is tried where no TLS connection can be made.
+    plain_fallback: bool,
+}
+
+impl Settings {
+    /// Where `repository` is asked for: at its replacement, or at its own host.
+    fn endpoint(&self, repository: &Repository) -> Option<Endpoint> {
+        let host = repository.host();
+        if let Some(url) = self.replacements.iter().find_map(|replacement| replacement.url(host)) {
+            let path = url.path().trim_matches('/');
+            let prefix = if path.is_empty() { String::new() } else { format!("{path}/") };
+            let origin = url.join("/").ok()?;
+            return Some(Endpoint { origin, prefix, plain_fallback: false });
+        }
+        let plain = self.plain_http.iter().any(|plain| plain == host);
+        let scheme = if plain { "http" } else { "https" };
+        let address = if host == image::DOCKER_HUB { "registry-1.docker.io" } else { host };
+        let origin = Url::parse(&format!("{scheme}://{address}/")).ok()?;
+        let plain_fallback = !plain && is_loopback(&origin);
+        Some(Endpoint { origin, prefix: String::new(), plain_fallback })
+    }
+}
+
+/// Host and port of a URL, without anything that may be secret.
+fn authority(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
+/// Whether a URL's host is this machine by name or address.
+fn is_loopback(url: &Url) -> bool {
+    match url.host_str() {
+        Some("localhost") => true,
+        Some(host) => host
+            .trim_matches(['[', ']'])
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback()),
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::Reference;
+
+    fn settings(replacements: &[&str], plain_http: &[&str]) -> Settings {
+        Settings {
+            replacements: replacements.iter().map(|text| text.parse().expect("valid")).collect(),
+            plain_http: plain_http.iter().map(|&host| host.to_owned()).collect(),
+            certificates: Vec::new(),
+            timeout: Duration::from_secs(1),
+            retries: 0,
+            concurrency: 1,
+            verify_content: false,
+        }
+    }
+
+    #[test]
+    fn a_repository_is_asked_for_where_the_flags_say() {
+        let harbor = ["docker.io=https://harbor.corp/hub", "*=http://mirror:5000/{host}"];
+        for (replacements, plain, image, url, fallback) in [
+            (&[][..], &[][..], "nginx", "https://registry-1.docker.io/library/nginx", false),
+            (&[], &[], "quay.io/a/b", "https://quay.io/a/b", false),
+            (&[], &[], "localhost:5000/a", "https://localhost:5000/a", true),
+            (&[], &[], "127.0.0.1:5000/a", "https://127.0.0.1:5000/a", true),
+            (&[], &[], "[::1]:5000/a", "https://[::1]:5000/a", true),
+            (&[], &["reg.corp:80"], "reg.corp:80/a", "http://reg.corp/a", false),
+            (&harbor, &[], "nginx", "https://harbor.corp/hub/library/nginx", false),
+            (&harbor, &[], "q.io:444/a", "http://mirror:5000/q.io:444/a", false),
+        ] {
+            let Reference::Tagged(tagged) = image.parse().expect("valid") else { panic!("a tag") };
+            let endpoint = settings(replacements, plain).endpoint(&tagged.repository).expect("one");
+            let found =
+                format!("{}{}{}", endpoint.origin, endpoint.prefix, tagged.repository.path());
+            assert_eq!((found.as_str(), endpoint.plain_fallback), (url, fallback), "{image}");
+        }
+    }
+
+    #[test]
+    fn replacements_are_checked_when_they_are_read() {
+        for (text, message) in [
+            ("docker.io", "expected HOST=URL"),
+            ("=https://a", "the host before `=` is empty"),
+            ("a=ftp://b", "`ftp://b` does not start with https:// or http://"),
+            ("a=https://u:p@b", "credentials do not belong into the URL"),
+            ("a=https://b/?c", "`https://b/?c` has more than a host and a path"),
+        ] {
+            assert_eq!(text.parse::<Replacement>(), Err(message.to_owned()));
+        }
+        assert!("a=b".parse::<Replacement>().is_err_and(|error| error.contains("is no URL")));
+    }
+}

@@ -1,0 +1,256 @@
+//! Transport: one HTTP request, bounded in time and size, tried again where that can help.
+//!
+//! Owns redirects (no credentials to another host, never from https to http), the size of bodies,
+//! timeouts, and retries with back-off inside the run's budget. Knows nothing of registries but
+//! that their answers are hostile until parsed.
+
+use std::error::Error as _;
+use std::time::{Duration, Instant};
+
+use backon::{ExponentialBuilder, Retryable};
+use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::redirect::Policy;
+use reqwest::{Client, Method, StatusCode, Url};
+
+use super::authority;
+use super::{Outcome, Refusal, Settings};
+
+/// A registry that takes longer to connect is down. Twice what a lost SYN costs (3 s, RFC 6298).
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(6);
+
+/// One try, body included. A third of the default budget, so that a hanging server can be tried
+/// again; the slowest registries answer a manifest in 2 to 3 s.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// The first pause before a retry, doubled each time and then shortened at random (full jitter).
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+
+/// The longest pause that the back-off alone makes; Retry-After may ask for more.
+const LONGEST_PAUSE: Duration = Duration::from_secs(8);
+
+/// Redirects that are followed. registry.k8s.io needs one.
+const MAX_REDIRECTS: usize = 5;
+
+/// How much of a body is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Limit {
+    /// Nothing: the headers are enough.
+    Nothing,
+    /// This many bytes; a longer body is an error.
+    Bytes(usize),
+}
+
+/// An answer that is worth looking at: anything but 408, 429 and 5xx.
+#[derive(Debug)]
+pub(super) struct Fetched {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Vec<u8>,
+    /// The host and port that answered in the end.
+    pub(super) answered: String,
+}
+
+/// Why there is no such answer.
+#[derive(Debug, Clone)]
+pub(super) enum Trouble {
+    /// No connection could be made.
+    Connect(String),
+    /// The connection broke, or went on for too long.
+    Broken(String),
+    /// 408 or 5xx.
+    Busy(StatusCode, Option<Duration>),
+    /// 429.
+    Limited(Option<Duration>),
+    /// The answer can't be taken as it is; asking again would not help.
+    Unusable(String),
+}
+
+impl Trouble {
+    /// What it means where retries did not help.
+    pub(super) fn refusal(&self) -> Refusal {
+        let (outcome, detail) = match self {
+            Self::Connect(detail) | Self::Broken(detail) => (Outcome::Unreachable, detail.clone()),
+            Self::Busy(status, _) => (Outcome::Unreachable, status.to_string()),
+            Self::Limited(pause) => {
+                let pause = pause.map(|pause| format!(", retry after {} s", pause.as_secs()));
+                let status = StatusCode::TOO_MANY_REQUESTS;
+                (Outcome::RateLimited, format!("{status}{}", pause.unwrap_or_default()))
+            }
+            Self::Unusable(detail) => (Outcome::Nonsense, detail.clone()),
+        };
+        Refusal::new(outcome, detail)
+    }
+
+    fn may_heal(&self) -> bool {
+        !matches!(self, Self::Unusable(_))
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Busy(_, pause) | Self::Limited(pause) => *pause,
+            _ => None,
+        }
+    }
+}
+
+/// The HTTP client of a run.
+#[derive(Debug)]
+pub(super) struct Transport {
+    client: Client,
+    retries: usize,
+    deadline: Instant,
+}
+
+impl Transport {
+    /// Prepares a client; nothing is sent.
+    ///
+    /// # Errors
+    /// The certificates can't be used.
+    pub(super) fn new(settings: &Settings) -> Result<Self, String> {
+        // Fails only where a provider is set already, which is then as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = Client::builder()
+            .user_agent(concat!("digestif/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(REQUEST_TIMEOUT)
+            .redirect(redirects())
+            .tls_certs_merge(settings.certificates.iter().cloned())
+            .build()
+            .map_err(|error| causes(&error))?;
+        let deadline = Instant::now() + settings.timeout;
+        Ok(Self { client, retries: settings.retries, deadline })
+    }
+
+    /// When the run's budget ends.
+    pub(super) fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// One GET, tried again where that may help.
+    pub(super) async fn get(
+        &self,
+        url: Url,
+        accept: Option<&'static str>,
+        limit: Limit,
+    ) -> Result<Fetched, Trouble> {
+        self.retrying(|| self.once(Method::GET, url.clone(), accept, None, limit)).await
+    }
+
+    /// One try of one request.
+    pub(super) async fn once(
+        &self,
+        method: Method,
+        url: Url,
+        accept: Option<&'static str>,
+        authorization: Option<HeaderValue>,
+        limit: Limit,
+    ) -> Result<Fetched, Trouble> {
+        let mut request = self.client.request(method, url);
+        if let Some(accept) = accept {
+            request = request.header(ACCEPT, accept);
+        }
+        if let Some(authorization) = authorization {
+            request = request.header(AUTHORIZATION, authorization);
+        }
+        let mut response = request.send().await.map_err(|error| trouble(&error))?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let answered = authority(response.url());
+        if status == StatusCode::TOO_MANY_REQUESTS {
+            return Err(Trouble::Limited(retry_after(&headers)));
+        }
+        if status == StatusCode::REQUEST_TIMEOUT || status.is_server_error() {
+            return Err(Trouble::Busy(status, retry_after(&headers)));
+        }
+        let mut body = Vec::new();
+        if let Limit::Bytes(limit) = limit {
+            while let Some(chunk) = response.chunk().await.map_err(|error| trouble(&error))? {
+                if body.len() + chunk.len() > limit {
+                    let detail = format!("{status} with a body of more than {} KiB", limit >> 10);
+                    return Err(Trouble::Unusable(detail));
+                }
+                body.extend_from_slice(&chunk);
+            }
+        }
+        Ok(Fetched { status, headers, body, answered })
+    }
+
+    /// Tries again after what may heal, as often as the flags say, while the budget lasts.
+    pub(super) async fn retrying<T, F: Future<Output = Result<T, Trouble>>>(
+        &self,
+        request: impl FnMut() -> F,
+    ) -> Result<T, Trouble> {
+        let pauses = ExponentialBuilder::default()
+            .with_min_delay(FIRST_PAUSE)
+            .with_max_delay(LONGEST_PAUSE)
+            .with_max_times(self.retries);
+        request
+            .retry(pauses)
+            .when(Trouble::may_heal)
+            .adjust(|trouble, pause| {
+                let own = pause?.mul_f64(fastrand::f64());
+                let pause = trouble.retry_after().map_or(own, |asked| asked + own / 4);
+                let left = self.deadline.saturating_duration_since(Instant::now());
+                (pause < left).then_some(pause)
+            })
+            .await
+    }
+}
+
+fn redirects() -> Policy {
+    Policy::custom(|attempt| {
+        let from_https = attempt.previous().last().is_some_and(|url| url.scheme() == "https");
+        if attempt.previous().len() > MAX_REDIRECTS {
+            attempt.error("too many redirects")
+        } else if from_https && attempt.url().scheme() != "https" {
+            attempt.error("a redirect from https to http")
+        } else {
+            // reqwest takes the Authorization header off where host or port change.
+            attempt.follow()
+        }
+    })
+}
+
+/// Retry-After in seconds. (As a date it counts as absent: our own pause applies.)
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}
+
+fn trouble(error: &reqwest::Error) -> Trouble {
+    let detail = causes(error);
+    if error.is_redirect() {
+        Trouble::Unusable(detail)
+    } else if error.is_connect() {
+        Trouble::Connect(detail)
+    } else if error.is_timeout() {
+        Trouble::Broken(format!("no answer within {} s", REQUEST_TIMEOUT.as_secs()))
+    } else {
+        Trouble::Broken(detail)
+    }
+}
+
+/// The innermost cause, which says most, and never a URL: it may hold a token.
+fn causes(error: &reqwest::Error) -> String {
+    let mut innermost: &dyn std::error::Error = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    match error.source() {
+        Some(_) => innermost.to_string(),
+        None => "the request failed".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_is_read_in_seconds() {
+        for (text, seconds) in [("7", Some(7)), (" 0 ", Some(0)), ("-1", None), ("soon", None)] {
+            let mut headers = HeaderMap::new();
+            headers.insert(RETRY_AFTER, HeaderValue::from_str(text).expect("valid"));
+            assert_eq!(retry_after(&headers), seconds.map(Duration::from_secs), "{text}");
+        }
+    }
+}

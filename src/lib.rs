@@ -24,14 +24,161 @@
 //! - **diagnostic**: a failure or warning, with its place and a remedy
 //!   ([`diagnostic::Diagnostic`]).
 
+pub mod cli;
 pub mod diagnostic;
 pub mod digest;
 pub mod image;
+pub mod input;
+pub mod listing;
+pub mod output;
 pub mod places;
 pub mod plan;
+pub mod policy;
 pub mod progress;
 pub mod registry;
+pub mod report;
 pub mod resolve;
 pub mod source;
 pub mod splice;
 pub mod yaml;
+
+use std::borrow::Cow;
+use std::path::PathBuf;
+
+use crate::diagnostic::{Diagnostic, Failure, Spot, sort, verdict};
+use crate::image::PinForm;
+use crate::places::{Found, Image};
+use crate::plan::{Fate, Plan, Skips};
+use crate::policy::Policy;
+use crate::registry::Layouts;
+use crate::resolve::Network;
+use crate::source::Source;
+use crate::splice::Edits;
+
+/// How a run is to go.
+#[derive(Debug)]
+pub struct Options {
+    /// What is written behind the name.
+    pub pin: PinForm,
+    /// Images that are left alone.
+    pub skips: Skips,
+    /// Folders with image layouts, which are looked at first.
+    pub layouts: Vec<PathBuf>,
+    /// Whether and how registries are asked.
+    pub network: Network,
+    /// What is an error and what a warning.
+    pub policy: Policy,
+    /// What an input without any object is.
+    pub empty: Empty,
+}
+
+/// What an input without any object is.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub enum Empty {
+    /// A sign that the command before the pipe failed.
+    #[default]
+    Refused,
+    /// As good as any other.
+    Allowed,
+}
+
+/// What a run came to.
+#[derive(Debug)]
+pub struct Outcome<'s> {
+    /// What was found.
+    pub found: Found,
+    /// What became of each image.
+    pub plan: Plan,
+    /// The new text of each source, in their order; only where nothing failed.
+    pub texts: Option<Vec<Cow<'s, str>>>,
+}
+
+/// Takes the sources through every stage. Nothing is written and nothing printed.
+///
+/// # Errors
+/// The user interrupted the run.
+pub fn run<'s>(
+    sources: &'s [Source],
+    options: &Options,
+) -> Result<Outcome<'s>, resolve::Interrupted> {
+    let mut found = locate(sources, options.empty);
+    let mut plan = Plan::new(&found.places, &options.skips);
+    if found.complete {
+        match Layouts::read(&options.layouts) {
+            Ok(layouts) => {
+                plan = resolve::resolve(&plan, &layouts, &options.network, &mut found.diagnostics)?;
+            }
+            Err(mut diagnostics) => found.diagnostics.append(&mut diagnostics),
+        }
+        let verdicts = policy::judge(&plan, &found.places, &options.skips, options.policy);
+        found.diagnostics.extend(verdicts);
+    }
+    let texts = match verdict(&found.diagnostics) {
+        None => edit(sources, &found, &plan, options.pin)
+            .map_err(|diagnostic| found.diagnostics.push(diagnostic))
+            .ok(),
+        Some(_) => None,
+    };
+    sort(&mut found.diagnostics);
+    Ok(Outcome { found, plan, texts })
+}
+
+/// Finds the places of all sources, and refuses an input that holds nothing.
+#[must_use]
+pub fn locate(sources: &[Source], empty: Empty) -> Found {
+    let mut found = Found::default();
+    for (n, source) in sources.iter().enumerate() {
+        found.read(source, n);
+    }
+    if found.complete && found.objects == 0 && empty == Empty::Refused {
+        let spots = sources.iter().map(|source| Spot::File(source.origin().display_name()));
+        let nothing = sources.iter().all(|source| source.text().trim().is_empty());
+        let message =
+            if nothing { "the input is empty" } else { "the input holds no Kubernetes object" };
+        let mut error = Diagnostic::error(Failure::Input, message.to_owned()).help(
+            "did the command before the pipe fail? `set -o pipefail` makes a shell notice; `--allow-empty` lets this through",
+        );
+        error.spots.extend(spots);
+        found.diagnostics.push(error);
+        found.complete = false;
+    }
+    found
+}
+
+/// Puts every pin into its places.
+fn edit<'s>(
+    sources: &'s [Source],
+    found: &Found,
+    plan: &Plan,
+    form: PinForm,
+) -> Result<Vec<Cow<'s, str>>, Diagnostic> {
+    let mut edits: Vec<_> = sources.iter().map(|_| Vec::new()).collect();
+    for entry in &plan.entries {
+        let Fate::Pinned(pin) = &entry.fate else { continue };
+        for place in entry.places.iter().map(|&n| &found.places[n]) {
+            let Image::Reference(written) = &place.image else { continue };
+            let after = written.pinned(&pin.digest, form);
+            let edit = place.site.edit(&place.value, written.text(), &after).ok_or_else(|| {
+                Diagnostic::error(
+                    Failure::Input,
+                    "the image is written in a way that can't be changed safely".to_owned(),
+                )
+                .spot(place)
+                .help("write the reference on one line, without escapes")
+            })?;
+            edits[place.source].push(edit);
+        }
+    }
+    let texts = sources.iter().zip(edits).enumerate().map(|(n, (source, edits))| {
+        let defect = |message: String, span| {
+            Diagnostic::error(Failure::Input, format!("the change could not be proved right: {message}"))
+                .spot(Spot::Source { source: n, span, label: String::new() })
+                .help("nothing was written; this is a defect of digestif, please report it with this document")
+        };
+        let edits = Edits::new(edits).map_err(|overlap| {
+            defect("two images share one text".to_owned(), overlap.second)
+        })?;
+        splice::apply(source, &edits).map_err(|(message, span)| defect(message, span))
+    });
+    texts.collect()
+}

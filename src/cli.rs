@@ -1,0 +1,358 @@
+//! The command line: arguments and environment, read once and made into [`Options`].
+//!
+//! Every flag is also an environment variable: `DIGESTIF_` and the flag's name in upper case.
+//! Repeatable ones take one value a line there. Reads no file but those that flags name.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::BoolishValueParser;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use globset::GlobSet;
+use reqwest::Certificate;
+
+use crate::image::{PinForm, canonical_host};
+use crate::plan::Skips;
+use crate::policy::{Leniency, Placeholders, Policy};
+use crate::registry::{Replacement, Settings};
+use crate::resolve::Network;
+use crate::{Empty, Options, input};
+
+const EXAMPLES: &str = "\
+Examples:
+  helm template web ./chart | digestif | kubectl apply -f -
+  helm upgrade --install web ./chart --post-renderer digestif    (Helm 3)
+  digestif -i -f deploy/
+  digestif images -f rendered.yaml
+
+Exit status:
+  0  every image is pinned
+  1  an image is proved absent
+  2  the call is wrong, or a file can't be read or written
+  3  the input is empty, is not YAML, or holds an invalid reference
+  4  a registry could not say for now; try again
+  5  a policy is not met
+  6  a registry refused: the image is absent or private
+Where several apply, the first of 2, 3, 5, 1, 6, 4 is given. On every status but 0,
+nothing is written.";
+
+/// Pin every image of rendered Kubernetes manifests to a digest, and change no other byte.
+///
+/// Manifests come in on stdin, every image tag becomes an immutable digest, the manifests go out
+/// on stdout. All or nothing: on any failure stdout stays empty and every file as it was.
+#[derive(Debug, Parser)]
+#[command(name = "digestif", version, after_help = EXAMPLES, max_term_width = 100)]
+pub struct Cli {
+    /// What to do; without a command, pin.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// The flags.
+    #[command(flatten)]
+    pub flags: Flags,
+}
+
+/// What to do other than to pin.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// List every image and where it stands; asks no registry
+    Images {
+        /// How the list is written
+        #[arg(long, value_enum, default_value_t, env = "DIGESTIF_FORMAT")]
+        format: Format,
+    },
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print the manual page
+    Man,
+}
+
+/// How a list is written.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    #[default]
+    Table,
+    /// For programs
+    Json,
+}
+
+/// What is written behind an image's name.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Pin {
+    /// `name:tag@sha256:…`
+    #[default]
+    TagDigest,
+    /// `name@sha256:…`
+    Digest,
+}
+
+/// When output is coloured.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal
+    #[default]
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// The flags, before and after a command.
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+pub struct Flags {
+    /// Read this file or directory (recursively: yaml, yml, json) instead of stdin; `-` is stdin
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_name = "PATH",
+        env = "DIGESTIF_FILENAME",
+        value_delimiter = '\n'
+    )]
+    pub filename: Vec<PathBuf>,
+
+    /// Leave these paths of a directory out
+    #[arg(
+        long,
+        global = true,
+        value_name = "GLOB",
+        env = "DIGESTIF_EXCLUDE",
+        value_delimiter = '\n'
+    )]
+    pub exclude: Vec<String>,
+
+    /// Write the result to this file instead of stdout, atomically
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "DIGESTIF_OUTPUT",
+        conflicts_with = "in_place"
+    )]
+    pub output: Option<PathBuf>,
+
+    /// Rewrite the files named with -f: all of them, or none
+    #[arg(short, long, global = true, env = "DIGESTIF_IN_PLACE", value_parser = BoolishValueParser::new())]
+    pub in_place: bool,
+
+    /// Let an input without any object through
+    #[arg(long, global = true, env = "DIGESTIF_ALLOW_EMPTY", value_parser = BoolishValueParser::new())]
+    pub allow_empty: bool,
+
+    /// What is written behind an image's name
+    #[arg(long, global = true, value_enum, default_value_t, env = "DIGESTIF_PIN")]
+    pub pin: Pin,
+
+    /// Leave images alone whose full repository name fits this glob, as `quay.io/**`
+    #[arg(long, global = true, value_name = "GLOB", env = "DIGESTIF_SKIP", value_delimiter = '\n')]
+    pub skip: Vec<String>,
+
+    /// Write images that are absent or invalid unchanged, with a warning
+    #[arg(long, global = true, env = "DIGESTIF_ALLOW_UNRESOLVED", value_parser = BoolishValueParser::new())]
+    pub allow_unresolved: bool,
+
+    /// Refuse placeholders, such as `${IMAGE}` or `$(params.image)`
+    #[arg(long, global = true, env = "DIGESTIF_DENY_PLACEHOLDERS", value_parser = BoolishValueParser::new())]
+    pub deny_placeholders: bool,
+
+    /// Look into this OCI image layout first
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "DIGESTIF_LAYOUT",
+        value_delimiter = '\n'
+    )]
+    pub layout: Vec<PathBuf>,
+
+    /// Ask no registry
+    #[arg(long, global = true, env = "DIGESTIF_OFFLINE", value_parser = BoolishValueParser::new())]
+    pub offline: bool,
+
+    /// Where the registry of a host is reached instead; `*` is every host, `{host}` its name
+    #[arg(
+        long,
+        global = true,
+        value_name = "HOST=URL",
+        env = "DIGESTIF_REGISTRY",
+        value_delimiter = '\n'
+    )]
+    pub registry: Vec<Replacement>,
+
+    /// Ask this host over plain HTTP (loopback hosts are tried so by themselves)
+    #[arg(
+        long,
+        global = true,
+        value_name = "HOST",
+        env = "DIGESTIF_PLAIN_HTTP",
+        value_delimiter = '\n'
+    )]
+    pub plain_http: Vec<String>,
+
+    /// Trust the certificates of this PEM file besides the system's
+    #[arg(long, global = true, value_name = "FILE", env = "DIGESTIF_CA_FILE")]
+    pub ca_file: Option<PathBuf>,
+
+    /// How long all requests together may take
+    #[arg(long, global = true, value_name = "SECONDS", env = "DIGESTIF_TIMEOUT", default_value_t = 45, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub timeout: u64,
+
+    /// How often a request is tried again
+    #[arg(long, global = true, value_name = "N", env = "DIGESTIF_RETRIES", default_value_t = 3, value_parser = clap::value_parser!(u8))]
+    pub retries: u8,
+
+    /// Requests in flight to one host
+    #[arg(long, global = true, value_name = "N", env = "DIGESTIF_CONCURRENCY", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    pub concurrency: u16,
+
+    /// Fetch every manifest and hash it, instead of trusting the registry's header
+    #[arg(long, global = true, env = "DIGESTIF_VERIFY_CONTENT", value_parser = BoolishValueParser::new())]
+    pub verify_content: bool,
+
+    /// Print errors only
+    #[arg(short, long, global = true, env = "DIGESTIF_QUIET", value_parser = BoolishValueParser::new(), conflicts_with = "verbose")]
+    pub quiet: bool,
+
+    /// Print a line about each image
+    #[arg(short, long, global = true, env = "DIGESTIF_VERBOSE", value_parser = BoolishValueParser::new())]
+    pub verbose: bool,
+
+    /// When to colour messages
+    #[arg(long, global = true, value_enum, default_value_t, env = "DIGESTIF_COLOR")]
+    pub color: Color,
+}
+
+impl Flags {
+    /// The paths to read; none where stdin is to be read.
+    ///
+    /// # Errors
+    /// Stdin can't be mixed with files, nor rewritten in place.
+    pub fn paths(&self) -> Result<&[PathBuf], String> {
+        let stdin = self.filename.iter().filter(|path| path.as_os_str() == "-").count();
+        match (stdin, self.filename.as_slice()) {
+            (0, []) if self.in_place => Err("`--in-place` needs files, named with `-f`".to_owned()),
+            (0, paths) => Ok(paths),
+            (1, [_]) if self.in_place => {
+                Err("stdin can't be rewritten with `--in-place`".to_owned())
+            }
+            (1, [_]) => Ok(&[]),
+            _ => Err("stdin (`-f -`) can't be read together with files".to_owned()),
+        }
+    }
+
+    /// The paths of a directory that are left out.
+    ///
+    /// # Errors
+    /// A glob is wrong.
+    pub fn excluded(&self) -> Result<GlobSet, String> {
+        input::excluded(&self.exclude).map_err(|error| format!("`--exclude`: {error}"))
+    }
+
+    /// How the run is to go.
+    ///
+    /// # Errors
+    /// A glob is wrong, or the file with certificates can't be used.
+    pub fn options(&self) -> Result<Options, String> {
+        Ok(Options {
+            pin: match self.pin {
+                Pin::TagDigest => PinForm::TagDigest,
+                Pin::Digest => PinForm::Digest,
+            },
+            skips: Skips::new(&self.skip).map_err(|error| format!("`--skip`: {error}"))?,
+            layouts: self.layout.clone(),
+            network: if self.offline { Network::Offline } else { self.online()? },
+            policy: Policy {
+                unresolved: if self.allow_unresolved {
+                    Leniency::WriteUnchanged
+                } else {
+                    Leniency::Strict
+                },
+                placeholders: if self.deny_placeholders {
+                    Placeholders::Denied
+                } else {
+                    Placeholders::Allowed
+                },
+            },
+            empty: if self.allow_empty { Empty::Allowed } else { Empty::Refused },
+        })
+    }
+
+    fn online(&self) -> Result<Network, String> {
+        let registries = Settings {
+            replacements: self.registry.clone(),
+            plain_http: self.plain_http.iter().map(|host| canonical_host(host)).collect(),
+            certificates: self.certificates()?,
+            timeout: Duration::from_secs(self.timeout),
+            retries: self.retries.into(),
+            concurrency: self.concurrency.into(),
+            verify_content: self.verify_content,
+        };
+        Ok(Network::Online { registries, quiet: self.quiet })
+    }
+
+    fn certificates(&self) -> Result<Vec<Certificate>, String> {
+        let Some(path) = &self.ca_file else { return Ok(Vec::new()) };
+        let failed = |reason: String| format!("`--ca-file {}`: {reason}", path.display());
+        let pem = std::fs::read(path).map_err(|error| failed(error.to_string()))?;
+        let certificates = Certificate::from_pem_bundle(&pem)
+            .map_err(|_| failed("it holds no PEM certificates".to_owned()))?;
+        if certificates.is_empty() {
+            return Err(failed("it holds no PEM certificates".to_owned()));
+        }
+        Ok(certificates)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_flag_has_its_environment_variable() {
+        for argument in Cli::command().get_arguments().filter(|a| a.get_long().is_some()) {
+            let long = argument.get_long().expect("filtered");
+            if matches!(long, "help" | "version") {
+                continue;
+            }
+            let expected = format!("DIGESTIF_{}", long.to_uppercase().replace('-', "_"));
+            let found = argument.get_env().and_then(|name| name.to_str());
+            assert_eq!(found, Some(expected.as_str()), "--{long}");
+        }
+    }
+
+    #[test]
+    fn flags_may_stand_on_both_sides_of_a_command() {
+        for line in [["digestif", "-f", "a", "images"], ["digestif", "images", "-f", "a"]] {
+            let cli = Cli::try_parse_from(line).expect("valid");
+            assert_eq!(cli.flags.filename, [PathBuf::from("a")]);
+        }
+    }
+
+    #[test]
+    fn stdin_is_neither_mixed_with_files_nor_rewritten() {
+        for (line, message) in [
+            (&["digestif", "-i"][..], "`--in-place` needs files, named with `-f`"),
+            (&["digestif", "-i", "-f", "-"], "stdin can't be rewritten with `--in-place`"),
+            (
+                &["digestif", "-f", "-", "-f", "a"],
+                "stdin (`-f -`) can't be read together with files",
+            ),
+        ] {
+            let cli = Cli::try_parse_from(line).expect("valid");
+            assert_eq!(cli.flags.paths(), Err(message.to_owned()));
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! Listing: the images of the input, for `digestif images`.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use crate::places::{Class, Place};
+use crate::plan::Plan;
+use crate::source::Source;
+
+/// The version of the JSON listing; it changes when a field changes its meaning.
+const SCHEMA: &str = "digestif.images/v1";
+
+#[derive(Serialize)]
+struct Listing<'p> {
+    schema: &'static str,
+    images: Vec<ListedImage<'p>>,
+}
+
+#[derive(Serialize)]
+struct ListedImage<'p> {
+    image: &'p str,
+    status: &'static str,
+    places: Vec<ListedPlace<'p>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ListedPlace<'p> {
+    file: String,
+    line: usize,
+    column: usize,
+    document: usize,
+    api_version: &'p str,
+    kind: &'p str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    namespace: Option<&'p str>,
+    name: &'p str,
+    path: &'p str,
+    class: Class,
+}
+
+/// The images as JSON: each with its full name, its status and all its places.
+#[must_use]
+pub fn json(plan: &Plan, places: &[Place], sources: &[Source]) -> String {
+    let images = plan.entries.iter().map(|entry| ListedImage {
+        image: &entry.name,
+        status: entry.fate.word(),
+        places: entry.places.iter().map(|&n| listed(&places[n], sources)).collect(),
+    });
+    let listing = Listing { schema: SCHEMA, images: images.collect() };
+    let mut text = serde_json::to_string_pretty(&listing).expect("keys are strings");
+    text.push('\n');
+    text
+}
+
+fn listed<'p>(place: &'p Place, sources: &[Source]) -> ListedPlace<'p> {
+    let source = &sources[place.source];
+    let at = source.position(place.site.text().start);
+    ListedPlace {
+        file: source.origin().report_name(),
+        line: at.line,
+        column: at.column,
+        document: place.document,
+        api_version: &place.object.api_version,
+        kind: &place.object.kind,
+        namespace: place.object.namespace.as_deref(),
+        name: &place.object.name,
+        path: &place.path,
+        class: place.class,
+    }
+}
+
+/// The images as a table for people: one line a place, in the order of the input.
+#[must_use]
+pub fn table(plan: &Plan, places: &[Place], sources: &[Source]) -> String {
+    let mut rows = Vec::new();
+    for entry in &plan.entries {
+        for place in entry.places.iter().map(|&n| &places[n]) {
+            let source = &sources[place.source];
+            let start = place.site.text().start;
+            let line = source.position(start).line;
+            let position = format!("{}:{line}", source.origin().display_name());
+            let text = place.text().escape_debug().to_string();
+            rows.push((
+                place.source,
+                start,
+                [text, entry.fate.word().to_owned(), position, place.label()],
+            ));
+        }
+    }
+    rows.sort();
+    let header = ["IMAGE", "STATUS", "PLACE", "OBJECT AND FIELD"].map(str::to_owned);
+    let rows: Vec<_> = std::iter::once(header).chain(rows.into_iter().map(|row| row.2)).collect();
+    let width =
+        |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths = [width(0), width(1), width(2)];
+    let mut text = String::new();
+    for [image, status, position, field] in &rows {
+        let [a, b, c] = widths;
+        writeln!(text, "{image:a$}  {status:b$}  {position:c$}  {field}")
+            .expect("a string takes all");
+    }
+    text
+}

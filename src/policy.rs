@@ -1,0 +1,129 @@
+//! Policy: what each image's fate means for the run.
+//!
+//! Turns a resolved plan into diagnostics, one an image, with all its places, what was asked, and
+//! what to do next. Every sentence about an image that a user reads stands here.
+
+use crate::diagnostic::{Diagnostic, Failure, quoted};
+use crate::places::Place;
+use crate::plan::{Entry, Fate, Plan, Skips};
+use crate::registry::{Outcome, Refusal};
+
+/// What is a warning and what an error.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Policy {
+    /// Whether absent and invalid images are written unchanged.
+    pub unresolved: Leniency,
+    /// Whether placeholders are let through.
+    pub placeholders: Placeholders,
+}
+
+/// What happens to images that are absent or invalid.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub enum Leniency {
+    /// They fail the run.
+    #[default]
+    Strict,
+    /// They are written as they came, with a warning.
+    WriteUnchanged,
+}
+
+/// What happens to placeholders.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub enum Placeholders {
+    /// They are written as they came, with a warning.
+    #[default]
+    Allowed,
+    /// They fail the run.
+    Denied,
+}
+
+/// Judges every image of a plan.
+#[must_use]
+pub fn judge(plan: &Plan, places: &[Place], skips: &Skips, policy: Policy) -> Vec<Diagnostic> {
+    let unused = skips.unused(places).map(|glob| {
+        Diagnostic::warning(format!("{} of `--skip` fits no image", quoted(glob)))
+            .help("a glob has to fit the full repository name, as in `docker.io/library/*` or `quay.io/**`")
+    });
+    let entries = plan.entries.iter().filter_map(|entry| {
+        let diagnostic = judge_entry(entry, policy)?;
+        Some(diagnostic.places(entry.places.iter().map(|&n| &places[n])))
+    });
+    unused.chain(entries).collect()
+}
+
+fn judge_entry(entry: &Entry, policy: Policy) -> Option<Diagnostic> {
+    let name = quoted(&entry.name);
+    match &entry.fate {
+        Fate::Placeholder => Some(placeholder(&name, policy.placeholders)),
+        Fate::Invalid(error) => {
+            let message = format!("{name} is not a valid image reference: {error}");
+            let diagnostic = lenient(policy.unresolved, Failure::Input, message);
+            Some(diagnostic.help("fix the value that renders it; nothing was asked for this image"))
+        }
+        Fate::Unresolved(refusal) => Some(unresolved(&name, refusal, policy.unresolved)),
+        Fate::Tagged(_) | Fate::Pinned(_) | Fate::Already | Fate::Skipped => None,
+    }
+}
+
+fn lenient(leniency: Leniency, failure: Failure, message: String) -> Diagnostic {
+    match leniency {
+        Leniency::Strict => Diagnostic::error(failure, message),
+        Leniency::WriteUnchanged => {
+            Diagnostic::warning(message).note("note", "it is written unchanged")
+        }
+    }
+}
+
+fn placeholder(name: &str, placeholders: Placeholders) -> Diagnostic {
+    match placeholders {
+        Placeholders::Allowed => {
+            Diagnostic::warning(format!("{name} is a placeholder, and is written unchanged"))
+                .help("pin after it has been filled in; `--deny-placeholders` makes this an error")
+        }
+        Placeholders::Denied => {
+            let message = format!("{name} is a placeholder, which `--deny-placeholders` forbids");
+            Diagnostic::error(Failure::Policy, message).help("fill it in before digestif runs")
+        }
+    }
+}
+
+fn unresolved(name: &str, refusal: &Refusal, leniency: Leniency) -> Diagnostic {
+    let failure = refusal.outcome.failure();
+    let (message, help) = match refusal.outcome {
+        Outcome::MissingTag => (
+            format!("{name} does not exist"),
+            "use a tag that exists, or push this one; `--allow-unresolved` writes it unchanged",
+        ),
+        Outcome::MissingRepository => (
+            format!("{name} does not exist: the registry has no such repository"),
+            "look for a slip in the name, or for a project that has moved; `--allow-unresolved` writes it unchanged",
+        ),
+        Outcome::Denied => (
+            format!("{name} is absent or private: the registry does not say which"),
+            "digestif asks without credentials so far: give it a copy with `--layout DIR`, or leave the image alone with `--skip`",
+        ),
+        Outcome::RateLimited => (
+            format!("{name} could not be resolved: the registry limits how often it is asked"),
+            "run it again later, or ask another registry with `--registry HOST=URL`",
+        ),
+        Outcome::Unreachable => (
+            format!("{name} could not be resolved: the registry gave no answer"),
+            "run it again; if it stays so, look at the network and the proxy variables, or allow more with `--timeout`",
+        ),
+        Outcome::Nonsense => (
+            format!("{name} could not be resolved: the registry's answer makes no sense"),
+            "a proxy or a login page may have answered; see what `crane digest` says, and run it again",
+        ),
+        Outcome::NotRecorded => (
+            format!("{name} is in no image layout, and `--offline` forbids to ask for it"),
+            "copy the image into a folder for `--layout`, or run without `--offline`",
+        ),
+    };
+    let diagnostic = match failure {
+        Failure::Absent => lenient(leniency, failure, message),
+        _ => Diagnostic::error(failure, message),
+    };
+    diagnostic
+        .note("tried", format!("{name} ({}: {})", refusal.outcome.word(), refusal.detail))
+        .help(help)
+}

@@ -1,0 +1,189 @@
+//! Report: diagnostics and the summary, as people read them on stderr.
+
+use std::fmt::Write as _;
+
+use annotate_snippets::renderer::DecorStyle;
+use annotate_snippets::{AnnotationKind, Element, Level, Origin, Renderer, Snippet};
+
+use crate::diagnostic::{Diagnostic, Severity, Spot};
+use crate::plan::{Fate, Plan};
+use crate::source::{Source, Span};
+
+/// Places that one diagnostic shows in full; a chart's shared image may have hundreds.
+const SHOWN_SPOTS: usize = 10;
+
+/// The longest stretch of a source that an excerpt shows. JSON may have megabytes on one line.
+const MAX_EXCERPT: usize = 400;
+
+/// Renders a diagnostic with its excerpts, with ANSI colours; the stream strips them where there
+/// is no terminal.
+#[must_use]
+pub fn diagnostic(diagnostic: &Diagnostic, sources: &[Source]) -> String {
+    let level = match diagnostic.severity {
+        Severity::Error(_) => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+    };
+    let mut elements: Vec<Element<'_>> = Vec::new();
+    for spot in diagnostic.spots.iter().take(SHOWN_SPOTS) {
+        match spot {
+            Spot::Source { source, span, label } => {
+                excerpt(&sources[*source], *span, label, &mut elements);
+            }
+            Spot::Position(file, at) => {
+                elements.push(Origin::path(format!("{file}:{}:{}", at.line, at.column)).into());
+            }
+            Spot::File(file) => elements.push(Origin::path(file.clone()).into()),
+        }
+    }
+    let more = diagnostic.spots.len().saturating_sub(SHOWN_SPOTS);
+    if more > 0 {
+        elements.push(Level::NOTE.message(format!("and {more} more places")).into());
+    }
+    for (name, text) in &diagnostic.notes {
+        elements.push(Level::NOTE.with_name(*name).message(text.clone()).into());
+    }
+    if let Some(help) = &diagnostic.help {
+        elements.push(Level::HELP.message(help.clone()).into());
+    }
+    let title = level.primary_title(diagnostic.message.clone());
+    let renderer = Renderer::styled().decor_style(DecorStyle::Ascii);
+    let mut text = renderer.render(&[title.elements(elements)]);
+    text.push('\n');
+    text
+}
+
+/// The line of the span, or a window of a very long one, with the span underlined.
+fn excerpt<'s>(source: &'s Source, span: Span, label: &str, elements: &mut Vec<Element<'s>>) {
+    let name = source.origin().display_name();
+    let (lines, first) = source.lines_of(span);
+    let kind = AnnotationKind::Primary;
+    let label = (!label.is_empty()).then(|| label.to_owned());
+    if lines.end - lines.start <= MAX_EXCERPT {
+        let line = Snippet::source(source.slice(lines)).line_start(first).path(name);
+        let span = within(source, lines, span);
+        elements.push(line.annotation(kind.span(span.into()).label(label)).into());
+        return;
+    }
+    let at = source.position(span.start);
+    let start = floor(source.text(), lines.start.max(span.start.saturating_sub(MAX_EXCERPT / 4)));
+    let end = floor(source.text(), lines.end.min(start + MAX_EXCERPT));
+    let window = Span::new(start, end.max(start));
+    let shown = Snippet::source(source.slice(window)).line_start(first);
+    let span = within(source, window, span);
+    elements.push(Origin::path(name).line(at.line).char_column(at.column).into());
+    elements.push(shown.annotation(kind.span(span.into()).label(label)).into());
+}
+
+/// The part of `span` that is shown, in offsets of what is shown.
+fn within(source: &Source, shown: Span, span: Span) -> Span {
+    let clamp = |at: usize| floor(source.text(), at.clamp(shown.start, shown.end)) - shown.start;
+    Span::new(clamp(span.start), clamp(span.end))
+}
+
+/// The nearest character boundary at or before `at`.
+fn floor(text: &str, at: usize) -> usize {
+    (0..=at.min(text.len())).rev().find(|&at| text.is_char_boundary(at)).unwrap_or_default()
+}
+
+/// One line about a run in which nothing failed.
+#[must_use]
+pub fn summary(plan: &Plan, objects: usize) -> String {
+    let count = |word: &str| plan.entries.iter().filter(|entry| entry.fate.word() == word).count();
+    let places: usize = plan
+        .entries
+        .iter()
+        .filter(|entry| matches!(entry.fate, Fate::Pinned(_)))
+        .map(|entry| entry.places.len())
+        .sum();
+    let mut line = format!(
+        "pinned {} at {} in {}",
+        counted(count("pinned"), "image"),
+        counted(places, "place"),
+        counted(objects, "object"),
+    );
+    for (word, text) in [
+        ("already", "pinned already"),
+        ("skipped", "skipped"),
+        ("placeholder", "left as placeholder"),
+        ("unresolved", "left unresolved"),
+        ("invalid", "left invalid"),
+    ] {
+        let n = count(word);
+        if n > 0 {
+            write!(line, "; {n} {text}").expect("a string takes all");
+        }
+    }
+    line
+}
+
+/// One line about each image that got a digest, for `-v`.
+#[must_use]
+pub fn pins(plan: &Plan) -> String {
+    let mut lines = String::new();
+    for entry in &plan.entries {
+        let Fate::Pinned(pin) = &entry.fate else { continue };
+        let places = counted(entry.places.len(), "place");
+        writeln!(lines, "{} -> {} ({}, {places})", entry.name, pin.digest, pin.via.word())
+            .expect("a string takes all");
+    }
+    lines
+}
+
+fn counted(n: usize, noun: &str) -> String {
+    format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnostic::Failure;
+    use crate::source::Origin;
+
+    fn plain(text: &str) -> String {
+        anstream::adapter::strip_str(text).to_string()
+    }
+
+    #[test]
+    fn a_diagnostic_reads_like_a_compilers() {
+        let text = "kind: Pod\nspec:\n  containers:\n  - image: web:1 # ours\n";
+        let sources = [Source::new(Origin::File("pod.yaml".into()), text.into()).expect("valid")];
+        let start = text.find("web:1").expect("in the text");
+        let span = Span::new(start, start + 5);
+        let error = Diagnostic::error(Failure::Absent, "`web:1` does not exist".to_owned())
+            .spot(Spot::Source {
+                source: 0,
+                span,
+                label: "Pod p, spec.containers[0].image".to_owned(),
+            })
+            .note("tried", "web:1 (missing)")
+            .help("push it");
+        let expected = "\
+error: `web:1` does not exist
+ --> pod.yaml:4:12
+  |
+4 |   - image: web:1 # ours
+  |            ^^^^^ Pod p, spec.containers[0].image
+  |
+  = tried: web:1 (missing)
+  = help: push it
+";
+        assert_eq!(plain(&diagnostic(&error, &sources)), expected);
+    }
+
+    #[test]
+    fn an_excerpt_of_a_long_line_stays_short() {
+        let text = format!(
+            "{{\"a\": \"{}\", \"image\": \"web:1\", \"b\": \"{}\"}}",
+            "é".repeat(9_000),
+            "x".repeat(9_000)
+        );
+        let start = text.find("web:1").expect("in the text");
+        let sources = [Source::new(Origin::Stdin, text.into_bytes()).expect("valid")];
+        let spot =
+            Spot::Source { source: 0, span: Span::new(start, start + 5), label: String::new() };
+        let error = Diagnostic::error(Failure::Absent, "x".to_owned()).spot(spot);
+        let rendered = plain(&diagnostic(&error, &sources));
+        assert!(rendered.contains("web:1") && rendered.contains("^^^^^"), "{rendered}");
+        assert!(rendered.len() < 1_000, "{rendered}");
+    }
+}

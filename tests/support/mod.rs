@@ -1,0 +1,97 @@
+//! What the integration tests share: the binary with a clean environment, and a loopback registry.
+
+#![allow(dead_code, unreachable_pub, reason = "each test crate uses a part of it")]
+
+pub mod judge;
+pub mod registry;
+
+use std::ffi::OsStr;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+/// What a run of the binary came to.
+#[derive(Debug)]
+pub struct Ran {
+    /// The exit status; 255 where a signal ended it.
+    pub status: i32,
+    /// What it printed.
+    pub stdout: String,
+    /// What it said.
+    pub stderr: String,
+}
+
+impl Ran {
+    /// The text on stdout of a run that has to succeed.
+    #[track_caller]
+    pub fn succeeded(self) -> String {
+        assert_eq!(self.status, 0, "{}", self.stderr);
+        self.stdout
+    }
+
+    /// What was said by a run that has to fail with this status and an empty stdout.
+    #[track_caller]
+    pub fn failed(self, status: i32) -> String {
+        assert_eq!((self.status, self.stdout.as_str()), (status, ""), "{}", self.stderr);
+        self.stderr
+    }
+}
+
+/// The binary under test, with nothing of the caller's environment but the path to programs.
+pub fn command(args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_digestif"));
+    command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    command.args(args);
+    command
+}
+
+/// Runs the binary with this text on stdin.
+pub fn digestif(args: impl IntoIterator<Item = impl AsRef<OsStr>>, stdin: impl AsRef<[u8]>) -> Ran {
+    finish(start(&mut command(args)), stdin.as_ref())
+}
+
+/// Starts a command with all three streams piped.
+pub fn start(command: &mut Command) -> Child {
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary was built")
+}
+
+/// Gives a child its stdin and waits for its end.
+pub fn finish(mut child: Child, stdin: &[u8]) -> Ran {
+    let mut input = child.stdin.take().expect("it is piped");
+    let stdin = stdin.to_owned();
+    let writer = std::thread::spawn(move || {
+        // A child that ends early closes the pipe, which is its right.
+        let _ = input.write_all(&stdin);
+    });
+    let output = child.wait_with_output().expect("the child runs");
+    writer.join().expect("writing does not panic");
+    Ran {
+        status: output.status.code().unwrap_or(255),
+        stdout: String::from_utf8(output.stdout).expect("stdout is text"),
+        stderr: String::from_utf8(output.stderr).expect("stderr is text"),
+    }
+}
+
+/// The flag that makes a registry answer for every host, under the host's name.
+pub fn for_every_host(registry: &registry::Registry) -> String {
+    format!("--registry=*={}/{{host}}", registry.url())
+}
+
+/// What the registry serves for a reference, when it answers for every host.
+pub fn digest_of(reference: &str) -> String {
+    let digestif::image::Reference::Tagged(tagged) = reference.parse().expect("a valid reference")
+    else {
+        panic!("`{reference}` has a digest already");
+    };
+    registry::digest_of(&tagged.repository.to_string(), &tagged.tag.to_string())
+}
+
+/// A path below the project's own test data.
+pub fn testdata(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata").join(path)
+}

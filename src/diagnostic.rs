@@ -3,6 +3,7 @@
 //! Every failure and every warning of a run is one of these. Stages collect them; nothing is
 //! printed here (see `report.rs`), and nothing decides the exit status but [`Failure`].
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use crate::places::Place;
@@ -49,6 +50,10 @@ pub enum Severity {
     /// The run goes on.
     Warning,
 }
+
+/// Bytes of the longest text that a message repeats whole. The longest reference (a host of 253
+/// bytes with a port, a repository of 255, a tag of 128 and a digest of 135) is shorter.
+const LONGEST: usize = 800;
 
 /// Where a diagnostic points.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -165,15 +170,31 @@ fn position(diagnostic: &Diagnostic) -> Option<(usize, Span)> {
     }
 }
 
-/// A text in backticks, with characters that would move a terminal's cursor escaped.
+/// A text in backticks, [`shortened`] and [`escaped`].
 #[must_use]
 pub fn quoted(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push('`');
-    for c in text.chars() {
-        if c.is_control() { out.extend(c.escape_default()) } else { out.push(c) }
+    format!("`{}`", escaped(&shortened(text)))
+}
+
+/// The start of a text that is longer than any that could be right; any other as it is.
+#[must_use]
+pub fn shortened(text: &str) -> Cow<'_, str> {
+    if text.len() <= LONGEST {
+        return Cow::Borrowed(text);
     }
-    out.push('`');
+    let end = (0..=LONGEST / 2).rev().find(|&at| text.is_char_boundary(at));
+    Cow::Owned(format!("{}…", &text[..end.unwrap_or_default()]))
+}
+
+/// A text with the characters escaped that would move a terminal's cursor, or that turn the order
+/// of what is shown around (CVE-2021-42574).
+#[must_use]
+pub fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        let turns = matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        if c.is_control() || turns { out.extend(c.escape_default()) } else { out.push(c) }
+    }
     out
 }
 
@@ -201,7 +222,15 @@ mod tests {
     }
 
     #[test]
+    fn a_text_of_megabytes_is_not_repeated() {
+        let longest = "é".repeat(LONGEST / 2);
+        assert_eq!(quoted(&longest), format!("`{longest}`"));
+        assert_eq!(quoted(&"xé".repeat(LONGEST)), format!("`{}x…`", "xé".repeat(133)));
+    }
+
+    #[test]
     fn control_characters_never_reach_a_terminal() {
         assert_eq!(quoted("a\u{1b}[31m\nb"), "`a\\u{1b}[31m\\nb`");
+        assert_eq!(escaped("ä\u{9b}1m\u{202e}"), "ä\\u{9b}1m\\u{202e}");
     }
 }

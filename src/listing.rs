@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use crate::diagnostic::shortened;
 use crate::places::{Class, Place};
 use crate::plan::Plan;
 use crate::source::Source;
@@ -36,7 +37,7 @@ struct ListedPlace<'p> {
     #[serde(skip_serializing_if = "Option::is_none")]
     namespace: Option<&'p str>,
     name: &'p str,
-    path: &'p str,
+    path: String,
     class: Class,
 }
 
@@ -66,7 +67,7 @@ fn listed<'p>(place: &'p Place, sources: &[Source]) -> ListedPlace<'p> {
         kind: &place.object.kind,
         namespace: place.object.namespace.as_deref(),
         name: &place.object.name,
-        path: &place.path,
+        path: place.path.to_string(),
         class: place.class,
     }
 }
@@ -81,7 +82,7 @@ pub fn table(plan: &Plan, places: &[Place], sources: &[Source]) -> String {
             let start = place.site.text().start;
             let line = source.position(start).line;
             let position = format!("{}:{line}", source.origin().display_name());
-            let text = place.text().escape_debug().to_string();
+            let text = shortened(place.text()).escape_debug().to_string();
             rows.push((
                 place.source,
                 start,

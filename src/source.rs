@@ -26,6 +26,18 @@ impl Span {
         Self { start, end }
     }
 
+    /// This span in offsets that count from `base`.
+    #[must_use]
+    pub fn relative_to(self, base: usize) -> Self {
+        Self::new(self.start - base, self.end - base)
+    }
+
+    /// This span, which counts from `base`, in offsets of the whole.
+    #[must_use]
+    pub fn behind(self, base: usize) -> Self {
+        Self::new(self.start + base, self.end + base)
+    }
+
     /// Whether `other` lies within this span.
     #[must_use]
     pub fn contains(self, other: Self) -> bool {
@@ -80,7 +92,14 @@ pub struct Source {
     origin: Origin,
     text: String,
     line_starts: OnceLock<Vec<usize>>,
+    characters: OnceLock<Vec<usize>>,
 }
+
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
+/// Bytes between two offsets whose number of characters is kept: JSON may have megabytes on one
+/// line and thousands of places in it, each with a column.
+const STRIDE: usize = 4096;
 
 impl Source {
     /// Takes the bytes as they came from `origin`.
@@ -107,7 +126,7 @@ impl Source {
             return Err(unreadable(&origin, text.as_bytes(), at, "the input holds a NUL byte")
                 .help("this is no YAML text; look at what writes it"));
         }
-        Ok(Self { origin, text, line_starts: OnceLock::new() })
+        Ok(Self { origin, text, line_starts: OnceLock::new(), characters: OnceLock::new() })
     }
 
     /// Where the text came from.
@@ -137,8 +156,23 @@ impl Source {
         let offset = offset.min(self.text.len());
         let starts = self.line_starts();
         let line = starts.partition_point(|&start| start <= offset);
-        let before = &self.text.as_bytes()[starts[line - 1]..offset];
-        Position { line, column: 1 + characters(before) }
+        let before = self.characters_before(offset) - self.characters_before(starts[line - 1]);
+        Position { line, column: 1 + before }
+    }
+
+    /// The number of characters before an offset.
+    fn characters_before(&self, offset: usize) -> usize {
+        let bytes = self.text.as_bytes();
+        let counts = self.characters.get_or_init(|| {
+            let counts = bytes.chunks(STRIDE).scan(0, |sum, chunk| {
+                *sum += starts_of_characters(chunk);
+                Some(*sum)
+            });
+            std::iter::once(0).chain(counts).collect()
+        });
+        let stride = offset / STRIDE;
+        let mark = usize::from(offset > 0 && bytes.starts_with(BYTE_ORDER_MARK));
+        counts[stride] + starts_of_characters(&bytes[stride * STRIDE..offset]) - mark
     }
 
     /// The lines that `span` touches, without the last line break, and the number of the first.
@@ -175,7 +209,11 @@ fn line_starts(bytes: &[u8]) -> Vec<usize> {
 
 /// Counts the characters of UTF-8 text; a byte order mark is none.
 fn characters(bytes: &[u8]) -> usize {
-    let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
+    starts_of_characters(bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes))
+}
+
+/// Counts the characters that start in these bytes; those of UTF-8 go on with `10` in front.
+fn starts_of_characters(bytes: &[u8]) -> usize {
     bytes.iter().filter(|&&byte| byte & 0xC0 != 0x80).count()
 }
 
@@ -203,6 +241,20 @@ mod tests {
             assert_eq!(source(text).position(at), Position { line, column }, "{needle}");
         }
         assert_eq!(source(text).position(9999), Position { line: 4, column: 1 });
+    }
+
+    #[test]
+    fn columns_of_long_lines_are_exact() {
+        for mark in ["", "\u{feff}"] {
+            let text = format!("{mark}ä\n{}", "€x".repeat(STRIDE));
+            let source = source(&text);
+            let second = mark.len() + "ä\n".len();
+            for (n, (at, _)) in text[second..].char_indices().enumerate() {
+                assert_eq!(source.position(second + at), Position { line: 2, column: n + 1 });
+            }
+            let end = Position { line: 2, column: 2 * STRIDE + 1 };
+            assert_eq!((text.len() - second, source.position(text.len())), (4 * STRIDE, end));
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ use crate::yaml::{self, Changed, Style};
 /// Where a reference stands in a source, and in which notation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Site {
+    document: Span,
     node: Span,
     form: Form,
 }
@@ -30,9 +31,15 @@ enum Form {
 }
 
 impl Site {
-    /// Finds `reference` in a scalar that is written at `node` in `style`.
+    /// Finds `reference` in a scalar of `document` that is written at `node` in `style`.
     #[must_use]
-    pub fn of_scalar(source: &Source, node: Span, style: Style, reference: &str) -> Self {
+    pub fn of_scalar(
+        source: &Source,
+        document: Span,
+        node: Span,
+        style: Style,
+        reference: &str,
+    ) -> Self {
         let raw = source.slice(node);
         let form = match style {
             Style::Plain | Style::Block => verbatim(raw, node.start, reference),
@@ -42,13 +49,13 @@ impl Site {
                 _ => Form::Unknown,
             },
         };
-        Self { node, form }
+        Self { document, node, form }
     }
 
     /// The place of an alias whose own scalar is no image and must not change.
     #[must_use]
-    pub fn of_alias(node: Span) -> Self {
-        Self { node, form: Form::Alias }
+    pub fn of_alias(document: Span, node: Span) -> Self {
+        Self { document, node, form: Form::Alias }
     }
 
     /// The span of the whole scalar or alias.
@@ -84,7 +91,13 @@ impl Site {
             Form::Alias => after.to_owned(),
             _ => value.replacen(before, after, 1),
         };
-        Some(Edit { node: self.node, span, insert: insert.to_owned(), value })
+        Some(Edit {
+            document: self.document,
+            node: self.node,
+            span,
+            insert: insert.to_owned(),
+            value,
+        })
     }
 }
 
@@ -108,6 +121,7 @@ fn inner(node: Span, raw: &str) -> Option<(Span, &str)> {
 /// One change to a source: `span` becomes `insert`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Edit {
+    document: Span,
     node: Span,
     span: Span,
     insert: String,
@@ -140,24 +154,11 @@ impl Edits {
             None => Ok(Self(edits)),
         }
     }
-
-    /// The source with every edit made.
-    fn splice(&self, source: &str) -> String {
-        let growth: usize = self.0.iter().map(|edit| edit.insert.len()).sum();
-        let mut out = String::with_capacity(source.len() + growth);
-        let mut done = 0;
-        for edit in &self.0 {
-            out.push_str(&source[done..edit.span.start]);
-            out.push_str(&edit.insert);
-            done = edit.span.end;
-        }
-        out.push_str(&source[done..]);
-        out
-    }
 }
 
-/// The source with every edit made, after a proof that nothing else changed: both texts are read
-/// again, and every event but those of the edited nodes must be equal.
+/// The source with every edit made, after a proof that nothing else changed: each document that
+/// is edited is read again as it was and as it is, and every event but those of the edited nodes
+/// must be equal. The documents between them are copied.
 ///
 /// # Errors
 /// The first difference and its span in the source. It means a defect in digestif, not in the
@@ -166,11 +167,35 @@ pub fn apply<'s>(source: &'s Source, edits: &Edits) -> Result<Cow<'s, str>, (Str
     if edits.0.is_empty() {
         return Ok(Cow::Borrowed(source.text()));
     }
-    let text = edits.splice(source.text());
-    let changes: Vec<_> =
-        edits.0.iter().map(|edit| Changed { node: edit.node, value: &edit.value }).collect();
-    yaml::equal_but_for(source.text(), &text, &changes)?;
-    Ok(Cow::Owned(text))
+    let growth: usize = edits.0.iter().map(|edit| edit.insert.len()).sum();
+    let mut out = String::with_capacity(source.text().len() + growth);
+    let mut done = 0;
+    for edits in edits.0.chunk_by(|one, next| one.document == next.document) {
+        let document = edits[0].document;
+        out.push_str(source.slice(Span::new(done, document.start)));
+        let start = out.len();
+        splice(source, document, edits, &mut out);
+        let changes: Vec<_> = edits
+            .iter()
+            .map(|edit| Changed { node: edit.node.relative_to(document.start), value: &edit.value })
+            .collect();
+        yaml::equal_but_for(source.slice(document), &out[start..], &changes)
+            .map_err(|(message, at)| (message, at.behind(document.start)))?;
+        done = document.end;
+    }
+    out.push_str(&source.text()[done..]);
+    Ok(Cow::Owned(out))
+}
+
+/// Adds the text of `document` with its edits made.
+fn splice(source: &Source, document: Span, edits: &[Edit], out: &mut String) {
+    let mut done = document.start;
+    for edit in edits {
+        out.push_str(source.slice(Span::new(done, edit.span.start)));
+        out.push_str(&edit.insert);
+        done = edit.span.end;
+    }
+    out.push_str(source.slice(Span::new(done, document.end)));
 }
 
 #[cfg(test)]
@@ -194,7 +219,9 @@ mod tests {
             ("nginx\n :1", 0..9, Style::Plain, None),
         ] {
             let source = source(text);
-            let site = Site::of_scalar(&source, Span::new(node.start, node.end), style, "nginx:1");
+            let document = Span::new(0, text.len());
+            let node = Span::new(node.start, node.end);
+            let site = Site::of_scalar(&source, document, node, style, "nginx:1");
             let edit = site.edit("nginx:1", "nginx:1", "nginx:1@d");
             assert_eq!(edit.is_some(), found.is_some(), "{text}");
             assert_eq!(source.slice(site.text()), found.unwrap_or(text));
@@ -204,6 +231,7 @@ mod tests {
     #[test]
     fn edits_that_contradict_each_other_are_refused() {
         let edit = |node: (usize, usize), insert: &str| Edit {
+            document: Span::new(0, 6),
             node: Span::new(node.0, node.1),
             span: Span::new(node.1, node.1),
             insert: insert.to_owned(),
@@ -219,6 +247,7 @@ mod tests {
     fn an_edit_that_breaks_the_text_is_never_given_out() {
         let source = source("a: x\nb: y\n");
         let edits = Edits::new(vec![Edit {
+            document: Span::new(0, 10),
             node: Span::new(3, 4),
             span: Span::new(4, 4),
             insert: "\nb: z".to_owned(),
@@ -246,7 +275,7 @@ mod tests {
             for (n, name) in names.iter().enumerate() {
                 let node = Span::new(at + 2, at + 2 + name.len() + 2 * quote.len());
                 at += format!("- {quote}{name}{quote} # {name}\n").len();
-                let site = Site::of_scalar(&source, node, style, name);
+                let site = Site::of_scalar(&source, Span::new(0, text.len()), node, style, name);
                 edits.push(site.edit(name, name, &format!("{name}@sha256:{n:064x}")).expect("a form that is known"));
             }
             edits.reverse();

@@ -9,17 +9,20 @@
 //! local configuration, and the patterns of Kyverno policies. Untagged images in the plans of
 //! system-upgrade-controller are not containers and so are no places either.
 
+mod path;
 mod walk;
 
 use std::collections::HashSet;
 use std::fmt;
 use std::rc::Rc;
 
-use crate::diagnostic::{Diagnostic, Failure, Spot, quoted};
+use crate::diagnostic::{Diagnostic, Failure, Spot, escaped, quoted};
 use crate::image::{ParseError, Written};
 use crate::source::{Source, Span};
 use crate::splice::Site;
 use crate::yaml::{Content, Document, NodeId};
+
+pub use path::Path;
 
 use walk::Walk;
 
@@ -63,13 +66,14 @@ impl Object {
 }
 
 impl fmt::Display for Object {
-    /// `Job capsule-system/capsule-crds`
+    /// `Job capsule-system/capsule-crds`, [`escaped`], as the texts come from the input.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.kind.is_empty() { "object" } else { &self.kind })?;
+        let (kind, name) = (escaped(&self.kind), escaped(&self.name));
+        f.write_str(if kind.is_empty() { "object" } else { &kind })?;
         match &self.namespace {
-            Some(namespace) => write!(f, " {namespace}/{}", self.name),
-            None if self.name.is_empty() => Ok(()),
-            None => write!(f, " {}", self.name),
+            Some(namespace) => write!(f, " {}/{name}", escaped(namespace)),
+            None if name.is_empty() => Ok(()),
+            None => write!(f, " {name}"),
         }
     }
 }
@@ -97,7 +101,7 @@ pub struct Place {
     /// The container's name, where it has one.
     pub container: Option<String>,
     /// The field, from the object's root: `spec.template.spec.containers[0].image`.
-    pub path: String,
+    pub path: Path,
     /// The rule that found it.
     pub class: Class,
     /// Where it stands in the source.
@@ -195,7 +199,7 @@ impl Found {
             }
             let items = list_items(document, root);
             roots.extend(items.iter().rev().map(|&item| document.target(item)));
-            if document.string_at(root, &["kind"]).is_some() && items.is_empty() {
+            if is_object(document, root) && items.is_empty() {
                 self.objects += 1;
             }
             walk.object(root, &items);
@@ -211,6 +215,17 @@ fn describe(content: &Content<'_>) -> &'static str {
         Content::Scalar { .. } => "a text",
         Content::Alias(_) | Content::UnknownAlias(_) => "an alias",
     }
+}
+
+/// Whether a mapping is an object of its own: it has a kind, and is no list that holds nothing (as
+/// `kubectl get` prints it), which is as good as an empty input. A function's empty list is not.
+fn is_object(document: &Document<'_>, root: NodeId) -> bool {
+    let Some(kind) = document.string_at(root, &["kind"]) else { return false };
+    let items = document.value(root, "items").map(|items| document.target(items));
+    let is_empty = items.is_some_and(|items| {
+        matches!(&document.node(items).content, Content::Sequence(items) if items.is_empty())
+    });
+    !(is_empty && kind.ends_with("List") && kind != "ResourceList")
 }
 
 /// The objects of a `List`, or of any kind of list.

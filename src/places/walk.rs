@@ -6,11 +6,12 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::rc::Rc;
 
+use super::path::Path;
 use super::{Class, Found, Image, Object, Place, reference_text};
 use crate::diagnostic::{Diagnostic, Failure, Spot, quoted};
 use crate::source::{Source, Span};
 use crate::splice::Site;
-use crate::yaml::{Content, Document, NodeId};
+use crate::yaml::{Content, Document, NodeId, Style};
 
 /// The keys whose lists hold containers (Kubernetes API, `PodSpec`).
 const CONTAINER_LISTS: [&str; 3] = ["containers", "initContainers", "ephemeralContainers"];
@@ -38,26 +39,19 @@ pub(super) struct Walk<'d, 's> {
 struct Pending {
     object: Rc<Object>,
     container: Option<String>,
-    path: String,
+    path: Path,
     /// The node at the place: a scalar or an alias.
     node: NodeId,
     image: Image,
 }
 
 /// A field of an item of a list of a pod spec.
-struct Field {
+struct Field<'p> {
     spec: NodeId,
-    list: &'static str,
+    list: &'p Path,
     n: usize,
     rest: &'static str,
     item: NodeId,
-}
-
-impl Field {
-    fn path(&self, document: &Document<'_>, root: NodeId) -> String {
-        let list = join(&path(document, root, self.spec), self.list);
-        format!("{list}[{}].{}", self.n, self.rest)
-    }
 }
 
 /// Whose fields are searched.
@@ -124,17 +118,16 @@ impl<'d, 's> Walk<'d, 's> {
         let mut is_pod_spec = false;
         // Lists that are merged in are found where they stand, in a mapping of their own.
         for &(name, list) in document.entries(spec) {
-            let Some(key) =
-                CONTAINER_LISTS.into_iter().find(|key| document.string(name) == Some(key))
-            else {
+            if !document.string(name).is_some_and(|key| CONTAINER_LISTS.contains(&key)) {
                 continue;
-            };
+            }
             is_pod_spec |=
                 matches!(document.node(document.target(list)).content, Content::Sequence(_));
+            let path = Path::of(document, owner.root, list);
             for (n, &item) in self.follow(list).iter().enumerate() {
                 self.note_aliases(item);
                 for image in document.values(item, "image") {
-                    let field = Field { spec, list: key, n, rest: "image", item };
+                    let field = Field { spec, list: &path, n, rest: "image", item };
                     self.image(owner, &field, image);
                 }
             }
@@ -148,13 +141,13 @@ impl<'d, 's> Walk<'d, 's> {
     fn image_volumes(&mut self, owner: &Owner, spec: NodeId) {
         let document = self.document;
         for volumes in document.values(spec, "volumes") {
+            let path = Path::of(document, owner.root, volumes);
             for (n, &item) in self.follow(volumes).iter().enumerate() {
                 self.note_aliases(item);
                 for image in document.values(item, "image") {
                     self.note_aliases(image);
                     for reference in document.values(image, "reference") {
-                        let field =
-                            Field { spec, list: "volumes", n, rest: "image.reference", item };
+                        let field = Field { spec, list: &path, n, rest: "image.reference", item };
                         self.image(owner, &field, reference);
                     }
                 }
@@ -197,7 +190,7 @@ impl<'d, 's> Walk<'d, 's> {
     fn spot(&self, id: NodeId) -> Spot {
         let document = self.document;
         let root = document.root().expect("a document with nodes has a root");
-        let label = format!("{}, {}", Object::of(document, root), path(document, root, id));
+        let label = format!("{}, {}", Object::of(document, root), Path::of(document, root, id));
         Spot::Source { source: self.index, span: document.node(id).span, label }
     }
 
@@ -215,10 +208,10 @@ impl<'d, 's> Walk<'d, 's> {
         );
     }
 
-    fn image(&mut self, owner: &Owner, field: &Field, node: NodeId) {
+    fn image(&mut self, owner: &Owner, field: &Field<'_>, node: NodeId) {
         let document = self.document;
         self.note_alias(node);
-        let Some(value) = document.string(node) else { return };
+        let Some(value) = self.value(node) else { return };
         let text = reference_text(value);
         if text.is_empty() || owner.has_patterns && is_pattern(text) {
             return;
@@ -236,44 +229,60 @@ impl<'d, 's> Walk<'d, 's> {
         self.places.push(Pending {
             object: owner.object.clone(),
             container: document.string_at(field.item, &["name"]).map(str::to_owned),
-            path: field.path(document, owner.root),
+            path: field.list.item(field.n, field.rest),
             node,
             image,
         });
     }
 
+    /// The text that stands at an image place; none where it is no string, and so no image. A
+    /// template without quotes, `{{ … }}`, is a mapping to YAML, but a text to those who wrote it.
+    fn value(&self, node: NodeId) -> Option<&'d str> {
+        let document = self.document;
+        let raw = || self.source.slice(document.node(document.target(node)).span);
+        let is_template = || !document.entries(node).is_empty() && raw().starts_with("{{");
+        document.string(node).or_else(|| is_template().then(raw))
+    }
+
     /// Settles where each place is edited, and warns where an edit changes what is no image.
     pub(super) fn finish(mut self, found: &mut Found) {
-        let document = self.document;
         self.diagnostics.extend(self.side_effects());
         if self.diagnostics.iter().all(|diagnostic| diagnostic.failure().is_none()) {
             self.diagnostics.extend(self.unknown_alias());
         }
         found.diagnostics.append(&mut self.diagnostics);
-        self.places.sort_by_key(|pending| document.node(document.target(pending.node)).span);
-        for pending in self.places {
-            let target = document.target(pending.node);
-            let node = document.node(target);
-            let Content::Scalar { text, style, .. } = &node.content else {
-                continue;
-            };
-            let site = if target == pending.node || self.scalars.contains_key(&target) {
-                Site::of_scalar(self.source, node.span, *style, reference_text(text))
-            } else {
-                Site::of_alias(document.node(pending.node).span)
-            };
+        let first = found.places.len();
+        for pending in std::mem::take(&mut self.places) {
+            let Some(value) = self.value(pending.node) else { continue };
             found.places.push(Place {
+                site: self.site(pending.node, reference_text(value)),
+                value: value.to_owned(),
                 source: self.index,
                 document: self.number,
                 object: pending.object,
                 container: pending.container,
                 path: pending.path,
                 class: Class::Pod,
-                site,
-                value: text.to_string(),
                 image: pending.image,
             });
         }
+        found.places[first..].sort_by_key(|place| place.site.text());
+    }
+
+    /// Where the text of a place is changed: at its scalar, also behind an alias, unless that
+    /// scalar is no image itself.
+    fn site(&self, node: NodeId, text: &str) -> Site {
+        let document = self.document;
+        let target = document.target(node);
+        if target != node && !self.scalars.contains_key(&target) {
+            return Site::of_alias(document.span(), document.node(node).span);
+        }
+        let span = document.node(target).span;
+        let style = match document.node(target).content {
+            Content::Scalar { style, .. } => style,
+            _ => Style::Plain,
+        };
+        Site::of_scalar(self.source, document.span(), span, style, text)
     }
 
     /// An alias without an anchor that no image depends on: the document goes through.
@@ -361,45 +370,18 @@ fn asks_for_injection(document: &Document<'_>, spec: NodeId) -> bool {
     })
 }
 
-/// Text that a later step fills in: shell and OpenShift variables, Tekton and kustomize variables,
-/// templates, words in angle brackets, ko's import paths.
+/// Text that a later step fills in: variables of shells, OpenShift, Tekton and kustomize, templates,
+/// words in angle brackets, ko's import paths.
 fn is_placeholder(text: &str) -> bool {
+    let variable = |c: char| c.is_ascii_alphabetic() || matches!(c, '_' | '{' | '(');
     let angle = text.split_once('<').is_some_and(|(_, rest)| rest.contains('>'));
-    text.starts_with("ko://") || ["${", "$(", "{{"].iter().any(|mark| text.contains(mark)) || angle
+    text.starts_with("ko://")
+        || text.contains("{{")
+        || text.split('$').skip(1).any(|rest| rest.starts_with(variable))
+        || angle
 }
 
 /// A pattern of a Kyverno policy (kyverno, "Operators" and "Wildcards").
 fn is_pattern(text: &str) -> bool {
     text.contains(['*', '?', '!', '|', '&', '<', '>'])
-}
-
-/// The path of a node below `root`, as kubectl writes paths.
-fn path(document: &Document<'_>, root: NodeId, id: NodeId) -> String {
-    let mut steps = Vec::new();
-    let mut at = document.node(id);
-    let end = document.node(root);
-    while !std::ptr::eq(at, end)
-        && let Some(parent) = at.parent
-    {
-        steps.push(match document.entries(parent).get(at.position) {
-            Some(&(key, _)) => document.string(key).unwrap_or("?").to_owned(),
-            None => format!("[{}]", at.position),
-        });
-        at = document.node(parent);
-    }
-    steps.iter().rev().fold(String::new(), |path, step| join(&path, step))
-}
-
-fn join(path: &str, step: &str) -> String {
-    let simple = !step.is_empty()
-        && step.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
-    if step.starts_with('[') {
-        format!("{path}{step}")
-    } else if !simple {
-        format!("{path}['{}']", step.escape_debug())
-    } else if path.is_empty() {
-        step.to_owned()
-    } else {
-        format!("{path}.{step}")
-    }
 }

@@ -6,12 +6,16 @@ use granit_parser::Event;
 
 use super::events::{Events, SyntaxError};
 use super::scalar::is_string;
-use super::{Content, Document, Node, NodeId, Style, is_merge_key};
+use super::{Content, Document, Node, NodeId, Style, is_merge_key, key_text};
 use crate::source::Span;
 
 /// How many mappings one mapping may take in by merge keys, directly or through others. Real
 /// manifests stay under ten; without a bound, a chain of merges is quadratic.
 const MAX_MERGES: usize = 100;
+
+/// Mappings with more entries are searched by a sorted index: thousands of aliases of one huge
+/// mapping would cost a scan of it each.
+const SMALL: usize = 32;
 
 /// The tree of one document while it is read.
 #[derive(Default)]
@@ -33,11 +37,15 @@ impl<'s> Builder<'s> {
         mut self,
         events: &mut Events<'s>,
     ) -> Result<Option<Document<'s>>, SyntaxError> {
+        let start = events.position();
         let mut started = false;
         while let Some((event, span)) = events.next()? {
             match event {
                 Event::DocumentStart(..) => started = true,
-                Event::DocumentEnd => return Ok(Some(Document { nodes: self.nodes })),
+                Event::DocumentEnd => {
+                    let span = Span::new(start, events.position());
+                    return Ok(Some(Document { nodes: self.nodes, span }));
+                }
                 _ if started => self.event(event, span)?,
                 _ => {}
             }
@@ -57,7 +65,11 @@ impl<'s> Builder<'s> {
                 self.open.push(Open { id, key: None });
             }
             Event::MappingStart(_, anchor, _) => {
-                let content = Content::Mapping { entries: Vec::new(), merged: Vec::new() };
+                let content = Content::Mapping {
+                    entries: Vec::new(),
+                    merged: Vec::new(),
+                    by_key: Vec::new(),
+                };
                 let id = self.add(content, span, anchor)?;
                 self.open.push(Open { id, key: None });
             }
@@ -120,12 +132,26 @@ impl<'s> Builder<'s> {
             return Ok(());
         };
         let merges = self.merges(id)?;
+        let sorted = self.sorted_by_key(id);
         let node = &mut self.nodes[id.0 as usize];
         node.span.end = span.end.max(node.span.start);
-        if let Content::Mapping { merged, .. } = &mut node.content {
+        if let Content::Mapping { merged, by_key, .. } = &mut node.content {
             *merged = merges;
+            *by_key = sorted;
         }
         Ok(())
+    }
+
+    /// The entries of a large mapping in the order of their keys; of a small one none.
+    fn sorted_by_key(&self, id: NodeId) -> Vec<usize> {
+        match &self.node(id).content {
+            Content::Mapping { entries, .. } if entries.len() > SMALL => {
+                let mut sorted: Vec<_> = (0..entries.len()).collect();
+                sorted.sort_by_key(|&entry| key_text(&self.nodes, entries[entry].0));
+                sorted
+            }
+            _ => Vec::new(),
+        }
     }
 
     /// The mappings that the merge keys of `id` bring in. Aliases point backwards, so all of them

@@ -24,15 +24,11 @@ impl SyntaxError {
     pub(super) fn diagnostic(self, source: &Source, index: usize) -> Diagnostic {
         let end = self.at.end.min(source.text().len());
         let span = Span::new(self.at.start.min(end), end);
-        let truncated = source.text()[span.start..].trim().is_empty();
-        let help = if truncated {
-            "the text may be cut off: did the command that wrote it fail?"
-        } else {
-            "look at what renders it; digestif reads YAML 1.2 and JSON, as kubectl does"
-        };
         Diagnostic::error(Failure::Input, format!("the input is not YAML: {}", self.message))
             .spot(Spot::Source { source: index, span, label: String::new() })
-            .help(help)
+            .help(
+                "look at what writes it: the text may be cut off, or be no YAML 1.2 or JSON at all",
+            )
     }
 }
 
@@ -53,13 +49,19 @@ pub(super) struct Events<'s> {
     rest: std::vec::IntoIter<(usize, &'s str)>,
     parser: Parser<'s, StrInput<'s>>,
     base: usize,
+    position: usize,
 }
 
 impl<'s> Events<'s> {
     pub(super) fn new(text: &'s str) -> Self {
         let mut rest = parts(text).into_iter();
         let (base, part) = rest.next().unwrap_or((0, text));
-        Self { rest, parser: parser(part), base }
+        Self { rest, parser: parser(part), base, position: 0 }
+    }
+
+    /// How far the text has been given out.
+    pub(super) fn position(&self) -> usize {
+        self.position
     }
 
     pub(super) fn next(&mut self) -> Result<Option<(Event<'s>, Span)>, SyntaxError> {
@@ -74,10 +76,9 @@ impl<'s> Events<'s> {
                 },
                 Some(Ok((event, span))) => {
                     let range = span.byte_range().expect("a text in memory has byte offsets");
-                    return Ok(Some((
-                        event,
-                        Span::new(self.base + range.start, self.base + range.end),
-                    )));
+                    let span = Span::new(self.base + range.start, self.base + range.end);
+                    self.position = self.position.max(span.end);
+                    return Ok(Some((event, span)));
                 }
                 Some(Err(error)) => return Err(self.syntax_error(&error)),
             }

@@ -59,6 +59,8 @@ pub enum Content<'s> {
         entries: Vec<(NodeId, NodeId)>,
         /// The mappings that its merge keys bring in, nearest first, without repetition.
         merged: Vec<NodeId>,
+        /// The entries in the order of their keys, where there are many.
+        by_key: Vec<usize>,
     },
     /// An alias of an earlier node of the document.
     Alias(NodeId),
@@ -81,12 +83,20 @@ pub struct Node<'s> {
 }
 
 /// One document of a stream.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Document<'s> {
     nodes: Vec<Node<'s>>,
+    span: Span,
 }
 
 impl<'s> Document<'s> {
+    /// The document's text, from the end of the one before it. It is YAML by itself: directives,
+    /// separator and all.
+    #[must_use]
+    pub fn span(&self) -> Span {
+        self.span
+    }
+
     /// The root node; none where the document is empty.
     #[must_use]
     pub fn root(&self) -> Option<NodeId> {
@@ -157,8 +167,8 @@ impl<'s> Document<'s> {
 
     /// The values of a mapping's own merge keys.
     pub fn merge_values(&self, id: NodeId) -> impl Iterator<Item = NodeId> + '_ {
-        let entries = self.entries(id).iter();
-        entries.filter(|(key, _)| is_merge_key(self.node(*key))).map(|&(_, value)| value)
+        let merges = self.own_entries(id, "<<");
+        merges.filter(|(key, _)| is_merge_key(self.node(*key))).map(|(_, value)| value)
     }
 
     /// Every value that `key` has in a mapping, also behind an alias: its own ones, duplicates
@@ -170,12 +180,25 @@ impl<'s> Document<'s> {
     }
 
     fn own_values<'d>(&'d self, id: NodeId, key: &'d str) -> impl Iterator<Item = NodeId> + 'd {
-        let entries = self.entries(id).iter();
-        entries.filter(move |&&(name, _)| self.is_key(name, key)).map(|&(_, value)| value)
+        self.own_entries(id, key).map(|(_, value)| value)
     }
 
-    fn is_key(&self, id: NodeId, key: &str) -> bool {
-        matches!(&self.node(self.target(id)).content, Content::Scalar { text, .. } if text == key)
+    /// A mapping's own entries with this key, in the order of the text.
+    fn own_entries<'d>(
+        &'d self,
+        id: NodeId,
+        key: &'d str,
+    ) -> impl Iterator<Item = (NodeId, NodeId)> + 'd {
+        let (entries, by_key): (&[_], &[_]) = match &self.node(self.target(id)).content {
+            Content::Mapping { entries, by_key, .. } => (entries, by_key),
+            _ => (&[], &[]),
+        };
+        let text = |entry: usize| key_text(&self.nodes, entries[entry].0);
+        let start = by_key.partition_point(|&entry| text(entry) < Some(key));
+        let found = by_key[start..].iter().copied();
+        let all = if by_key.is_empty() { 0..entries.len() } else { 0..0 };
+        let found = found.take_while(move |&entry| text(entry) == Some(key));
+        found.chain(all.filter(move |&entry| text(entry) == Some(key))).map(|entry| entries[entry])
     }
 
     /// The value of `key` that readers of YAML end up with: the last one written.
@@ -209,6 +232,19 @@ pub fn documents(
     })
 }
 
+/// The text of a key, also behind an alias; none where a collection is the key.
+fn key_text<'n>(nodes: &'n [Node<'_>], id: NodeId) -> Option<&'n str> {
+    let node = &nodes[id.0 as usize];
+    let node = match node.content {
+        Content::Alias(target) => &nodes[target.0 as usize],
+        _ => node,
+    };
+    match &node.content {
+        Content::Scalar { text, .. } => Some(text),
+        _ => None,
+    }
+}
+
 /// `<<` without quotes, also with the tag `!!merge` that kyaml writes.
 fn is_merge_key(node: &Node<'_>) -> bool {
     matches!(&node.content, Content::Scalar { text, style: Style::Plain, .. } if text == "<<")
@@ -219,6 +255,7 @@ mod tests {
     use super::*;
     use crate::diagnostic::Spot;
     use crate::source::Origin;
+    use std::ops::Range;
 
     fn read<T>(text: &str, look: impl Fn(&Document<'_>) -> T) -> Vec<T> {
         let source = Source::new(Origin::Stdin, text.as_bytes().to_vec()).expect("valid text");
@@ -307,6 +344,17 @@ mod tests {
         });
         let kinds: Vec<_> = kinds.into_iter().flatten().collect();
         assert_eq!(kinds, ["A", "B", "C"]);
+    }
+
+    #[test]
+    fn a_document_is_yaml_by_itself() {
+        let text = "\u{feff}# one\r\na: &x 1\r\n---\nb: |+\n  two\n\n\n# end\n...\n%TAG ! tag:x,2000:\n---\nc: !y 3\n--- # four\n- d\n---e: 5\n";
+        let whole = read(text, |document| (document.span(), document.ids().count()));
+        assert_eq!(whole.len(), 5);
+        for (span, nodes) in whole {
+            let alone = read(&text[Range::from(span)], |document| document.ids().count());
+            assert_eq!(alone, [nodes], "{:?}", &text[Range::from(span)]);
+        }
     }
 
     #[test]

@@ -1,0 +1,299 @@
+//! The cases: one behaviour is one folder of `testdata/cases`, and all of them are run.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `input.yaml` | the bytes on stdin; may be absent where `args` names files of the folder |
+//! | `args` | arguments, one a line; a file they name lies in the folder too |
+//! | `tags.yaml` | what the registry has, as `full/name: [tags]`; without it, every tag exists |
+//! | `expected.yaml` | the bytes on stdout of a run that succeeds |
+//! | `stderr.txt` | what is said; without it, nothing but the summary |
+//! | `status` | the exit status of a run that fails, whose stdout has to be empty |
+//! | `unread-by` | the judges that can't read the input: `libyaml`, `saphyr` |
+//!
+//! Where a run succeeds, a second run of its output changes nothing, and the judges see no change
+//! but images that got their digests.
+//!
+//! `UPDATE_CASES=1 cargo test --test cases` writes the expectations. What it wrote has to be read
+//! before it is kept: it says what the program does, not what it should do.
+
+mod support;
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use support::judge::{changed_events, changes};
+use support::registry::{Content, Registry};
+use support::{Ran, command, digest_of, finish, for_every_host, start, testdata};
+
+/// The files that a folder may hold, besides those that its `args` name.
+const KNOWN: [&str; 7] =
+    ["args", "expected.yaml", "input.yaml", "status", "stderr.txt", "tags.yaml", "unread-by"];
+
+/// What a folder gives to the program.
+struct Case {
+    folder: PathBuf,
+    args: Vec<String>,
+    input: Option<Vec<u8>>,
+    unread_by: Vec<String>,
+    registry: Registry,
+}
+
+/// What a run has to come to, in the words of the files.
+#[derive(Debug, PartialEq, Eq)]
+struct Expected {
+    status: i32,
+    stdout: Option<String>,
+    stderr: Option<String>,
+}
+
+#[test]
+fn every_case_comes_out_as_its_folder_says() {
+    let update = std::env::var_os("UPDATE_CASES").is_some();
+    let failures = check_all(&testdata("cases"), update);
+    assert!(failures.is_empty(), "{} failed:\n\n{}", failures.len(), failures.join("\n\n"));
+}
+
+#[test]
+fn a_folder_that_says_nothing_fails() {
+    let cases = tempfile::tempdir().expect("a temporary folder");
+    assert_eq!(check_all(cases.path(), false), ["there is no case"]);
+    let pod = "{kind: Pod, spec: {containers: [{image: a:1}]}}\n";
+    let pinned = pod.replace("a:1", &format!("a:1@{}", digest_of("a:1")));
+    for (case, files, failure) in [
+        ("a", &[("input.yaml", pod)][..], "says neither what is printed nor how it fails"),
+        ("b", &[("input.yaml", pod), ("expected.yml", pod)], "`expected.yml` is no file of a case"),
+        ("c", &[("expected.yaml", pod)], "has neither `input.yaml` nor files in `args`"),
+        ("d", &[("input.yaml", pod), ("expected.yaml", pod)], "stdout, line 1:"),
+        (
+            "e",
+            &[("input.yaml", pod), ("expected.yaml", &pinned), ("unread-by", "saphyr")],
+            "saphyr reads it, although `unread-by` says no",
+        ),
+        ("f", &[("input.yaml", pod), ("expected.yaml", &pinned), ("stderr.txt", "")], "stderr, "),
+        ("g", &[("input.yaml", pod), ("expected.yaml", &pinned)], ""),
+    ] {
+        let folder = cases.path().join(case);
+        fs::create_dir(&folder).expect("writable");
+        for (name, text) in files {
+            fs::write(folder.join(name), text).expect("writable");
+        }
+        let found = check_all(cases.path(), false);
+        fs::remove_dir_all(&folder).expect("writable");
+        match found.as_slice() {
+            [] => assert_eq!(failure, "", "{case} passes"),
+            [found] => assert!(!failure.is_empty() && found.contains(failure), "{found}"),
+            _ => panic!("{found:?}"),
+        }
+    }
+}
+
+/// Checks every case below a folder, and says what is wrong with each that fails.
+fn check_all(cases: &Path, update: bool) -> Vec<String> {
+    let mut folders = entries(cases);
+    folders.sort();
+    if folders.is_empty() {
+        return vec!["there is no case".to_owned()];
+    }
+    let failure = |folder: PathBuf| {
+        let name = folder.file_name().expect("a folder").to_string_lossy().into_owned();
+        let checked = Case::read(folder).and_then(|case| case.check(update));
+        checked.err().map(|why| format!("{name}: {why}"))
+    };
+    folders.into_iter().filter_map(failure).collect()
+}
+
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).expect("readable");
+    entries.map(|entry| entry.expect("readable").path()).collect()
+}
+
+impl Case {
+    fn read(folder: PathBuf) -> Result<Self, String> {
+        let lines = |name| -> Vec<String> {
+            text(&folder, name).unwrap_or_default().lines().map(str::to_owned).collect()
+        };
+        let args = lines("args");
+        let is_known = |name: &str| KNOWN.contains(&name) || args.iter().any(|arg| arg == name);
+        for path in entries(&folder) {
+            let name = path.file_name().expect("a file").to_string_lossy();
+            if !is_known(&name) {
+                return Err(format!("`{name}` is no file of a case"));
+            }
+        }
+        let input = bytes(&folder, "input.yaml");
+        if input.is_none() && !args.iter().any(|arg| arg == "-f") {
+            return Err("has neither `input.yaml` nor files in `args`".to_owned());
+        }
+        let content = text(&folder, "tags.yaml").map_or_else(Content::everything, |tags| {
+            let tags: BTreeMap<String, Vec<String>> =
+                serde_yaml::from_str(&tags).expect("lists of tags by name");
+            let tags: Vec<(&str, Vec<&str>)> = tags
+                .iter()
+                .map(|(name, tags)| (name.as_str(), tags.iter().map(String::as_str).collect()))
+                .collect();
+            let tags: Vec<_> = tags.iter().map(|(name, tags)| (*name, tags.as_slice())).collect();
+            Content::of(&tags)
+        });
+        let unread_by = lines("unread-by");
+        Ok(Self { args, input, unread_by, registry: Registry::start(content), folder })
+    }
+
+    fn check(&self, update: bool) -> Result<(), String> {
+        let ran = self.run(&self.args, self.input.as_deref().unwrap_or_default());
+        let found = Expected::of(&ran);
+        if update {
+            found.write(&self.folder);
+        }
+        let expected = Expected::read(&self.folder)?;
+        if expected.status != found.status {
+            return Err(format!(
+                "expected status {}, found {}\n{}",
+                expected.status, found.status, ran.stderr
+            ));
+        }
+        same("stdout", expected.stdout.as_deref(), found.stdout.as_deref())?;
+        same("stderr", expected.stderr.as_deref(), found.stderr.as_deref())?;
+        if found.status != 0 {
+            return same("stdout of a run that failed", Some(""), Some(&ran.stdout));
+        }
+        let again = match self.input {
+            Some(_) => self.run(&self.args, ran.stdout.as_bytes()),
+            None => self.run(&[], ran.stdout.as_bytes()),
+        };
+        same("the second run's stdout", Some(&ran.stdout), Some(&again.stdout))?;
+        match &self.input {
+            Some(input) => self.judge(std::str::from_utf8(input).expect("it was pinned"), &ran),
+            None => Ok(()),
+        }
+    }
+
+    fn run(&self, args: &[String], stdin: &[u8]) -> Ran {
+        let mut command = command([for_every_host(&self.registry)]);
+        let child = start(command.args(args).current_dir(&self.folder));
+        let mut ran = finish(child, stdin);
+        ran.stderr = ran.stderr.replace(self.registry.address(), "REGISTRY");
+        ran
+    }
+
+    /// Has both judges say that nothing but images changed.
+    fn judge(&self, before: &str, ran: &Ran) -> Result<(), String> {
+        let after = &ran.stdout;
+        self.verdict("libyaml", catch(|| Ok(changes(before, before))), || changes(before, after))?;
+        self.verdict("saphyr", changed_events(before, before), || {
+            changed_events(before, after).expect("it was read before")
+        })
+    }
+
+    fn verdict(
+        &self,
+        judge: &str,
+        unchanged: Result<Vec<(String, String)>, String>,
+        changes: impl FnOnce() -> Vec<(String, String)>,
+    ) -> Result<(), String> {
+        match (self.unread_by.iter().any(|name| name == judge), unchanged) {
+            (true, Err(_)) => return Ok(()),
+            (true, Ok(_)) => {
+                return Err(format!("{judge} reads it, although `unread-by` says no"));
+            }
+            (false, Err(error)) => return Err(format!("{judge} can't read it: {error}")),
+            (false, Ok(_)) => {}
+        }
+        for (old, new) in catch(|| Ok(changes()))? {
+            let digest = catch(|| Ok(digest_of(old.trim_end())))?;
+            let name = new.trim_end().strip_suffix(&format!("@{digest}"));
+            let blank = |text: &str| text[text.trim_end().len()..].to_owned();
+            if !name.is_some_and(|name| old.starts_with(name)) || blank(&old) != blank(&new) {
+                return Err(format!("{judge} sees {old:?} become {new:?}"));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Expected {
+    fn of(ran: &Ran) -> Self {
+        let is_summary = ran.stderr.starts_with("digestif: ") && ran.stderr.lines().count() == 1;
+        let succeeded = ran.status == 0;
+        Self {
+            status: ran.status,
+            stdout: succeeded.then(|| ran.stdout.clone()),
+            stderr: (!(succeeded && is_summary)).then(|| ran.stderr.clone()),
+        }
+    }
+
+    fn read(folder: &Path) -> Result<Self, String> {
+        let stdout = text(folder, "expected.yaml");
+        let stderr = text(folder, "stderr.txt");
+        let status = match text(folder, "status") {
+            Some(status) => {
+                status.trim().parse().map_err(|_| "`status` is no number".to_owned())?
+            }
+            None => 0,
+        };
+        if (status == 0 && stdout.is_none()) || (status != 0 && stderr.is_none()) {
+            return Err("says neither what is printed nor how it fails".to_owned());
+        }
+        Ok(Self { status, stdout, stderr })
+    }
+
+    fn write(&self, folder: &Path) {
+        let status = (self.status != 0).then(|| format!("{}\n", self.status));
+        for (name, text) in
+            [("expected.yaml", &self.stdout), ("stderr.txt", &self.stderr), ("status", &status)]
+        {
+            let path = folder.join(name);
+            match text {
+                Some(text) => fs::write(path, text).expect("writable"),
+                None => match fs::remove_file(path) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => panic!("{error}"),
+                    _ => {}
+                },
+            }
+        }
+    }
+}
+
+fn bytes(folder: &Path, name: &str) -> Option<Vec<u8>> {
+    match fs::read(folder.join(name)) {
+        Ok(bytes) => Some(bytes),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => panic!("{}: {error}", folder.join(name).display()),
+    }
+}
+
+fn text(folder: &Path, name: &str) -> Option<String> {
+    bytes(folder, name).map(|bytes| String::from_utf8(bytes).expect("text"))
+}
+
+/// Compares two texts, and shows the first line that differs, line break and all.
+fn same(what: &str, expected: Option<&str>, found: Option<&str>) -> Result<(), String> {
+    if expected == found {
+        return Ok(());
+    }
+    let (Some(expected), Some(found)) = (expected, found) else {
+        return Err(format!("{what}, expected {expected:?}, found {found:?}"));
+    };
+    let lines = |text: &str| -> Vec<String> {
+        text.split_inclusive('\n').map(str::to_owned).chain([String::new()]).collect()
+    };
+    let (expected, found) = (lines(expected), lines(found));
+    let mut pairs = expected.iter().zip(&found).enumerate();
+    let (n, (old, new)) =
+        pairs.find(|(_, (old, new))| old != new).expect("texts that differ have a line that does");
+    Err(format!("{what}, line {}:\n  expected {old:?}\n     found {new:?}", n + 1))
+}
+
+/// What the judges say by panicking, as a value.
+fn catch<T>(judge: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    let reason = |panic: Box<dyn Any + Send>| match panic.downcast::<String>() {
+        Ok(text) => *text,
+        Err(panic) => panic
+            .downcast::<&str>()
+            .map_or_else(|_| "a panic".to_owned(), |text| (*text).to_owned()),
+    };
+    catch_unwind(AssertUnwindSafe(judge)).unwrap_or_else(|panic| Err(reason(panic)))
+}

@@ -145,8 +145,11 @@ pub fn locate(sources: &[Source], empty: Empty) -> Found {
     found
 }
 
-/// Puts every pin into its places.
-fn edit<'s>(
+/// Puts every pin of the plan into its places; gives the new text of each source.
+///
+/// # Errors
+/// A place that can't be changed safely. Nothing may be written then.
+pub fn edit<'s>(
     sources: &'s [Source],
     found: &Found,
     plan: &Plan,

@@ -3,7 +3,7 @@
 //! Turns a resolved plan into diagnostics, one an image, with all its places, what was asked, and
 //! what to do next. Every sentence about an image that a user reads stands here.
 
-use crate::diagnostic::{Diagnostic, Failure, quoted};
+use crate::diagnostic::{Diagnostic, Failure, quoted, shortened};
 use crate::places::Place;
 use crate::plan::{Entry, Fate, Plan, Skips};
 use crate::registry::{Outcome, Refusal};
@@ -56,7 +56,8 @@ fn judge_entry(entry: &Entry, policy: Policy) -> Option<Diagnostic> {
     match &entry.fate {
         Fate::Placeholder => Some(placeholder(&name, policy.placeholders)),
         Fate::Invalid(error) => {
-            let message = format!("{name} is not a valid image reference: {error}");
+            let reason = error.to_string();
+            let message = format!("{name} is not a valid image reference: {}", shortened(&reason));
             let diagnostic = lenient(policy.unresolved, Failure::Input, message);
             Some(diagnostic.help("fix the value that renders it; nothing was asked for this image"))
         }
@@ -109,6 +110,10 @@ fn unresolved(name: &str, refusal: &Refusal, leniency: Leniency) -> Diagnostic {
         Outcome::Unreachable => (
             format!("{name} could not be resolved: the registry gave no answer"),
             "run it again; if it stays so, look at the network and the proxy variables, or allow more with `--timeout`",
+        ),
+        Outcome::Untrusted => (
+            format!("{name} could not be resolved: the registry's certificate is not trusted"),
+            "name the certificate of its CA with `--ca-file FILE`, or look whether a proxy has put its own in between",
         ),
         Outcome::Nonsense => (
             format!("{name} could not be resolved: the registry's answer makes no sense"),

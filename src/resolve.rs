@@ -95,15 +95,18 @@ pub fn resolve(
     };
     let progress = Progress::new(*quiet);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let pins =
-        runtime.expect("a runtime on this thread needs nothing but a poller").block_on(async {
-            tokio::select! {
-                pins = from_registries(plan.tagged(), &registry, &progress) => Ok(pins),
-                never = progress.show() => match never {},
-                Ok(()) = tokio::signal::ctrl_c() => Err(Interrupted),
-            }
-        })?;
-    Ok(plan.resolved(&pins))
+    let runtime = runtime.expect("a runtime on this thread needs nothing but a poller");
+    let pins = runtime.block_on(async {
+        tokio::select! {
+            pins = from_registries(plan.tagged(), &registry, &progress) => Ok(pins),
+            never = progress.show() => match never {},
+            Ok(()) = tokio::signal::ctrl_c() => Err(Interrupted),
+        }
+    });
+    // Names are looked up on threads of their own, which nothing can stop: where no DNS server
+    // answers, waiting for them would take many times the budget.
+    runtime.shutdown_background();
+    Ok(plan.resolved(&pins?))
 }
 
 /// Finds what the layouts have. What they don't is for the network: it is left out, or refused

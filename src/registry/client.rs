@@ -1,20 +1,17 @@
 //! Registry: asks registries for digests, and tells proof of absence from everything else.
 //!
-//! One HEAD a tag, without a ping; the first request to a host goes alone, so that the others
-//! know whether it wants tokens. A GET follows only where the HEAD leaves a doubt. What each
+//! One HEAD a tag, without a ping; a GET follows only where the HEAD leaves a doubt. What each
 //! answer means stands in [`absence`] and [`Registry::digest`], and in the README.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use oci_client::errors::{OciEnvelope, OciErrorCode};
 use oci_client::manifest::OciManifest;
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
-use reqwest::{Method, StatusCode, Url};
-use tokio::sync::{Mutex, Semaphore};
+use reqwest::{Method, StatusCode};
 
-use super::auth::Tokens;
+use super::host::{Host, Request, Retry, Stop};
 use super::transport::{Fetched, Limit, Transport, Trouble};
 use super::{Answer, Endpoint, Outcome, Refusal, Settings};
 use crate::digest::{Algorithm, Digest};
@@ -36,21 +33,6 @@ pub struct Registry {
     verify_content: bool,
     /// By the host in the image's name.
     endpoints: BTreeMap<Repository, (String, Arc<Host>)>,
-}
-
-/// One host that is asked, whatever the images call it.
-#[derive(Debug)]
-struct Host {
-    origin: Url,
-    /// Whether plain HTTP is tried where no TLS connection can be made (loopback only).
-    plain_fallback: bool,
-    /// Set when that was so.
-    plain: AtomicBool,
-    in_flight: Semaphore,
-    /// Held by the first request, which finds out how the host wants to be asked.
-    first: Mutex<()>,
-    known: AtomicBool,
-    tokens: Tokens,
 }
 
 impl Registry {
@@ -128,28 +110,6 @@ fn doubtful(status: StatusCode) -> bool {
     matches!(status, StatusCode::NOT_FOUND | StatusCode::FORBIDDEN | StatusCode::METHOD_NOT_ALLOWED)
 }
 
-/// Whether a request is tried again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Retry {
-    Yes,
-    No,
-}
-
-/// Why a question has no answer.
-enum Stop {
-    Trouble(Trouble),
-    Refused(Refusal),
-}
-
-impl Stop {
-    fn refusal(self) -> Refusal {
-        match self {
-            Self::Trouble(trouble) => trouble.refusal(),
-            Self::Refused(refusal) => refusal,
-        }
-    }
-}
-
 /// One tag of one repository at one host.
 struct Question<'r> {
     transport: &'r Transport,
@@ -170,88 +130,10 @@ impl Question<'_> {
         }
     }
 
-    /// Sends one request, with a token if the host wants one.
     async fn send(&self, method: Method, limit: Limit, retry: Retry) -> Result<Fetched, Stop> {
-        // A token that many share, one of its own, and that one renewed: more is no use.
-        const TRIES: usize = 4;
-        let host = self.host;
-        for _ in 1..TRIES {
-            let first = host.first_or_known().await;
-            let token =
-                host.tokens.token(self.name, self.transport).await.map_err(Stop::Refused)?;
-            let authorization = token.as_ref().map(|token| token.header.clone());
-            let once = || async {
-                let _permit = host.in_flight.acquire().await.expect("it is never closed");
-                let send = |url| {
-                    self.transport.once(
-                        method.clone(),
-                        url,
-                        Some(ACCEPT),
-                        authorization.clone(),
-                        limit,
-                    )
-                };
-                match send(self.url()).await {
-                    Err(Trouble::Connect(_)) if host.fall_back_to_plain() => send(self.url()).await,
-                    reply => reply,
-                }
-            };
-            let reply = match retry {
-                Retry::Yes => self.transport.retrying(once).await,
-                Retry::No => once().await,
-            };
-            host.known.store(true, Ordering::Release);
-            let reply = reply.map_err(Stop::Trouble)?;
-            let refused = matches!(reply.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
-            let own = reply.answered == super::authority(&self.url());
-            let tokens = &host.tokens;
-            let learned = refused
-                && own
-                && tokens.learn(self.name, token.as_ref(), reply.status, &reply.headers).await;
-            drop(first);
-            if !learned {
-                return Ok(reply);
-            }
-        }
-        let detail = "a new token was refused as soon as it was given";
-        Err(Stop::Refused(Refusal::new(Outcome::Denied, detail)))
-    }
-
-    fn url(&self) -> Url {
-        let mut url = self.host.origin.clone();
-        if self.host.plain.load(Ordering::Acquire) {
-            url.set_scheme("http").expect("https and http are of one kind");
-        }
-        url.set_path(&format!("/v2/{}/manifests/{}", self.name, self.tag));
-        url
-    }
-}
-
-impl Host {
-    fn new(endpoint: Endpoint, names: BTreeSet<String>, concurrency: usize) -> Self {
-        Self {
-            tokens: Tokens::new(endpoint.origin.clone(), names),
-            origin: endpoint.origin,
-            plain_fallback: endpoint.plain_fallback,
-            plain: AtomicBool::new(false),
-            in_flight: Semaphore::new(concurrency),
-            first: Mutex::new(()),
-            known: AtomicBool::new(false),
-        }
-    }
-
-    /// Waits until the first request is answered, or is the first: then it holds the lock.
-    async fn first_or_known(&self) -> Option<tokio::sync::MutexGuard<'_, ()>> {
-        if self.known.load(Ordering::Acquire) {
-            return None;
-        }
-        let guard = self.first.lock().await;
-        (!self.known.load(Ordering::Acquire)).then_some(guard)
-    }
-
-    /// Goes over to plain HTTP, where that is allowed and was not done yet.
-    fn fall_back_to_plain(&self) -> bool {
-        self.plain_fallback && !self.plain.swap(true, Ordering::AcqRel)
+        let path = format!("/v2/{}/manifests/{}", self.name, self.tag);
+        let request = Request { method, repository: self.name, path, accept: ACCEPT, limit };
+        self.host.send(&request, self.transport, retry).await
     }
 }
 

@@ -3,15 +3,18 @@
 //! [`Registry`] asks over HTTP, [`Layouts`] look on disk. Both answer with a [`Digest`] or a
 //! [`Refusal`], whose [`Outcome`] is the only thing that later decisions are made from.
 
-mod auth;
+mod challenge;
 mod client;
+mod host;
 mod layout;
+mod tokens;
 mod transport;
 
 use std::time::Duration;
 
 use reqwest::{Certificate, Url};
 
+pub use challenge::{Bearer, Challenge};
 pub use client::Registry;
 pub use layout::{Layouts, Lookup, is_layout};
 
@@ -50,6 +53,8 @@ pub enum Outcome {
     RateLimited,
     /// No answer, or 408 or 5xx, to the last try.
     Unreachable,
+    /// The host's certificate is not one that we trust.
+    Untrusted,
     /// An answer that makes no sense, which a proxy or a captive portal may have given.
     Nonsense,
     /// `--offline` forbids to ask, and no layout has the repository.
@@ -63,7 +68,9 @@ impl Outcome {
         match self {
             Self::MissingTag | Self::MissingRepository => Failure::Absent,
             Self::Denied => Failure::Refused,
-            Self::RateLimited | Self::Unreachable | Self::Nonsense => Failure::Unavailable,
+            Self::RateLimited | Self::Unreachable | Self::Untrusted | Self::Nonsense => {
+                Failure::Unavailable
+            }
             Self::NotRecorded => Failure::Policy,
         }
     }
@@ -75,7 +82,7 @@ impl Outcome {
             Self::MissingTag | Self::MissingRepository => "missing",
             Self::Denied => "denied",
             Self::RateLimited => "rate-limited",
-            Self::Unreachable => "unreachable",
+            Self::Unreachable | Self::Untrusted => "unreachable",
             Self::Nonsense => "nonsense",
             Self::NotRecorded => "not recorded",
         }

@@ -55,6 +55,8 @@ pub(super) struct Fetched {
 pub(super) enum Trouble {
     /// No connection could be made.
     Connect(String),
+    /// Nobody we trust vouches for the host.
+    Untrusted(String),
     /// The connection broke, or went on for too long.
     Broken(String),
     /// 408 or 5xx.
@@ -76,13 +78,15 @@ impl Trouble {
                 let status = StatusCode::TOO_MANY_REQUESTS;
                 (Outcome::RateLimited, format!("{status}{}", pause.unwrap_or_default()))
             }
+            Self::Untrusted(detail) => (Outcome::Untrusted, detail.clone()),
             Self::Unusable(detail) => (Outcome::Nonsense, detail.clone()),
         };
         Refusal::new(outcome, detail)
     }
 
-    fn may_heal(&self) -> bool {
-        !matches!(self, Self::Unusable(_))
+    /// Whether another try may go better.
+    pub(super) fn may_heal(&self) -> bool {
+        !matches!(self, Self::Unusable(_) | Self::Untrusted(_))
     }
 
     fn retry_after(&self) -> Option<Duration> {
@@ -124,16 +128,6 @@ impl Transport {
     /// When the run's budget ends.
     pub(super) fn deadline(&self) -> Instant {
         self.deadline
-    }
-
-    /// One GET, tried again where that may help.
-    pub(super) async fn get(
-        &self,
-        url: Url,
-        accept: Option<&'static str>,
-        limit: Limit,
-    ) -> Result<Fetched, Trouble> {
-        self.retrying(|| self.once(Method::GET, url.clone(), accept, None, limit)).await
     }
 
     /// One try of one request.
@@ -188,7 +182,8 @@ impl Transport {
             .when(Trouble::may_heal)
             .adjust(|trouble, pause| {
                 let own = pause?.mul_f64(fastrand::f64());
-                let pause = trouble.retry_after().map_or(own, |asked| asked + own / 4);
+                let pause =
+                    trouble.retry_after().map_or(own, |asked| asked.saturating_add(own / 4));
                 let left = self.deadline.saturating_duration_since(Instant::now());
                 (pause < left).then_some(pause)
             })
@@ -220,12 +215,30 @@ fn trouble(error: &reqwest::Error) -> Trouble {
     let detail = causes(error);
     if error.is_redirect() {
         Trouble::Unusable(detail)
+    } else if is_untrusted(error) {
+        Trouble::Untrusted(detail)
     } else if error.is_connect() {
         Trouble::Connect(detail)
     } else if error.is_timeout() {
         Trouble::Broken(format!("no answer within {} s", REQUEST_TIMEOUT.as_secs()))
     } else {
         Trouble::Broken(detail)
+    }
+}
+
+type Cause<'e> = &'e (dyn std::error::Error + 'static);
+
+/// Whether TLS failed because of a certificate.
+fn is_untrusted(error: &reqwest::Error) -> bool {
+    std::iter::successors(error.source(), |&cause| cause_of(cause))
+        .any(|cause| matches!(cause.downcast_ref(), Some(rustls::Error::InvalidCertificate(_))))
+}
+
+/// The next cause. An error of the system passes over what it wraps in its own `source`.
+fn cause_of(cause: Cause<'_>) -> Option<Cause<'_>> {
+    match cause.downcast_ref().and_then(std::io::Error::get_ref) {
+        Some(wrapped) => Some(wrapped),
+        None => cause.source(),
     }
 }
 

@@ -1,0 +1,374 @@
+//! What an answer proves, and what a failure looks like: all or nothing, whatever the registry
+//! says.
+
+use crate::support::digestif;
+use crate::support::registry::{Content, Fault, Misbehaviour, Registry};
+use crate::{
+    WEB, assert_web_failed, authorizations, fail_web, methods, pin_web, pinned, place, pods, run,
+};
+
+use Misbehaviour::{
+    ContentType, DigestHeader, Empty404, EndlessBody, ErrorCode, Hang, Html404, NoDigestHeader,
+    RedirectLoop, RedirectTo, Reset, RetryAfter, Status, WrongBody,
+};
+
+const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+const ONCE: &[&str] = &["--retries=0"];
+const HASHED: &[&str] = &["--retries=0", "--verify-content"];
+
+/// A registry that meets every request for the image so.
+fn always(misbehaviour: Misbehaviour) -> Content {
+    Content::everything().with_fault(Fault::on("acme/web", misbehaviour))
+}
+
+/// A registry that meets only the requests of this method so.
+fn on(method: &'static str, misbehaviour: Misbehaviour) -> Content {
+    let fault = Fault::on("acme/web", misbehaviour).method(method);
+    Content::everything().with_fault(fault)
+}
+
+/// An answer whose content is called an index.
+fn index(status: u16, body: &str) -> Misbehaviour {
+    Status(status, vec![("content-type", INDEX.to_owned())], body.to_owned())
+}
+
+fn envelope(errors: &str) -> Misbehaviour {
+    index(404, &format!(r#"{{"errors":[{errors}]}}"#))
+}
+
+#[test]
+fn absence_is_status_1_and_needs_a_registrys_own_word() {
+    let no_such_tag = format!("`{WEB}` does not exist\n");
+    let no_such_repository = format!("`{WEB}` does not exist: the registry has no such repository");
+    for (misbehaviour, words) in [
+        (ErrorCode(404, "MANIFEST_UNKNOWN"), &no_such_tag),
+        (ErrorCode(404, "NOT_FOUND"), &no_such_tag),
+        (Empty404, &no_such_tag),
+        (index(404, " \r\n"), &no_such_tag),
+        (envelope(r#"{"code":"MANIFEST_UNKNOWN"}"#), &no_such_tag),
+        (envelope(r#"{"code":"MANIFEST_UNKNOWN","detail":"x"}"#), &no_such_tag),
+        (envelope(r#"{"code":"OTHER"},{"code":"MANIFEST_UNKNOWN"}"#), &no_such_tag),
+        (ErrorCode(404, "NAME_UNKNOWN"), &no_such_repository),
+    ] {
+        let name = format!("{misbehaviour:?}");
+        let registry = fail_web(&name, always(misbehaviour), ONCE, 1, words);
+        assert_eq!(methods(&registry), ["HEAD", "GET"], "{name}: the absence was not confirmed");
+    }
+}
+
+#[test]
+fn a_refusal_is_status_6_and_proves_nothing() {
+    for (misbehaviour, words) in [
+        (ErrorCode(401, "UNAUTHORIZED"), "(denied: 401 Unauthorized from 127.0.0.1:"),
+        (Status(401, Vec::new(), String::new()), "(denied: 401 Unauthorized from 127.0.0.1:"),
+        (ErrorCode(403, "DENIED"), ", code DENIED)"),
+        (ErrorCode(404, "DENIED"), "(denied: 404 Not Found"),
+        (ErrorCode(404, "UNAUTHORIZED"), "(denied: 404 Not Found"),
+    ] {
+        let name = format!("{misbehaviour:?}");
+        fail_web(&name, always(misbehaviour), ONCE, 6, words);
+    }
+    let basic = Content::everything().with_basic(&[]);
+    let registry = fail_web("Basic", basic, ONCE, 6, "absent or private");
+    assert!(authorizations(&registry).iter().all(Option::is_none));
+}
+
+#[test]
+fn everything_else_is_status_4() {
+    let not_a_registry = "but not in the words of a registry";
+    for (misbehaviour, words) in [
+        (Html404, not_a_registry),
+        (index(404, "{}"), not_a_registry),
+        (index(404, r#"{"errors":[]}"#), not_a_registry),
+        (index(404, r#"{"message":"MANIFEST_UNKNOWN"}"#), not_a_registry),
+        (ErrorCode(404, "ARTIFACT_LOCKED"), "(nonsense: 404 Not Found"),
+        (ErrorCode(404, "TOOMANYREQUESTS"), "(rate-limited: 404 Not Found"),
+        (EndlessBody(404), "404 Not Found with a body of more than 4096 KiB"),
+        (EndlessBody(403), "403 Forbidden with a body of more than 4096 KiB"),
+        (ErrorCode(400, "TAG_INVALID"), "(nonsense: 400 Bad Request"),
+        (ErrorCode(410, "MANIFEST_UNKNOWN"), "(nonsense: 410 Gone"),
+        (ErrorCode(408, "X"), "(unreachable: 408 Request Timeout"),
+        (ErrorCode(429, "TOOMANYREQUESTS"), "(rate-limited: 429 Too Many Requests"),
+        (ErrorCode(500, "MANIFEST_UNKNOWN"), "(unreachable: 500 Internal Server Error"),
+        (EndlessBody(500), "(unreachable: 500 Internal Server Error"),
+        (Status(502, Vec::new(), "<html>".to_owned()), "(unreachable: 502 Bad Gateway"),
+        (RetryAfter(503, "soon"), "(unreachable: 503 Service Unavailable"),
+        (RedirectTo("file:///etc/passwd".to_owned()), "= tried: "),
+        (Status(307, Vec::new(), String::new()), "(nonsense: 307 Temporary Redirect"),
+        (index(206, "{}"), "(nonsense: 206 Partial Content"),
+        (Reset, "(unreachable: "),
+    ] {
+        let name = format!("{misbehaviour:?}");
+        fail_web(&name, always(misbehaviour), ONCE, 4, words);
+    }
+}
+
+#[test]
+fn a_redirect_loop_is_left_after_a_few_rounds() {
+    let words = "(nonsense: too many redirects";
+    let registry = fail_web("loop", always(RedirectLoop), ONCE, 4, words);
+    let requests = registry.requests().len();
+    assert!((2..=10).contains(&requests), "{requests} requests");
+}
+
+#[test]
+fn a_200_without_a_manifest_is_status_4() {
+    let html = || "<html><body>Log in</body></html>".to_owned();
+    let digest = || ("docker-content-digest", format!("sha256:{}", "0".repeat(64)));
+    for misbehaviour in [
+        Status(200, vec![("content-type", "text/html".to_owned())], html()),
+        Status(200, vec![("content-type", "text/html".to_owned()), digest()], html()),
+        Status(200, vec![digest()], html()),
+        index(200, ""),
+        index(200, "{}"),
+        index(200, "[]"),
+        index(200, "null"),
+        index(200, r#"{"schemaVersion":2}"#),
+        index(200, r#"{"schemaVersion":2,"manifests":["#),
+        index(200, r#"{"schemaVersion":1,"name":"acme/web","tag":"1","fsLayers":[],"history":[]}"#),
+        index(200, r#"{"errors":[{"code":"MANIFEST_UNKNOWN"}]}"#),
+    ] {
+        let name = format!("{misbehaviour:?}");
+        let words = "200 with something that is no image manifest";
+        fail_web(&name, always(misbehaviour), ONCE, 4, words);
+    }
+}
+
+#[test]
+fn a_malformed_digest_header_is_status_4_and_never_written() {
+    let hex = "0".repeat(64);
+    for bytes in [
+        String::new(),
+        "sha256".to_owned(),
+        "sha256:".to_owned(),
+        hex.clone(),
+        format!("sha256:{}", &hex[1..]),
+        format!("sha256:{hex}0"),
+        format!("sha256:{}", "A".repeat(64)),
+        format!("SHA256:{hex}"),
+        format!("sha256={hex}"),
+        format!("sha256:{hex},sha256:{hex}"),
+        format!("sha256:{hex} # injected"),
+        format!("sha256:{hex}\"}}]\tinjected: x"),
+        format!("sha256:{}\u{e9}", &hex[2..]),
+        format!("sha512:{hex}"),
+        format!("md5:{}", &hex[..32]),
+    ] {
+        let content = always(DigestHeader(bytes.clone().into_bytes()));
+        let words = "200 with a malformed Docker-Content-Digest header";
+        fail_web(&bytes, content, ONCE, 4, words);
+    }
+    let twice = ["1", "2"].map(|c| ("docker-content-digest", format!("sha256:{}", c.repeat(64))));
+    let headers = twice.into_iter().chain([("content-type", INDEX.to_owned())]).collect();
+    let content = always(Status(200, headers, String::new()));
+    fail_web("two headers", content, ONCE, 4, "malformed Docker-Content-Digest");
+}
+
+#[test]
+fn a_line_break_in_the_digest_header_is_status_4() {
+    let hex = "0".repeat(64);
+    for line_break in ["\r\n ", "\n ", "\r", "\0"] {
+        let answer = format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: {INDEX}\r\nContent-Length: 0\r\n\
+             Docker-Content-Digest: sha256:{hex}{line_break}injected\r\n\r\n"
+        );
+        let registry = Registry::raw(answer.into_bytes());
+        let ran = run(&registry, ONCE, &pods([WEB]));
+        assert_web_failed(&format!("{line_break:?}"), &ran, 4, "(unreachable: ");
+    }
+}
+
+#[test]
+fn what_is_no_http_at_all_is_status_4() {
+    for answer in
+        ["", "\r\n", "SSH-2.0-OpenSSH_9.6\r\n", "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n"]
+    {
+        let registry = Registry::raw(answer.as_bytes().to_vec());
+        let ran = run(&registry, ONCE, &pods([WEB]));
+        assert_web_failed(&format!("{answer:?}"), &ran, 4, "(unreachable: ");
+    }
+}
+
+#[test]
+fn a_body_that_is_fetched_is_checked() {
+    for (name, content, words) in [
+        ("wrong", on("GET", WrongBody), "the header says sha256:"),
+        ("endless", on("GET", EndlessBody(200)), "200 OK with a body of more than 4096 KiB"),
+        ("half", on("GET", Reset), "(unreachable: "),
+    ] {
+        fail_web(name, content, HASHED, 4, words);
+    }
+    let content = on("GET", EndlessBody(200))
+        .with_fault(Fault::on("acme/web", NoDigestHeader).method("HEAD"));
+    fail_web("endless after HEAD", content, ONCE, 4, "with a body of more than 4096 KiB");
+}
+
+#[test]
+fn a_registry_that_hangs_is_status_4_when_the_budget_is_spent() {
+    for (name, content) in [
+        ("at once", always(Hang)),
+        ("on GET", on("GET", Hang).with_fault(Fault::on("acme/web", NoDigestHeader))),
+    ] {
+        let words = "(unreachable: no answer before the time of `--timeout` was up)";
+        fail_web(name, content, &["--timeout=1"], 4, words);
+    }
+}
+
+#[test]
+fn an_image_that_hangs_does_not_keep_the_others_from_their_answer() {
+    let images = ["r.example/a/slow:1", "r.example/a/gone:1"];
+    for order in [[0, 1], [1, 0]] {
+        let content = Content::of(&[("r.example/a/slow", &["1"]), ("r.example/a/gone", &[])]);
+        let registry = Registry::start(content.with_fault(Fault::on("a/slow", Hang)));
+        let said = run(&registry, &["--timeout=3"], &pods(order.map(|n| images[n]))).failed(1);
+        assert!(said.contains("`r.example/a/gone:1` does not exist"), "{said}");
+        assert!(said.contains("`r.example/a/slow:1` could not be resolved"), "{said}");
+    }
+}
+
+#[test]
+fn a_registry_that_is_down_is_status_4() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback has free ports");
+    let address = listener.local_addr().expect("a bound socket has an address");
+    drop(listener);
+    let flag = format!("--registry=*=http://{address}/{{host}}");
+    let ran = digestif([flag.as_str(), "--retries=0"], pods([WEB]));
+    assert_web_failed("down", &ran, 4, "(unreachable: Connection refused");
+}
+
+#[test]
+fn a_get_settles_what_a_head_leaves_open() {
+    for (name, content) in [
+        ("404", on("HEAD", ErrorCode(404, "MANIFEST_UNKNOWN"))),
+        ("404 with a page", on("HEAD", Html404)),
+        ("403", on("HEAD", ErrorCode(403, "DENIED"))),
+        ("405", on("HEAD", ErrorCode(405, "UNSUPPORTED"))),
+        ("500", on("HEAD", ErrorCode(500, "UNKNOWN"))),
+        ("no digest on HEAD", on("HEAD", NoDigestHeader)),
+        ("no digest at all", always(NoDigestHeader)),
+        ("another type on HEAD", on("HEAD", ContentType("text/html".to_owned()))),
+        ("another type at all", always(ContentType("application/octet-stream".to_owned()))),
+        ("no length on HEAD", on("HEAD", EndlessBody(200))),
+    ] {
+        let registry = pin_web(name, content, ONCE);
+        assert_eq!(methods(&registry), ["HEAD", "GET"], "{name}");
+    }
+}
+
+#[test]
+fn the_header_is_enough_unless_the_content_is_to_be_verified() {
+    let registry = pin_web("a body that nobody asks for", on("GET", WrongBody), ONCE);
+    assert_eq!(registry.requests_to("manifests/1"), 1);
+    let registry = pin_web("verified", Content::everything(), HASHED);
+    assert_eq!(methods(&registry), ["GET"]);
+}
+
+#[test]
+fn every_absent_image_is_reported_with_all_its_places() {
+    let registry = Registry::start(Content::of(&[("registry.example/acme/web", &["1"])]));
+    let [tag, repository] = ["registry.example/acme/web:2", "registry.example/acme/none:1"];
+    let said = run(&registry, ONCE, &pods([WEB, tag, repository, tag])).failed(1);
+    assert_eq!(said.matches("error: ").count(), 2, "{said}");
+    let (first, second) = said.split_once("\nerror: ").expect("two errors");
+    for (error, image, places) in
+        [(first, tag, &[place(1), place(3)][..]), (second, repository, &[place(2)])]
+    {
+        assert!(error.contains(&format!("`{image}` does not exist")), "{error}");
+        assert!(places.iter().all(|place| error.contains(place)), "{places:?} in {error}");
+        let fields = error.matches("Pod p, container `c`, spec.containers[0].image").count();
+        assert_eq!(fields, places.len(), "{error}");
+    }
+    assert!(!said.contains(&format!("`{WEB}`")), "{said}");
+}
+
+#[test]
+fn of_several_failures_the_one_furthest_from_a_retry_gives_the_status() {
+    let kinds = [
+        (0, "registry.example/acme/fine:1", ""),
+        (4, "registry.example/acme/broken:1", "the registry gave no answer"),
+        (6, "registry.example/acme/private:1", "absent or private"),
+        (1, "registry.example/acme/absent:1", "does not exist"),
+        (3, "registry.example/acme/Web:1", "is not a valid image reference"),
+    ];
+    let faults = [
+        Fault::on("acme/broken", ErrorCode(500, "UNKNOWN")),
+        Fault::on("acme/private", ErrorCode(403, "DENIED")),
+        Fault::on("acme/absent", ErrorCode(404, "MANIFEST_UNKNOWN")),
+    ];
+    let content = faults.into_iter().fold(Content::everything(), Content::with_fault);
+    let registry = Registry::start(content);
+    for n in 2..=kinds.len() {
+        // The mildest comes last, so that the last word is not what counts.
+        let stream = pods(kinds[..n].iter().rev().map(|(_, image, _)| image));
+        let said = run(&registry, ONCE, &stream).failed(kinds[n - 1].0);
+        for (_, image, words) in &kinds[1..n] {
+            assert!(said.contains(&format!("`{image}`")) && said.contains(words), "{said}");
+        }
+    }
+}
+
+#[test]
+fn absent_and_invalid_images_can_be_let_through_but_nothing_else() {
+    let absent = || Fault::on("acme/absent", Empty404);
+    let registry = Registry::start(Content::everything().with_fault(absent()));
+    let left = pods(["registry.example/acme/absent:1", "registry.example/acme/Web:1"]);
+    let ran = run(&registry, &["--allow-unresolved"], &format!("{}{left}", pods([WEB])));
+    assert_eq!(ran.stderr.matches("warning: ").count(), 2, "{}", ran.stderr);
+    assert_eq!(ran.succeeded(), format!("{}{left}", pinned([WEB])));
+    for (misbehaviour, status) in
+        [(ErrorCode(403, "DENIED"), 6), (ErrorCode(429, "X"), 4), (Html404, 4), (Reset, 4)]
+    {
+        let name = format!("{misbehaviour:?}");
+        let content = always(misbehaviour).with_fault(absent());
+        fail_web(&name, content, &["--retries=0", "--allow-unresolved"], status, "= tried: ");
+    }
+}
+
+#[test]
+fn faults_that_pass_are_waited_out() {
+    let once = |misbehaviour| Fault::on("acme/web", misbehaviour).times(1);
+    for (name, fault, requests) in [
+        ("two 503s", Fault::on("acme/web", ErrorCode(503, "UNKNOWN")).times(2), 3),
+        ("a 429", once(RetryAfter(429, "0")), 2),
+        ("a 429 without a time", once(ErrorCode(429, "TOOMANYREQUESTS")), 2),
+        ("a 408", once(ErrorCode(408, "UNKNOWN")), 2),
+        ("a reset", once(Reset), 2),
+    ] {
+        let registry = pin_web(name, Content::everything().with_fault(fault), &["--retries=2"]);
+        assert_eq!(registry.requests().len(), requests, "{name}");
+    }
+    let content = Content::everything().with_fault(once(Reset).method("GET"));
+    pin_web("half a body", content, &["--retries=1", "--verify-content"]);
+}
+
+#[test]
+fn what_does_not_pass_is_tried_as_often_as_the_flag_says() {
+    for (misbehaviour, requests) in [
+        (ErrorCode(429, "TOOMANYREQUESTS"), &["HEAD", "HEAD"][..]),
+        (Reset, &["HEAD", "HEAD"]),
+        // A GET may go another way through a proxy than a HEAD.
+        (ErrorCode(500, "UNKNOWN"), &["HEAD", "HEAD", "GET"]),
+        (ErrorCode(400, "UNKNOWN"), &["HEAD"]),
+        (ErrorCode(401, "UNAUTHORIZED"), &["HEAD"]),
+    ] {
+        let name = format!("{misbehaviour:?}");
+        let status = if name.contains("401") { 6 } else { 4 };
+        let registry = fail_web(&name, always(misbehaviour), &["--retries=1"], status, "= tried: ");
+        assert_eq!(methods(&registry), requests, "{name}");
+    }
+}
+
+#[test]
+fn a_pause_that_is_longer_than_the_budget_is_not_begun() {
+    // Had it been begun, the message would speak of `--timeout`.
+    for (misbehaviour, requests, words) in [
+        (RetryAfter(429, "3600"), 1, "429 Too Many Requests, retry after 3600 s"),
+        (RetryAfter(503, "3600"), 2, "(unreachable: 503 Service Unavailable)"),
+        (RetryAfter(429, "18446744073709551615"), 1, "429 Too Many Requests, retry after 18446"),
+    ] {
+        let name = format!("{misbehaviour:?}");
+        let flags = ["--timeout=60", "--retries=3"];
+        let registry = fail_web(&name, always(misbehaviour), &flags, 4, words);
+        assert_eq!(registry.requests().len(), requests, "{name}");
+    }
+}

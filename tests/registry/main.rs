@@ -1,0 +1,92 @@
+//! What digestif makes of registries: the real binary against a loopback registry that is honest,
+//! broken or hostile.
+//!
+//! [`answers`] is about what an answer proves and what a failure looks like, [`cost`] about how
+//! often anybody is asked, [`tokens`] about who is asked for a token and who gets to see one, and
+//! [`tls`] about certificates, HTTP/2 and plain HTTP.
+
+mod answers;
+mod cost;
+#[path = "../support/mod.rs"]
+mod support;
+mod tls;
+mod tokens;
+
+use support::registry::{Content, Registry, Request};
+use support::{Ran, digest_of, digestif, for_every_host};
+
+/// The image of tests that need no more than one.
+const WEB: &str = "registry.example/acme/web:1";
+
+/// A stream of Pods, one for each image.
+fn pods(images: impl IntoIterator<Item = impl AsRef<str>>) -> String {
+    let pod = |image: &str| {
+        format!(
+            "---\napiVersion: v1\nkind: Pod\nmetadata:\n  name: p\nspec:\n  containers:\n  - name: c\n    image: {image}\n"
+        )
+    };
+    images.into_iter().map(|image| pod(image.as_ref())).collect()
+}
+
+/// The same stream as it has to come out.
+fn pinned(images: impl IntoIterator<Item = impl AsRef<str>>) -> String {
+    let images = images.into_iter();
+    pods(images.map(|image| format!("{}@{}", image.as_ref(), digest_of(image.as_ref()))))
+}
+
+/// Where the image of the n-th Pod stands, counted from 0.
+fn place(n: usize) -> String {
+    format!("<stdin>:{}:12", (n + 1) * 9)
+}
+
+/// Runs digestif on a stream, with the registry in the place of every other.
+fn run(registry: &Registry, flags: &[&str], stream: &str) -> Ran {
+    let registry = for_every_host(registry);
+    digestif([registry.as_str()].iter().chain(flags), stream)
+}
+
+/// The requests that arrived, in order, as `HEAD /v2/…`.
+fn lines(registry: &Registry) -> Vec<String> {
+    registry.requests().iter().map(Request::line).collect()
+}
+
+/// Their methods alone.
+fn methods(registry: &Registry) -> Vec<String> {
+    registry.requests().into_iter().map(|request| request.method).collect()
+}
+
+/// Their Authorization headers.
+fn authorizations(registry: &Registry) -> Vec<Option<String>> {
+    registry.requests().into_iter().map(|request| request.authorization).collect()
+}
+
+/// Has [`WEB`] pinned by a registry with this content, and gives the registry back for its log.
+#[track_caller]
+fn pin_web(name: &str, content: Content, flags: &[&str]) -> Registry {
+    let registry = Registry::start(content);
+    let ran = run(&registry, flags, &pods([WEB]));
+    assert_eq!((ran.status, ran.stdout), (0, pinned([WEB])), "{name}: {}", ran.stderr);
+    registry
+}
+
+/// Has a registry with this content fail to pin [`WEB`], with this status and these words.
+#[track_caller]
+fn fail_web(name: &str, content: Content, flags: &[&str], status: i32, words: &str) -> Registry {
+    let registry = Registry::start(content);
+    let ran = run(&registry, flags, &pods([WEB]));
+    assert_web_failed(name, &ran, status, words);
+    registry
+}
+
+/// Checks a failed run on [`WEB`]: nothing on stdout, and a message with the image, its place, its
+/// object and field, what was seen, and what to do next.
+#[track_caller]
+fn assert_web_failed(name: &str, ran: &Ran, status: i32, words: &str) {
+    assert_eq!((ran.status, ran.stdout.as_str()), (status, ""), "{name}: {}", ran.stderr);
+    let of_web = format!("`{WEB}`");
+    let at = place(0);
+    let field = "Pod p, container `c`, spec.containers[0].image";
+    for part in ["error: ", &of_web, &at, field, "= tried: ", words, "= help: "] {
+        assert!(ran.stderr.contains(part), "{name}: no `{part}` in\n{}", ran.stderr);
+    }
+}

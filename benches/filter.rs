@@ -1,0 +1,220 @@
+//! How long digestif itself takes, without any network: from text to pinned text.
+//!
+//! `cargo bench` prints a table a group. The input is made here: custom resource definitions, as
+//! they fill real releases, with Deployments in between. Compare figures of one run with each
+//! other only: `pin` against `serde_yaml_round_trip` (what a filter that re-serialises would cost),
+//! and the rows of `bytes`, `places` and `references` among themselves.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use digestif::digest::{Algorithm, Digest};
+use digestif::image::PinForm;
+use digestif::plan::Skips;
+use digestif::policy::Policy;
+use digestif::resolve::Network;
+use digestif::source::{Origin, Source};
+use digestif::{Empty, Options};
+use divan::counter::BytesCount;
+use divan::{Bencher, black_box};
+use serde::Deserialize as _;
+use tempfile::TempDir;
+
+const MIB: usize = 1 << 20;
+
+fn main() {
+    divan::main();
+}
+
+/// A release: its text, and a folder with a layout that has its images.
+struct Release {
+    text: String,
+    layout: TempDir,
+}
+
+impl Release {
+    /// About `bytes` of custom resource definitions, and Deployments with `places` containers that
+    /// name `references` different images.
+    fn new(bytes: usize, places: usize, references: usize) -> Self {
+        let mut text = String::with_capacity(bytes + places * 400);
+        let mut n = 0;
+        let step = bytes / places.max(1);
+        while n < places || text.len() < bytes {
+            if text.len() < bytes && text.len() <= n * step {
+                definition(&mut text);
+            } else {
+                deployment(&mut text, n, n % references.max(1));
+                n += 1;
+            }
+            if n >= places && text.len() < bytes {
+                definition(&mut text);
+            }
+        }
+        Self { text, layout: layout(references) }
+    }
+
+    fn source(&self) -> Source {
+        Source::new(Origin::Stdin, self.text.clone().into_bytes()).expect("it is text")
+    }
+
+    fn options(&self) -> Options {
+        Options {
+            pin: PinForm::TagDigest,
+            skips: Skips::default(),
+            layouts: vec![self.layout.path().to_owned()],
+            network: Network::Offline,
+            policy: Policy::default(),
+            empty: Empty::Refused,
+        }
+    }
+
+    /// The pinned text; what is measured.
+    fn pin(&self, source: &Source) -> usize {
+        let sources = std::slice::from_ref(source);
+        let outcome = digestif::run(sources, &self.options()).expect("nobody interrupts");
+        outcome.texts.expect("every image is in the layout").iter().map(|text| text.len()).sum()
+    }
+}
+
+/// A schema as controller-gen writes it, about 30 KB.
+fn definition(text: &mut String) {
+    text.push_str("---\napiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata:\n  name: widgets.acme.example\nspec:\n  versions:\n  - name: v1\n    schema:\n      openAPIV3Schema:\n        type: object\n        properties:\n");
+    for n in 0..100 {
+        write!(
+            text,
+            "          field{n}:\n            description: |-\n              Field {n} says how the widget is to be placed among its peers.\n              It has no effect where the scheduler decides by itself.\n            properties:\n              image:\n                default: registry.example/widget:{n}\n                type: string\n              weight:\n                format: int32\n                minimum: 0\n                type: integer\n            required:\n            - image\n            type: object\n",
+        )
+        .expect("a string takes all");
+    }
+}
+
+fn deployment(text: &mut String, n: usize, reference: usize) {
+    write!(
+        text,
+        "---\napiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web-{n}\nspec:\n  selector:\n    matchLabels: {{app: web-{n}}}\n  template:\n    metadata:\n      labels: {{app: web-{n}}}\n    spec:\n      containers:\n      - name: web\n        image: {}  # pinned later\n        ports:\n        - containerPort: 8080\n",
+        image(reference),
+    )
+    .expect("a string takes all");
+}
+
+fn image(n: usize) -> String {
+    format!("registry.example/team/web-{n}:1.{n}")
+}
+
+fn layout(images: usize) -> TempDir {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let blobs = folder.path().join("blobs/sha256");
+    fs::create_dir_all(&blobs).expect("writable");
+    let manifests: Vec<_> = (0..images)
+        .map(|n| {
+            let digest = Digest::of(Algorithm::Sha256, n.to_string().as_bytes());
+            fs::write(blobs.join(digest.hex()), n.to_string()).expect("writable");
+            serde_json::json!({
+                "mediaType": "application/vnd.oci.image.index.v1+json",
+                "digest": digest.to_string(),
+                "size": n.to_string().len(),
+                "annotations": {"org.opencontainers.image.ref.name": image(n)},
+            })
+        })
+        .collect();
+    fs::write(folder.path().join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#)
+        .expect("writable");
+    let index = serde_json::json!({"schemaVersion": 2, "manifests": manifests});
+    fs::write(folder.path().join("index.json"), index.to_string()).expect("writable");
+    folder
+}
+
+/// Two megabytes with ten images, as a large operator's release has them.
+mod release {
+    use super::*;
+
+    #[divan::bench(sample_count = 20)]
+    fn pin(bencher: Bencher<'_, '_>) {
+        bench_pin(bencher, &Release::new(2 * MIB, 10, 10));
+    }
+
+    #[divan::bench(sample_count = 20)]
+    fn locate(bencher: Bencher<'_, '_>) {
+        let release = Release::new(2 * MIB, 10, 10);
+        let source = release.source();
+        bencher.counter(BytesCount::of_str(source.text())).bench_local(|| {
+            digestif::locate(black_box(std::slice::from_ref(&source)), Empty::Refused).places.len()
+        });
+    }
+
+    #[divan::bench(sample_count = 20)]
+    fn serde_yaml_round_trip(bencher: Bencher<'_, '_>) {
+        let release = Release::new(2 * MIB, 10, 10);
+        bencher.counter(BytesCount::of_str(&release.text)).bench_local(|| {
+            let documents = serde_yaml::Deserializer::from_str(black_box(&release.text));
+            documents
+                .map(|document| {
+                    let value = serde_yaml::Value::deserialize(document).expect("it is YAML");
+                    serde_yaml::to_string(&value).expect("it is YAML").len()
+                })
+                .sum::<usize>()
+        });
+    }
+
+    /// The whole process: start, read, pin, write.
+    #[divan::bench(sample_count = 20)]
+    fn process(bencher: Bencher<'_, '_>) {
+        let release = Release::new(2 * MIB, 10, 10);
+        let file = release.layout.path().join("release.yaml");
+        fs::write(&file, &release.text).expect("writable");
+        bencher.counter(BytesCount::of_str(&release.text)).bench_local(|| {
+            run(&[
+                "-q",
+                "--offline",
+                "--layout",
+                path(&release.layout),
+                "-f",
+                &file.display().to_string(),
+            ]);
+        });
+    }
+
+    /// The start alone.
+    #[divan::bench(sample_count = 20)]
+    fn start(bencher: Bencher<'_, '_>) {
+        bencher.bench_local(|| run(&["--version"]));
+    }
+}
+
+#[divan::bench(sample_count = 20, args = [1, 2, 4, 8, 16])]
+fn bytes(bencher: Bencher<'_, '_>, mib: usize) {
+    bench_pin(bencher, &Release::new(mib * MIB, 10, 10));
+}
+
+#[divan::bench(sample_count = 20, args = [10, 100, 1_000, 10_000])]
+fn places(bencher: Bencher<'_, '_>, n: usize) {
+    bench_pin(bencher, &Release::new(4 * MIB, n, 10));
+}
+
+#[divan::bench(sample_count = 20, args = [10, 100, 1_000])]
+fn references(bencher: Bencher<'_, '_>, n: usize) {
+    bench_pin(bencher, &Release::new(4 * MIB, 1_000, n));
+}
+
+fn bench_pin(bencher: Bencher<'_, '_>, release: &Release) {
+    let source = release.source();
+    let images: BTreeSet<_> =
+        source.text().lines().filter(|line| line.contains("# pinned later")).collect();
+    assert!(!images.is_empty(), "there is nothing to measure");
+    bencher
+        .counter(BytesCount::of_str(source.text()))
+        .bench_local(|| release.pin(black_box(&source)));
+}
+
+fn run(args: &[&str]) {
+    let binary = PathBuf::from(env!("CARGO_BIN_EXE_digestif"));
+    let status = Command::new(binary).args(args).stdout(Stdio::null()).status();
+    assert!(status.expect("the binary was built").success());
+}
+
+fn path(folder: &TempDir) -> &str {
+    folder.path().to_str().expect("temporary folders have plain names")
+}

@@ -1,0 +1,48 @@
+//! Any text: pinning every image that is found in it gives the same YAML but for these images,
+//! and a second run finds nothing to do.
+
+#![no_main]
+
+use digestif::digest::{Algorithm, Digest};
+use digestif::image::PinForm;
+use digestif::places::Found;
+use digestif::plan::{Plan, Skips};
+use digestif::resolve::{Pin, Pins, Via};
+use digestif::source::{Origin, Source};
+use libfuzzer_sys::fuzz_target;
+
+fn found(source: &Source) -> (Found, Plan) {
+    let mut found = Found::default();
+    found.read(source, 0);
+    let plan = Plan::new(&found.places, &Skips::default());
+    (found, plan)
+}
+
+fuzz_target!(|bytes: &[u8]| {
+    let Ok(source) = Source::new(Origin::Stdin, bytes.to_vec()) else { return };
+    let (before, plan) = found(&source);
+    if before.diagnostics.iter().any(|diagnostic| diagnostic.failure().is_some()) {
+        return;
+    }
+    let digest = Digest::of(Algorithm::Sha256, b"fuzz");
+    let pin =
+        |tagged: &_| (Clone::clone(tagged), Ok(Pin { digest: digest.clone(), via: Via::Layout }));
+    let pins: Pins = plan.tagged().map(pin).collect();
+    let plan = plan.resolved(&pins);
+    let sources = [source];
+    let texts = match digestif::edit(&sources, &before, &plan, PinForm::TagDigest) {
+        Ok(texts) => texts,
+        Err(refused) => {
+            assert!(!refused.message.contains("proved"), "{refused:?}");
+            return;
+        }
+    };
+    let text = texts[0].clone().into_owned();
+    if !sources[0].text().contains(digest.hex()) {
+        assert_eq!(text.replace(&format!("@{digest}"), ""), sources[0].text());
+    }
+    let again = Source::new(Origin::Stdin, text.into_bytes()).expect("it was text before");
+    let (after, plan) = found(&again);
+    assert_eq!(after.places.len(), before.places.len());
+    assert_eq!(plan.tagged().next(), None);
+});

@@ -5,7 +5,7 @@
 
 use digestif::digest::{Algorithm, Digest};
 use digestif::image::PinForm;
-use digestif::places::Found;
+use digestif::places::{Found, Place};
 use digestif::plan::{Plan, Skips};
 use digestif::resolve::{Pin, Pins, Via};
 use digestif::source::{Origin, Source};
@@ -38,7 +38,10 @@ fuzz_target!(|bytes: &[u8]| {
         }
     };
     let text = texts[0].clone().into_owned();
-    if !sources[0].text().contains(digest.hex()) {
+    // A pin that stands in the stead of an alias can't be told from one that was inserted.
+    let is_alias = |place: &Place| sources[0].slice(place.site.node()).starts_with('*');
+    let undoable = !sources[0].text().contains(digest.hex()) && !before.places.iter().any(is_alias);
+    if undoable {
         assert_eq!(text.replace(&format!("@{digest}"), ""), sources[0].text());
     }
     let again = Source::new(Origin::Stdin, text.into_bytes()).expect("it was text before");

@@ -4,7 +4,7 @@
 //! costs no stack. `events` reads and compares, `build` makes trees, `scalar` tells strings from
 //! what only looks like one. Nothing here decides about images.
 //!
-//! Bounds: nesting is limited to [`events::MAX_DEPTH`], aliases are never expanded, and a document is
+//! Bounds: nesting is limited to a thousand levels, aliases are never expanded, and a document is
 //! dropped before the next is read, so memory follows the largest document.
 
 mod build;

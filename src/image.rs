@@ -50,6 +50,12 @@ impl fmt::Display for Repository {
 pub struct Tag(String);
 
 impl Tag {
+    /// The tag's text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// The tag that a reference without one means.
     #[must_use]
     pub fn latest() -> Self {
@@ -60,6 +66,75 @@ impl Tag {
 impl fmt::Display for Tag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+impl FromStr for Tag {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        parse_tag(text, "")
+    }
+}
+
+/// A repository and the tag that was written, which may be no valid one (`v1.16+`). Such a
+/// reference is never sent to a registry; a fallback may find the one that was meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// The repository.
+    pub repository: Repository,
+    /// The tag, valid or not.
+    pub tag: String,
+}
+
+impl fmt::Display for Asked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.repository, self.tag)
+    }
+}
+
+impl FromStr for Asked {
+    type Err = ParseError;
+
+    /// Parses a reference without a digest, whose tag may be invalid.
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        match text.parse() {
+            Ok(Reference::Tagged(tagged)) => Ok(Self::from(&tagged)),
+            Ok(Reference::Pinned(_)) => {
+                Err(ParseError::new(format!("`{text}` has a digest already")))
+            }
+            Err(error) => error.asked.clone().map(|asked| *asked).ok_or(error),
+        }
+    }
+}
+
+impl From<&Tagged> for Asked {
+    fn from(tagged: &Tagged) -> Self {
+        Self { repository: tagged.repository.clone(), tag: tagged.tag.to_string() }
+    }
+}
+
+impl Asked {
+    /// `text`, which asks for this, with a substitute and its digest: the name stays as it was
+    /// written, unless the substitute is in another repository.
+    #[must_use]
+    pub fn substituted(
+        &self,
+        text: &str,
+        substitute: &Tagged,
+        digest: &Digest,
+        form: PinForm,
+    ) -> String {
+        let untagged = text.strip_suffix(&self.tag).and_then(|text| text.strip_suffix(':'));
+        let name = if substitute.repository == self.repository {
+            untagged.unwrap_or(text).to_owned()
+        } else {
+            substitute.repository.to_string()
+        };
+        match form {
+            PinForm::TagDigest => format!("{name}:{}@{digest}", substitute.tag),
+            PinForm::Digest => format!("{name}@{digest}"),
+        }
     }
 }
 
@@ -185,8 +260,18 @@ impl FromStr for Written {
             }
             _ => (tagged, None),
         };
-        let tag = tag.map(|tag| parse_tag(tag, name)).transpose()?;
-        let repository = parse_name(name)?;
+        let tag = tag.map(|tag| (tag, parse_tag(tag, name)));
+        let repository = match (&tag, parse_name(name)) {
+            (Some((_, Err(error))), Err(_)) => return Err(error.clone()),
+            (_, repository) => repository?,
+        };
+        let tag = match tag {
+            Some((tag, Err(error))) if !tag.is_empty() && digest.is_none() => {
+                let asked = Asked { repository, tag: tag.to_owned() };
+                return Err(ParseError { asked: Some(Box::new(asked)), ..error });
+            }
+            tag => tag.map(|(_, tag)| tag).transpose()?,
+        };
         let reference = match digest {
             Some("") => return Err(ParseError::new(format!("empty digest after `{tagged}@`"))),
             Some(digest) => Reference::Pinned(Pinned { repository, tag, digest: digest.parse()? }),
@@ -200,11 +285,18 @@ impl FromStr for Written {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParseError {
     message: String,
+    asked: Option<Box<Asked>>,
 }
 
 impl ParseError {
     pub(crate) fn new(message: String) -> Self {
-        Self { message }
+        Self { message, asked: None }
+    }
+
+    /// What was asked for, where nothing but the tag is wrong.
+    #[must_use]
+    pub fn asked(&self) -> Option<&Asked> {
+        self.asked.as_deref()
     }
 }
 
@@ -457,6 +549,34 @@ mod tests {
             (HEX, &format!("`{HEX}` is an image ID, not a name")),
         ] {
             assert_eq!(text.parse::<Reference>().expect_err(text).to_string(), message);
+        }
+    }
+
+    #[test]
+    fn a_reference_with_an_invalid_tag_still_says_what_was_asked_for() {
+        let error = "clastix/kubectl:v1.16+".parse::<Reference>().expect_err("invalid");
+        assert_eq!(
+            error.asked().map(ToString::to_string).as_deref(),
+            Some("docker.io/clastix/kubectl:v1.16+")
+        );
+        for text in ["web:", "Web:1+", "web:1+@sha256:12", "nginx :1"] {
+            assert_eq!(text.parse::<Reference>().expect_err("invalid").asked(), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_substitute_keeps_the_name_unless_it_is_elsewhere() {
+        let digest: Digest = format!("sha256:{HEX}").parse().expect("valid");
+        for (text, substitute, expected) in [
+            ("clastix/kubectl:v1.32", "clastix/kubectl:v1.31", "clastix/kubectl:v1.31"),
+            ("redis", "redis:7", "redis:7"),
+            ("h:5/a:1+", "h:5/a:1", "h:5/a:1"),
+            ("bitnami/redis:7", "bitnamilegacy/redis:7", "docker.io/bitnamilegacy/redis:7"),
+        ] {
+            let asked: Asked = text.parse().expect("a repository and a tag");
+            let Ok(Reference::Tagged(substitute)) = substitute.parse() else { panic!("a tag") };
+            let written = asked.substituted(text, &substitute, &digest, PinForm::TagDigest);
+            assert_eq!(written, format!("{expected}@{digest}"));
         }
     }
 

@@ -4,7 +4,7 @@
 //! answer means stands in [`absence`] and [`Registry::digest`], and in the README.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use oci_client::errors::{OciEnvelope, OciErrorCode};
 use oci_client::manifest::OciManifest;
@@ -13,9 +13,9 @@ use reqwest::{Method, StatusCode};
 
 use super::host::{Host, Request, Retry, Stop};
 use super::transport::{Fetched, Limit, Transport, Trouble};
-use super::{Answer, Endpoint, Outcome, Refusal, Settings};
+use super::{Answer, Outcome, Refusal, Settings, tags};
 use crate::digest::{Algorithm, Digest};
-use crate::image::{Repository, Tagged};
+use crate::image::{Repository, Tag, Tagged};
 
 /// What a manifest may be: an index first, so that one digest serves every platform.
 const ACCEPT: &str = "application/vnd.oci.image.index.v1+json, \
@@ -26,17 +26,28 @@ const ACCEPT: &str = "application/vnd.oci.image.index.v1+json, \
 /// The largest manifest (OCI distribution spec 1.1, "Pushing Manifests": at least 4 MiB).
 const MAX_MANIFEST: usize = 4 << 20;
 
+/// Tags that are asked for on one page; registries that allow fewer give fewer.
+const PAGE: usize = 1_000;
+
+/// Pages that are read of one list.
+const MAX_PAGES: usize = 100;
+
+/// Tags that are kept of one list. Repositories with more than 50,000 tags exist; ten times that
+/// would take 100 MB.
+const MAX_TAGS: usize = 100_000;
+
 /// The registries of one run.
 #[derive(Debug)]
 pub struct Registry {
     transport: Transport,
-    verify_content: bool,
-    /// By the host in the image's name.
-    endpoints: BTreeMap<Repository, (String, Arc<Host>)>,
+    settings: Settings,
+    /// Names of repositories that will be asked for, by the origin that has them.
+    expected: BTreeMap<String, BTreeSet<String>>,
+    hosts: Mutex<BTreeMap<String, Arc<Host>>>,
 }
 
 impl Registry {
-    /// Prepares to ask about these repositories. Nothing is sent.
+    /// Prepares to ask about these repositories first of all. Nothing is sent.
     ///
     /// # Errors
     /// The certificates of the settings can't be used.
@@ -44,27 +55,14 @@ impl Registry {
         settings: &Settings,
         repositories: impl IntoIterator<Item = &'r Repository>,
     ) -> Result<Self, String> {
-        let mut by_origin: BTreeMap<String, (Endpoint, BTreeSet<String>)> = BTreeMap::new();
-        let mut names = BTreeMap::new();
+        let mut expected: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for repository in repositories {
             let Some(endpoint) = settings.endpoint(repository) else { continue };
-            let name = format!("{}{}", endpoint.prefix, repository.path());
-            let origin = endpoint.origin.to_string();
-            names.insert(repository.clone(), (name.clone(), origin.clone()));
-            by_origin.entry(origin).or_insert((endpoint, BTreeSet::new())).1.insert(name);
+            let name = endpoint.name(repository);
+            expected.entry(endpoint.origin.to_string()).or_default().insert(name);
         }
-        let hosts: BTreeMap<_, _> = by_origin
-            .into_iter()
-            .map(|(origin, (endpoint, names))| {
-                (origin, Arc::new(Host::new(endpoint, names, settings.concurrency)))
-            })
-            .collect();
-        let endpoints = names
-            .into_iter()
-            .map(|(repository, (name, origin))| (repository, (name, hosts[&origin].clone())))
-            .collect();
         let transport = Transport::new(settings)?;
-        Ok(Self { transport, verify_content: settings.verify_content, endpoints })
+        Ok(Self { transport, settings: settings.clone(), expected, hosts: Mutex::default() })
     }
 
     /// The digest of what a tag names now: of the index, where there is one.
@@ -72,23 +70,53 @@ impl Registry {
     /// # Errors
     /// Why there is none. `Missing…` is proof of absence, anything else is not.
     pub async fn digest(&self, tagged: &Tagged) -> Answer {
-        let asked = tokio::time::timeout_at(self.transport.deadline().into(), self.ask(tagged));
-        asked.await.unwrap_or_else(|_| {
-            Err(Refusal::new(
-                Outcome::Unreachable,
-                "no answer before the time of `--timeout` was up",
-            ))
+        self.in_time(self.ask(tagged)).await
+    }
+
+    /// All tags of a repository, in no order.
+    ///
+    /// # Errors
+    /// Why there is no list. `Denied` and `Missing…` say only that nothing can be listed.
+    pub async fn tags(&self, repository: &Repository) -> Result<Vec<Tag>, Refusal> {
+        self.in_time(self.list(repository)).await
+    }
+
+    async fn in_time<T>(
+        &self,
+        asked: impl Future<Output = Result<T, Refusal>>,
+    ) -> Result<T, Refusal> {
+        let in_time = tokio::time::timeout_at(self.transport.deadline().into(), asked);
+        in_time.await.unwrap_or_else(|_| {
+            let detail = "no answer before the time of `--timeout` was up";
+            Err(Refusal::new(Outcome::Unreachable, detail))
         })
     }
 
+    /// The host that has a repository, and what it calls it.
+    fn host(&self, repository: &Repository) -> Result<(Arc<Host>, String), Refusal> {
+        let endpoint = self.settings.endpoint(repository).ok_or_else(|| {
+            let detail = format!("`{}` is no host that a URL can hold", repository.host());
+            Refusal::new(Outcome::Nonsense, detail)
+        })?;
+        let name = endpoint.name(repository);
+        let origin = endpoint.origin.to_string();
+        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        let host = hosts.entry(origin).or_insert_with_key(|origin| {
+            let expected = self.expected.get(origin).cloned().unwrap_or_default();
+            Arc::new(Host::new(endpoint, expected, self.settings.concurrency))
+        });
+        Ok((host.clone(), name))
+    }
+
     async fn ask(&self, tagged: &Tagged) -> Answer {
-        let Some((name, host)) = self.endpoints.get(&tagged.repository) else {
-            let detail = format!("`{}` is no host that a URL can hold", tagged.repository.host());
-            return Err(Refusal::new(Outcome::Nonsense, detail));
+        let (host, name) = self.host(&tagged.repository)?;
+        let question = Question {
+            transport: &self.transport,
+            host: &host,
+            name: &name,
+            tag: tagged.tag.to_string(),
         };
-        let question =
-            Question { transport: &self.transport, host, name, tag: tagged.tag.to_string() };
-        if self.verify_content {
+        if self.settings.verify_content {
             return question.get(Retry::Yes).await;
         }
         match question.send(Method::HEAD, Limit::Nothing, Retry::Yes).await {
@@ -102,6 +130,31 @@ impl Registry {
             Err(Stop::Trouble(Trouble::Busy(..))) => question.get(Retry::No).await,
             Err(stop) => Err(stop.refusal()),
         }
+    }
+
+    async fn list(&self, repository: &Repository) -> Result<Vec<Tag>, Refusal> {
+        let (host, name) = self.host(repository)?;
+        let path = format!("/v2/{name}/tags/list");
+        let mut query = format!("n={PAGE}");
+        let mut tags = Vec::new();
+        for _ in 0..MAX_PAGES {
+            let request = Request {
+                method: Method::GET,
+                repository: &name,
+                path: path.clone(),
+                query: Some(query.clone()),
+                accept: "application/json",
+                limit: Limit::Bytes(MAX_MANIFEST),
+            };
+            let reply = host.send(&request, &self.transport, Retry::Yes).await;
+            let reply = reply.map_err(Stop::refusal)?;
+            tags.extend(tags::page(&reply)?);
+            match tags::next(&reply.headers, &path) {
+                Some(next) if next != query && tags.len() < MAX_TAGS => query = next,
+                _ => break,
+            }
+        }
+        Ok(tags)
     }
 }
 
@@ -132,7 +185,8 @@ impl Question<'_> {
 
     async fn send(&self, method: Method, limit: Limit, retry: Retry) -> Result<Fetched, Stop> {
         let path = format!("/v2/{}/manifests/{}", self.name, self.tag);
-        let request = Request { method, repository: self.name, path, accept: ACCEPT, limit };
+        let request =
+            Request { method, repository: self.name, path, query: None, accept: ACCEPT, limit };
         self.host.send(&request, self.transport, retry).await
     }
 }
@@ -178,7 +232,7 @@ fn hashed(reply: &Fetched) -> Answer {
 
 /// What a 404 to a GET proves: absence, where a registry says so in a registry's words or says
 /// nothing at all; nothing, where a proxy or a web server may have said it.
-fn absence(reply: &Fetched) -> Refusal {
+pub(super) fn absence(reply: &Fetched) -> Refusal {
     let (status, answered) = (reply.status, &reply.answered);
     if reply.body.trim_ascii().is_empty() {
         return Refusal::new(Outcome::MissingTag, format!("{status} from {answered}"));
@@ -203,7 +257,7 @@ fn absence(reply: &Fetched) -> Refusal {
 }
 
 /// What any other answer means.
-fn refused(reply: &Fetched) -> Refusal {
+pub(super) fn refused(reply: &Fetched) -> Refusal {
     let (status, answered) = (reply.status, &reply.answered);
     let codes = error_codes(&reply.body).unwrap_or_default();
     let outcome = match status {

@@ -43,6 +43,7 @@ pub(super) struct Request<'r> {
     /// The repository that it is about, as the host knows it.
     pub(super) repository: &'r str,
     pub(super) path: String,
+    pub(super) query: Option<String>,
     pub(super) accept: &'static str,
     pub(super) limit: Limit,
 }
@@ -141,6 +142,7 @@ impl Host {
             let authorization: Option<HeaderValue> = token.map(|token| token.header.clone());
             let (method, mut url) = (request.method.clone(), origin);
             url.set_path(&request.path);
+            url.set_query(request.query.as_deref());
             transport.once(method, url, Some(request.accept), authorization, request.limit)
         };
         let reply = send(self.origin()).await;

@@ -15,7 +15,7 @@ use oci_client::manifest::{ImageIndexEntry, OciImageIndex};
 
 use crate::diagnostic::{Diagnostic, Failure, Spot};
 use crate::digest::Digest;
-use crate::image::{Reference, Repository, Tagged};
+use crate::image::{Reference, Repository, Tag, Tagged};
 
 /// The full reference, as docker and containerd write it.
 const CONTAINERD_NAME: &str = "io.containerd.image.name";
@@ -82,6 +82,12 @@ impl Layouts {
             None if self.repositories.contains(&tagged.repository) => Lookup::NoSuchTag,
             None => Lookup::NoSuchRepository,
         }
+    }
+
+    /// All tags of a repository.
+    pub fn tags(&self, repository: &Repository) -> impl Iterator<Item = &Tag> {
+        let images = self.images.keys().filter(move |tagged| tagged.repository == *repository);
+        images.map(|tagged| &tagged.tag)
     }
 
     fn add(&mut self, images: BTreeMap<Tagged, Digest>) {

@@ -7,6 +7,7 @@ mod challenge;
 mod client;
 mod host;
 mod layout;
+mod tags;
 mod tokens;
 mod transport;
 
@@ -168,6 +169,13 @@ struct Endpoint {
     prefix: String,
     /// Whether plain HTTP is tried where no TLS connection can be made.
     plain_fallback: bool,
+}
+
+impl Endpoint {
+    /// What the host calls a repository.
+    fn name(&self, repository: &Repository) -> String {
+        format!("{}{}", self.prefix, repository.path())
+    }
 }
 
 impl Settings {

@@ -64,6 +64,7 @@ impl Release {
         Options {
             pin: PinForm::TagDigest,
             skips: Skips::default(),
+            rules: Vec::new(),
             layouts: vec![self.layout.path().to_owned()],
             network: Network::Offline,
             policy: Policy::default(),

@@ -12,6 +12,7 @@ use clap_complete::Shell;
 use globset::GlobSet;
 use reqwest::Certificate;
 
+use crate::fallback::{KubernetesVersion, MinorVersion, Rule};
 use crate::image::{PinForm, canonical_host};
 use crate::plan::Skips;
 use crate::policy::{Leniency, Placeholders, Policy};
@@ -154,6 +155,35 @@ pub struct Flags {
     #[arg(long, global = true, value_name = "GLOB", env = "DIGESTIF_SKIP", value_delimiter = '\n')]
     pub skip: Vec<String>,
 
+    /// What to try for a tag that does not exist: a regular expression over the whole tag, and a
+    /// tag or reference with `$1`, `${name}`, `$tag`, `$name` and `$repository`
+    #[arg(
+        long,
+        global = true,
+        value_name = "REGEX=TRY",
+        env = "DIGESTIF_FALLBACK",
+        value_delimiter = '\n'
+    )]
+    pub fallback: Vec<Rule>,
+
+    /// Apply no rule, not even the built-in one: what does not exist is an error
+    #[arg(long, global = true, env = "DIGESTIF_NO_FALLBACK", value_parser = BoolishValueParser::new())]
+    pub no_fallback: bool,
+
+    /// The cluster's version, from which Kubernetes client tools may step down
+    #[arg(long, global = true, value_name = "X.Y", env = "DIGESTIF_KUBE_VERSION")]
+    pub kube_version: Option<MinorVersion>,
+
+    /// How many minor versions a Kubernetes client tool may step down
+    #[arg(
+        long,
+        global = true,
+        value_name = "N",
+        env = "DIGESTIF_MAX_MINOR_SKEW",
+        default_value_t = 1
+    )]
+    pub max_minor_skew: u32,
+
     /// Write images that are absent or invalid unchanged, with a warning
     #[arg(long, global = true, env = "DIGESTIF_ALLOW_UNRESOLVED", value_parser = BoolishValueParser::new())]
     pub allow_unresolved: bool,
@@ -266,6 +296,7 @@ impl Flags {
                 Pin::Digest => PinForm::Digest,
             },
             skips: Skips::new(&self.skip).map_err(|error| format!("`--skip`: {error}"))?,
+            rules: self.rules(),
             layouts: self.layout.clone(),
             network: if self.offline { Network::Offline } else { self.online()? },
             policy: Policy {
@@ -282,6 +313,17 @@ impl Flags {
             },
             empty: if self.allow_empty { Empty::Allowed } else { Empty::Refused },
         })
+    }
+
+    /// The rules of the command line, and last the built-in one.
+    fn rules(&self) -> Vec<Rule> {
+        if self.no_fallback {
+            return Vec::new();
+        }
+        let kubernetes =
+            KubernetesVersion { cluster: self.kube_version, max_minor_skew: self.max_minor_skew };
+        let built_in = Rule::built_in(kubernetes);
+        self.fallback.iter().cloned().chain([built_in]).collect()
     }
 
     fn online(&self) -> Result<Network, String> {

@@ -47,6 +47,8 @@ impl Failure {
 pub enum Severity {
     /// The run fails.
     Error(Failure),
+    /// The run goes on with another image than was asked for, which is always said.
+    Substitution,
     /// The run goes on.
     Warning,
 }
@@ -107,6 +109,12 @@ impl Diagnostic {
         Self::new(Severity::Warning, message)
     }
 
+    /// A diagnostic about an image that was substituted.
+    #[must_use]
+    pub fn substitution(message: String) -> Self {
+        Self::new(Severity::Substitution, message)
+    }
+
     fn new(severity: Severity, message: String) -> Self {
         Self { severity, message, spots: Vec::new(), notes: Vec::new(), help: None }
     }
@@ -144,7 +152,7 @@ impl Diagnostic {
     pub fn failure(&self) -> Option<Failure> {
         match self.severity {
             Severity::Error(failure) => Some(failure),
-            Severity::Warning => None,
+            Severity::Substitution | Severity::Warning => None,
         }
     }
 }

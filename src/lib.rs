@@ -21,12 +21,15 @@
 //! - **pin**: the digest that a tagged reference gets, and where it comes from ([`resolve::Pin`]).
 //! - **layout**: an OCI image layout, images as files ([`registry::Layouts`]).
 //! - **edit**: one change to a source ([`splice::Edit`]).
+//! - **rule**: proposes **candidates** for a reference that does not exist
+//!   ([`fallback::Rule`]); the one that does is its **substitute** ([`resolve::Substitute`]).
 //! - **diagnostic**: a failure or warning, with its place and a remedy
 //!   ([`diagnostic::Diagnostic`]).
 
 pub mod cli;
 pub mod diagnostic;
 pub mod digest;
+pub mod fallback;
 pub mod image;
 pub mod input;
 pub mod listing;
@@ -46,8 +49,9 @@ use std::borrow::Cow;
 use std::path::PathBuf;
 
 use crate::diagnostic::{Diagnostic, Failure, Spot, sort, verdict};
-use crate::image::PinForm;
-use crate::places::{Found, Image};
+use crate::fallback::Rule;
+use crate::image::{Asked, PinForm, Reference};
+use crate::places::{Found, Image, Place};
 use crate::plan::{Fate, Plan, Skips};
 use crate::policy::Policy;
 use crate::registry::Layouts;
@@ -62,6 +66,8 @@ pub struct Options {
     pub pin: PinForm,
     /// Images that are left alone.
     pub skips: Skips,
+    /// What to try for images that do not exist, in order.
+    pub rules: Vec<Rule>,
     /// Folders with image layouts, which are looked at first.
     pub layouts: Vec<PathBuf>,
     /// Whether and how registries are asked.
@@ -106,7 +112,10 @@ pub fn run<'s>(
     if found.complete {
         match Layouts::read(&options.layouts) {
             Ok(layouts) => {
-                plan = resolve::resolve(&plan, &layouts, &options.network, &mut found.diagnostics)?;
+                let (rules, network) = (&options.rules, &options.network);
+                let diagnostics = &mut found.diagnostics;
+                let answers = resolve::resolve(&plan, rules, &layouts, network, diagnostics)?;
+                plan = plan.settled(&answers);
             }
             Err(mut diagnostics) => found.diagnostics.append(&mut diagnostics),
         }
@@ -157,11 +166,9 @@ pub fn edit<'s>(
 ) -> Result<Vec<Cow<'s, str>>, Diagnostic> {
     let mut edits: Vec<_> = sources.iter().map(|_| Vec::new()).collect();
     for entry in &plan.entries {
-        let Fate::Pinned(pin) = &entry.fate else { continue };
         for place in entry.places.iter().map(|&n| &found.places[n]) {
-            let Image::Reference(written) = &place.image else { continue };
-            let after = written.pinned(&pin.digest, form);
-            let edit = place.site.edit(&place.value, written.text(), &after).ok_or_else(|| {
+            let Some(after) = pinned(place, &entry.fate, form) else { continue };
+            let edit = place.site.edit(&place.value, place.text(), &after).ok_or_else(|| {
                 Diagnostic::error(
                     Failure::Input,
                     "the image is written in a way that can't be changed safely".to_owned(),
@@ -184,4 +191,24 @@ pub fn edit<'s>(
         splice::apply(source, &edits).map_err(|(message, span)| defect(message, span))
     });
     texts.collect()
+}
+
+/// What is written at a place; none where nothing changes.
+fn pinned(place: &Place, fate: &Fate, form: PinForm) -> Option<String> {
+    match (&place.image, fate) {
+        (Image::Reference(written), Fate::Pinned(pin)) => Some(written.pinned(&pin.digest, form)),
+        (image, Fate::Substituted(substitute, _)) => {
+            let asked = match image {
+                Image::Reference(written) => match written.reference() {
+                    Reference::Tagged(tagged) => Asked::from(tagged),
+                    Reference::Pinned(_) => return None,
+                },
+                Image::Invalid(error) => error.asked()?.clone(),
+                Image::Placeholder => return None,
+            };
+            let digest = &substitute.pin.digest;
+            Some(asked.substituted(place.text(), &substitute.tagged, digest, form))
+        }
+        _ => None,
+    }
 }

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anstream::ColorChoice;
 use clap::{CommandFactory as _, Parser as _};
 use digestif::cli::{Cli, Color, Command, Flags, Format};
-use digestif::diagnostic::{Diagnostic, Failure, Spot, verdict};
+use digestif::diagnostic::{Diagnostic, Failure, Severity, Spot, verdict};
 use digestif::plan::Plan;
 use digestif::source::{Origin, Source};
 use digestif::{input, listing, output, report};
@@ -141,7 +141,7 @@ fn print(bytes: &[u8]) -> Done {
 /// Shows diagnostics on stderr; an error where one of them fails the run.
 fn show(diagnostics: &[Diagnostic], sources: &[Source], flags: &Flags) -> Done {
     for diagnostic in diagnostics {
-        if !flags.quiet || diagnostic.failure().is_some() {
+        if !flags.quiet || diagnostic.severity != Severity::Warning {
             say(&report::diagnostic(diagnostic, sources));
             say("\n");
         }

@@ -5,13 +5,14 @@
 //! settled here and never reaches a registry.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use globset::{Glob, GlobMatcher};
 
-use crate::image::{ParseError, Reference, Repository, Tagged};
+use crate::image::{Asked, ParseError, Reference, Repository, Tagged};
 use crate::places::{Image, Place};
 use crate::registry::Refusal;
-use crate::resolve::{Pin, Pins};
+use crate::resolve::{Answers, Pin, Search, Settled, Substitute};
 
 /// What becomes of an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,16 +21,18 @@ pub enum Fate {
     Tagged(Tagged),
     /// Gets this digest.
     Pinned(Pin),
+    /// Does not exist, or is invalid; a rule found another.
+    Substituted(Substitute, Search),
     /// Has a digest already.
     Already,
     /// Is left alone, as `--skip` says.
     Skipped,
     /// Is filled in by something else, later.
     Placeholder,
-    /// Is no reference.
-    Invalid(ParseError),
+    /// Is no reference, for this reason; and what the rules came to, if its tag alone is wrong.
+    Invalid(ParseError, Search),
     /// Has no digest, for this reason.
-    Unresolved(Refusal),
+    Unresolved(Refusal, Search),
 }
 
 impl Fate {
@@ -39,11 +42,12 @@ impl Fate {
         match self {
             Self::Tagged(_) => "tagged",
             Self::Pinned(_) => "pinned",
+            Self::Substituted(..) => "substituted",
             Self::Already => "already",
             Self::Skipped => "skipped",
             Self::Placeholder => "placeholder",
-            Self::Invalid(_) => "invalid",
-            Self::Unresolved(_) => "unresolved",
+            Self::Invalid(..) => "invalid",
+            Self::Unresolved(..) => "unresolved",
         }
     }
 }
@@ -123,34 +127,74 @@ impl Plan {
         Self { entries }
     }
 
-    /// The references that need a digest.
-    pub fn tagged(&self) -> impl Iterator<Item = &Tagged> {
+    /// The references that need a digest, and those whose tag is wrong.
+    pub fn unsettled(&self) -> impl Iterator<Item = Question<'_>> {
         self.entries.iter().filter_map(|entry| match &entry.fate {
-            Fate::Tagged(tagged) => Some(tagged),
+            Fate::Tagged(tagged) => Some(Question::Tagged(tagged)),
+            Fate::Invalid(error, _) => error.asked().map(Question::Invalid),
             _ => None,
         })
     }
 
     /// The plan with every answer in its place.
     #[must_use]
-    pub fn resolved(&self, pins: &Pins) -> Self {
-        let mut plan = self.clone();
-        for entry in &mut plan.entries {
-            let Fate::Tagged(tagged) = &entry.fate else { continue };
-            match pins.get(tagged) {
-                Some(Ok(pin)) => entry.fate = Fate::Pinned(pin.clone()),
-                Some(Err(refusal)) => entry.fate = Fate::Unresolved(refusal.clone()),
-                None => {}
-            }
+    pub fn settled(mut self, answers: &Answers) -> Self {
+        for entry in &mut self.entries {
+            let Some(answer) = answers.get(&entry.name).cloned() else { continue };
+            entry.fate = match (answer, &entry.fate) {
+                (Settled::Pinned(pin), _) => Fate::Pinned(pin),
+                (Settled::Substituted(substitute, search), _) => {
+                    Fate::Substituted(substitute, search)
+                }
+                (Settled::Invalid(search), Fate::Invalid(error, _)) => {
+                    Fate::Invalid(error.clone(), search)
+                }
+                (Settled::Unresolved(refusal, search), _) => Fate::Unresolved(refusal, search),
+                (Settled::Invalid(_), fate) => fate.clone(),
+            };
         }
-        plan
+        self
+    }
+}
+
+/// What is to be found out about an image.
+#[derive(Debug, Clone, Copy)]
+pub enum Question<'p> {
+    /// The digest of this.
+    Tagged(&'p Tagged),
+    /// What was meant by this, whose tag is invalid.
+    Invalid(&'p Asked),
+}
+
+impl<'p> Question<'p> {
+    /// The repository that it is about.
+    #[must_use]
+    pub fn repository(self) -> &'p Repository {
+        match self {
+            Self::Tagged(tagged) => &tagged.repository,
+            Self::Invalid(asked) => &asked.repository,
+        }
+    }
+}
+
+impl fmt::Display for Question<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tagged(tagged) => tagged.fmt(f),
+            Self::Invalid(asked) => asked.fmt(f),
+        }
     }
 }
 
 fn settle(place: &Place, skips: &Skips) -> (String, Fate) {
     match &place.image {
         Image::Placeholder => (place.text().to_owned(), Fate::Placeholder),
-        Image::Invalid(error) => (place.text().to_owned(), Fate::Invalid(error.clone())),
+        Image::Invalid(error) => {
+            let name = error.asked().map_or_else(|| place.text().to_owned(), ToString::to_string);
+            let skipped = error.asked().is_some_and(|asked| skips.fits(&asked.repository));
+            let invalid = || Fate::Invalid(error.clone(), Search::default());
+            (name, if skipped { Fate::Skipped } else { invalid() })
+        }
         Image::Reference(written) => {
             let fate = match written.reference() {
                 _ if repository(place).is_some_and(|repository| skips.fits(repository)) => {

@@ -4,9 +4,12 @@
 //! what to do next. Every sentence about an image that a user reads stands here.
 
 use crate::diagnostic::{Diagnostic, Failure, quoted, shortened};
+use crate::fallback::rule_for;
+use crate::image::{Asked, Reference};
 use crate::places::Place;
 use crate::plan::{Entry, Fate, Plan, Skips};
 use crate::registry::{Outcome, Refusal};
+use crate::resolve::{Search, Substitute, Tried};
 
 /// What is a warning and what an error.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -55,13 +58,18 @@ fn judge_entry(entry: &Entry, policy: Policy) -> Option<Diagnostic> {
     let name = quoted(&entry.name);
     match &entry.fate {
         Fate::Placeholder => Some(placeholder(&name, policy.placeholders)),
-        Fate::Invalid(error) => {
+        Fate::Substituted(substitute, search) => Some(substituted(&entry.name, substitute, search)),
+        Fate::Invalid(error, search) => {
             let reason = error.to_string();
             let message = format!("{name} is not a valid image reference: {}", shortened(&reason));
             let diagnostic = lenient(policy.unresolved, Failure::Input, message);
-            Some(diagnostic.help("fix the value that renders it; nothing was asked for this image"))
+            let diagnostic = explained(diagnostic, error.asked().cloned().as_ref(), search);
+            let help = "fix the value that renders it; what is invalid is never sent to a registry";
+            Some(diagnostic.help(help))
         }
-        Fate::Unresolved(refusal) => Some(unresolved(&name, refusal, policy.unresolved)),
+        Fate::Unresolved(refusal, search) => {
+            Some(unresolved(&name, &entry.name, refusal, search, policy.unresolved))
+        }
         Fate::Tagged(_) | Fate::Pinned(_) | Fate::Already | Fate::Skipped => None,
     }
 }
@@ -88,8 +96,64 @@ fn placeholder(name: &str, placeholders: Placeholders) -> Diagnostic {
     }
 }
 
-fn unresolved(name: &str, refusal: &Refusal, leniency: Leniency) -> Diagnostic {
+/// A substitution is never silent, not even with `--quiet`.
+fn substituted(asked: &str, substitute: &Substitute, search: &Search) -> Diagnostic {
+    let what = if asked.parse::<Reference>().is_ok() {
+        "does not exist"
+    } else {
+        "is not a valid reference"
+    };
+    let instead = quoted(&substitute.tagged.to_string());
+    let message = format!("{} {what}: {instead} is used instead", quoted(asked));
+    let diagnostic = Diagnostic::substitution(message).note("rule", substitute.rule.clone());
+    explained(diagnostic, None, search)
+        .help("use a tag that exists, or forbid this with `--no-fallback`")
+}
+
+/// Adds what was tried, what could not be, where the rules end, and what exists instead.
+fn explained(mut diagnostic: Diagnostic, asked: Option<&Asked>, search: &Search) -> Diagnostic {
+    if !search.tried.is_empty() {
+        let tried = search.tried.iter().map(|Tried { reference, refusal }| {
+            format!("{} ({}: {})", quoted(reference), refusal.outcome.word(), refusal.detail)
+        });
+        diagnostic = diagnostic.note("tried", tried.collect::<Vec<_>>().join("\n"));
+    }
+    for note in search.skipped.iter().chain(&search.limits) {
+        diagnostic = diagnostic.note("note", note.clone());
+    }
+    if search.nearest.is_empty() {
+        return diagnostic;
+    }
+    let nearest: Vec<_> = search.nearest.iter().map(ToString::to_string).collect();
+    diagnostic = diagnostic.note("nearest", nearest.join(", "));
+    let rule = asked.and_then(|asked| search.nearest.iter().find_map(|tag| rule_for(asked, tag)));
+    match rule {
+        Some(rule) => {
+            diagnostic.note("rule", format!("`--fallback '{rule}'` would take one of these"))
+        }
+        None => diagnostic,
+    }
+}
+
+fn unresolved(
+    name: &str,
+    asked: &str,
+    refusal: &Refusal,
+    search: &Search,
+    leniency: Leniency,
+) -> Diagnostic {
     let failure = refusal.outcome.failure();
+    let last = search.tried.last().map_or(asked, |tried| tried.reference.as_str());
+    if failure != Failure::Absent && last != asked {
+        let message = format!(
+            "{name} does not exist, and {} could not be asked for in its stead",
+            quoted(last)
+        );
+        let diagnostic = Diagnostic::error(failure, message);
+        let help =
+            "run it again, or log in: a later candidate is not tried, as it could hide an outage";
+        return explained(diagnostic, None, search).help(help);
+    }
     let (message, help) = match refusal.outcome {
         Outcome::MissingTag => (
             format!("{name} does not exist"),
@@ -128,7 +192,5 @@ fn unresolved(name: &str, refusal: &Refusal, leniency: Leniency) -> Diagnostic {
         Failure::Absent => lenient(leniency, failure, message),
         _ => Diagnostic::error(failure, message),
     };
-    diagnostic
-        .note("tried", format!("{name} ({}: {})", refusal.outcome.word(), refusal.detail))
-        .help(help)
+    explained(diagnostic, asked.parse().ok().as_ref(), search).help(help)
 }

@@ -21,7 +21,7 @@ const MAX_EXCERPT: usize = 400;
 pub fn diagnostic(diagnostic: &Diagnostic, sources: &[Source]) -> String {
     let level = match diagnostic.severity {
         Severity::Error(_) => Level::ERROR,
-        Severity::Warning => Level::WARNING,
+        Severity::Substitution | Severity::Warning => Level::WARNING,
     };
     let mut elements: Vec<Element<'_>> = Vec::new();
     for spot in diagnostic.spots.iter().take(SHOWN_SPOTS) {
@@ -89,18 +89,20 @@ fn floor(text: &str, at: usize) -> usize {
 #[must_use]
 pub fn summary(plan: &Plan, objects: usize) -> String {
     let count = |word: &str| plan.entries.iter().filter(|entry| entry.fate.word() == word).count();
-    let places: usize = plan
-        .entries
-        .iter()
-        .filter(|entry| matches!(entry.fate, Fate::Pinned(_)))
-        .map(|entry| entry.places.len())
-        .sum();
+    let places = |word: &str| {
+        let entries = plan.entries.iter().filter(|entry| entry.fate.word() == word);
+        entries.map(|entry| entry.places.len()).sum::<usize>()
+    };
     let mut line = format!(
         "pinned {} at {} in {}",
         counted(count("pinned"), "image"),
-        counted(places, "place"),
+        counted(places("pinned"), "place"),
         counted(objects, "object"),
     );
+    if count("substituted") > 0 {
+        let (images, places) = (count("substituted"), counted(places("substituted"), "place"));
+        write!(line, "; {images} substituted at {places}").expect("a string takes all");
+    }
     for (word, text) in [
         ("already", "pinned already"),
         ("skipped", "skipped"),
@@ -121,9 +123,13 @@ pub fn summary(plan: &Plan, objects: usize) -> String {
 pub fn pins(plan: &Plan) -> String {
     let mut lines = String::new();
     for entry in &plan.entries {
-        let Fate::Pinned(pin) = &entry.fate else { continue };
+        let (pin, instead) = match &entry.fate {
+            Fate::Pinned(pin) => (pin, String::new()),
+            Fate::Substituted(found, _) => (&found.pin, format!(" of {}", found.tagged)),
+            _ => continue,
+        };
         let places = counted(entry.places.len(), "place");
-        writeln!(lines, "{} -> {} ({}, {places})", entry.name, pin.digest, pin.via.word())
+        writeln!(lines, "{} -> {}{instead} ({}, {places})", entry.name, pin.digest, pin.via.word())
             .expect("a string takes all");
     }
     lines

@@ -1,18 +1,22 @@
 //! Resolve: from the distinct references of a run to their digests.
 //!
 //! One answer a reference, however many places want it and however it is written. Layouts are
-//! looked at before the network. The only stage that waits for anything; after it, Ctrl-C is no
+//! looked at before the network, and rules only once absence is proved. The only stage that waits; after it, Ctrl-C is no
 //! longer deadly, so that files are written to the end or not at all.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
+use tokio::sync::OnceCell;
 
 use crate::diagnostic::{Diagnostic, Failure};
 use crate::digest::Digest;
-use crate::image::Tagged;
-use crate::plan::Plan;
+use crate::fallback::{Rule, Step, nearest};
+use crate::image::{Asked, Repository, Tag, Tagged};
+use crate::plan::{Plan, Question};
 use crate::progress::Progress;
 use crate::registry::{Layouts, Lookup, Outcome, Refusal, Registry, Settings};
 
@@ -45,8 +49,56 @@ pub struct Pin {
     pub via: Via,
 }
 
-/// The answer to every reference of the plan.
-pub type Pins = BTreeMap<Tagged, Result<Pin, Refusal>>;
+/// What was asked besides, and what it came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tried {
+    /// The reference, by its full name.
+    pub reference: String,
+    /// Why it was no answer.
+    pub refusal: Refusal,
+}
+
+/// What the fallback rules came to for a reference that is absent, or whose tag is invalid.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Search {
+    /// The references that were asked for in vain, in order; the one that was written is first,
+    /// unless its tag is invalid.
+    pub tried: Vec<Tried>,
+    /// Steps that could not be taken, as the registry refuses to list its tags.
+    pub skipped: Vec<String>,
+    /// Where the rules that were about it end.
+    pub limits: Vec<String>,
+    /// The nearest of the existing tags, nearest first.
+    pub nearest: Vec<Tag>,
+}
+
+/// A reference that stands in for one that does not exist.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Substitute {
+    /// What it is.
+    pub tagged: Tagged,
+    /// Its digest.
+    pub pin: Pin,
+    /// The rule that proposed it.
+    pub rule: String,
+}
+
+/// How a reference was settled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Settled {
+    /// It exists.
+    Pinned(Pin),
+    /// It does not, but a rule found another.
+    Substituted(Substitute, Search),
+    /// It has no digest, for this reason. Where the reason is about a candidate, that is the last
+    /// one tried.
+    Unresolved(Refusal, Search),
+    /// It is no reference, and no rule makes one of it.
+    Invalid(Search),
+}
+
+/// By the full name of what was asked.
+pub type Answers = BTreeMap<String, Settled>;
 
 /// Whether and how registries are asked.
 #[derive(Debug)]
@@ -72,33 +124,37 @@ pub struct Interrupted;
 /// The user interrupted it.
 pub fn resolve(
     plan: &Plan,
+    rules: &[Rule],
     layouts: &Layouts,
     network: &Network,
     diagnostics: &mut Vec<Diagnostic>,
-) -> Result<Plan, Interrupted> {
-    let offline = matches!(network, Network::Offline);
-    let plan = plan.resolved(&from_layouts(plan.tagged(), layouts, offline));
-    let Network::Online { registries, quiet } = network else { return Ok(plan) };
-    if plan.tagged().next().is_none() {
-        return Ok(plan);
-    }
-    let registry = match Registry::new(registries, plan.tagged().map(|tagged| &tagged.repository)) {
-        Ok(registry) => registry,
-        Err(reason) => {
-            let message = format!("the certificates can't be used: {reason}");
-            diagnostics.push(
-                Diagnostic::error(Failure::Usage, message)
-                    .help("check the file named with `--ca-file`"),
-            );
-            return Ok(plan);
+) -> Result<Answers, Interrupted> {
+    let mut sources =
+        Sources { layouts, registry: None, known: Mutex::default(), lists: Mutex::default() };
+    let mut quiet = true;
+    let elsewhere: Vec<_> =
+        plan.unsettled().filter(|question| !is_in(layouts, *question)).collect();
+    if let Network::Online { registries, quiet: silent } = network
+        && !elsewhere.is_empty()
+    {
+        quiet = *silent;
+        let elsewhere = elsewhere.into_iter();
+        match Registry::new(registries, elsewhere.map(Question::repository)) {
+            Ok(registry) => sources.registry = Some(registry),
+            Err(reason) => {
+                let message = format!("the certificates can't be used: {reason}");
+                let help = "check the file named with `--ca-file`";
+                diagnostics.push(Diagnostic::error(Failure::Usage, message).help(help));
+                return Ok(Answers::new());
+            }
         }
-    };
-    let progress = Progress::new(*quiet);
+    }
+    let progress = Progress::new(quiet);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.expect("a runtime on this thread needs nothing but a poller");
-    let pins = runtime.block_on(async {
+    let answers = runtime.block_on(async {
         tokio::select! {
-            pins = from_registries(plan.tagged(), &registry, &progress) => Ok(pins),
+            answers = sources.settle_all(plan, rules, &progress) => Ok(answers),
             never = progress.show() => match never {},
             Ok(()) = tokio::signal::ctrl_c() => Err(Interrupted),
         }
@@ -106,46 +162,176 @@ pub fn resolve(
     // Names are looked up on threads of their own, which nothing can stop: where no DNS server
     // answers, waiting for them would take many times the budget.
     runtime.shutdown_background();
-    Ok(plan.resolved(&pins?))
+    answers
 }
 
-/// Finds what the layouts have. What they don't is for the network: it is left out, or refused
-/// where `offline` forbids to ask.
-fn from_layouts<'p>(
-    plan: impl IntoIterator<Item = &'p Tagged>,
-    layouts: &Layouts,
-    offline: bool,
-) -> Pins {
-    let answer = |tagged: &Tagged| match layouts.find(tagged) {
-        Lookup::Found(digest) => Some(Ok(Pin { digest, via: Via::Layout })),
-        _ if !offline => None,
-        Lookup::NoSuchTag => {
-            let detail = "the layout has the repository without this tag";
-            Some(Err(Refusal { outcome: Outcome::MissingTag, detail: detail.to_owned() }))
-        }
-        Lookup::NoSuchRepository => {
-            let detail = "no layout has the repository";
-            Some(Err(Refusal { outcome: Outcome::NotRecorded, detail: detail.to_owned() }))
-        }
-    };
-    plan.into_iter().filter_map(|tagged| Some((tagged.clone(), answer(tagged)?))).collect()
-}
-
-/// Asks the registries about all of these at once; the registry bounds what is in flight.
-async fn from_registries<'p>(
-    asked: impl IntoIterator<Item = &'p Tagged>,
-    registry: &Registry,
-    progress: &Progress,
-) -> Pins {
-    let mut answers: FuturesUnordered<_> = asked
-        .into_iter()
-        .map(async |tagged: &Tagged| (tagged.clone(), registry.digest(tagged).await))
-        .collect();
-    progress.expect(answers.len());
-    let mut pins = Pins::new();
-    while let Some((tagged, answer)) = answers.next().await {
-        progress.step();
-        pins.insert(tagged, answer.map(|digest| Pin { digest, via: Via::Registry }));
+fn is_in(layouts: &Layouts, question: Question<'_>) -> bool {
+    match question {
+        Question::Tagged(tagged) => matches!(layouts.find(tagged), Lookup::Found(_)),
+        Question::Invalid(_) => false,
     }
-    pins
+}
+
+/// Everything that can be asked, each question once a run.
+struct Sources<'l> {
+    layouts: &'l Layouts,
+    /// None offline.
+    registry: Option<Registry>,
+    known: Once<Tagged, Pin>,
+    lists: Once<Repository, Vec<Tag>>,
+}
+
+/// Answers that whoever asks first fetches, while the others wait.
+type Once<K, V> = Mutex<HashMap<K, Cell<V>>>;
+type Cell<V> = Arc<OnceCell<Result<V, Refusal>>>;
+
+impl Sources<'_> {
+    /// Settles all references at once; the registry bounds what is in flight.
+    async fn settle_all(&self, plan: &Plan, rules: &[Rule], progress: &Progress) -> Answers {
+        let settle = async |question: Question<'_>| {
+            (question.to_string(), self.settle(&question, rules).await)
+        };
+        let mut settled: FuturesUnordered<_> = plan.unsettled().map(settle).collect();
+        progress.expect(settled.len());
+        let mut answers = Answers::new();
+        while let Some((name, answer)) = settled.next().await {
+            progress.step();
+            answers.insert(name, answer);
+        }
+        answers
+    }
+
+    async fn settle(&self, question: &Question<'_>, rules: &[Rule]) -> Settled {
+        let mut search = Search::default();
+        match question {
+            Question::Invalid(asked) => self.search(asked, None, rules, search).await,
+            Question::Tagged(tagged) => match self.pin(tagged).await {
+                Ok(pin) => Settled::Pinned(pin),
+                Err(refusal) if refusal.outcome.failure() == Failure::Absent => {
+                    search
+                        .tried
+                        .push(Tried { reference: tagged.to_string(), refusal: refusal.clone() });
+                    self.search(&Asked::from(*tagged), Some(refusal), rules, search).await
+                }
+                Err(refusal) => {
+                    search
+                        .tried
+                        .push(Tried { reference: tagged.to_string(), refusal: refusal.clone() });
+                    Settled::Unresolved(refusal, search)
+                }
+            },
+        }
+    }
+
+    /// Tries what the rules propose, in order, and keeps the first that exists. `absent` is the
+    /// proof that what was asked for does not exist; without one its tag is invalid.
+    ///
+    /// A candidate that is denied or can't be asked ends the search: a later one must not hide an
+    /// outage.
+    async fn search(
+        &self,
+        asked: &Asked,
+        absent: Option<Refusal>,
+        rules: &[Rule],
+        mut search: Search,
+    ) -> Settled {
+        let no_repository =
+            absent.as_ref().is_some_and(|refusal| refusal.outcome == Outcome::MissingRepository);
+        for rule in rules {
+            for step in rule.steps(asked) {
+                let candidate = match step {
+                    Step::Ask(tagged) => tagged,
+                    Step::Pick(_) if no_repository => continue,
+                    Step::Pick(pick) => match self.tags(&asked.repository).await {
+                        Ok(tags) => match pick.best(&tags) {
+                            Some(tag) => {
+                                Tagged { repository: asked.repository.clone(), tag: tag.clone() }
+                            }
+                            None => continue,
+                        },
+                        Err(refusal) if refusal.outcome.failure() == Failure::Unavailable => {
+                            let reference = format!("the tags of {}", asked.repository);
+                            search.tried.push(Tried { reference, refusal: refusal.clone() });
+                            return Settled::Unresolved(refusal, search);
+                        }
+                        Err(refusal) => {
+                            let skipped =
+                                format!("{pick}: the tags can't be listed ({})", refusal.detail);
+                            search.skipped.push(skipped);
+                            continue;
+                        }
+                    },
+                };
+                let reference = candidate.to_string();
+                let known = search.tried.iter().any(|tried| tried.reference == reference);
+                if known || no_repository && candidate.repository == asked.repository {
+                    continue;
+                }
+                match self.pin(&candidate).await {
+                    Ok(pin) => {
+                        let substitute =
+                            Substitute { tagged: candidate, pin, rule: rule.name.clone() };
+                        return Settled::Substituted(substitute, search);
+                    }
+                    Err(refusal) => {
+                        search.tried.push(Tried { reference, refusal: refusal.clone() });
+                        if refusal.outcome.failure() != Failure::Absent {
+                            return Settled::Unresolved(refusal, search);
+                        }
+                    }
+                }
+            }
+            search.limits.extend(rule.limit(asked));
+        }
+        if !no_repository && let Ok(tags) = self.tags(&asked.repository).await {
+            search.nearest = nearest(asked, &tags);
+        }
+        match absent {
+            Some(refusal) => Settled::Unresolved(refusal, search),
+            None => Settled::Invalid(search),
+        }
+    }
+
+    /// The digest of a reference: a layout's, or else the registry's.
+    async fn pin(&self, tagged: &Tagged) -> Result<Pin, Refusal> {
+        let cell = cell(&self.known, tagged);
+        let answer = cell.get_or_init(async || {
+            let lookup = self.layouts.find(tagged);
+            match (lookup, &self.registry) {
+                (Lookup::Found(digest), _) => Ok(Pin { digest, via: Via::Layout }),
+                (_, Some(registry)) => {
+                    let digest = registry.digest(tagged).await?;
+                    Ok(Pin { digest, via: Via::Registry })
+                }
+                (Lookup::NoSuchTag, None) => {
+                    let detail = "the layout has the repository without this tag";
+                    Err(Refusal { outcome: Outcome::MissingTag, detail: detail.to_owned() })
+                }
+                (Lookup::NoSuchRepository, None) => {
+                    let detail = "no layout has the repository";
+                    Err(Refusal { outcome: Outcome::NotRecorded, detail: detail.to_owned() })
+                }
+            }
+        });
+        answer.await.clone()
+    }
+
+    /// All tags of a repository: the layouts', and the registry's.
+    async fn tags(&self, repository: &Repository) -> Result<Vec<Tag>, Refusal> {
+        let cell = cell(&self.lists, repository);
+        let answer = cell.get_or_init(async || {
+            let mut tags: Vec<_> = self.layouts.tags(repository).cloned().collect();
+            if let Some(registry) = &self.registry {
+                tags.extend(registry.tags(repository).await?);
+            }
+            Ok(tags)
+        });
+        answer.await.clone()
+    }
+}
+
+/// The cell of a question's answer, which whoever comes first fills.
+fn cell<K: Clone + Eq + Hash, V>(answers: &Once<K, V>, key: &K) -> Cell<V> {
+    let mut answers = answers.lock().unwrap_or_else(PoisonError::into_inner);
+    answers.entry(key.clone()).or_default().clone()
 }

@@ -30,28 +30,35 @@ fn read(path: &str) -> String {
     fs::read_to_string(path).expect("readable")
 }
 
-fn quickstart() -> [String; 5] {
-    let path = |path| testdata(path).display().to_string();
-    [
-        "-f".into(),
-        path("quickstart"),
-        "--layout".into(),
-        path("quickstart/images"),
-        "--offline".into(),
-    ]
+fn readme() -> String {
+    read(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"))
 }
 
 #[test]
 fn the_quick_start_prints_what_the_readme_says() {
-    let ran = digestif(quickstart(), "");
+    let readme = readme();
+    let line = readme.lines().find_map(|line| line.strip_prefix("cargo run --release -- "));
+    let mut command = command(line.expect("the README has the command").split(' '));
+    command.current_dir(env!("CARGO_MANIFEST_DIR"));
+    let ran = finish(start(&mut command), b"");
     let (said, pinned) = (ran.stderr.clone(), ran.succeeded());
-    let readme = read(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"));
-    assert!(readme.contains(&format!("\n{said}```\n")), "{said}");
+    assert!(readme.contains(&format!("```text\n{said}```\n")), "{said}");
     let shown = readme.lines().filter_map(|line| line.strip_prefix('+')).collect::<Vec<_>>();
     assert_eq!(shown.len(), 1);
     assert!(pinned.contains(&format!("\n{}\n", shown[0])), "{pinned}");
-    let command = "cargo run --release -- -f testdata/quickstart --layout testdata/quickstart/images --offline";
-    assert!(readme.contains(&format!("\n{command}\n")));
+}
+
+#[test]
+fn an_absent_image_is_reported_as_the_readme_says() {
+    let image = "ghcr.io/acme/proxy:main-v1.61.20-stable";
+    let existing = ["main-v1.61.19-stable", "stable_release_branch-v1.61.20-stable"];
+    let registry = Registry::start(Content::of(&[("ghcr.io/acme/proxy", &existing)]));
+    let job = format!(
+        "apiVersion: batch/v1\nkind: Job\nmetadata:\n  name: migrate\n  namespace: proxy\nspec:\n  template:\n    spec:\n      containers:\n      - name: main\n        image: {image}\n"
+    );
+    let said = digestif([for_every_host(&registry)], job).failed(1);
+    let said = said.replace(registry.address(), "ghcr.io");
+    assert!(readme().contains(&format!("```text\n{}\n```\n", said.trim_end())), "{said}");
 }
 
 #[test]

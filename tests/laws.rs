@@ -29,7 +29,8 @@ const UNREAD_BY_SAPHYR: [&str; 2] =
 
 fn pin(registry: &Registry, text: &str) -> Ran {
     // The invalid tags of one file are written unchanged; everything else has to be resolved.
-    digestif([for_every_host(registry).as_str(), "--allow-unresolved"], text)
+    let flags = ["--no-fallback", "--allow-unresolved"];
+    digestif([for_every_host(registry).as_str()].into_iter().chain(flags), text)
 }
 
 /// Checks the laws on one file and gives back what was changed in it.

@@ -1,0 +1,137 @@
+//! Nearest: which of the existing tags an absent one may have meant, and the rule that says so.
+
+use std::cmp::Reverse;
+
+use crate::image::{Asked, Tag};
+
+/// Tags that a message shows.
+const SHOWN: usize = 5;
+
+/// The existing tags that are nearest to an absent one: those that hold the same version first,
+/// then by edit distance.
+#[must_use]
+pub fn nearest(asked: &Asked, tags: &[Tag]) -> Vec<Tag> {
+    let version = version(&asked.tag);
+    let key = |tag: &&Tag| {
+        let text = tag.as_str();
+        let same_version = version.is_some_and(|version| holds(text, version));
+        (Reverse(same_version), strsim::damerau_levenshtein(text, &asked.tag), text.to_owned())
+    };
+    let mut nearest: Vec<_> = tags.iter().collect();
+    nearest.sort_by_cached_key(key);
+    nearest.dedup();
+    nearest.into_iter().take(SHOWN).cloned().collect()
+}
+
+/// The rule, as `--fallback` takes it, that would have found `tag`: what differs around the longest
+/// text that the two share. None where they share too little to make a rule of.
+#[must_use]
+pub fn rule(asked: &Asked, tag: &Tag) -> Option<String> {
+    let (old, new) = (asked.tag.as_str(), tag.as_str());
+    let shared = shared(old, new).trim_start_matches(['-', '_', '.']);
+    let holds_version = version(old).is_some_and(|version| shared.contains(version));
+    if !holds_version {
+        return None;
+    }
+    let (before, after) = old.split_once(shared)?;
+    let (new_before, new_after) = new.split_once(shared)?;
+    let escape = |text: &str| regex::escape(text).replace("\\-", "-");
+    // A letter or digit behind `$1` is no part of its name, but may look like it.
+    let group = if new_after.starts_with(|c: char| c.is_ascii_digit()) { "${1}" } else { "$1" };
+    Some(format!("{}(.+){}={new_before}{group}{new_after}", escape(before), escape(after)))
+}
+
+/// The first run of digits and dots in a tag that has a dot, or else the first number.
+fn version(tag: &str) -> Option<&str> {
+    let runs =
+        || tag.split(|c: char| !c.is_ascii_digit() && c != '.').map(|run| run.trim_matches('.'));
+    runs().find(|run| run.contains('.')).or_else(|| runs().find(|run| !run.is_empty()))
+}
+
+/// Whether a tag holds a version, with no digit on either side of it.
+fn holds(tag: &str, version: &str) -> bool {
+    tag.match_indices(version).any(|(at, _)| {
+        let digit = |c: Option<char>| c.is_some_and(|c| c.is_ascii_digit());
+        !digit(tag[..at].chars().next_back()) && !digit(tag[at + version.len()..].chars().next())
+    })
+}
+
+/// The longest text that both hold. Tags are at most 128 characters long.
+fn shared<'t>(one: &'t str, other: &str) -> &'t str {
+    let mut longest = "";
+    for start in 0..one.len() {
+        for end in (start + longest.len() + 1..=one.len()).rev() {
+            if let Some(text) = one.get(start..end)
+                && other.contains(text)
+            {
+                longest = text;
+                break;
+            }
+        }
+    }
+    longest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fallback::Rule;
+    use crate::fallback::tests::asked;
+
+    fn tags(texts: &[&str]) -> Vec<Tag> {
+        texts.iter().map(|tag| tag.parse().expect("a tag")).collect()
+    }
+
+    #[test]
+    fn tags_of_the_same_version_come_first() {
+        for (image, existing, found) in [
+            (
+                "ghcr.io/b/litellm-database:main-v1.61.20-stable",
+                &[
+                    "main-v1.61.21-stable",
+                    "main-v1.61.2-stable",
+                    "litellm_stable_release_branch-v1.61.20-stable",
+                    "main-v1.61.20-nightly",
+                ][..],
+                &[
+                    "main-v1.61.20-nightly",
+                    "litellm_stable_release_branch-v1.61.20-stable",
+                    "main-v1.61.2-stable",
+                    "main-v1.61.21-stable",
+                ][..],
+            ),
+            ("a/kubectl:v1.33", &["v1.30", "v1.31", "latest"], &["v1.30", "v1.31", "latest"]),
+            ("a/b:1.2", &["1.20", "11.2", "v1.2.0"], &["v1.2.0", "1.20", "11.2"]),
+            ("a/b:x", &[], &[]),
+        ] {
+            assert_eq!(nearest(&asked(image), &tags(existing)), tags(found), "{image}");
+        }
+    }
+
+    #[test]
+    fn the_rule_that_is_shown_finds_the_tag_it_is_shown_for() {
+        for (image, tag, expected) in [
+            (
+                "a/b:main-v1.61.20-stable",
+                "litellm_stable_release_branch-v1.61.20-stable",
+                Some("main-(.+)=litellm_stable_release_branch-$1"),
+            ),
+            ("a/b:1.2.3", "v1.2.3", Some("(.+)=v$1")),
+            ("a/b:v1.2.3", "1.2.3", Some("v(.+)=$1")),
+            ("a/b:1.2.3+x", "1.2.3", Some("(.+)\\+x=$1")),
+            ("a/b:v1.33", "v1.31", None),
+            ("a/b:main", "latest", None),
+        ] {
+            let tag = &tags(&[tag])[0];
+            let found = rule(&asked(image), tag);
+            assert_eq!(found.as_deref(), expected, "{image}");
+            if let Some(found) = found {
+                let rule: Rule = found.parse().expect("a rule that can be pasted");
+                let steps = rule.steps(&asked(image));
+                assert!(
+                    matches!(&steps[..], [crate::fallback::Step::Ask(tagged)] if tagged.tag == *tag)
+                );
+            }
+        }
+    }
+}

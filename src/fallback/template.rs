@@ -1,0 +1,100 @@
+//! Templates: what a rule makes of a tag.
+
+use regex::{Captures, Regex};
+
+use crate::image::Asked;
+
+/// A text with variables: groups of the rule's regular expression, and parts of the reference.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Template(Vec<Part>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Part {
+    Text(String),
+    /// `$1`
+    Group(usize),
+    /// `${name}`
+    Named(String),
+    /// `$tag`: the tag as it was written.
+    Tag,
+    /// `$name`: the last segment of the repository's path.
+    Name,
+    /// `$repository`: the repository's path, without the registry.
+    Repository,
+}
+
+impl Template {
+    /// Reads a template for a regular expression, whose groups it may name.
+    pub(super) fn parse(text: &str, pattern: &Regex) -> Result<Self, String> {
+        if text.is_empty() {
+            return Err("there is nothing to try after `=`".to_owned());
+        }
+        let mut parts = Vec::new();
+        let mut rest = text;
+        while let Some(at) = rest.find('$') {
+            parts.push(Part::Text(rest[..at].to_owned()));
+            let (part, length) = variable(&rest[at + 1..], pattern)?;
+            parts.push(part);
+            rest = &rest[at + 1 + length..];
+        }
+        parts.push(Part::Text(rest.to_owned()));
+        Ok(Self(parts))
+    }
+
+    /// The text for one tag that the regular expression fits.
+    pub(super) fn fill(&self, captures: &Captures<'_>, asked: &Asked) -> String {
+        let path = asked.repository.path();
+        let group =
+            |found: Option<regex::Match<'_>>| found.map_or("", |found| found.as_str()).to_owned();
+        let part = |part: &Part| match part {
+            Part::Text(text) => text.clone(),
+            Part::Group(n) => group(captures.get(*n)),
+            Part::Named(name) => group(captures.name(name)),
+            Part::Tag => asked.tag.clone(),
+            Part::Name => path.rsplit('/').next().unwrap_or(path).to_owned(),
+            Part::Repository => path.to_owned(),
+        };
+        self.0.iter().map(part).collect()
+    }
+}
+
+/// The variable that a text behind `$` starts with, and how long it is.
+fn variable(text: &str, pattern: &Regex) -> Result<(Part, usize), String> {
+    let (name, length) = match text.strip_prefix('{') {
+        Some(braced) => {
+            let end = braced.find('}').ok_or_else(|| format!("`}}` is missing after `${text}`"))?;
+            (&braced[..end], end + 2)
+        }
+        None if text.starts_with('$') => return Ok((Part::Text("$".to_owned()), 1)),
+        None => {
+            let digits = text.starts_with(|c: char| c.is_ascii_digit());
+            let belongs = |c: char| {
+                if digits { c.is_ascii_digit() } else { c.is_ascii_alphanumeric() || c == '_' }
+            };
+            let end = text.find(|c| !belongs(c)).unwrap_or(text.len());
+            (&text[..end], end)
+        }
+    };
+    let part = match name {
+        "tag" => Part::Tag,
+        "name" => Part::Name,
+        "repository" => Part::Repository,
+        _ if pattern.capture_names().flatten().any(|group| group == name) => {
+            Part::Named(name.to_owned())
+        }
+        _ => match name.parse() {
+            Ok(n) if n < pattern.captures_len() => Part::Group(n),
+            Ok(n) => {
+                return Err(format!(
+                    "the regular expression has no group {n}, which `${name}` names"
+                ));
+            }
+            Err(_) => {
+                return Err(format!(
+                    "unknown `${name}`; there are $1 …, ${{name}}, $tag, $name and $repository"
+                ));
+            }
+        },
+    };
+    Ok((part, length))
+}

@@ -378,6 +378,12 @@ fn parse_name(name: &str) -> Result<Repository, ParseError> {
     let host = canonical_host(host);
     let official = host == DOCKER_HUB && !path.contains('/');
     let path = if official { format!("library/{path}") } else { path.to_owned() };
+    if path.len() > MAX_PATH {
+        return Err(ParseError::new(format!(
+            "the repository's name has {} characters, at most {MAX_PATH} are allowed",
+            path.len()
+        )));
+    }
     Ok(Repository { host, path })
 }
 
@@ -427,12 +433,6 @@ fn check_host(host: &str) -> Result<(), ParseError> {
 
 /// Components of lower-case letters and digits, separated within by `.`, `_`, `__` or dashes.
 fn check_path(path: &str) -> Result<(), ParseError> {
-    if path.len() > MAX_PATH {
-        return Err(ParseError::new(format!(
-            "the repository's name has {} characters, at most {MAX_PATH} are allowed",
-            path.len()
-        )));
-    }
     for component in path.split('/') {
         if component.is_empty() {
             return Err(ParseError::new(format!("empty component in repository `{path}`")));
@@ -509,7 +509,8 @@ mod tests {
     #[test]
     fn errors_name_the_part_that_is_wrong() {
         let long_tag = format!("a:{}", "t".repeat(129));
-        let long_name = "n/".repeat(128);
+        let long_name = format!("{}n", "n/".repeat(128));
+        let long_official = "n".repeat(250);
         let upper = format!("a@sha256:{}", HEX.to_uppercase());
         let md5 = "a@md5:d41d8cd98f00b204e9800998ecf8427e";
         for (text, message) in [
@@ -533,7 +534,8 @@ mod tests {
             ("web:v1.16+", "`+` is not allowed in tag `v1.16+`"),
             ("web:-1", "tag `-1` starts with `-`"),
             (&long_tag, "the tag has 129 characters, at most 128 are allowed"),
-            (&long_name, "the repository's name has 256 characters, at most 255 are allowed"),
+            (&long_name, "the repository's name has 257 characters, at most 255 are allowed"),
+            (&long_official, "the repository's name has 258 characters, at most 255 are allowed"),
             ("a//b", "empty component in repository `a//b`"),
             ("quay.io/", "empty component in repository ``"),
             ("a/-b", "`-b` in repository `a/-b` starts or ends with `-`"),

@@ -387,6 +387,12 @@ fn parse_name(name: &str) -> Result<Repository, ParseError> {
     Ok(Repository { host, path })
 }
 
+/// Whether a name says its registry, so that nothing has to be added to it.
+#[must_use]
+pub fn has_host(name: &str) -> bool {
+    name.split_once('/').is_some_and(|(first, _)| is_host(first))
+}
+
 /// Whether the first component of a name is a registry's host.
 fn is_host(component: &str) -> bool {
     component.contains(['.', ':']) || component == "localhost" || is_ipv6_start(component)
@@ -469,6 +475,7 @@ fn check_path(path: &str) -> Result<(), ParseError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     const HEX: &str = "1ccb821e1a4edf4cb6b35449e1ec9d03c9098d9a19361a06c0e8f6fc6dd2117a";
 
@@ -597,6 +604,27 @@ mod tests {
                 format!("{tag_digest}{digest}")
             );
             assert_eq!(written.pinned(&digest, PinForm::Digest), format!("{only_digest}{digest}"));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_valid_reference_keeps_its_meaning_by_its_full_name(
+            text in "([a-z]{1,8}[.][a-z]{2,3}(:[1-9][0-9]{0,3})?/)?[a-z0-9]{1,8}((__|[._]|-{1,3})[a-z0-9]{1,4})?(/[a-z0-9]{1,8}){0,3}(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,20})?(@sha256:[0-9a-f]{64})?",
+        ) {
+            let written: Written = text.parse().expect("made by the grammar");
+            prop_assert_eq!(written.text(), &text);
+            let full = written.reference().to_string();
+            prop_assert_eq!(&full.parse::<Reference>(), &Ok(written.reference().clone()));
+            prop_assert_eq!(text.contains('@'), matches!(written.reference(), Reference::Pinned(_)));
+        }
+
+        #[test]
+        fn any_text_is_parsed_or_refused(text in "\\PC{0,80}") {
+            if let Ok(reference) = text.parse::<Reference>() {
+                let full = reference.to_string();
+                prop_assert_eq!(full.parse::<Reference>(), Ok(reference));
+            }
         }
     }
 }

@@ -242,14 +242,14 @@ pub(super) fn absence(reply: &Fetched) -> Refusal {
         return Refusal::new(Outcome::Nonsense, detail);
     };
     let has = |code: &OciErrorCode| codes.contains(code);
-    let outcome = if has(&OciErrorCode::NameUnknown) {
-        Outcome::MissingRepository
-    } else if has(&OciErrorCode::ManifestUnknown) || has(&OciErrorCode::NotFound) {
-        Outcome::MissingTag
-    } else if has(&OciErrorCode::Denied) || has(&OciErrorCode::Unauthorized) {
+    let outcome = if has(&OciErrorCode::Denied) || has(&OciErrorCode::Unauthorized) {
         Outcome::Denied
     } else if has(&OciErrorCode::Toomanyrequests) {
         Outcome::RateLimited
+    } else if has(&OciErrorCode::NameUnknown) {
+        Outcome::MissingRepository
+    } else if has(&OciErrorCode::ManifestUnknown) || has(&OciErrorCode::NotFound) {
+        Outcome::MissingTag
     } else {
         Outcome::Nonsense
     };
@@ -309,6 +309,10 @@ mod tests {
             (" \r\n".to_owned(), Outcome::MissingTag),
             (code("NAME_UNKNOWN"), Outcome::MissingRepository),
             (code("DENIED"), Outcome::Denied),
+            (
+                r#"{"errors":[{"code":"MANIFEST_UNKNOWN"},{"code":"DENIED"}]}"#.to_owned(),
+                Outcome::Denied,
+            ),
             (code("TOOMANYREQUESTS"), Outcome::RateLimited),
             (code("ARTIFACT_LOCKED"), Outcome::Nonsense),
             ("<html>404</html>".to_owned(), Outcome::Nonsense),

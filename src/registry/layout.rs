@@ -15,7 +15,7 @@ use oci_client::manifest::{ImageIndexEntry, OciImageIndex};
 
 use crate::diagnostic::{Diagnostic, Failure, Spot};
 use crate::digest::Digest;
-use crate::image::{Reference, Repository, Tag, Tagged};
+use crate::image::{Reference, Repository, Tag, Tagged, has_host};
 
 /// The full reference, as docker and containerd write it.
 const CONTAINERD_NAME: &str = "io.containerd.image.name";
@@ -125,7 +125,8 @@ fn layouts_below(folder: &Path) -> Result<Vec<PathBuf>, Diagnostic> {
 
 /// The repository that a layout's place in a tree says.
 fn repository_of(folder: &Path, layout: &Path) -> Option<Repository> {
-    layout.strip_prefix(folder).ok()?.to_str()?.parse().ok()
+    let name = layout.strip_prefix(folder).ok()?.to_str()?;
+    has_host(name).then(|| name.parse().ok()).flatten()
 }
 
 fn read_layout(
@@ -161,7 +162,8 @@ fn name(entry: &ImageIndexEntry, repository: Option<&Repository>) -> Option<Tagg
         Some(repository) if !name.contains(['/', ':', '@']) => {
             tagged(&format!("{repository}:{name}"))
         }
-        _ if name.contains([':', '/']) => tagged(name),
+        // A name without a registry could be anybody's; it is not taken for Docker Hub's.
+        _ if has_host(name) => tagged(name),
         _ => None,
     }
 }
@@ -250,6 +252,8 @@ mod tests {
                 &[(REF_NAME, "docker.io/library/redis:7")],
                 &[(CONTAINERD_NAME, "docker.io/library/nginx:1"), (REF_NAME, "1")],
                 &[(REF_NAME, "1.0")],
+                &[(REF_NAME, "acme/web:1")],
+                &[(REF_NAME, "shop:1")],
                 &[(REF_NAME, "quay.io/a/b")],
                 &[],
             ],
@@ -257,9 +261,11 @@ mod tests {
         let layouts = Layouts::read(&[folder.path().to_owned()]).expect("valid");
         assert_eq!(find(&layouts, "redis:7"), Lookup::Found(digest(0)));
         assert_eq!(find(&layouts, "nginx:1"), Lookup::Found(digest(1)));
-        assert_eq!(find(&layouts, "quay.io/a/b:latest"), Lookup::Found(digest(3)));
+        assert_eq!(find(&layouts, "quay.io/a/b:latest"), Lookup::Found(digest(5)));
         assert_eq!(find(&layouts, "redis:8"), Lookup::NoSuchTag);
-        assert_eq!(find(&layouts, "busybox:1.0"), Lookup::NoSuchRepository);
+        for image in ["busybox:1.0", "acme/web:1", "shop:1"] {
+            assert_eq!(find(&layouts, image), Lookup::NoSuchRepository, "{image}");
+        }
     }
 
     #[test]
@@ -267,9 +273,11 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         layout(&folder.path().join("quay.io/acme/web"), &[&[(REF_NAME, "1.4")]]);
         layout(&folder.path().join("docker.io/library/nginx"), &[&[(REF_NAME, "1")]]);
+        layout(&folder.path().join("redis"), &[&[(REF_NAME, "7")]]);
         let layouts = Layouts::read(&[folder.path().to_owned()]).expect("valid");
         assert_eq!(find(&layouts, "quay.io/acme/web:1.4"), Lookup::Found(digest(0)));
         assert_eq!(find(&layouts, "nginx:1"), Lookup::Found(digest(0)));
+        assert_eq!(find(&layouts, "redis:7"), Lookup::NoSuchRepository);
     }
 
     #[test]
@@ -282,9 +290,9 @@ mod tests {
         assert!(
             message(folder.path()).ends_with("no OCI image layout in it (no file `oci-layout`)")
         );
-        layout(folder.path(), &[&[(REF_NAME, "a/b:1")], &[(REF_NAME, "a/b:1")]]);
-        assert!(message(folder.path()).contains("`docker.io/a/b:1` is sha256:"));
-        layout(folder.path(), &[&[(REF_NAME, "a/b:1")]]);
+        layout(folder.path(), &[&[(REF_NAME, "q.io/b:1")], &[(REF_NAME, "q.io/b:1")]]);
+        assert!(message(folder.path()).contains("`q.io/b:1` is sha256:"));
+        layout(folder.path(), &[&[(REF_NAME, "q.io/b:1")]]);
         let blob = folder.path().join("blobs/sha256").join(digest(0).hex());
         fs::write(&blob, "other").expect("writable");
         assert!(message(folder.path()).contains("hashes to sha256:"));

@@ -139,6 +139,10 @@ impl std::str::FromStr for Replacement {
         if parsed.query().is_some() || parsed.fragment().is_some() {
             return Err(format!("`{url}` has more than a host and a path"));
         }
+        let authority = url.split("://").nth(1).and_then(|rest| rest.split('/').next());
+        if authority.is_some_and(|authority| authority.contains("{host}")) {
+            return Err(format!("`{{host}}` may stand in the path of `{url}`, not in its host"));
+        }
         let host = match host {
             "*" => HostPattern::Any,
             "" => return Err("the host before `=` is empty".to_owned()),
@@ -149,14 +153,16 @@ impl std::str::FromStr for Replacement {
 }
 
 impl Replacement {
-    /// The URL for `host`, if this is about it.
-    fn url(&self, host: &str) -> Option<Url> {
-        let about = match &self.host {
+    fn is_about(&self, host: &str) -> bool {
+        match &self.host {
             HostPattern::Any => true,
             HostPattern::Host(own) => own == host,
-        };
-        // A port's colon may not stand in a URL's authority twice, but may in a path.
-        about.then(|| Url::parse(&self.url.replace("{host}", host)).ok()).flatten()
+        }
+    }
+
+    /// The URL for `host`. None would be no reason to ask the host itself.
+    fn url(&self, host: &str) -> Option<Url> {
+        Url::parse(&self.url.replace("{host}", host)).ok()
     }
 }
 
@@ -182,7 +188,8 @@ impl Settings {
     /// Where `repository` is asked for: at its replacement, or at its own host.
     fn endpoint(&self, repository: &Repository) -> Option<Endpoint> {
         let host = repository.host();
-        if let Some(url) = self.replacements.iter().find_map(|replacement| replacement.url(host)) {
+        if let Some(replacement) = self.replacements.iter().find(|found| found.is_about(host)) {
+            let url = replacement.url(host)?;
             let path = url.path().trim_matches('/');
             let prefix = if path.is_empty() { String::new() } else { format!("{path}/") };
             let origin = url.join("/").ok()?;
@@ -260,6 +267,10 @@ mod tests {
             ("=https://a", "the host before `=` is empty"),
             ("a=ftp://b", "`ftp://b` does not start with https:// or http://"),
             ("a=https://u:p@b", "credentials do not belong into the URL"),
+            (
+                "*=https://{host}.b",
+                "`{host}` may stand in the path of `https://{host}.b`, not in its host",
+            ),
             ("a=https://b/?c", "`https://b/?c` has more than a host and a path"),
         ] {
             assert_eq!(text.parse::<Replacement>(), Err(message.to_owned()));

@@ -207,7 +207,8 @@ fn token_url(origin: &Url, bearer: &Bearer, names: &[String]) -> Result<Url, Ref
         .map_err(|error| nonsense(format!("the realm of the challenge is no URL: {error}")))?;
     let same_host = url.host_str() == origin.host_str();
     let plain = url.scheme() == "http" && origin.scheme() == "http";
-    if url.scheme() != "https" && !(plain && (same_host || is_loopback(&url))) {
+    let on_loopback = is_loopback(origin) && is_loopback(&url);
+    if url.scheme() != "https" && !(plain && (same_host || on_loopback)) {
         let realm = url.origin().ascii_serialization();
         return Err(nonsense(format!("the challenge sends to `{realm}`, which is not https")));
     }
@@ -310,6 +311,7 @@ mod tests {
             ("https://a.io", "http://localhost/token", false),
             ("http://a.io", "http://a.io/token", true),
             ("http://a.io", "http://b.io/token", false),
+            ("http://a.io", "http://localhost/token", false),
             ("http://127.0.0.1:5000", "http://localhost:5001/token", true),
             ("https://a.io", "file:///etc/passwd", false),
             ("https://a.io", "https://u:p@a.io/token", false),

@@ -11,6 +11,7 @@ use backon::{ExponentialBuilder, Retryable};
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, StatusCode, Url};
+use tokio::sync::Semaphore;
 
 use super::authority;
 use super::{Outcome, Refusal, Settings};
@@ -30,6 +31,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 
 /// Redirects that are followed. registry.k8s.io needs one.
 const MAX_REDIRECTS: usize = 5;
+
+/// Requests in flight to all hosts together: macOS gives a process 256 open files.
+const MAX_IN_FLIGHT: usize = 128;
 
 /// How much of a body is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,6 +105,7 @@ impl Trouble {
 #[derive(Debug)]
 pub(super) struct Transport {
     client: Client,
+    in_flight: Semaphore,
     retries: usize,
     deadline: Instant,
 }
@@ -122,7 +127,8 @@ impl Transport {
             .build()
             .map_err(|error| causes(&error))?;
         let deadline = Instant::now() + settings.timeout;
-        Ok(Self { client, retries: settings.retries, deadline })
+        let in_flight = Semaphore::new(MAX_IN_FLIGHT);
+        Ok(Self { client, in_flight, retries: settings.retries, deadline })
     }
 
     /// When the run's budget ends.
@@ -139,6 +145,7 @@ impl Transport {
         authorization: Option<HeaderValue>,
         limit: Limit,
     ) -> Result<Fetched, Trouble> {
+        let _permit = self.in_flight.acquire().await.expect("it is never closed");
         let mut request = self.client.request(method, url);
         if let Some(accept) = accept {
             request = request.header(ACCEPT, accept);

@@ -52,7 +52,11 @@ fn absence_is_status_1_and_needs_a_registrys_own_word() {
     ] {
         let name = format!("{misbehaviour:?}");
         let registry = fail_web(&name, always(misbehaviour), ONCE, 1, words);
-        assert_eq!(methods(&registry), ["HEAD", "GET"], "{name}: the absence was not confirmed");
+        let asked = methods(&registry);
+        assert_eq!(asked[..2], ["HEAD", "GET"], "{name}: the absence was not confirmed");
+        // What exists instead is listed, where there is a repository to list.
+        let lists = registry.requests_to("tags/list");
+        assert_eq!((asked.len() - 2, lists), if words == &no_such_tag { (1, 1) } else { (0, 0) });
     }
 }
 

@@ -102,7 +102,7 @@ fn what_needs_no_answer_costs_no_request() {
         &without_tag,
         "$(params.image)",
         "${IMAGE}:1",
-        "registry.example/acme/web:v1.16+",
+        "registry.example/skipped/web:v1.16+",
         "registry.example/acme/Web:1",
         "registry.example/skipped/web:1",
     ];

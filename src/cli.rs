@@ -1,24 +1,31 @@
 //! The command line: arguments and environment, read once and made into [`Options`].
 //!
 //! Every flag is also an environment variable: `DIGESTIF_` and the flag's name in upper case.
-//! Repeatable ones take one value a line there. Reads no file but those that flags name.
+//! Repeatable ones take one value a line there. An empty variable is none, and where a variable
+//! contradicts the command line, that wins. Reads no file but those that flags name.
 
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::BoolishValueParser;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::builder::{BoolishValueParser, Resettable};
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{
+    Arg, ArgAction, ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand,
+    ValueEnum,
+};
 use clap_complete::Shell;
-use globset::GlobSet;
 use reqwest::Certificate;
 
 use crate::fallback::{KubernetesVersion, MinorVersion, Rule};
-use crate::image::{PinForm, canonical_host};
+use crate::image::{PinForm, Reference, canonical_host};
+use crate::input::Exclusions;
 use crate::plan::Skips;
 use crate::policy::{Leniency, Placeholders, Policy};
 use crate::registry::{Replacement, Settings};
 use crate::resolve::Network;
-use crate::{Empty, Options, input};
+use crate::{Empty, Options};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -128,18 +135,12 @@ pub struct Flags {
     )]
     pub exclude: Vec<String>,
 
-    /// Write the result to this file instead of stdout, atomically
-    #[arg(
-        short,
-        long,
-        global = true,
-        value_name = "FILE",
-        env = "DIGESTIF_OUTPUT",
-        conflicts_with = "in_place"
-    )]
+    /// Write the result to this file instead of stdout, atomically; `-` is stdout
+    #[arg(short, long, global = true, value_name = "FILE", env = "DIGESTIF_OUTPUT")]
     pub output: Option<PathBuf>,
 
-    /// Rewrite the files named with -f: all of them, or none
+    /// Rewrite the files named with -f: all of them, or none. A symbolic link stays one; a file with
+    /// other hard links is parted from them
     #[arg(short, long, global = true, env = "DIGESTIF_IN_PLACE", value_parser = BoolishValueParser::new())]
     pub in_place: bool,
 
@@ -222,7 +223,8 @@ pub struct Flags {
         global = true,
         value_name = "HOST",
         env = "DIGESTIF_PLAIN_HTTP",
-        value_delimiter = '\n'
+        value_delimiter = '\n',
+        value_parser = registry_host
     )]
     pub plain_http: Vec<String>,
 
@@ -247,7 +249,7 @@ pub struct Flags {
     pub verify_content: bool,
 
     /// Print errors only
-    #[arg(short, long, global = true, env = "DIGESTIF_QUIET", value_parser = BoolishValueParser::new(), conflicts_with = "verbose")]
+    #[arg(short, long, global = true, env = "DIGESTIF_QUIET", value_parser = BoolishValueParser::new())]
     pub quiet: bool,
 
     /// Print a line about each image
@@ -257,6 +259,109 @@ pub struct Flags {
     /// When to colour messages
     #[arg(long, global = true, value_enum, default_value_t, env = "DIGESTIF_COLOR")]
     pub color: Color,
+}
+
+impl Cli {
+    /// Reads arguments, the first of which is the program's name, and the environment.
+    ///
+    /// # Errors
+    /// They are wrong, or ask for help or the version, which the error prints.
+    pub fn read(
+        arguments: impl IntoIterator<Item = impl Into<OsString>>,
+    ) -> Result<Self, clap::Error> {
+        let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
+        let mut command = Self::command();
+        command = command.mut_args(filled).mut_subcommands(|command| command.mut_args(filled));
+        let matches = command.try_get_matches_from_mut(&arguments)?;
+        let wrong = |message| Self::command().error(ErrorKind::ArgumentConflict, message);
+        if let Some((flag, name)) = on_both_sides(&arguments) {
+            return Err(wrong(format!(
+                "the argument '--{flag}' stands both before and behind '{name}'; put all of them behind it"
+            )));
+        }
+        let mut cli = Self::from_arg_matches(&matches)?;
+        cli.settle(&matches).map_err(wrong)?;
+        Ok(cli)
+    }
+
+    /// Lets the command line win where the environment contradicts it.
+    fn settle(&mut self, matches: &ArgMatches) -> Result<(), String> {
+        let typed = |flag| matches.value_source(flag) == Some(ValueSource::CommandLine);
+        let flags = &mut self.flags;
+        if flags.in_place && self.command.is_some() {
+            if typed("in_place") {
+                return Err("the argument '--in-place' is only for pinning".to_owned());
+            }
+            flags.in_place = false;
+        }
+        if flags.in_place && flags.output.is_some() {
+            match (typed("in_place"), typed("output")) {
+                (true, false) => flags.output = None,
+                (false, true) => flags.in_place = false,
+                _ => return Err(contradiction("in-place", "output")),
+            }
+        }
+        if flags.quiet && flags.verbose {
+            match (typed("quiet"), typed("verbose")) {
+                (true, false) => flags.verbose = false,
+                (false, true) => flags.quiet = false,
+                _ => return Err(contradiction("quiet", "verbose")),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn contradiction(one: &str, other: &str) -> String {
+    format!("the argument '--{one}' cannot be used with '--{other}'")
+}
+
+const NO_VARIABLE: Resettable<clap::builder::OsStr> = Resettable::Reset;
+
+/// An argument with what its environment variable really says: CI systems set variables to nothing,
+/// and a block of YAML ends with a line break.
+fn filled(argument: Arg) -> Arg {
+    let value = argument.get_env().and_then(std::env::var_os);
+    let Some(value) = value.as_deref().and_then(OsStr::to_str) else { return argument };
+    if value.is_empty() {
+        return argument.env(NO_VARIABLE);
+    }
+    let blank = |line: &str| line.trim().is_empty();
+    if !matches!(argument.get_action(), ArgAction::Append) || !value.split('\n').any(blank) {
+        return argument;
+    }
+    let items: Vec<_> = value.split('\n').filter(|line| !blank(line)).map(String::from).collect();
+    // The command line still wins over a default, as it does over the variable.
+    argument.env(NO_VARIABLE).default_values(items).hide_default_value(true)
+}
+
+/// A flag that stands both before and behind a command, and that command. Clap keeps the values
+/// behind it and forgets those before, so the two sides are parsed as if they had nothing in common.
+fn on_both_sides(arguments: &[OsString]) -> Option<(String, String)> {
+    let plain = |argument: Arg| argument.global(false).env(NO_VARIABLE);
+    let command = Cli::command().mut_args(plain);
+    let flags: Vec<_> = command.get_arguments().cloned().collect();
+    let command = command.mut_subcommands(|command| command.args(flags.clone()));
+    // What is wrong with the call, the real parser has said.
+    let matches = command.try_get_matches_from(arguments).ok()?;
+    let (name, behind) = matches.subcommand()?;
+    let typed =
+        |matches: &ArgMatches, flag| matches.value_source(flag) == Some(ValueSource::CommandLine);
+    let both = flags.iter().find(|flag| {
+        let flag = flag.get_id().as_str();
+        typed(&matches, flag) && typed(behind, flag)
+    })?;
+    Some((both.get_long()?.to_owned(), name.to_owned()))
+}
+
+/// Reads the host of a registry as images name it.
+fn registry_host(text: &str) -> Result<String, String> {
+    let reference = format!("{text}/x/x:x").parse::<Reference>();
+    let host = canonical_host(text);
+    match reference {
+        Ok(Reference::Tagged(tagged)) if tagged.repository.host() == host => Ok(host),
+        _ => Err("expected a host as images name it, as in `registry.local:5000`".to_owned()),
+    }
 }
 
 impl Flags {
@@ -281,8 +386,8 @@ impl Flags {
     ///
     /// # Errors
     /// A glob is wrong.
-    pub fn excluded(&self) -> Result<GlobSet, String> {
-        input::excluded(&self.exclude).map_err(|error| format!("`--exclude`: {error}"))
+    pub fn excluded(&self) -> Result<Exclusions, String> {
+        Exclusions::new(&self.exclude).map_err(|error| format!("`--exclude`: {error}"))
     }
 
     /// How the run is to go.
@@ -329,7 +434,7 @@ impl Flags {
     fn online(&self) -> Result<Network, String> {
         let registries = Settings {
             replacements: self.registry.clone(),
-            plain_http: self.plain_http.iter().map(|host| canonical_host(host)).collect(),
+            plain_http: self.plain_http.clone(),
             certificates: self.certificates()?,
             timeout: Duration::from_secs(self.timeout),
             retries: self.retries.into(),
@@ -355,7 +460,6 @@ impl Flags {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory as _;
 
     #[test]
     fn the_arguments_are_consistent() {
@@ -380,6 +484,44 @@ mod tests {
         for line in [["digestif", "-f", "a", "images"], ["digestif", "images", "-f", "a"]] {
             let cli = Cli::try_parse_from(line).expect("valid");
             assert_eq!(cli.flags.filename, [PathBuf::from("a")]);
+        }
+    }
+
+    #[test]
+    fn a_flag_stands_on_one_side_of_a_command() {
+        for (line, flag) in [
+            (&["digestif", "-f", "a", "-q", "images", "-f", "b"][..], Some("filename")),
+            (&["digestif", "--skip=a", "--skip", "b", "images", "--skip=c"], Some("skip")),
+            (&["digestif", "-q", "images", "-q"], Some("quiet")),
+            (&["digestif", "-f", "images", "images", "--skip", "a"], None),
+            (&["digestif", "-f", "a", "-f", "images"], None),
+        ] {
+            let said = Cli::read(line).err().map(|error| error.to_string());
+            let expected = flag.map(|flag| {
+                format!("error: the argument '--{flag}' stands both before and behind 'images'")
+            });
+            let begins =
+                |said: &String| expected.as_ref().is_some_and(|text| said.starts_with(text));
+            assert!(said.as_ref().map_or(expected.is_none(), begins), "{said:?}");
+        }
+    }
+
+    #[test]
+    fn a_plain_host_is_one_that_images_can_name() {
+        for (text, host) in [
+            ("registry.local", Some("registry.local")),
+            ("Registry.local:5000", Some("registry.local:5000")),
+            ("localhost", Some("localhost")),
+            ("[::1]:5000", Some("[::1]:5000")),
+            ("index.docker.io", Some("docker.io")),
+            ("http://registry.local", None),
+            ("registry.local/", None),
+            ("registry.local/path", None),
+            ("registry", None),
+            ("registry.local:x", None),
+            ("", None),
+        ] {
+            assert_eq!(registry_host(text).ok().as_deref(), host, "{text}");
         }
     }
 

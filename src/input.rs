@@ -2,15 +2,17 @@
 //!
 //! Owns which files a directory gives: every `.yaml`, `.yml` and `.json` below it in the order of
 //! their names, but no chart (its templates are not YAML), no image layout, and nothing that
-//! `--exclude` names.
+//! `--exclude` names. Links to files are taken, and links to directories only where they are named,
+//! as kubectl does it.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use walkdir::{DirEntry, WalkDir};
 
-use crate::diagnostic::{Diagnostic, Failure, Spot};
+use crate::diagnostic::{Diagnostic, Failure, Spot, quoted};
 use crate::registry::is_layout;
 use crate::source::{Origin, Source};
 
@@ -20,13 +22,13 @@ use crate::source::{Origin, Source};
 /// Every path that can't be read, and every file that is no text.
 pub fn files(
     paths: &[PathBuf],
-    excluded: &GlobSet,
+    excluded: Exclusions,
 ) -> Result<(Vec<Source>, Vec<Diagnostic>), Vec<Diagnostic>> {
     let mut walk = Walk { excluded, files: Vec::new(), notes: Vec::new(), errors: Vec::new() };
     for path in paths {
         walk.path(path);
     }
-    let Walk { files, notes, mut errors, .. } = walk;
+    let Walk { excluded, files, mut notes, mut errors } = walk;
     let mut sources = Vec::new();
     for path in files {
         let read = fs::read(&path).map_err(|error| unreadable(&path, &error.to_string()));
@@ -35,32 +37,63 @@ pub fn files(
             Err(error) => errors.push(error),
         }
     }
+    notes.extend(excluded.idle());
     if errors.is_empty() { Ok((sources, notes)) } else { Err(errors) }
 }
 
-/// Reads the globs of `--exclude`, which are matched against whole paths.
-///
-/// # Errors
-/// What is wrong with the first bad one.
-pub fn excluded(globs: &[String]) -> Result<GlobSet, globset::Error> {
-    let mut set = GlobSetBuilder::new();
-    for glob in globs {
-        set.add(GlobBuilder::new(glob).literal_separator(true).build()?);
-    }
-    set.build()
+/// The globs of `--exclude`, and which of them were of use.
+#[derive(Debug)]
+pub struct Exclusions {
+    globs: Vec<String>,
+    set: GlobSet,
+    used: BTreeSet<usize>,
 }
 
-struct Walk<'g> {
-    excluded: &'g GlobSet,
+impl Exclusions {
+    /// Reads globs, in which `*` stays within a path segment and `**` does not.
+    ///
+    /// # Errors
+    /// What is wrong with the first bad one.
+    pub fn new(globs: &[String]) -> Result<Self, globset::Error> {
+        let mut set = GlobSetBuilder::new();
+        for glob in globs {
+            let plain = glob.strip_prefix("./").unwrap_or(glob);
+            let plain = plain.strip_suffix('/').unwrap_or(plain);
+            set.add(GlobBuilder::new(plain).literal_separator(true).build()?);
+        }
+        Ok(Self { globs: globs.to_vec(), set: set.build()?, used: BTreeSet::new() })
+    }
+
+    /// Whether a path is left out, by its name from the named directory on, or by its whole name.
+    fn fit(&mut self, path: &Path, named: &Path) -> bool {
+        let whole = path.strip_prefix(".").unwrap_or(path);
+        let below = path.strip_prefix(named).unwrap_or(path);
+        let fitting = [whole, below].map(|path| self.set.matches(path)).concat();
+        let fits = !fitting.is_empty();
+        self.used.extend(fitting);
+        fits
+    }
+
+    fn idle(&self) -> impl Iterator<Item = Diagnostic> {
+        let idle = self.globs.iter().enumerate().filter(|(n, _)| !self.used.contains(n));
+        idle.map(|(_, glob)| {
+            Diagnostic::warning(format!("{} of `--exclude` fits nothing", quoted(glob)))
+                .help("a glob has to fit a whole path, as it was named or from the named directory on: `old/**`, `**/*.json`")
+        })
+    }
+}
+
+struct Walk {
+    excluded: Exclusions,
     files: Vec<PathBuf>,
     notes: Vec<Diagnostic>,
     errors: Vec<Diagnostic>,
 }
 
-impl Walk<'_> {
+impl Walk {
     fn path(&mut self, path: &Path) {
         let known = self.files.len();
-        // A path that was named is taken even if it is a chart or has another ending.
+        // A path that was named is taken even if it is a chart, a link or has another ending.
         let mut entries = WalkDir::new(path).sort_by_file_name().into_iter();
         while let Some(entry) = entries.next() {
             let entry = match entry {
@@ -73,13 +106,16 @@ impl Walk<'_> {
                     continue;
                 }
             };
-            let named = entry.depth() == 0;
-            if entry.path().is_dir() {
-                if !named && self.leaves_out(&entry) {
-                    entries.skip_current_dir();
+            let is_directory = entry.path().is_dir();
+            if entry.depth() == 0 {
+                if !is_directory {
+                    self.files.push(entry.into_path());
                 }
-            } else if named || self.is_manifest(entry.path()) {
-                self.files.push(entry.into_path());
+            } else if !is_directory {
+                self.file(entry, path);
+            } else if self.leaves_out(&entry, path) && entry.file_type().is_dir() {
+                // Not for a link, as the walk has not entered it: its parent would be left.
+                entries.skip_current_dir();
             }
         }
         if self.files.len() == known && self.errors.is_empty() {
@@ -88,80 +124,145 @@ impl Walk<'_> {
                 "there is no manifest in this directory".to_owned(),
             );
             self.errors.push(
-                error
-                    .spot(Spot::File(path.display().to_string()))
-                    .help("digestif takes files ending in .yaml, .yml and .json"),
+                error.spot(spot(path)).help("digestif takes files ending in .yaml, .yml and .json"),
             );
         }
     }
 
-    fn leaves_out(&mut self, entry: &DirEntry) -> bool {
+    fn file(&mut self, entry: DirEntry, named: &Path) {
+        let extension = entry.path().extension().and_then(|extension| extension.to_str());
+        let is_manifest = matches!(extension, Some("yaml" | "yml" | "json"));
+        if is_manifest && !self.excluded.fit(entry.path(), named) {
+            self.files.push(entry.into_path());
+        }
+    }
+
+    fn leaves_out(&mut self, entry: &DirEntry, named: &Path) -> bool {
         let path = entry.path();
-        let chart = path.join("Chart.yaml").is_file();
-        if chart {
-            self.notes.push(
-                Diagnostic::warning(
-                    "a chart is left out: its templates are not YAML yet".to_owned(),
-                )
-                .spot(Spot::File(path.display().to_string()))
-                .help("pin what `helm template` makes of it"),
-            );
+        if self.excluded.fit(path, named) || is_layout(path) {
+            return true;
         }
-        chart || is_layout(path) || self.excluded.is_match(path)
-    }
-
-    fn is_manifest(&self, path: &Path) -> bool {
-        let extension = path.extension().and_then(|extension| extension.to_str());
-        matches!(extension, Some("yaml" | "yml" | "json")) && !self.excluded.is_match(path)
+        let (message, help) = if entry.path_is_symlink() {
+            ("a link to a directory is not followed", "name it with `-f` to have it read")
+        } else if path.join("Chart.yaml").is_file() {
+            (
+                "a chart is left out: its templates are not YAML yet",
+                "pin what `helm template` makes of it",
+            )
+        } else {
+            return false;
+        };
+        self.notes.push(Diagnostic::warning(message.to_owned()).spot(spot(path)).help(help));
+        true
     }
 }
 
 fn unreadable(path: &Path, reason: &str) -> Diagnostic {
     Diagnostic::error(Failure::Usage, format!("the file can't be read: {reason}"))
-        .spot(Spot::File(path.display().to_string()))
+        .spot(spot(path))
         .help("check the path and its permissions")
+}
+
+fn spot(path: &Path) -> Spot {
+    Spot::File(Origin::File(path.to_owned()).display_name())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// A folder with these files, each of which holds its own name.
+    fn folder(paths: &[&str]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        for path in paths {
+            let file = folder.path().join(path);
+            fs::create_dir_all(file.parent().expect("a file in a folder")).expect("writable");
+            fs::write(file, path).expect("writable");
+        }
+        folder
+    }
+
+    /// The names below the folder of what is read, and the warnings.
+    fn read(folder: &Path, globs: &[&str]) -> (Vec<String>, Vec<String>) {
+        let globs: Vec<_> = globs.iter().map(|&glob| glob.to_owned()).collect();
+        let globs = Exclusions::new(&globs).expect("valid");
+        let (sources, notes) = files(&[folder.to_owned()], globs).expect("readable");
+        let name = |source: &Source| {
+            let path = source.origin().path().expect("a file");
+            path.strip_prefix(folder).expect("inside").display().to_string()
+        };
+        let warnings = notes.into_iter().map(|note| note.message).collect();
+        (sources.iter().map(name).collect(), warnings)
+    }
+
     #[test]
     fn a_directory_gives_its_manifests_in_order_and_leaves_charts_and_layouts_out() {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        for (path, text) in [
-            ("b.yaml", "b"),
-            ("a/z.json", "{}"),
-            ("a/c.yml", "c"),
-            ("notes.txt", "no"),
-            ("chart/Chart.yaml", "name: x"),
-            ("chart/templates/d.yaml", "{{ no }}"),
-            ("images/oci-layout", "{}"),
-            ("images/index.json", "{}"),
-            ("old/e.yaml", "e"),
-        ] {
-            let path = folder.path().join(path);
-            fs::create_dir_all(path.parent().expect("a file in a folder")).expect("writable");
-            fs::write(path, text).expect("writable");
-        }
-        let globs = excluded(&["**/old/**".to_owned()]).expect("valid");
-        let (sources, notes) = files(&[folder.path().to_owned()], &globs).expect("readable");
-        let names: Vec<_> = sources
-            .iter()
-            .map(|source| {
-                source.origin().path().expect("a file").strip_prefix(folder.path()).expect("inside")
-            })
-            .collect();
-        assert_eq!(names, ["a/c.yml", "a/z.json", "b.yaml"].map(Path::new));
-        assert_eq!(notes.len(), 1);
+        let folder = folder(&[
+            "b.yaml",
+            "a/z.json",
+            "a/c.yml",
+            "notes.txt",
+            "chart/Chart.yaml",
+            "chart/templates/d.yaml",
+            "images/oci-layout",
+            "images/index.json",
+            "old/e.yaml",
+        ]);
+        let (names, warnings) = read(folder.path(), &["**/old/**"]);
+        assert_eq!(names, ["a/c.yml", "a/z.json", "b.yaml"]);
+        assert_eq!(warnings, ["a chart is left out: its templates are not YAML yet"]);
         let named = folder.path().join("notes.txt");
-        assert_eq!(files(&[named], &globs).expect("readable").0.len(), 1);
+        let globs = Exclusions::new(&[]).expect("none is wrong");
+        assert_eq!(files(&[named], globs).expect("readable").0.len(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_to_a_directory_is_named_or_noted_and_hides_nothing_beside_it() {
+        use std::os::unix::fs::symlink;
+        let outside = folder(&["chart/Chart.yaml", "images/oci-layout", "old/x.yaml", "x/y.yaml"]);
+        let inside = folder(&["a/a.yaml", "a/z.yaml", "z.yaml"]);
+        let link = inside.path().join("a/link");
+        for (target, globs, warnings) in [
+            ("chart", &[][..], &["a link to a directory is not followed"][..]),
+            ("x", &[], &["a link to a directory is not followed"]),
+            ("images", &[], &[]),
+            ("old", &["a/link"], &[]),
+        ] {
+            symlink(outside.path().join(target), &link).expect("writable");
+            let (names, said) = read(inside.path(), globs);
+            assert_eq!(names, ["a/a.yaml", "a/z.yaml", "z.yaml"], "{target}");
+            assert_eq!(said, warnings, "{target}");
+            fs::remove_file(&link).expect("ours");
+        }
+        symlink(outside.path().join("x"), &link).expect("writable");
+        assert_eq!(read(&link, &[]).0, ["y.yaml"]);
+    }
+
+    #[test]
+    fn globs_fit_whole_paths_and_those_below_the_named_directory() {
+        for (glob, path, named, fits) in [
+            ("old/**", "./old/b.yaml", ".", true),
+            ("./old/**", "./old/b.yaml", ".", true),
+            ("old/", "./old", ".", true),
+            ("old/**", "deploy/old/b.yaml", "deploy", true),
+            ("deploy/old/**", "deploy/old/b.yaml", "deploy", true),
+            ("deploy/old/**", "deploy/old/b.yaml", "./deploy/", true),
+            ("/a/old/**", "/a/old/b.yaml", "/a", true),
+            ("old/**", "deploy/old/b.yaml", ".", false),
+            ("*.yaml", "deploy/old/b.yaml", "deploy", false),
+        ] {
+            let mut globs = Exclusions::new(&[glob.to_owned()]).expect("valid");
+            assert_eq!(globs.fit(Path::new(path), Path::new(named)), fits, "{glob} {path}");
+            assert_eq!(globs.idle().count(), usize::from(!fits), "{glob} {path}");
+        }
     }
 
     #[test]
     fn every_path_that_cannot_be_read_is_reported() {
         let paths = ["/nowhere/a.yaml", "/nowhere/b.yaml"].map(PathBuf::from);
-        let errors = files(&paths, &GlobSet::empty()).expect_err("refused");
+        let globs = Exclusions::new(&[]).expect("none is wrong");
+        let errors = files(&paths, globs).expect_err("refused");
         assert_eq!(errors.len(), 2);
         assert!(errors[0].message.starts_with("the file can't be read: No such file"));
     }

@@ -32,6 +32,7 @@ pub mod digest;
 pub mod fallback;
 pub mod image;
 pub mod input;
+pub mod interrupt;
 pub mod listing;
 pub mod output;
 pub mod places;
@@ -56,7 +57,7 @@ use crate::plan::{Fate, Plan, Skips};
 use crate::policy::Policy;
 use crate::registry::Layouts;
 use crate::resolve::Network;
-use crate::source::Source;
+use crate::source::{Source, Span};
 use crate::splice::Edits;
 
 /// How a run is to go.
@@ -90,8 +91,8 @@ pub enum Empty {
 
 /// What a run came to.
 #[derive(Debug)]
-pub struct Outcome<'s> {
-    /// What was found.
+pub struct Run<'s> {
+    /// What was found, and all that is to be said about it, in the order of the input.
     pub found: Found,
     /// What became of each image.
     pub plan: Plan,
@@ -103,33 +104,30 @@ pub struct Outcome<'s> {
 ///
 /// # Errors
 /// The user interrupted the run.
-pub fn run<'s>(
-    sources: &'s [Source],
-    options: &Options,
-) -> Result<Outcome<'s>, resolve::Interrupted> {
+pub fn run<'s>(sources: &'s [Source], options: &Options) -> Result<Run<'s>, resolve::Interrupted> {
     let mut found = locate(sources, options.empty);
     let mut plan = Plan::new(&found.places, &options.skips);
     if found.complete {
-        match Layouts::read(&options.layouts) {
-            Ok(layouts) => {
-                let (rules, network) = (&options.rules, &options.network);
-                let diagnostics = &mut found.diagnostics;
-                let answers = resolve::resolve(&plan, rules, &layouts, network, diagnostics)?;
-                plan = plan.settled(&answers);
-            }
-            Err(mut diagnostics) => found.diagnostics.append(&mut diagnostics),
+        let answers = match Layouts::read(&options.layouts) {
+            Ok(layouts) => resolve::resolve(&plan, &options.rules, &layouts, &options.network)?,
+            Err(diagnostics) => Err(diagnostics),
+        };
+        match answers {
+            Ok(answers) => plan = plan.settled(&answers),
+            Err(diagnostics) => found.diagnostics.extend(diagnostics),
         }
         let verdicts = policy::judge(&plan, &found.places, &options.skips, options.policy);
         found.diagnostics.extend(verdicts);
     }
-    let texts = match verdict(&found.diagnostics) {
-        None => edit(sources, &found, &plan, options.pin)
-            .map_err(|diagnostic| found.diagnostics.push(diagnostic))
-            .ok(),
-        Some(_) => None,
-    };
+    let mut texts = None;
+    if verdict(&found.diagnostics).is_none() {
+        match edit(sources, &found, &plan, options.pin) {
+            Ok(edited) => texts = Some(edited),
+            Err(diagnostics) => found.diagnostics.extend(diagnostics),
+        }
+    }
     sort(&mut found.diagnostics);
-    Ok(Outcome { found, plan, texts })
+    Ok(Run { found, plan, texts })
 }
 
 /// Finds the places of all sources, and refuses an input that holds nothing.
@@ -157,40 +155,47 @@ pub fn locate(sources: &[Source], empty: Empty) -> Found {
 /// Puts every pin of the plan into its places; gives the new text of each source.
 ///
 /// # Errors
-/// A place that can't be changed safely. Nothing may be written then.
+/// Every place that can't be changed safely. Nothing may be written then.
 pub fn edit<'s>(
     sources: &'s [Source],
     found: &Found,
     plan: &Plan,
     form: PinForm,
-) -> Result<Vec<Cow<'s, str>>, Diagnostic> {
+) -> Result<Vec<Cow<'s, str>>, Vec<Diagnostic>> {
     let mut edits: Vec<_> = sources.iter().map(|_| Vec::new()).collect();
+    let mut refused = Vec::new();
     for entry in &plan.entries {
         for place in entry.places.iter().map(|&n| &found.places[n]) {
             let Some(after) = pinned(place, &entry.fate, form) else { continue };
-            let edit = place.site.edit(&place.value, place.text(), &after).ok_or_else(|| {
-                Diagnostic::error(
-                    Failure::Input,
-                    "the image is written in a way that can't be changed safely".to_owned(),
-                )
-                .spot(place)
-                .help("write the reference on one line, without escapes")
-            })?;
-            edits[place.source].push(edit);
+            match place.site.edit(&place.value, place.text(), &after) {
+                Some(edit) => edits[place.source].push(edit),
+                None => refused.push(not_editable(place)),
+            }
         }
     }
+    if !refused.is_empty() {
+        return Err(refused);
+    }
     let texts = sources.iter().zip(edits).enumerate().map(|(n, (source, edits))| {
-        let defect = |message: String, span| {
-            Diagnostic::error(Failure::Input, format!("the change could not be proved right: {message}"))
-                .spot(Spot::Source { source: n, span, label: String::new() })
-                .help("nothing was written; this is a defect of digestif, please report it with this document")
-        };
-        let edits = Edits::new(edits).map_err(|overlap| {
-            defect("two images share one text".to_owned(), overlap.second)
-        })?;
-        splice::apply(source, &edits).map_err(|(message, span)| defect(message, span))
+        let edits = Edits::new(edits)
+            .map_err(|overlap| defect(n, "two images share one text", overlap.second))?;
+        splice::apply(source, &edits).map_err(|(message, span)| defect(n, &message, span))
     });
-    texts.collect()
+    texts.collect::<Result<_, _>>().map_err(|defect| vec![defect])
+}
+
+fn not_editable(place: &Place) -> Diagnostic {
+    let message = "the image is written in a way that can't be changed safely";
+    Diagnostic::error(Failure::Input, message.to_owned())
+        .spot(place)
+        .help("write the reference on one line, without escapes")
+}
+
+fn defect(source: usize, message: &str, span: Span) -> Diagnostic {
+    let message = format!("the change could not be proved right: {message}");
+    Diagnostic::error(Failure::Input, message)
+        .spot(Spot::Source { source, span, label: String::new() })
+        .help("nothing was written; this is a defect of digestif, please report it with this document")
 }
 
 /// What is written at a place; none where nothing changes.

@@ -1,22 +1,25 @@
 //! The binary: stdin -> [`digestif::run`] -> stdout, written once -> exit status.
 
 use std::io::{self, IsTerminal as _, Read as _, Write as _};
-use std::path::Path;
 use std::process::ExitCode;
 
 use anstream::ColorChoice;
-use clap::{CommandFactory as _, Parser as _};
+use clap::CommandFactory as _;
 use digestif::cli::{Cli, Color, Command, Flags, Format};
-use digestif::diagnostic::{Diagnostic, Failure, Severity, Spot, verdict};
+use digestif::diagnostic::{Diagnostic, Failure, Severity, verdict};
+use digestif::interrupt::{self, Interrupted};
+use digestif::output::{self, Destination, Rewrite, Unwritten};
 use digestif::plan::Plan;
 use digestif::source::{Origin, Source};
-use digestif::{input, listing, output, report};
-
-/// The exit status of a run that Ctrl-C ended, as shells give it.
-const INTERRUPTED: u8 = 130;
+use digestif::{input, listing, report};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    if let Err(error) = interrupt::install() {
+        let error = failed(&format!("signals can't be waited for: {error}"))
+            .help("look at the limits of this system for processes and open files");
+        return ExitCode::from(end(&error));
+    }
+    let cli = Cli::read(std::env::args_os()).unwrap_or_else(|error| error.exit());
     match cli.flags.color {
         Color::Auto => {}
         Color::Always => ColorChoice::Always.write_global(),
@@ -28,12 +31,12 @@ fn main() -> ExitCode {
         Some(Command::Completions { shell }) => {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "digestif", &mut script);
-            print(&script)
+            deliver(&cli.flags, &String::from_utf8(script).expect("names are text"))
         }
         Some(Command::Man) => {
             let mut page = Vec::new();
             clap_mangen::Man::new(Cli::command()).render(&mut page).expect("memory takes all");
-            print(&page)
+            deliver(&cli.flags, &String::from_utf8(page).expect("help is text"))
         }
     };
     ExitCode::from(done.err().unwrap_or(0))
@@ -45,7 +48,7 @@ type Done = Result<(), u8>;
 fn pin(flags: &Flags) -> Done {
     let sources = read(flags)?;
     let options = flags.options().map_err(|message| usage(&message))?;
-    let outcome = digestif::run(&sources, &options).map_err(|_| INTERRUPTED)?;
+    let outcome = digestif::run(&sources, &options).map_err(Interrupted::status)?;
     show(&outcome.found.diagnostics, &sources, flags)?;
     let texts = outcome.texts.as_deref().unwrap_or_default();
     write(flags, &sources, texts)?;
@@ -69,7 +72,7 @@ fn images(flags: &Flags, format: Format) -> Done {
         Format::Table => listing::table(&plan, &found.places, &sources),
         Format::Json => listing::json(&plan, &found.places, &sources),
     };
-    print(text.as_bytes())
+    deliver(flags, &text)
 }
 
 /// Everything that is to be read, whole.
@@ -77,7 +80,7 @@ fn read(flags: &Flags) -> Result<Vec<Source>, u8> {
     let paths = flags.paths().map_err(|message| usage(&message))?;
     if !paths.is_empty() {
         let excluded = flags.excluded().map_err(|message| usage(&message))?;
-        let files = input::files(paths, &excluded);
+        let files = input::files(paths, excluded);
         let (sources, notes) =
             files.or_else(|errors| show(&errors, &[], flags).map(|()| Default::default()))?;
         show(&notes, &[], flags)?;
@@ -99,42 +102,53 @@ fn read(flags: &Flags) -> Result<Vec<Source>, u8> {
         .or_else(|error| show(&[error], &[], flags).map(|()| Vec::new()))
 }
 
-/// Writes the new texts where the flags say: over their files, into one file, or to stdout.
+/// Writes the new texts where the flags say: over their files, or as one stream.
 fn write(flags: &Flags, sources: &[Source], texts: &[impl AsRef<str>]) -> Done {
     let texts = texts.iter().map(AsRef::as_ref);
-    let files: Vec<(&Path, &str)> = if flags.in_place {
-        let changed = sources.iter().zip(texts).filter(|(source, text)| source.text() != *text);
-        changed.filter_map(|(source, text)| Some((source.origin().path()?, text))).collect()
-    } else {
-        let stream = output::joined(texts);
-        match &flags.output {
-            None => return print(stream.as_bytes()),
-            Some(path) => return replace(&[(path, &stream)]),
-        }
-    };
-    replace(&files)
+    if !flags.in_place {
+        return deliver(flags, &output::joined(texts));
+    }
+    let rewrites = sources.iter().zip(texts).filter_map(|(source, new)| {
+        let old = source.text();
+        let path = source.origin().path().filter(|_| old != new)?;
+        Some(Rewrite { path, old: Some(old), new })
+    });
+    replace(&rewrites.collect::<Vec<_>>())
 }
 
-fn replace(files: &[(&Path, &str)]) -> Done {
-    output::replace_all(files).map_err(|failed| {
-        let message = format!("the file can't be written: {}", failed.error);
-        let error = Diagnostic::error(Failure::Usage, message)
-            .spot(Spot::File(failed.path.display().to_string()))
-            .help(
-                "check its folder, its permissions and the space on the disk; no file was changed",
-            );
-        say(&report::diagnostic(&error, &[]));
-        Failure::Usage.status()
+/// Writes what is printed to where the flags say.
+fn deliver(flags: &Flags, text: &str) -> Done {
+    let Some(path) = &flags.output else { return print(text) };
+    match output::destination(path).map_err(|error| end(&error))? {
+        Destination::Stdout => print(text),
+        Destination::Stderr => io::stderr().write_all(text.as_bytes()).map_err(|error| {
+            // Perhaps nobody reads this; the status says it as well.
+            end(&failed(&format!("stderr can't be written: {error}")))
+        }),
+        Destination::Stream(path) => output::write_stream(&path, text).map_err(|error| end(&error)),
+        Destination::File(_) => replace(&[Rewrite { path, old: None, new: text }]),
+    }
+}
+
+fn replace(files: &[Rewrite<'_>]) -> Done {
+    output::replace_all(files).map_err(|unwritten| match unwritten {
+        Unwritten::Interrupted(interrupted) => interrupted.status(),
+        Unwritten::Failed(error) => end(&error),
     })
 }
 
 /// Writes to stdout, once.
-fn print(bytes: &[u8]) -> Done {
+fn print(text: &str) -> Done {
     let mut stdout = io::stdout().lock();
-    let written = stdout.write_all(bytes).and_then(|()| stdout.flush());
-    written.map_err(|error| match error.kind() {
-        io::ErrorKind::BrokenPipe => usage("stdout was closed before everything was written"),
-        _ => usage(&format!("stdout can't be written: {error}")),
+    let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    written.map_err(|error| {
+        end(&match error.kind() {
+            io::ErrorKind::BrokenPipe => failed("stdout was closed before everything was written")
+                .help("the command behind the pipe ended early; see what it says"),
+            _ => failed(&format!("stdout can't be written: {error}")).help(
+                "check what stdout leads to, and its space; what is there already is not the whole",
+            ),
+        })
     })
 }
 
@@ -151,9 +165,16 @@ fn show(diagnostics: &[Diagnostic], sources: &[Source], flags: &Flags) -> Done {
 
 /// Says what is wrong with the call.
 fn usage(message: &str) -> u8 {
-    let error = Diagnostic::error(Failure::Usage, message.to_owned())
-        .help("`digestif --help` shows all flags");
-    say(&report::diagnostic(&error, &[]));
+    end(&failed(message).help("`digestif --help` shows all flags"))
+}
+
+fn failed(message: &str) -> Diagnostic {
+    Diagnostic::error(Failure::Usage, message.to_owned())
+}
+
+/// Says what is wrong with the call, a file or a stream, and gives the status for it.
+fn end(error: &Diagnostic) -> u8 {
+    say(&report::diagnostic(error, &[]));
     Failure::Usage.status()
 }
 

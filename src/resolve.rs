@@ -1,8 +1,7 @@
 //! Resolve: from the distinct references of a run to their digests.
 //!
 //! One answer a reference, however many places want it and however it is written. Layouts are
-//! looked at before the network, and rules only once absence is proved. The only stage that waits; after it, Ctrl-C is no
-//! longer deadly, so that files are written to the end or not at all.
+//! looked at before the network, and rules only once absence is proved. The only stage that waits.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
@@ -16,6 +15,8 @@ use crate::diagnostic::{Diagnostic, Failure};
 use crate::digest::Digest;
 use crate::fallback::{Rule, Step, nearest};
 use crate::image::{Asked, Repository, Tag, Tagged};
+use crate::interrupt;
+pub use crate::interrupt::Interrupted;
 use crate::plan::{Plan, Question};
 use crate::progress::Progress;
 use crate::registry::{Layouts, Lookup, Outcome, Refusal, Registry, Settings};
@@ -114,21 +115,16 @@ pub enum Network {
     },
 }
 
-/// The user pressed Ctrl-C while registries were asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Interrupted;
-
-/// Finds a digest for every reference of the plan that needs one.
+/// Finds a digest for every reference of the plan that needs one; or says why nothing can be asked.
 ///
 /// # Errors
-/// The user interrupted it.
+/// A signal interrupted it.
 pub fn resolve(
     plan: &Plan,
     rules: &[Rule],
     layouts: &Layouts,
     network: &Network,
-    diagnostics: &mut Vec<Diagnostic>,
-) -> Result<Answers, Interrupted> {
+) -> Result<Result<Answers, Vec<Diagnostic>>, Interrupted> {
     let mut sources =
         Sources { layouts, registry: None, known: Mutex::default(), lists: Mutex::default() };
     let mut quiet = true;
@@ -144,25 +140,27 @@ pub fn resolve(
             Err(reason) => {
                 let message = format!("the certificates can't be used: {reason}");
                 let help = "check the file named with `--ca-file`";
-                diagnostics.push(Diagnostic::error(Failure::Usage, message).help(help));
-                return Ok(Answers::new());
+                return Ok(Err(vec![Diagnostic::error(Failure::Usage, message).help(help)]));
             }
         }
     }
     let progress = Progress::new(quiet);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.expect("a runtime on this thread needs nothing but a poller");
+    // The line of progress has to be cleared before a signal ends the run.
+    let held = interrupt::hold();
     let answers = runtime.block_on(async {
         tokio::select! {
             answers = sources.settle_all(plan, rules, &progress) => Ok(answers),
             never = progress.show() => match never {},
-            Ok(()) = tokio::signal::ctrl_c() => Err(Interrupted),
+            interrupted = held.arrived() => Err(interrupted),
         }
     });
     // Names are looked up on threads of their own, which nothing can stop: where no DNS server
     // answers, waiting for them would take many times the budget.
     runtime.shutdown_background();
-    answers
+    held.release()?;
+    answers.map(Ok)
 }
 
 fn is_in(layouts: &Layouts, question: Question<'_>) -> bool {

@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use crate::diagnostic::{Diagnostic, Failure, Spot};
+use crate::diagnostic::{Diagnostic, Failure, Spot, escaped};
 
 /// A range of bytes in a [`Source`]; the end is exclusive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -73,10 +73,13 @@ impl Origin {
         }
     }
 
-    /// How messages call it: `<stdin>`, or the path as it was given.
+    /// How messages call it: `<stdin>`, or the path as it was given, [`escaped`].
     #[must_use]
     pub fn display_name(&self) -> String {
-        self.path().map_or_else(|| "<stdin>".to_owned(), |path| path.display().to_string())
+        match self {
+            Self::Stdin => "<stdin>".to_owned(),
+            Self::File(path) => escaped(&path.display().to_string()),
+        }
     }
 
     /// How machine-readable reports call it: `-`, or the path as it was given.
@@ -231,6 +234,13 @@ mod tests {
 
     fn source(text: &str) -> Source {
         Source::new(Origin::Stdin, text.as_bytes().to_vec()).expect("valid text")
+    }
+
+    #[test]
+    fn a_file_name_never_moves_the_cursor() {
+        let origin = Origin::File(PathBuf::from("a\u{1b}[2J\n.yaml"));
+        assert_eq!(origin.display_name(), "a\\u{1b}[2J\\n.yaml");
+        assert_eq!(origin.report_name(), "a\u{1b}[2J\n.yaml");
     }
 
     #[test]

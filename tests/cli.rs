@@ -3,8 +3,9 @@
 mod support;
 
 use std::fs;
+use std::io::{Read as _, Write as _};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, Command};
 
 use support::registry::{Content, Fault, Misbehaviour, Registry};
 use support::{command, digest_of, digestif, finish, for_every_host, start, testdata};
@@ -32,6 +33,47 @@ fn read(path: &str) -> String {
 
 fn readme() -> String {
     read(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"))
+}
+
+/// The names in a folder, sorted.
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).expect("readable");
+    let name = |entry: std::io::Result<fs::DirEntry>| {
+        entry.expect("readable").file_name().into_string().expect("the tests write ASCII names")
+    };
+    let mut names: Vec<_> = entries.map(name).collect();
+    names.sort();
+    names
+}
+
+/// A shell that runs the binary as `"$0" "$@"`.
+#[cfg(unix)]
+fn shell(script: &str, args: &[&str]) -> Command {
+    let mut command = Command::new("sh");
+    command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    command.args(["-c", script, env!("CARGO_BIN_EXE_digestif")]).args(args);
+    command
+}
+
+#[cfg(unix)]
+fn signal(child: &Child, signal: &str) {
+    let process = child.id().to_string();
+    let sent = Command::new("kill").args([signal, &process]).status();
+    assert!(sent.expect("every Unix has it").success());
+}
+
+/// A run that waits for a registry that never answers, with all its input read.
+#[cfg(unix)]
+fn waiting(command: &mut Command, registry: &Registry) -> Child {
+    let asked = registry.requests().len();
+    let mut child = start(command);
+    let mut stdin = child.stdin.take().expect("it is piped");
+    stdin.write_all(POD.as_bytes()).expect("it is read");
+    drop(stdin);
+    while registry.requests().len() == asked {
+        std::thread::yield_now();
+    }
+    child
 }
 
 #[test]
@@ -132,28 +174,278 @@ fn a_closed_pipe_is_a_failure_that_is_said() {
     assert!(said.contains("stdout was closed before everything was written"), "{said}");
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_behind_stdout_is_said_as_such() {
+    let registry = registry();
+    let mut command = shell(r#""$0" "$@" > /dev/full"#, &[&for_every_host(&registry)]);
+    let said = finish(start(&mut command), POD.as_bytes()).failed(2);
+    assert!(said.starts_with("error: stdout can't be written: No space left"), "{said}");
+    assert!(said.contains("help: check what stdout leads to"), "{said}");
+}
+
 #[cfg(unix)]
 #[test]
-fn ctrl_c_leaves_nothing_behind() {
+fn a_signal_leaves_nothing_behind_while_registries_are_asked() {
     let hang = Fault::on("", Misbehaviour::Hang);
     let registry = Registry::start(Content::everything().with_fault(hang));
     let folder = tempfile::tempdir().expect("a temporary folder");
     let output = write(folder.path(), "out.yaml", "old");
-    let mut child = start(&mut command(["-o", &output, &for_every_host(&registry)]));
-    let process = child.id().to_string();
+    for (name, status) in [("-HUP", 129), ("-INT", 130), ("-TERM", 143)] {
+        let args = ["-o", &output, &for_every_host(&registry)];
+        let child = waiting(&mut command(args), &registry);
+        signal(&child, name);
+        let ended = child.wait_with_output().expect("it ends");
+        assert_eq!(ended.status.code(), Some(status), "{ended:?}");
+        assert!(ended.stdout.is_empty() && ended.stderr.is_empty(), "{ended:?}");
+        assert_eq!((read(&output).as_str(), names(folder.path()).len()), ("old", 1));
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_signal_that_is_ignored_stays_so() {
+    let hang = Fault::on("", Misbehaviour::Hang);
+    let registry = Registry::start(Content::everything().with_fault(hang));
+    let script = r#"trap "" HUP; exec "$0" "$@""#;
+    let child = waiting(&mut shell(script, &[&for_every_host(&registry)]), &registry);
+    signal(&child, "-HUP");
+    signal(&child, "-TERM");
+    let ended = child.wait_with_output().expect("it ends");
+    assert_eq!(ended.status.code(), Some(143), "{ended:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_ends_a_run_that_nobody_reads_from() {
+    let registry = registry();
+    // More than a pipe takes at once.
+    let manifest = format!("{POD}{}", "# long\n".repeat(100_000));
+    let mut child = start(&mut command([for_every_host(&registry)]));
     let mut stdin = child.stdin.take().expect("it is piped");
-    std::io::Write::write_all(&mut stdin, POD.as_bytes()).expect("it is read");
+    stdin.write_all(manifest.as_bytes()).expect("it is read");
     drop(stdin);
-    while registry.requests().is_empty() {
+    let mut stdout = child.stdout.take().expect("it is piped");
+    stdout.read_exact(&mut [0]).expect("it has begun");
+    signal(&child, "-INT");
+    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_changes_every_file_or_none() {
+    const FILES: usize = 1000;
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let registry = registry();
+    let files: Vec<_> =
+        (0..FILES).map(|n| write(folder.path(), &format!("{n}.yaml"), POD)).collect();
+    let before = names(folder.path());
+    let path = folder.path().display().to_string();
+    let child = start(&mut command(["-i", "-f", &path, &for_every_host(&registry)]));
+    while names(folder.path()).len() == before.len() {
         std::thread::yield_now();
     }
-    let killed = Command::new("kill").args(["-INT", &process]).status().expect("every Unix has it");
-    assert!(killed.success());
+    signal(&child, "-TERM");
     let ended = child.wait_with_output().expect("it ends");
-    assert_eq!(ended.status.code(), Some(130), "{ended:?}");
-    assert!(ended.stdout.is_empty() && ended.stderr.is_empty(), "{ended:?}");
-    assert_eq!(read(&output), "old");
-    assert_eq!(fs::read_dir(folder.path()).expect("readable").count(), 1);
+    // The signal may come too late, as a thousand files may be quick; but never halfway.
+    let expected = match ended.status.code() {
+        Some(143) => POD.to_owned(),
+        Some(0) => pinned_pod(),
+        _ => panic!("{ended:?}"),
+    };
+    assert!(files.iter().all(|file| read(file) == expected), "{ended:?}");
+    assert_eq!(names(folder.path()), before, "nothing is left over");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_changes_while_digestif_runs_keeps_its_new_text() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let registry = registry();
+    let file = write(folder.path(), "a.yaml", POD);
+    let last = folder.path().join("b.yaml").display().to_string();
+    assert!(Command::new("mkfifo").arg(&last).status().expect("every Unix has it").success());
+    let args = ["-i", "-f", &file, "-f", &last, &for_every_host(&registry)];
+    let child = start(&mut command(args));
+    // It is opened once the file before it has been read, and read to its end.
+    let mut pipe = fs::OpenOptions::new().write(true).open(&last).expect("it is read");
+    fs::write(&file, "another's").expect("writable");
+    pipe.write_all(b"kind: Namespace\n").expect("it is read");
+    drop(pipe);
+    let said = finish(child, b"").failed(2);
+    assert!(said.starts_with("error: the file changed while digestif ran\n"), "{said}");
+    assert_eq!(read(&file), "another's");
+    assert_eq!(names(folder.path()), ["a.yaml", "b.yaml"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn more_files_are_rewritten_than_may_be_open() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let registry = registry();
+    let files: Vec<_> = (0..100).map(|n| write(folder.path(), &format!("{n}.yaml"), POD)).collect();
+    let path = folder.path().display().to_string();
+    let args = ["-i", "-f", &path, &for_every_host(&registry)];
+    finish(start(&mut shell(r#"ulimit -n 50; exec "$0" "$@""#, &args)), b"").succeeded();
+    assert!(files.iter().all(|file| read(file) == pinned_pod()));
+}
+
+#[test]
+fn what_is_excluded_in_the_working_directory_stays_as_it_is() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let registry = registry();
+    let pod = write(folder.path(), "a.yaml", POD);
+    fs::create_dir(folder.path().join("old")).expect("writable");
+    let old = write(folder.path(), "old/b.yaml", POD);
+    let mut command = command([
+        "-i",
+        "-f",
+        ".",
+        "--exclude=old/**",
+        "--exclude=new/*",
+        &for_every_host(&registry),
+    ]);
+    let ran = finish(start(command.current_dir(folder.path())), b"");
+    assert!(ran.stderr.starts_with("warning: `new/*` of `--exclude` fits nothing\n"), "{ran:?}");
+    assert_eq!(ran.succeeded(), "");
+    assert_eq!((read(&pod), read(&old).as_str()), (pinned_pod(), POD));
+}
+
+#[cfg(unix)]
+#[test]
+fn streams_are_written_to_and_never_replaced() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let registry = registry();
+    let flag = for_every_host(&registry);
+    let link = folder.path().join("link");
+    std::os::unix::fs::symlink("/dev/stdout", &link).expect("writable");
+    let (pod, doc) = (pinned_pod(), format!("old\n{}", pinned_pod()));
+    for (script, printed, kept) in [
+        (r#""$0" "$@" -o -"#, pod.as_str(), "old\n"),
+        (r#""$0" "$@" -o /dev/stdout >> app.yaml"#, "", &doc),
+        (r#""$0" "$@" -o /dev/fd/1 >> app.yaml"#, "", &doc),
+        (r#""$0" "$@" -o /dev/fd/3 3>> app.yaml"#, "", &doc),
+        (r#""$0" "$@" -o link >> app.yaml"#, "", &doc),
+        (r#""$0" "$@" -o /dev/fd/3 3>&1 | cat"#, &pod, "old\n"),
+        (r#""$0" -q "$@" -o /dev/stderr 2>> app.yaml"#, "", &doc),
+    ] {
+        let file = write(folder.path(), "app.yaml", "old\n");
+        let mut command = shell(script, &[&flag]);
+        let ran = finish(start(command.current_dir(folder.path())), POD.as_bytes());
+        assert_eq!(ran.status, 0, "{script}: {ran:?}");
+        assert_eq!((ran.stdout.as_str(), read(&file).as_str()), (printed, kept), "{script}");
+        assert!(link.is_symlink());
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_name_cannot_speak_to_the_terminal() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = write(folder.path(), "a\u{1b}[2J.yaml", "a: 1\n");
+    let link = folder.path().join("b\u{1b}[2J");
+    std::os::unix::fs::symlink("/", &link).expect("writable");
+    let path = folder.path().display().to_string();
+    let nowhere = folder.path().join("no\u{1b}[2J").display().to_string();
+    for (args, text) in [
+        (&["-f", &path][..], "a: ["),
+        (&["-f", &nowhere], ""),
+        (&["images", "-f", &path], POD),
+        (&["--offline", "-f", &path, "-o", "/nowhere/\u{1b}[2J"], "kind: Pod\n"),
+    ] {
+        fs::write(&file, text).expect("writable");
+        let ran = digestif(args, "");
+        let said = ran.stdout + &ran.stderr;
+        assert!(!said.is_empty() && !said.contains('\u{1b}'), "{args:?}: {said:?}");
+    }
+}
+
+#[test]
+fn an_empty_variable_is_none() {
+    let flags = digestif(["--help"], "").succeeded();
+    let variables = flags.split("[env: ").skip(1).filter_map(|text| text.split('=').next());
+    let variables: Vec<_> = variables.chain(["DIGESTIF_FORMAT"]).collect();
+    assert!(variables.len() > 20, "{flags}");
+    for args in [&["--offline", "-q", "--allow-unresolved"][..], &["images"]] {
+        let mut plain = command(args);
+        let plain = finish(start(&mut plain), POD.as_bytes());
+        let mut command = command(args);
+        command.envs(variables.iter().map(|name| (name, "")));
+        let ran = finish(start(&mut command), POD.as_bytes());
+        assert_eq!(
+            (ran.status, ran.stdout, ran.stderr),
+            (plain.status, plain.stdout, plain.stderr)
+        );
+    }
+}
+
+#[test]
+fn blank_lines_in_a_variable_are_no_items() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let registry = registry();
+    let file = write(folder.path(), "a.yaml", POD);
+    for lines in [&file, &format!("{file}\n"), &format!("\n{file}\n \n")] {
+        let mut command = command(["-q"]);
+        command.env("DIGESTIF_FILENAME", lines).env("DIGESTIF_PLAIN_HTTP", "a.b\n");
+        let url = for_every_host(&registry).replace("--registry=", "");
+        command.env("DIGESTIF_REGISTRY", format!("{url}\n")).env("DIGESTIF_SKIP", "\n");
+        let ran = finish(start(&mut command), b"");
+        assert_eq!((ran.stderr.as_str(), ran.stdout), ("", pinned_pod()));
+    }
+}
+
+#[test]
+fn the_command_line_wins_over_the_environment() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let registry = registry();
+    let output = folder.path().join("out.yaml").display().to_string();
+    let flag = for_every_host(&registry);
+    for (name, value, flags, lines, contradiction) in [
+        ("DIGESTIF_QUIET", "true", &["-v"][..], 2, None),
+        ("DIGESTIF_QUIET", "false", &["-v"], 2, None),
+        ("DIGESTIF_VERBOSE", "true", &["-q"], 0, None),
+        ("DIGESTIF_VERBOSE", "true", &[], 2, None),
+        ("DIGESTIF_IN_PLACE", "true", &["-o", &output], 1, None),
+        ("DIGESTIF_OUTPUT", &output, &["-i"], 0, Some("`--in-place` needs files")),
+        (
+            "DIGESTIF_COLOR",
+            "auto",
+            &["-q", "-v"],
+            0,
+            Some("'--quiet' cannot be used with '--verbose'"),
+        ),
+        (
+            "DIGESTIF_COLOR",
+            "auto",
+            &["-i", "-o", "x"],
+            0,
+            Some("'--in-place' cannot be used with '--output'"),
+        ),
+    ] {
+        let mut command = command(flags.iter().copied().chain([flag.as_str()]));
+        let ran = finish(start(command.env(name, value)), POD.as_bytes());
+        match contradiction {
+            None => assert_eq!((ran.status, ran.stderr.lines().count()), (0, lines), "{ran:?}"),
+            Some(text) => {
+                let said = ran.failed(2);
+                assert!(said.contains(text), "{said}");
+            }
+        }
+    }
+    assert_eq!(read(&output), pinned_pod());
+}
+
+#[test]
+fn a_list_goes_where_the_flags_say() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let output = folder.path().join("list").display().to_string();
+    let listed = digestif(["images"], POD).succeeded();
+    let mut command = command(["images", "-o", &output]);
+    command.env("DIGESTIF_IN_PLACE", "true");
+    assert_eq!(finish(start(&mut command), POD.as_bytes()).succeeded(), "");
+    assert_eq!(read(&output), listed);
+    assert_eq!(digestif(["completions", "bash", "-o", &output], "").succeeded(), "");
+    assert!(read(&output).starts_with("_digestif()"));
 }
 
 #[test]
@@ -240,6 +532,12 @@ fn a_wrong_call_is_said_with_the_flag() {
         (&["--registry", "a=ftp://b"], "error: invalid value 'a=ftp://b' for '--registry"),
         (&["--timeout", "0"], "error: invalid value '0' for '--timeout"),
         (&["-i", "-o", "x"], "error: the argument '--in-place' cannot be used with '--output"),
+        (&["images", "-i"], "error: the argument '--in-place' is only for pinning"),
+        (&["images", "-q", "-v"], "error: the argument '--quiet' cannot be used with '--verbose'"),
+        (&["-q", "images", "-v"], "error: the argument '--quiet' cannot be used with '--verbose'"),
+        (&["-f", "a", "images", "-f", "b"], "error: the argument '--filename' stands both before"),
+        (&["--plain-http", "http://x"], "error: invalid value 'http://x' for '--plain-http"),
+        (&["-o", "/", "--skip", "**"], "error: the file can't be written: is a directory"),
         (&["--no-such-flag"], "error: unexpected argument '--no-such-flag'"),
         (&["--layout", "/nowhere"], "error: the image layout can't be used"),
         (&["-f", "/nowhere.yaml"], "error: the file can't be read: No such file"),

@@ -1,5 +1,9 @@
 //! Report: diagnostics and the summary, as people read them on stderr.
 
+pub mod json;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use annotate_snippets::renderer::DecorStyle;
@@ -52,26 +56,52 @@ pub fn diagnostic(diagnostic: &Diagnostic, sources: &[Source]) -> String {
     text
 }
 
-/// The line of the span, or a window of a very long one, with the span underlined.
+/// The line of the span, with the span underlined. Where the line is in flow style, as JSON has it,
+/// an image gets no more than its position, as a password may stand beside it; of any other very
+/// long line a part is shown.
 fn excerpt<'s>(source: &'s Source, span: Span, label: &str, elements: &mut Vec<Element<'s>>) {
-    let name = source.origin().display_name();
     let (lines, first) = source.lines_of(span);
-    let kind = AnnotationKind::Primary;
-    let label = (!label.is_empty()).then(|| label.to_owned());
-    if lines.end - lines.start <= MAX_EXCERPT {
-        let line = Snippet::source(source.slice(lines)).line_start(first).path(name);
-        let span = within(source, lines, span);
-        elements.push(line.annotation(kind.span(span.into()).label(label)).into());
+    let name = source.origin().display_name();
+    let at = source.position(span.start);
+    if !label.is_empty() && is_flow(source, lines, span) {
+        let heading = format!("{name}:{}:{}  {label}", at.line, at.column);
+        elements.push(Origin::path(heading).into());
         return;
     }
-    let at = source.position(span.start);
-    let start = floor(source.text(), lines.start.max(span.start.saturating_sub(MAX_EXCERPT / 4)));
-    let end = floor(source.text(), lines.end.min(start + MAX_EXCERPT));
-    let window = Span::new(start, end.max(start));
-    let shown = Snippet::source(source.slice(window)).line_start(first);
-    let span = within(source, window, span);
+    let label = (!label.is_empty()).then(|| label.to_owned());
+    let snippet = |shown: Span| {
+        let within = within(source, shown, span);
+        let annotation = AnnotationKind::Primary.span(within.into()).label(label.clone());
+        Snippet::source(harmless(source.slice(shown))).line_start(first).annotation(annotation)
+    };
+    if lines.end - lines.start <= MAX_EXCERPT {
+        elements.push(snippet(lines).path(name).into());
+        return;
+    }
+    let text = source.text();
+    let start = floor(text, lines.start.max(span.start.saturating_sub(MAX_EXCERPT / 4)));
+    let end = floor(text, lines.end.min(start + MAX_EXCERPT)).max(start);
+    // What is shown starts somewhere in the line, so the column has to be said.
     elements.push(Origin::path(name).line(at.line).char_column(at.column).into());
-    elements.push(shown.annotation(kind.span(span.into()).label(label)).into());
+    elements.push(snippet(Span::new(start, end)).into());
+}
+
+/// Whether something in brackets stands beside the span.
+fn is_flow(source: &Source, lines: Span, span: Span) -> bool {
+    let before = source.slice(Span::new(lines.start, span.start.max(lines.start)));
+    let after = source.slice(Span::new(span.end.min(lines.end), lines.end));
+    [before, after].iter().any(|text| text.contains(['{', '[', '}', ']']))
+}
+
+/// A text without the control characters that are two bytes long and that some terminals obey;
+/// those of one byte are replaced by the renderer. Byte offsets stay as they are.
+fn harmless(text: &str) -> Cow<'_, str> {
+    let is_control = |c: char| matches!(c, '\u{80}'..='\u{9f}');
+    if text.contains(is_control) {
+        Cow::Owned(text.replace(is_control, "\u{b7}"))
+    } else {
+        Cow::Borrowed(text)
+    }
 }
 
 /// The part of `span` that is shown, in offsets of what is shown.
@@ -88,31 +118,35 @@ fn floor(text: &str, at: usize) -> usize {
 /// One line about a run in which nothing failed.
 #[must_use]
 pub fn summary(plan: &Plan, objects: usize) -> String {
-    let count = |word: &str| plan.entries.iter().filter(|entry| entry.fate.word() == word).count();
-    let places = |word: &str| {
-        let entries = plan.entries.iter().filter(|entry| entry.fate.word() == word);
-        entries.map(|entry| entry.places.len()).sum::<usize>()
-    };
+    let mut counts: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+    for entry in &plan.entries {
+        let (images, places) = counts.entry(entry.fate.word()).or_default();
+        *images += 1;
+        *places += entry.places.len();
+    }
+    let count = |fate: &str| counts.get(fate).copied().unwrap_or_default();
+    let (images, places) = count("pinned");
     let mut line = format!(
         "pinned {} at {} in {}",
-        counted(count("pinned"), "image"),
-        counted(places("pinned"), "place"),
+        counted(images, "image"),
+        counted(places, "place"),
         counted(objects, "object"),
     );
-    if count("substituted") > 0 {
-        let (images, places) = (count("substituted"), counted(places("substituted"), "place"));
+    let (images, places) = count("substituted");
+    if images > 0 {
+        let places = counted(places, "place");
         write!(line, "; {images} substituted at {places}").expect("a string takes all");
     }
-    for (word, text) in [
+    for (fate, text) in [
         ("already", "pinned already"),
         ("skipped", "skipped"),
         ("placeholder", "left as placeholder"),
         ("unresolved", "left unresolved"),
         ("invalid", "left invalid"),
     ] {
-        let n = count(word);
-        if n > 0 {
-            write!(line, "; {n} {text}").expect("a string takes all");
+        let (images, _) = count(fate);
+        if images > 0 {
+            write!(line, "; {images} {text}").expect("a string takes all");
         }
     }
     line
@@ -172,6 +206,23 @@ error: `web:1` does not exist
   |
   = tried: web:1 (missing)
   = help: push it
+";
+        assert_eq!(plain(&diagnostic(&error, &sources)), expected);
+    }
+
+    #[test]
+    fn what_stands_beside_an_image_on_its_line_is_not_shown() {
+        let text = r#"{"env": [{"value": "hunter2"}], "image": "web:1"}"#;
+        let start = text.find("web:1").expect("in the text");
+        let sources = [Source::new(Origin::Stdin, text.into()).expect("valid")];
+        let span = Span::new(start, start + 5);
+        let spot =
+            Spot::Source { source: 0, span, label: "Pod p, spec.containers[0].image".to_owned() };
+        let error =
+            Diagnostic::error(Failure::Absent, "`web:1` does not exist".to_owned()).spot(spot);
+        let expected = "\
+error: `web:1` does not exist
+--> <stdin>:1:43  Pod p, spec.containers[0].image
 ";
         assert_eq!(plain(&diagnostic(&error, &sources)), expected);
     }

@@ -80,6 +80,8 @@ impl Site {
         let kept = before.bytes().zip(after.bytes()).take_while(|(old, new)| old == new).count();
         let (span, insert) = match self.form {
             Form::Verbatim(span) => (Span::new(span.start + kept, span.end), &after[kept..]),
+            // What follows the reference, between the quotes, would have to be found first.
+            Form::Escaped(_) if value != before => return None,
             Form::Escaped(inner) if kept == before.len() => {
                 (Span::new(inner.end, inner.end), &after[kept..])
             }

@@ -1,7 +1,7 @@
 //! Inputs made to hurt: nesting, aliases and merges without measure, texts of megabytes. Each ends
 //! with the right status, within bounded memory, and with nothing or the right text on stdout.
 //!
-//! Nothing here measures time: what is quadratic does not end while anyone waits.
+//! Nothing here measures time; memory is bounded, and what is quadratic takes minutes.
 
 mod support;
 
@@ -128,6 +128,57 @@ fn a_huge_mapping_may_stand_at_thousands_of_aliases() {
         let expected = with_digests(&text, 1);
         assert_output(ran, &expected);
     }
+}
+
+#[test]
+fn duplicate_keys_are_not_multiplied_by_aliases() {
+    let images = "image: nginx:1.27, ".repeat(2_000);
+    let containers = "*c , ".repeat(2_000);
+    let references = format!("r: &r {{{}}}", "reference: nginx:1.27, ".repeat(120));
+    let volume = format!("v: &v {{{}}}", "image: *r , ".repeat(120));
+    for (text, places) in [
+        (format!("{POD}c: &c {{{images}}}\nspec: {{containers: [{containers}]}}\n"), 2_000),
+        (
+            format!(
+                "{POD}{references}\n{volume}\nspec: {{containers: [], volumes: [{}]}}\n",
+                "*v , ".repeat(120)
+            ),
+            120,
+        ),
+    ] {
+        let ran = pinned(&text);
+        assert!(
+            ran.stderr.contains(&format!("pinned 1 image at {places} places")),
+            "{}",
+            ran.stderr
+        );
+        assert_eq!(ran.succeeded().matches("@sha256:").count(), places);
+    }
+}
+
+#[test]
+fn long_lists_of_merges_are_refused() {
+    let many = "*c , ".repeat(20_000);
+    for text in [
+        format!(
+            "{POD}c: &c {{image: nginx:1.27}}\nm: &m {{<<: [{many}]}}\nspec: {{containers: [{{<<: *m }}]}}\n"
+        ),
+        format!(
+            "{POD}c: &c {{image: nginx:1.27}}\nl: &l [{many}]\nspec: {{containers: [{{<<: *l }}]}}\n"
+        ),
+    ] {
+        let said = pinned(&text).failed(3);
+        assert!(said.contains("a mapping merges more than 100 others"), "{said}");
+    }
+}
+
+#[test]
+fn long_names_are_not_repeated_for_every_image() {
+    let name = "n".repeat(100_000);
+    let containers = "- image: ${X}\n  ".repeat(400);
+    let text =
+        format!("kind: Pod\nmetadata: {{name: {name}}}\nspec:\n  containers:\n  {containers}\n");
+    assert!(pinned(&text).stderr.len() < 20 * MESSAGE);
 }
 
 #[test]

@@ -16,18 +16,20 @@ use std::collections::HashSet;
 use std::fmt;
 use std::rc::Rc;
 
-use crate::diagnostic::{Diagnostic, Failure, Spot, escaped, quoted};
+use crate::diagnostic::{Diagnostic, Failure, Spot, escaped, quoted, shortened};
 use crate::image::{ParseError, Written};
 use crate::source::{Source, Span};
 use crate::splice::Site;
-use crate::yaml::{Content, Document, NodeId};
+use crate::yaml::{Content, Document, Node, NodeId};
 
 pub use path::Path;
 
 use walk::Walk;
 
 /// Which rule found a place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Class {
     /// Containers and image volumes.
@@ -68,10 +70,11 @@ impl Object {
 impl fmt::Display for Object {
     /// `Job capsule-system/capsule-crds`, [`escaped`], as the texts come from the input.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (kind, name) = (escaped(&self.kind), escaped(&self.name));
+        let shown = |text: &str| escaped(&shortened(text));
+        let (kind, name) = (shown(&self.kind), shown(&self.name));
         f.write_str(if kind.is_empty() { "object" } else { &kind })?;
         match &self.namespace {
-            Some(namespace) => write!(f, " {}/{name}", escaped(namespace)),
+            Some(namespace) => write!(f, " {}/{name}", shown(namespace)),
             None if name.is_empty() => Ok(()),
             None => write!(f, " {name}"),
         }
@@ -122,9 +125,11 @@ impl Place {
     /// Object, container and field, for messages.
     #[must_use]
     pub fn label(&self) -> String {
+        let path = self.path.to_string();
+        let path = shortened(&path);
         match &self.container {
-            Some(name) => format!("{}, container {}, {}", self.object, quoted(name), self.path),
-            None => format!("{}, {}", self.object, self.path),
+            Some(name) => format!("{}, container {}, {path}", self.object, quoted(name)),
+            None => format!("{}, {path}", self.object),
         }
     }
 }
@@ -172,22 +177,7 @@ impl Found {
         let Some(root) = document.root() else { return };
         let node = document.node(root);
         if !matches!(node.content, Content::Mapping { .. }) {
-            let span = Span::new(node.span.start, node.span.end.min(node.span.start + 1));
-            let error = Diagnostic::error(
-                Failure::Input,
-                "the input holds no Kubernetes object".to_owned(),
-            )
-            .spot(Spot::Source { source: index, span, label: String::new() })
-            .note(
-                "note",
-                format!(
-                    "document {number} is {}, not a mapping with `kind`",
-                    describe(&node.content)
-                ),
-            )
-            .help("look at what renders it: an error message or a web page may have come instead");
-            self.complete = false;
-            self.diagnostics.push(error);
+            self.no_object(source, index, number, node);
             return;
         }
         let mut walk = Walk::new(source, index, number, document);
@@ -205,6 +195,27 @@ impl Found {
             walk.object(root, &items);
         }
         walk.finish(self);
+    }
+
+    /// A document that is no object. In a file, a list may be a patch for kustomize, as it lies
+    /// beside the manifests; on stdin, and as plain text, it is a sign that something failed.
+    fn no_object(&mut self, source: &Source, index: usize, number: usize, node: &Node<'_>) {
+        let span = Span::new(node.span.start, node.span.end.min(node.span.start + 1));
+        let what = describe(&node.content);
+        let note = format!("document {number} is {what}, not a mapping with `kind`");
+        let is_patch =
+            source.origin().path().is_some() && matches!(node.content, Content::Sequence(_));
+        let diagnostic = if is_patch {
+            Diagnostic::warning("a document that is no Kubernetes object is left alone".to_owned())
+        } else {
+            self.complete = false;
+            let message = "the input holds no Kubernetes object".to_owned();
+            Diagnostic::error(Failure::Input, message).help(
+                "look at what renders it: an error message or a web page may have come instead",
+            )
+        };
+        let spot = Spot::Source { source: index, span, label: String::new() };
+        self.diagnostics.push(diagnostic.spot(spot).note("note", note));
     }
 }
 

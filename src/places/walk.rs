@@ -1,7 +1,7 @@
 //! The search for images in one document: the structural rule, and what aliases do to it.
 //!
-//! Aliases point backwards and their targets are walked where they stand, so nothing is expanded:
-//! the walk is linear in the text, whatever the aliases say.
+//! Aliases point backwards and their targets are walked where they stand, so nothing is expanded.
+//! One node is one place, however many aliases and merges lead to it.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::rc::Rc;
@@ -31,6 +31,12 @@ pub(super) struct Walk<'d, 's> {
     aliases: HashSet<NodeId>,
     /// Every list of containers or volumes that was followed.
     lists: HashSet<NodeId>,
+    /// Every mapping that gave its values of a field.
+    fields: HashSet<(NodeId, &'static str)>,
+    /// Every mapping whose merge keys were looked at.
+    merges: HashSet<NodeId>,
+    /// What is left alone, in the order of the text.
+    left_alone: Vec<Span>,
     places: Vec<Pending>,
     diagnostics: Vec<Diagnostic>,
 }
@@ -77,6 +83,9 @@ impl<'d, 's> Walk<'d, 's> {
             scalars: HashMap::new(),
             aliases: HashSet::new(),
             lists: HashSet::new(),
+            fields: HashSet::new(),
+            merges: HashSet::new(),
+            left_alone: Vec::new(),
             places: Vec::new(),
             diagnostics: Vec::new(),
         }
@@ -87,6 +96,7 @@ impl<'d, 's> Walk<'d, 's> {
         let document = self.document;
         let object = Object::of(document, root);
         if is_left_alone(document, root, &object) {
+            self.left_alone.push(document.node(root).span);
             return;
         }
         let has_patterns =
@@ -94,6 +104,7 @@ impl<'d, 's> Walk<'d, 's> {
         let owner = Owner { root, object: Rc::new(object), has_patterns };
         let items: HashSet<_> = items.iter().copied().collect();
         let mut open = vec![root];
+        let mut followed = HashSet::new();
         while let Some(id) = open.pop() {
             match &document.node(id).content {
                 Content::Sequence(children) => {
@@ -101,53 +112,66 @@ impl<'d, 's> Walk<'d, 's> {
                 }
                 Content::Mapping { entries, .. } => {
                     self.pod_spec(&owner, id);
-                    let walked = entries.iter().filter(|(key, _)| {
-                        let key = document.string(*key).unwrap_or_default();
-                        !(key == "status" && id == root || key == "validate" && has_patterns)
-                    });
-                    open.extend(walked.map(|&(_, value)| value));
+                    for &(key, value) in entries {
+                        let key = document.string(key).unwrap_or_default();
+                        if key == "status" && id == root || key == "validate" && has_patterns {
+                            self.left_alone.push(document.node(value).span);
+                        } else {
+                            open.push(value);
+                        }
+                    }
+                }
+                // What an alias stands for is walked where it stands, unless that is left alone.
+                Content::Alias(target) if self.is_left_alone(*target) => {
+                    open.extend(followed.insert(*target).then_some(*target));
                 }
                 _ => {}
             }
         }
     }
 
+    fn is_left_alone(&self, id: NodeId) -> bool {
+        let span = self.document.node(id).span;
+        self.left_alone.iter().any(|left| left.contains(span))
+    }
+
     /// Applies the structural rule to one mapping.
     fn pod_spec(&mut self, owner: &Owner, spec: NodeId) {
         let document = self.document;
+        let is_list =
+            |id: NodeId| matches!(document.node(document.target(id)).content, Content::Sequence(_));
         let mut is_pod_spec = false;
         // Lists that are merged in are found where they stand, in a mapping of their own.
         for &(name, list) in document.entries(spec) {
             if !document.string(name).is_some_and(|key| CONTAINER_LISTS.contains(&key)) {
                 continue;
             }
-            is_pod_spec |=
-                matches!(document.node(document.target(list)).content, Content::Sequence(_));
+            is_pod_spec |= is_list(list);
             let path = Path::of(document, owner.root, list);
             for (n, &item) in self.follow(list).iter().enumerate() {
-                self.note_aliases(item);
-                for image in document.values(item, "image") {
-                    let field = Field { spec, list: &path, n, rest: "image", item };
+                let field = Field { spec, list: &path, n, rest: "image", item };
+                for image in self.field(item, "image") {
                     self.image(owner, &field, image);
                 }
             }
         }
-        if is_pod_spec {
+        let merges_one = || {
+            document.with_merged(spec).nth(1).is_some()
+                && CONTAINER_LISTS.iter().any(|key| document.value(spec, key).is_some_and(is_list))
+        };
+        if is_pod_spec || merges_one() {
             self.image_volumes(owner, spec);
         }
     }
 
     /// Images that a pod mounts (Kubernetes API, `ImageVolumeSource`).
     fn image_volumes(&mut self, owner: &Owner, spec: NodeId) {
-        let document = self.document;
-        for volumes in document.values(spec, "volumes") {
-            let path = Path::of(document, owner.root, volumes);
+        for volumes in self.document.values(spec, "volumes") {
+            let path = Path::of(self.document, owner.root, volumes);
             for (n, &item) in self.follow(volumes).iter().enumerate() {
-                self.note_aliases(item);
-                for image in document.values(item, "image") {
-                    self.note_aliases(image);
-                    for reference in document.values(image, "reference") {
-                        let field = Field { spec, list: &path, n, rest: "image.reference", item };
+                let field = Field { spec, list: &path, n, rest: "image.reference", item };
+                for image in self.field(item, "image") {
+                    for reference in self.field(image, "reference") {
                         self.image(owner, &field, reference);
                     }
                 }
@@ -161,6 +185,20 @@ impl<'d, 's> Walk<'d, 's> {
         self.note_alias(list);
         let first = self.lists.insert(self.document.target(list));
         if first { self.document.items(list) } else { &[] }
+    }
+
+    /// The values of a field, once for each mapping that has it: thousands of aliases and merges of
+    /// one mapping are one place.
+    fn field(
+        &mut self,
+        mapping: NodeId,
+        key: &'static str,
+    ) -> impl Iterator<Item = NodeId> + use<'d, 's> {
+        self.note_aliases(mapping);
+        let document = self.document;
+        let holder = document.holder(mapping, key);
+        let first = holder.filter(|&holder| self.fields.insert((holder, key)));
+        first.into_iter().flat_map(move |holder| document.values(holder, key))
     }
 
     fn note_alias(&mut self, id: NodeId) {
@@ -177,6 +215,9 @@ impl<'d, 's> Walk<'d, 's> {
     fn note_aliases(&mut self, id: NodeId) {
         self.note_alias(id);
         for mapping in self.document.with_merged(id) {
+            if !self.merges.insert(mapping) {
+                continue;
+            }
             for value in self.document.merge_values(mapping) {
                 self.note_alias(value);
                 for &item in self.document.items(value) {

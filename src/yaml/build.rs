@@ -170,6 +170,10 @@ impl<'s> Builder<'s> {
                 Content::Sequence(items) => items.as_slice(),
                 _ => std::slice::from_ref(&value),
             };
+            if merged.len() + sources.len() > MAX_MERGES {
+                let message = format!("a mapping merges more than {MAX_MERGES} others");
+                return Err(SyntaxError { message, at: self.node(key).span });
+            }
             for &source in sources {
                 let source = self.target(source);
                 let Content::Mapping { merged: further, .. } = &self.node(source).content else {

@@ -48,7 +48,7 @@ pub enum Content<'s> {
         text: Cow<'s, str>,
         /// How it is written.
         style: Style,
-        /// Whether it is a string to a reader of the core schema (YAML 1.2.2, 10.3).
+        /// Whether it is a string to those who read Kubernetes manifests.
         string: bool,
     },
     /// A sequence.
@@ -174,9 +174,15 @@ impl<'s> Document<'s> {
     /// Every value that `key` has in a mapping, also behind an alias: its own ones, duplicates
     /// included, or else those of the nearest mapping merged into it.
     pub fn values<'d>(&'d self, id: NodeId, key: &'d str) -> impl Iterator<Item = NodeId> + 'd {
-        let mut holders = self.with_merged(id);
-        let holder = holders.find(|&mapping| self.own_values(mapping, key).next().is_some());
+        let holder = self.holder(id, key);
         holder.into_iter().flat_map(move |mapping| self.own_values(mapping, key))
+    }
+
+    /// The mapping that says what `key` is in a mapping, also behind an alias: itself, or the
+    /// nearest one merged into it.
+    #[must_use]
+    pub fn holder(&self, id: NodeId, key: &str) -> Option<NodeId> {
+        self.with_merged(id).find(|&mapping| self.own_values(mapping, key).next().is_some())
     }
 
     fn own_values<'d>(&'d self, id: NodeId, key: &'d str) -> impl Iterator<Item = NodeId> + 'd {

@@ -1,0 +1,250 @@
+//! The report for programs: what became of each image, as JSON.
+//!
+//! One type is serialised and gives the JSON Schema, so that the two can't disagree.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::Run;
+use crate::diagnostic::Failure;
+use crate::places::{Class, Place};
+use crate::plan::{Entry, Fate};
+use crate::resolve::{Search, Tried};
+use crate::source::Source;
+
+/// The version of the report; it changes when a field changes its meaning.
+const SCHEMA: &str = "digestif.report/v1";
+
+/// What became of every image of a run.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(title = "digestif report")]
+pub struct Report {
+    /// Always `digestif.report/v1`.
+    schema: String,
+    summary: Summary,
+    /// The distinct images, in the order in which they appear first.
+    images: Vec<Reported>,
+}
+
+/// How many there are of each; images are counted once, however many places they have.
+#[derive(Debug, Default, Serialize, JsonSchema)]
+pub struct Summary {
+    /// Kubernetes objects, items of lists included.
+    objects: usize,
+    /// Image places.
+    places: usize,
+    /// Distinct images.
+    images: usize,
+    pinned: usize,
+    substituted: usize,
+    /// Images that had a digest already.
+    already: usize,
+    skipped: usize,
+    placeholder: usize,
+    /// Images without a digest: absent, invalid, or not to be found out now.
+    unresolved: usize,
+}
+
+/// What became of an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// It gets the digest of what was asked for.
+    Pinned,
+    /// It does not exist or is invalid, and gets the digest of another.
+    Substituted,
+    /// It had a digest already.
+    Already,
+    /// It was left alone, as a flag said.
+    Skipped,
+    /// It is filled in by something else, later.
+    Placeholder,
+    /// It is proved absent.
+    Unresolved,
+    /// A registry refused, or could not say.
+    Indeterminate,
+    /// It is no reference.
+    Invalid,
+    /// It names a tag, which was not looked up, as the run failed before.
+    Tagged,
+}
+
+/// One image.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Reported {
+    /// The full name of what was asked for; the text itself where it is no reference.
+    image: String,
+    status: Status,
+    /// The full name of what it was pinned to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    written: Option<String>,
+    /// The tag that supplied the digest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tag: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    digest: Option<String>,
+    /// `registry`, `layout`, or `fallback` where a rule chose it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    via: Option<&'static str>,
+    /// The rule that chose it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rule: Option<String>,
+    /// What was asked for in vain, in order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tried: Vec<Attempt>,
+    /// The nearest of the existing tags.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    nearest: Vec<String>,
+    places: Vec<ReportedPlace>,
+}
+
+/// One reference that was asked for in vain.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Attempt {
+    reference: String,
+    /// `missing`, `denied`, `rate-limited`, `unreachable`, `nonsense` or `not recorded`.
+    outcome: &'static str,
+    /// What was seen.
+    detail: String,
+}
+
+/// Where an image stands.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ReportedPlace {
+    /// The file, or `-` for stdin.
+    file: String,
+    /// The line of the reference itself, from 1.
+    line: usize,
+    /// The column of the reference itself, from 1, in characters.
+    column: usize,
+    /// The document in its file, from 1.
+    document: usize,
+    api_version: String,
+    kind: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    namespace: Option<String>,
+    name: String,
+    /// The field, from the object's root.
+    path: String,
+    class: Class,
+}
+
+impl ReportedPlace {
+    /// A place with its position in its source.
+    #[must_use]
+    pub fn new(place: &Place, sources: &[Source]) -> Self {
+        let source = &sources[place.source];
+        let at = source.position(place.site.text().start);
+        Self {
+            file: source.origin().report_name(),
+            line: at.line,
+            column: at.column,
+            document: place.document,
+            api_version: place.object.api_version.clone(),
+            kind: place.object.kind.clone(),
+            namespace: place.object.namespace.clone(),
+            name: place.object.name.clone(),
+            path: place.path.to_string(),
+            class: place.class,
+        }
+    }
+}
+
+/// The report of a run, as JSON text.
+#[must_use]
+pub fn report(run: &Run<'_>, sources: &[Source]) -> String {
+    let images: Vec<_> = run.plan.entries.iter().map(|entry| image(entry, run, sources)).collect();
+    let count = |statuses: &[Status]| {
+        images.iter().filter(|image| statuses.contains(&image.status)).count()
+    };
+    let summary = Summary {
+        objects: run.found.objects,
+        places: run.found.places.len(),
+        images: images.len(),
+        pinned: count(&[Status::Pinned]),
+        substituted: count(&[Status::Substituted]),
+        already: count(&[Status::Already]),
+        skipped: count(&[Status::Skipped]),
+        placeholder: count(&[Status::Placeholder]),
+        unresolved: count(&[Status::Unresolved, Status::Indeterminate, Status::Invalid]),
+    };
+    text(&Report { schema: SCHEMA.to_owned(), summary, images })
+}
+
+/// The JSON Schema of the report, as JSON text.
+#[must_use]
+pub fn schema() -> String {
+    text(&schemars::schema_for!(Report))
+}
+
+/// A value as indented JSON with a final line break.
+pub(crate) fn text(value: &impl Serialize) -> String {
+    let mut text = serde_json::to_string_pretty(value).expect("keys are strings");
+    text.push('\n');
+    text
+}
+
+fn image(entry: &Entry, run: &Run<'_>, sources: &[Source]) -> Reported {
+    let places = entry.places.iter().map(|&n| ReportedPlace::new(&run.found.places[n], sources));
+    let mut image = Reported {
+        image: entry.name.clone(),
+        status: status(&entry.fate),
+        written: None,
+        tag: None,
+        digest: None,
+        via: None,
+        rule: None,
+        tried: Vec::new(),
+        nearest: Vec::new(),
+        places: places.collect(),
+    };
+    match &entry.fate {
+        Fate::Pinned(pin) => {
+            image.written = Some(format!("{}@{}", entry.name, pin.digest));
+            image.tag = entry.name.rsplit_once(':').map(|(_, tag)| tag.to_owned());
+            image.digest = Some(pin.digest.to_string());
+            image.via = Some(pin.via.word());
+        }
+        Fate::Substituted(substitute, search) => {
+            let digest = &substitute.pin.digest;
+            image.written = Some(format!("{}@{digest}", substitute.tagged));
+            image.tag = Some(substitute.tagged.tag.to_string());
+            image.digest = Some(digest.to_string());
+            image.via = Some("fallback");
+            image.rule = Some(substitute.rule.clone());
+            image.searched(search);
+        }
+        Fate::Unresolved(_, search) | Fate::Invalid(_, search) => image.searched(search),
+        Fate::Tagged(_) | Fate::Already | Fate::Skipped | Fate::Placeholder => {}
+    }
+    image
+}
+
+impl Reported {
+    fn searched(&mut self, search: &Search) {
+        let attempt = |Tried { reference, refusal }: &Tried| Attempt {
+            reference: reference.clone(),
+            outcome: refusal.outcome.word(),
+            detail: refusal.detail.clone(),
+        };
+        self.tried = search.tried.iter().map(attempt).collect();
+        self.nearest = search.nearest.iter().map(ToString::to_string).collect();
+    }
+}
+
+fn status(fate: &Fate) -> Status {
+    match fate {
+        Fate::Tagged(_) => Status::Tagged,
+        Fate::Pinned(_) => Status::Pinned,
+        Fate::Substituted(..) => Status::Substituted,
+        Fate::Already => Status::Already,
+        Fate::Skipped => Status::Skipped,
+        Fate::Placeholder => Status::Placeholder,
+        Fate::Invalid(..) => Status::Invalid,
+        Fate::Unresolved(refusal, _) => match refusal.outcome.failure() {
+            Failure::Absent => Status::Unresolved,
+            _ => Status::Indeterminate,
+        },
+    }
+}

@@ -76,6 +76,18 @@ pub enum Command {
     },
     /// Print the manual page
     Man,
+    /// Print a JSON Schema
+    Schema {
+        /// What it describes
+        subject: Subject,
+    },
+}
+
+/// What a JSON Schema describes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Subject {
+    /// The file that `--report` writes
+    Report,
 }
 
 /// How a list is written.
@@ -138,6 +150,10 @@ pub struct Flags {
     /// Write the result to this file instead of stdout, atomically; `-` is stdout
     #[arg(short, long, global = true, value_name = "FILE", env = "DIGESTIF_OUTPUT")]
     pub output: Option<PathBuf>,
+
+    /// Write a report to this file, as JSON, whether the run succeeds or fails
+    #[arg(long, global = true, value_name = "FILE", env = "DIGESTIF_REPORT")]
+    pub report: Option<PathBuf>,
 
     /// Rewrite the files named with -f: all of them, or none. A symbolic link stays one; a file with
     /// other hard links is parted from them

@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use crate::diagnostic::shortened;
-use crate::places::{Class, Place};
+use crate::places::Place;
 use crate::plan::Plan;
+use crate::report::json::{self, ReportedPlace};
 use crate::source::Source;
 
 /// The version of the JSON listing; it changes when a field changes its meaning.
@@ -22,23 +23,7 @@ struct Listing<'p> {
 struct ListedImage<'p> {
     image: &'p str,
     status: &'static str,
-    places: Vec<ListedPlace<'p>>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ListedPlace<'p> {
-    file: String,
-    line: usize,
-    column: usize,
-    document: usize,
-    api_version: &'p str,
-    kind: &'p str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    namespace: Option<&'p str>,
-    name: &'p str,
-    path: String,
-    class: Class,
+    places: Vec<ReportedPlace>,
 }
 
 /// The images as JSON: each with its full name, its status and all its places.
@@ -47,29 +32,10 @@ pub fn json(plan: &Plan, places: &[Place], sources: &[Source]) -> String {
     let images = plan.entries.iter().map(|entry| ListedImage {
         image: &entry.name,
         status: entry.fate.word(),
-        places: entry.places.iter().map(|&n| listed(&places[n], sources)).collect(),
+        places: entry.places.iter().map(|&n| ReportedPlace::new(&places[n], sources)).collect(),
     });
     let listing = Listing { schema: SCHEMA, images: images.collect() };
-    let mut text = serde_json::to_string_pretty(&listing).expect("keys are strings");
-    text.push('\n');
-    text
-}
-
-fn listed<'p>(place: &'p Place, sources: &[Source]) -> ListedPlace<'p> {
-    let source = &sources[place.source];
-    let at = source.position(place.site.text().start);
-    ListedPlace {
-        file: source.origin().report_name(),
-        line: at.line,
-        column: at.column,
-        document: place.document,
-        api_version: &place.object.api_version,
-        kind: &place.object.kind,
-        namespace: place.object.namespace.as_deref(),
-        name: &place.object.name,
-        path: place.path.to_string(),
-        class: place.class,
-    }
+    json::text(&listing)
 }
 
 /// The images as a table for people: one line a place, in the order of the input.

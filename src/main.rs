@@ -1,11 +1,12 @@
 //! The binary: stdin -> [`digestif::run`] -> stdout, written once -> exit status.
 
 use std::io::{self, IsTerminal as _, Read as _, Write as _};
+use std::path::Path;
 use std::process::ExitCode;
 
 use anstream::ColorChoice;
 use clap::CommandFactory as _;
-use digestif::cli::{Cli, Color, Command, Flags, Format};
+use digestif::cli::{Cli, Color, Command, Flags, Format, Subject};
 use digestif::diagnostic::{Diagnostic, Failure, Severity, verdict};
 use digestif::interrupt::{self, Interrupted};
 use digestif::output::{self, Destination, Rewrite, Unwritten};
@@ -31,12 +32,18 @@ fn main() -> ExitCode {
         Some(Command::Completions { shell }) => {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "digestif", &mut script);
-            deliver(&cli.flags, &String::from_utf8(script).expect("names are text"))
+            deliver(
+                cli.flags.output.as_deref(),
+                &String::from_utf8(script).expect("names are text"),
+            )
         }
         Some(Command::Man) => {
             let mut page = Vec::new();
             clap_mangen::Man::new(Cli::command()).render(&mut page).expect("memory takes all");
-            deliver(&cli.flags, &String::from_utf8(page).expect("help is text"))
+            deliver(cli.flags.output.as_deref(), &String::from_utf8(page).expect("help is text"))
+        }
+        Some(Command::Schema { subject: Subject::Report }) => {
+            deliver(cli.flags.output.as_deref(), &report::json::schema())
         }
     };
     ExitCode::from(done.err().unwrap_or(0))
@@ -48,16 +55,19 @@ type Done = Result<(), u8>;
 fn pin(flags: &Flags) -> Done {
     let sources = read(flags)?;
     let options = flags.options().map_err(|message| usage(&message))?;
-    let outcome = digestif::run(&sources, &options).map_err(Interrupted::status)?;
-    show(&outcome.found.diagnostics, &sources, flags)?;
-    let texts = outcome.texts.as_deref().unwrap_or_default();
+    let run = digestif::run(&sources, &options).map_err(Interrupted::status)?;
+    let shown = show(&run.found.diagnostics, &sources, flags);
+    if let Some(path) = &flags.report {
+        let report = report::json::report(&run, &sources);
+        // A run that has failed already keeps its status.
+        deliver(Some(path), &report).or_else(|status| shown.and(Err(status)))?;
+    }
+    shown?;
+    let texts = run.texts.as_deref().unwrap_or_default();
     write(flags, &sources, texts)?;
     if !flags.quiet {
-        let pins = if flags.verbose { report::pins(&outcome.plan) } else { String::new() };
-        say(&format!(
-            "{pins}digestif: {}\n",
-            report::summary(&outcome.plan, outcome.found.objects)
-        ));
+        let pins = if flags.verbose { report::pins(&run.plan) } else { String::new() };
+        say(&format!("{pins}digestif: {}\n", report::summary(&run.plan, run.found.objects)));
     }
     Ok(())
 }
@@ -72,7 +82,7 @@ fn images(flags: &Flags, format: Format) -> Done {
         Format::Table => listing::table(&plan, &found.places, &sources),
         Format::Json => listing::json(&plan, &found.places, &sources),
     };
-    deliver(flags, &text)
+    deliver(flags.output.as_deref(), &text)
 }
 
 /// Everything that is to be read, whole.
@@ -106,7 +116,7 @@ fn read(flags: &Flags) -> Result<Vec<Source>, u8> {
 fn write(flags: &Flags, sources: &[Source], texts: &[impl AsRef<str>]) -> Done {
     let texts = texts.iter().map(AsRef::as_ref);
     if !flags.in_place {
-        return deliver(flags, &output::joined(texts));
+        return deliver(flags.output.as_deref(), &output::joined(texts));
     }
     let rewrites = sources.iter().zip(texts).filter_map(|(source, new)| {
         let old = source.text();
@@ -116,9 +126,9 @@ fn write(flags: &Flags, sources: &[Source], texts: &[impl AsRef<str>]) -> Done {
     replace(&rewrites.collect::<Vec<_>>())
 }
 
-/// Writes what is printed to where the flags say.
-fn deliver(flags: &Flags, text: &str) -> Done {
-    let Some(path) = &flags.output else { return print(text) };
+/// Writes a text to a file, or to stdout where none is named.
+fn deliver(path: Option<&Path>, text: &str) -> Done {
+    let Some(path) = path else { return print(text) };
     match output::destination(path).map_err(|error| end(&error))? {
         Destination::Stdout => print(text),
         Destination::Stderr => io::stderr().write_all(text.as_bytes()).map_err(|error| {

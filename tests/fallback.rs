@@ -80,6 +80,58 @@ fn a_client_tool_steps_down_one_minor_in_the_open() {
 }
 
 #[test]
+fn the_report_says_all_of_it_on_failure_as_on_success() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("report.json").display().to_string();
+    let schema = digestif(["schema", "report"], "").succeeded();
+    let schema = serde_json::from_str(&schema).expect("JSON");
+    let schema = jsonschema::validator_for(&schema).expect("a JSON Schema");
+    let read = || -> serde_json::Value {
+        let text = fs::read_to_string(&path).expect("it was written");
+        let report = serde_json::from_str(&text).expect("JSON");
+        assert!(schema.is_valid(&report), "{text}");
+        report
+    };
+    let registry = Registry::start(Content::of(&[(KUBECTL, &["v1.31"])]));
+    let image = format!("{KUBECTL}:v1.32");
+    let digest = digest_of("clastix/kubectl:v1.31");
+    run(&registry, &["--report", &path], &jobs(&[&image, &image])).succeeded();
+    let report = read();
+    assert_eq!(report["schema"], "digestif.report/v1");
+    assert_eq!(report["summary"]["substituted"], 1);
+    let entry = &report["images"][0];
+    assert_eq!(
+        (&entry["image"], &entry["status"]),
+        (&image.as_str().into(), &"substituted".into())
+    );
+    assert_eq!(entry["written"], format!("{KUBECTL}:v1.31@{digest}"));
+    assert_eq!((&entry["tag"], &entry["digest"]), (&"v1.31".into(), &digest.as_str().into()));
+    assert_eq!((&entry["via"], &entry["rule"]), (&"fallback".into(), &"kubernetes-version".into()));
+    assert_eq!(
+        (&entry["tried"][0]["reference"], &entry["tried"][0]["outcome"]),
+        (&image.as_str().into(), &"missing".into())
+    );
+    assert_eq!(
+        (&entry["places"][1]["line"], &entry["places"][1]["column"]),
+        (&20.into(), &16.into())
+    );
+
+    let flags = ["--report", &path, "--no-fallback"];
+    run(&registry, &flags, &jobs(&[&image, "nginx", "${X}", "Web"])).failed(3);
+    let report = read();
+    let statuses =
+        report["images"].as_array().expect("a list").iter().map(|image| &image["status"]);
+    assert_eq!(
+        statuses.collect::<Vec<_>>(),
+        ["unresolved", "unresolved", "placeholder", "invalid"]
+    );
+    assert_eq!(report["summary"]["unresolved"], 3);
+
+    let nowhere = folder.path().join("missing/report.json").display().to_string();
+    run(&registry, &["--report", &nowhere], &jobs(&[&image])).failed(2);
+}
+
+#[test]
 fn capsules_own_manifest_is_substituted_at_three_places() {
     let Some(manifest) = corpus("capsule-v0.7.2-kube1.32.yaml") else { return };
     let registry = Registry::start(Content::of(&[

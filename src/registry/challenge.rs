@@ -58,27 +58,31 @@ impl Challenge {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn bearer(realm: &str, service: Option<&str>, scope: Option<&str>) -> Bearer {
-        Bearer {
+impl Bearer {
+    /// A challenge of these parts, for tests.
+    pub(super) fn new(realm: &str, service: Option<&str>, scope: Option<&str>) -> Self {
+        Self {
             realm: realm.to_owned(),
             service: service.map(str::to_owned),
             scope: scope.map(str::to_owned),
         }
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn challenges_are_found_in_all_headers_and_forms() {
         let hub = "Bearer realm=\"https://auth.docker.io/token\",service=\"registry.docker.io\",scope=\"repository:library/nginx:pull\"";
-        let hub_bearer = bearer(
+        let hub_bearer = Bearer::new(
             "https://auth.docker.io/token",
             Some("registry.docker.io"),
             Some("repository:library/nginx:pull"),
         );
-        let short = bearer("https://a/t", None, None);
+        let short = Bearer::new("https://a/t", None, None);
         for (headers, expected) in [
             (&[hub][..], Some(Challenge::Bearer(hub_bearer))),
             // A realm without quotes breaks the grammar.

@@ -290,15 +290,6 @@ fn listed(codes: &[OciErrorCode]) -> String {
 mod tests {
     use super::*;
 
-    fn reply(status: u16, body: &str) -> Fetched {
-        Fetched {
-            status: StatusCode::from_u16(status).expect("valid"),
-            headers: HeaderMap::new(),
-            body: body.as_bytes().to_vec(),
-            answered: "r.io".to_owned(),
-        }
-    }
-
     #[test]
     fn only_a_registrys_clear_word_proves_absence() {
         let code = |code: &str| format!(r#"{{"errors":[{{"code":"{code}","message":"m"}}]}}"#);
@@ -321,7 +312,7 @@ mod tests {
             (r#"{"errors":null}"#.to_owned(), Outcome::Nonsense),
             (r#"{"message":"MANIFEST_UNKNOWN"}"#.to_owned(), Outcome::Nonsense),
         ] {
-            assert_eq!(absence(&reply(404, &body)).outcome, outcome, "{body}");
+            assert_eq!(absence(&Fetched::new(404, &body)).outcome, outcome, "{body}");
         }
     }
 

@@ -51,19 +51,10 @@ pub(super) fn next(headers: &HeaderMap, path: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn reply(status: u16, body: &str) -> Fetched {
-        Fetched {
-            status: StatusCode::from_u16(status).expect("valid"),
-            headers: HeaderMap::new(),
-            body: body.as_bytes().to_vec(),
-            answered: "r.io".to_owned(),
-        }
-    }
-
     #[test]
     fn a_page_gives_its_valid_tags() {
         let texts = |body: &str| {
-            let tags = page(&reply(200, body)).expect("a page");
+            let tags = page(&Fetched::new(200, body)).expect("a page");
             tags.iter().map(ToString::to_string).collect::<Vec<_>>()
         };
         assert_eq!(texts(r#"{"name":"a","tags":["1","a b","2"]}"#), ["1", "2"]);
@@ -76,7 +67,7 @@ mod tests {
             (404, "<html>", Outcome::Nonsense),
         ] {
             assert_eq!(
-                page(&reply(status, body)).expect_err("refused").outcome,
+                page(&Fetched::new(status, body)).expect_err("refused").outcome,
                 outcome,
                 "{status}"
             );

@@ -295,14 +295,6 @@ fn token(body: &[u8], repositories: usize) -> Result<Token, String> {
 mod tests {
     use super::*;
 
-    fn bearer(realm: &str, service: Option<&str>, scope: Option<&str>) -> Bearer {
-        Bearer {
-            realm: realm.to_owned(),
-            service: service.map(str::to_owned),
-            scope: scope.map(str::to_owned),
-        }
-    }
-
     #[test]
     fn a_realm_is_never_less_secure_than_its_registry() {
         for (origin, realm, allowed) in [
@@ -318,7 +310,7 @@ mod tests {
             ("https://a.io", "/token", false),
         ] {
             let origin = Url::parse(origin).expect("valid");
-            let url = token_url(&origin, &bearer(realm, None, None), &["x".to_owned()]);
+            let url = token_url(&origin, &Bearer::new(realm, None, None), &["x".to_owned()]);
             assert_eq!(url.is_ok(), allowed, "{origin} {realm}");
         }
     }
@@ -326,7 +318,8 @@ mod tests {
     #[test]
     fn a_token_request_names_service_and_scopes() {
         let origin = Url::parse("https://a.io").expect("valid");
-        let challenge = bearer("https://a.io/t?x=1", Some("s"), Some("repository:a/b:pull,push"));
+        let challenge =
+            Bearer::new("https://a.io/t?x=1", Some("s"), Some("repository:a/b:pull,push"));
         let one = token_url(&origin, &challenge, &["a/b".to_owned()]).expect("allowed");
         assert_eq!(one.query(), Some("x=1&service=s&scope=repository%3Aa%2Fb%3Apull%2Cpush"));
         let two = token_url(&origin, &challenge, &["a/b".to_owned(), "c".to_owned()]);
@@ -343,7 +336,7 @@ mod tests {
         assert_eq!(groups.iter().flatten().cloned().collect::<BTreeSet<_>>(), names);
         let origin = Url::parse("https://a.io").expect("valid");
         for group in &groups {
-            let url = token_url(&origin, &bearer("https://a.io/t", None, None), group);
+            let url = token_url(&origin, &Bearer::new("https://a.io/t", None, None), group);
             assert!(url.expect("allowed").as_str().len() < MAX_SCOPES + 20);
         }
         assert!(groups.len() < 10);

@@ -54,6 +54,19 @@ pub(super) struct Fetched {
     pub(super) answered: String,
 }
 
+#[cfg(test)]
+impl Fetched {
+    /// An answer without headers, for tests.
+    pub(super) fn new(status: u16, body: &str) -> Self {
+        Self {
+            status: StatusCode::from_u16(status).expect("valid"),
+            headers: HeaderMap::new(),
+            body: body.as_bytes().to_vec(),
+            answered: "r.io".to_owned(),
+        }
+    }
+}
+
 /// Why there is no such answer.
 #[derive(Debug, Clone)]
 pub(super) enum Trouble {

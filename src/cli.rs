@@ -193,7 +193,8 @@ pub struct Flags {
         global = true,
         value_name = "N",
         env = "DIGESTIF_MAX_MINOR_SKEW",
-        default_value_t = 1
+        default_value_t = 1,
+        value_parser = clap::value_parser!(u32).range(..=20)
     )]
     pub max_minor_skew: u32,
 

@@ -17,7 +17,7 @@ use crate::image::{Asked, Reference, Tag, Tagged};
 
 pub use kubernetes::{KubernetesVersion, MinorVersion};
 pub use nearest::{nearest, rule as rule_for};
-use template::Template;
+use template::{Proposal, Template};
 
 /// One rule.
 #[derive(Debug, Clone)]
@@ -80,7 +80,19 @@ impl Rule {
             Kind::Try { tag, template } => {
                 let Some(captures) = tag.captures(&asked.tag) else { return Vec::new() };
                 let text = template.fill(&captures, asked);
-                proposed(&text, asked).map(Step::Ask).into_iter().collect()
+                let proposed = match template.kind() {
+                    Proposal::Tag => text
+                        .parse()
+                        .ok()
+                        .map(|tag| Tagged { repository: asked.repository.clone(), tag }),
+                    Proposal::Reference => match text.parse() {
+                        Ok(Reference::Tagged(tagged)) => Some(tagged),
+                        _ => None,
+                    },
+                };
+                // What is no reference, or was asked for itself, is no proposal.
+                let is_other = |tagged: &Tagged| Asked::from(tagged) != *asked;
+                proposed.filter(is_other).map(Step::Ask).into_iter().collect()
             }
         }
     }
@@ -95,31 +107,15 @@ impl Rule {
     }
 }
 
-/// A proposal is a tag in the same repository, or a whole reference. What is neither, or is what
-/// was asked for, is no proposal.
-fn proposed(text: &str, asked: &Asked) -> Option<Tagged> {
-    let tagged = if text.contains(['/', ':']) {
-        match text.parse().ok()? {
-            Reference::Tagged(tagged) => tagged,
-            Reference::Pinned(_) => return None,
-        }
-    } else {
-        Tagged { repository: asked.repository.clone(), tag: text.parse().ok()? }
-    };
-    let same = tagged.repository == asked.repository && tagged.tag.as_str() == asked.tag;
-    (!same).then_some(tagged)
-}
-
 impl FromStr for Rule {
     type Err = String;
 
     /// Parses `REGEX=TRY`, split at the first `=`.
     fn from_str(text: &str) -> Result<Self, String> {
         let (pattern, template) = text.split_once('=').ok_or("expected REGEX=TRY")?;
-        let tag = Regex::new(&format!("^(?:{pattern})$")).map_err(|_| {
-            let error = Regex::new(pattern).err().map(|error| error.to_string());
-            error.unwrap_or_else(|| format!("`{pattern}` is no regular expression"))
-        })?;
+        // Alone first: what is only whole between our anchors would escape them.
+        Regex::new(pattern).map_err(|error| error.to_string())?;
+        let tag = Regex::new(&format!("^(?:{pattern})$")).map_err(|error| error.to_string())?;
         let template = Template::parse(template, &tag)?;
         Ok(Self { name: format!("--fallback {text}"), kind: Kind::Try { tag, template } })
     }
@@ -162,6 +158,7 @@ mod tests {
             ),
             (".*=quay.io/$repository:$tag", "bitnami/redis:7", Some("quay.io/bitnami/redis:7")),
             (".*=$$x", "a/b:1", None),
+            ("(.+)\\+.*=$1", "ghcr.io/acme/app:attacker:1.0+x", None),
             ("v=w", "a/b:v1", None),
             (".*=$tag", "a/b:1", None),
             (".*=not a tag", "a/b:1", None),
@@ -179,9 +176,16 @@ mod tests {
             ("a=$1", "the regular expression has no group 1, which `$1` names"),
             ("a=$foo", "unknown `$foo`; there are $1 …, ${name}, $tag, $name and $repository"),
             ("a=${foo", "`}` is missing after `${foo`"),
+            ("a=acme/b:$tag", "a whole reference starts with its registry, as in `docker.io/…`"),
+            (
+                "a=$repository:stable",
+                "a whole reference starts with its registry, as in `docker.io/…`",
+            ),
+            ("a=quay.io/$repository", "a whole reference ends with a tag, as in `…:$tag`"),
         ] {
             assert_eq!(rule.parse::<Rule>().expect_err(rule), message);
         }
         assert!("(=x".parse::<Rule>().expect_err("no group").contains("unclosed group"));
+        assert!("zzz)|(?:b=x".parse::<Rule>().is_err(), "the anchors hold");
     }
 }

@@ -74,6 +74,15 @@ pub fn hold() -> Held {
     Held(())
 }
 
+/// Lets signals end the process again, after files were written and while more is to follow.
+pub fn heed() {
+    PHASE.send_modify(|phase| {
+        if *phase == Phase::Ignored {
+            *phase = Phase::Deadly;
+        }
+    });
+}
+
 /// While this lives, signals are remembered.
 #[derive(Debug)]
 pub struct Held(());

@@ -61,6 +61,7 @@ fn pin(flags: &Flags) -> Done {
         let report = report::json::report(&run, &sources);
         // A run that has failed already keeps its status.
         deliver(Some(path), &report).or_else(|status| shown.and(Err(status)))?;
+        interrupt::heed();
     }
     shown?;
     let texts = run.texts.as_deref().unwrap_or_default();

@@ -96,13 +96,17 @@ fn placeholder(name: &str, placeholders: Placeholders) -> Diagnostic {
     }
 }
 
+/// Why something else than what was asked for is looked for.
+fn what_is_wrong(asked: &str) -> &'static str {
+    match asked.parse::<Reference>() {
+        Ok(_) => "does not exist",
+        Err(_) => "is not a valid reference",
+    }
+}
+
 /// A substitution is never silent, not even with `--quiet`.
 fn substituted(asked: &str, substitute: &Substitute, search: &Search) -> Diagnostic {
-    let what = if asked.parse::<Reference>().is_ok() {
-        "does not exist"
-    } else {
-        "is not a valid reference"
-    };
+    let what = what_is_wrong(asked);
     let instead = quoted(&substitute.tagged.to_string());
     let message = format!("{} {what}: {instead} is used instead", quoted(asked));
     let diagnostic = Diagnostic::substitution(message).note("rule", substitute.rule.clone());
@@ -145,13 +149,19 @@ fn unresolved(
     let failure = refusal.outcome.failure();
     let last = search.tried.last().map_or(asked, |tried| tried.reference.as_str());
     if failure != Failure::Absent && last != asked {
-        let message = format!(
-            "{name} does not exist, and {} could not be asked for in its stead",
-            quoted(last)
-        );
+        let what = what_is_wrong(asked);
+        let message =
+            format!("{name} {what}, and {} could not be asked for in its stead", quoted(last));
         let diagnostic = Diagnostic::error(failure, message);
-        let help =
-            "run it again, or log in: a later candidate is not tried, as it could hide an outage";
+        let help = match refusal.outcome {
+            Outcome::NotRecorded => {
+                "copy it into a folder for `--layout`, or run without `--offline`"
+            }
+            Outcome::Denied => {
+                "make it readable: a later candidate is not tried, as it could be the wrong one"
+            }
+            _ => "run it again: a later candidate is not tried, as it could hide an outage",
+        };
         return explained(diagnostic, None, search).help(help);
     }
     let (message, help) = match refusal.outcome {

@@ -176,7 +176,7 @@ struct Sources<'l> {
     /// None offline.
     registry: Option<Registry>,
     known: Once<Tagged, Pin>,
-    lists: Once<Repository, Vec<Tag>>,
+    lists: Once<Repository, Arc<[Tag]>>,
 }
 
 /// Answers that whoever asks first fetches, while the others wait.
@@ -281,8 +281,15 @@ impl Sources<'_> {
             }
             search.limits.extend(rule.limit(asked));
         }
-        if !no_repository && let Ok(tags) = self.tags(&asked.repository).await {
-            search.nearest = nearest(asked, &tags);
+        if !no_repository {
+            match self.tags(&asked.repository).await {
+                Ok(tags) => search.nearest = nearest(asked, &tags),
+                Err(refusal) if search.skipped.is_empty() => {
+                    let skipped = format!("the tags can't be listed ({})", refusal.detail);
+                    search.skipped.push(skipped);
+                }
+                Err(_) => {}
+            }
         }
         match absent {
             Some(refusal) => Settled::Unresolved(refusal, search),
@@ -315,14 +322,14 @@ impl Sources<'_> {
     }
 
     /// All tags of a repository: the layouts', and the registry's.
-    async fn tags(&self, repository: &Repository) -> Result<Vec<Tag>, Refusal> {
+    async fn tags(&self, repository: &Repository) -> Result<Arc<[Tag]>, Refusal> {
         let cell = cell(&self.lists, repository);
         let answer = cell.get_or_init(async || {
             let mut tags: Vec<_> = self.layouts.tags(repository).cloned().collect();
             if let Some(registry) = &self.registry {
                 tags.extend(registry.tags(repository).await?);
             }
-            Ok(tags)
+            Ok(tags.into())
         });
         answer.await.clone()
     }

@@ -219,16 +219,20 @@ fn a_signal_that_is_ignored_stays_so() {
 #[test]
 fn a_signal_ends_a_run_that_nobody_reads_from() {
     let registry = registry();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let report = format!("--report={}", folder.path().join("report.json").display());
     // More than a pipe takes at once.
     let manifest = format!("{POD}{}", "# long\n".repeat(100_000));
-    let mut child = start(&mut command([for_every_host(&registry)]));
-    let mut stdin = child.stdin.take().expect("it is piped");
-    stdin.write_all(manifest.as_bytes()).expect("it is read");
-    drop(stdin);
-    let mut stdout = child.stdout.take().expect("it is piped");
-    stdout.read_exact(&mut [0]).expect("it has begun");
-    signal(&child, "-INT");
-    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+    for flags in [vec![for_every_host(&registry)], vec![for_every_host(&registry), report]] {
+        let mut child = start(&mut command(flags));
+        let mut stdin = child.stdin.take().expect("it is piped");
+        stdin.write_all(manifest.as_bytes()).expect("it is read");
+        drop(stdin);
+        let mut stdout = child.stdout.take().expect("it is piped");
+        stdout.read_exact(&mut [0]).expect("it has begun");
+        signal(&child, "-INT");
+        assert_eq!(child.wait().expect("it ends").code(), Some(130));
+    }
 }
 
 #[cfg(unix)]

@@ -242,6 +242,23 @@ fn a_list_that_is_refused_skips_a_step_and_one_that_fails_ends_the_search() {
 }
 
 #[test]
+fn a_list_that_is_not_known_to_its_end_is_no_list() {
+    let image = format!("{KUBECTL}:v1.32");
+    for link in
+        ["<http://[>; rel=\"next\"", "</v2/other?last=x>; rel=\"next\"", "<?n=1000>; rel=\"next\""]
+    {
+        let headers = vec![("link", link.to_owned())];
+        let page = Misbehaviour::Status(200, headers, r#"{"tags":["v1.31"]}"#.to_owned());
+        let content =
+            Content::of(&[(KUBECTL, &["v1.31"])]).with_fault(Fault::on("tags/list", page));
+        let registry = Registry::start(content);
+        let said = run(&registry, &[], &jobs(&[&image])).failed(4);
+        assert!(said.contains("could not be read to its end (1 tags)"), "{link}: {said}");
+        assert!(!lines(&registry).iter().any(|line| line.contains("v1.31")), "{link}");
+    }
+}
+
+#[test]
 fn a_rule_of_the_command_line_serves_deployment_and_migration_alike() {
     let registry = Registry::start(Content::of(&[(LITELLM, &[RIGHT, "main-v1.61.21-stable"])]));
     let image = format!("{LITELLM}:main-v1.61.20-stable");

@@ -136,7 +136,11 @@ struct Version<'t> {
 impl<'t> Version<'t> {
     /// Parses a tag, also one that is none for its `+` and what follows: that is dropped.
     fn parse(tag: &'t str) -> Option<Self> {
-        let tag = tag.split('+').next()?;
+        let (tag, build) = tag.split_once('+').unwrap_or((tag, ""));
+        // Behind a dash would be an architecture or a flavour, which must not be lost.
+        if build.contains('-') {
+            return None;
+        }
         let (v, rest) = tag.strip_prefix('v').map_or((false, tag), |rest| (true, rest));
         let (major, rest) = number(rest)?;
         let (minor, rest) = number(rest.strip_prefix('.')?)?;
@@ -150,7 +154,8 @@ impl<'t> Version<'t> {
 
     /// The suffix as written, and none at all where it is a distribution's build.
     fn suffixes(&self) -> impl Iterator<Item = &'t str> + use<'t> {
-        let is_build = DISTRIBUTIONS.iter().any(|start| self.suffix.starts_with(start));
+        let build = DISTRIBUTIONS.iter().find_map(|start| self.suffix.strip_prefix(start));
+        let is_build = build.is_some_and(|build| !build.contains('-'));
         [Some(self.suffix), is_build.then_some("")].into_iter().flatten()
     }
 }
@@ -279,6 +284,8 @@ mod tests {
             ),
             ("bitnami/kubectl:v1.29.6-gke.1038001", "", 1, &["1.29.6", "v1.29"], Some("v1.29")),
             ("bitnami/kubectl:v1.29.6-gke.1038001", "", 1, &["1.29.6"], Some("1.29.6")),
+            ("bitnami/kubectl:1.34.1-eks-d96d92f-arm64", "", 1, &["1.34.1", "1.33"], None),
+            ("bitnami/kubectl:1.27.4+k3s1-arm64", "", 1, &["1.27.4", "1.26"], None),
             // Suffixes that say what is inside stay.
             ("quay.io/a/kubectl:1.32-slim", "", 1, &["1.32", "1.31-slim"], Some("1.31-slim")),
             ("quay.io/a/kubectl:1.32-slim", "", 1, &["1.32.4-slim", "1.32.5"], Some("1.32.4-slim")),

@@ -7,17 +7,35 @@ use crate::image::{Asked, Tag};
 /// Tags that a message shows.
 const SHOWN: usize = 5;
 
+/// Tags whose distance is measured, which takes some microseconds each.
+const COMPARED: usize = 1_000;
+
+/// The longest tag that there is; what is longer can have no neighbours.
+const LONGEST: usize = 128;
+
 /// The existing tags that are nearest to an absent one: those that hold the same version first,
 /// then by edit distance.
 #[must_use]
 pub fn nearest(asked: &Asked, tags: &[Tag]) -> Vec<Tag> {
+    if asked.tag.len() > LONGEST {
+        return Vec::new();
+    }
     let version = version(&asked.tag);
+    // Tags of another length are farther away, and cheap to leave out of ten thousands.
+    let rough = |tag: &&Tag| {
+        let same_version = version.is_some_and(|version| holds(tag.as_str(), version));
+        (Reverse(same_version), tag.as_str().len().abs_diff(asked.tag.len()))
+    };
     let key = |tag: &&Tag| {
         let text = tag.as_str();
         let same_version = version.is_some_and(|version| holds(text, version));
         (Reverse(same_version), strsim::damerau_levenshtein(text, &asked.tag), text.to_owned())
     };
     let mut nearest: Vec<_> = tags.iter().collect();
+    if nearest.len() > COMPARED {
+        nearest.select_nth_unstable_by_key(COMPARED, rough);
+        nearest.truncate(COMPARED);
+    }
     nearest.sort_by_cached_key(key);
     nearest.dedup();
     nearest.into_iter().take(SHOWN).cloned().collect()
@@ -28,6 +46,11 @@ pub fn nearest(asked: &Asked, tags: &[Tag]) -> Vec<Tag> {
 #[must_use]
 pub fn rule(asked: &Asked, tag: &Tag) -> Option<String> {
     let (old, new) = (asked.tag.as_str(), tag.as_str());
+    // The rule is to be pasted into a shell, and is split at its first `=`.
+    let harmless = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-' | '+');
+    if old.len() > LONGEST || !old.chars().all(harmless) {
+        return None;
+    }
     let shared = shared(old, new).trim_start_matches(['-', '_', '.']);
     let holds_version = version(old).is_some_and(|version| shared.contains(version));
     if !holds_version {
@@ -119,6 +142,8 @@ mod tests {
             ("a/b:1.2.3", "v1.2.3", Some("(.+)=v$1")),
             ("a/b:v1.2.3", "1.2.3", Some("v(.+)=$1")),
             ("a/b:1.2.3+x", "1.2.3", Some("(.+)\\+x=$1")),
+            ("a/b:x'1.2.3", "1.2.3", None),
+            ("a/b:a=b-v1.2.3", "v1.2.3", None),
             ("a/b:v1.33", "v1.31", None),
             ("a/b:main", "latest", None),
         ] {

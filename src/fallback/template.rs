@@ -2,7 +2,7 @@
 
 use regex::{Captures, Regex};
 
-use crate::image::Asked;
+use crate::image::{Asked, has_host};
 
 /// A text with variables: groups of the rule's regular expression, and parts of the reference.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,7 +23,25 @@ enum Part {
     Repository,
 }
 
+/// What a template makes: this is decided by its own text, never by what comes from a tag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Proposal {
+    /// A tag in the repository that was asked for.
+    Tag,
+    /// A registry, a repository and a tag.
+    Reference,
+}
+
 impl Template {
+    /// What it makes.
+    pub(super) fn kind(&self) -> Proposal {
+        let whole = |part: &Part| match part {
+            Part::Text(text) => text.contains(['/', ':']),
+            part => *part == Part::Repository,
+        };
+        if self.0.iter().any(whole) { Proposal::Reference } else { Proposal::Tag }
+    }
+
     /// Reads a template for a regular expression, whose groups it may name.
     pub(super) fn parse(text: &str, pattern: &Regex) -> Result<Self, String> {
         if text.is_empty() {
@@ -38,7 +56,17 @@ impl Template {
             rest = &rest[at + 1 + length..];
         }
         parts.push(Part::Text(rest.to_owned()));
-        Ok(Self(parts))
+        let template = Self(parts);
+        if template.kind() == Proposal::Reference {
+            if !has_host(text) || text.starts_with('$') {
+                let message = "a whole reference starts with its registry, as in `docker.io/…`";
+                return Err(message.to_owned());
+            }
+            if !text.rsplit('/').next().is_some_and(|last| last.contains(':')) {
+                return Err("a whole reference ends with a tag, as in `…:$tag`".to_owned());
+            }
+        }
+        Ok(template)
     }
 
     /// The text for one tag that the regular expression fits.

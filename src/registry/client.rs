@@ -12,8 +12,9 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use reqwest::{Method, StatusCode};
 
 use super::host::{Host, Request, Retry, Stop};
+use super::tags::{self, Next};
 use super::transport::{Fetched, Limit, Transport, Trouble};
-use super::{Answer, Outcome, Refusal, Settings, tags};
+use super::{Answer, Outcome, Refusal, Settings};
 use crate::digest::{Algorithm, Digest};
 use crate::image::{Repository, Tag, Tagged};
 
@@ -149,12 +150,16 @@ impl Registry {
             let reply = host.send(&request, &self.transport, Retry::Yes).await;
             let reply = reply.map_err(Stop::refusal)?;
             tags.extend(tags::page(&reply)?);
-            match tags::next(&reply.headers, &path) {
-                Some(next) if next != query && tags.len() < MAX_TAGS => query = next,
+            let url = host.url(&path, Some(&query));
+            match tags::next(&reply.headers, &url) {
+                Next::End => return Ok(tags),
+                Next::Query(next) if next != query && tags.len() < MAX_TAGS => query = next,
                 _ => break,
             }
         }
-        Ok(tags)
+        // What is not known to the end must not pass for all there is.
+        let detail = format!("the list of tags could not be read to its end ({} tags)", tags.len());
+        Err(Refusal::new(Outcome::Nonsense, detail))
     }
 }
 

@@ -166,6 +166,14 @@ impl Host {
         if self.plain.load(Ordering::Acquire) { plain(&self.origin) } else { self.origin.clone() }
     }
 
+    /// The URL of a path and query at this host.
+    pub(super) fn url(&self, path: &str, query: Option<&str>) -> Url {
+        let mut url = self.origin();
+        url.set_path(path);
+        url.set_query(query);
+        url
+    }
+
     /// Waits for the first request, but not for long; or is the first: then it holds the lock.
     async fn first_or_known(&self) -> Option<MutexGuard<'_, ()>> {
         if self.known.load(Ordering::Acquire) {

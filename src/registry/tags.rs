@@ -1,7 +1,7 @@
 //! Lists of tags (OCI distribution spec 1.1, "Content Discovery"): one page, and where the next is.
 
-use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, LINK};
+use reqwest::{StatusCode, Url};
 use serde::Deserialize;
 
 use super::client::{absence, refused};
@@ -34,17 +34,39 @@ pub(super) fn page(reply: &Fetched) -> Result<Vec<Tag>, Refusal> {
     Ok(tags.iter().filter_map(|tag| tag.parse().ok()).collect())
 }
 
-/// The query of the next page, which is one of the same list at the same host (RFC 8288).
-pub(super) fn next(headers: &HeaderMap, path: &str) -> Option<String> {
-    let link = headers.get(LINK)?.to_str().ok()?;
-    let next = link.split(',').find(|link| {
-        let parameters = link.split(';').skip(1);
-        parameters.map(str::trim).any(|parameter| matches!(parameter, "rel=\"next\"" | "rel=next"))
-    })?;
-    let target = next.trim().strip_prefix('<')?.split('>').next()?;
-    // Only the query is taken over, so the next page can't be anywhere else.
-    let (target_path, query) = target.split_once('?')?;
-    target_path.ends_with(path.trim_start_matches("/v2")).then(|| query.to_owned())
+/// Where a list goes on.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// Nowhere: this was the last page.
+    End,
+    /// At the same host, with this query.
+    Query(String),
+    /// Where we do not follow; the list is not known to the end.
+    Elsewhere,
+}
+
+/// Where the list goes on behind a page that was read at `url` (RFC 8288). Only the query of the
+/// link is taken over, so the next page can't be anywhere else.
+pub(super) fn next(headers: &HeaderMap, url: &Url) -> Next {
+    let links = headers.get_all(LINK).iter().filter_map(|link| link.to_str().ok());
+    let Some(target) = links.flat_map(links_of).find_map(|(target, parameters)| {
+        let mut parameters = parameters.split([';', ',']).map(str::trim);
+        parameters.any(|found| matches!(found, "rel=\"next\"" | "rel=next")).then_some(target)
+    }) else {
+        return Next::End;
+    };
+    match url.join(target) {
+        Ok(next) if next.path().ends_with("/tags/list") => match next.query() {
+            Some(query) => Next::Query(query.to_owned()),
+            None => Next::Elsewhere,
+        },
+        _ => Next::Elsewhere,
+    }
+}
+
+/// The targets of a Link header, each with the parameters behind it.
+fn links_of(header: &str) -> impl Iterator<Item = (&str, &str)> {
+    header.split('<').skip(1).filter_map(|link| link.split_once('>'))
 }
 
 #[cfg(test)]
@@ -76,18 +98,25 @@ mod tests {
 
     #[test]
     fn the_next_page_is_one_of_the_same_list() {
-        for (link, query) in [
-            ("</v2/a/b/tags/list?n=2&last=x>; rel=\"next\"", Some("n=2&last=x")),
-            ("<https://r.io/v2/a/b/tags/list?last=x>;rel=next", Some("last=x")),
-            ("</prefix/v2/a/b/tags/list?last=x>; rel=\"next\"", Some("last=x")),
-            ("</v2/a/b/tags/list?last=x>; rel=\"prev\"", None),
-            ("</v2/other/tags/list?last=x>; rel=\"next\"", None),
-            ("</v2/a/b/tags/list>; rel=\"next\"", None),
-            ("nonsense", None),
+        let url = Url::parse("https://r.io/v2/docker.io/a/b/tags/list?n=2").expect("valid");
+        let query = |text: &str| Next::Query(text.to_owned());
+        for (link, expected) in [
+            ("</v2/docker.io/a/b/tags/list?n=2&last=x>; rel=\"next\"", query("n=2&last=x")),
+            ("<https://r.io/v2/docker.io/a/b/tags/list?last=x>;rel=next", query("last=x")),
+            ("<?last=x>; rel=\"next\"", query("last=x")),
+            ("<?last=a,b>; rel=\"next\"", query("last=a,b")),
+            ("</v2/a/b/tags/list?last=x>; rel=\"next\"", query("last=x")),
+            ("<?last=y>; rel=\"prev\", <?last=x>; title=\"a\"; rel=\"next\"", query("last=x")),
+            ("<?last=x>; rel=\"prev\"", Next::End),
+            ("nonsense", Next::End),
+            ("</v2/other?last=x>; rel=\"next\"", Next::Elsewhere),
+            ("</v2/docker.io/a/b/tags/list>; rel=\"next\"", Next::Elsewhere),
+            ("<http://[>; rel=\"next\"", Next::Elsewhere),
         ] {
             let mut headers = HeaderMap::new();
-            headers.insert(LINK, link.parse().expect("a header value"));
-            assert_eq!(next(&headers, "/v2/a/b/tags/list").as_deref(), query, "{link}");
+            headers.append(LINK, "<?n=1>; rel=\"first\"".parse().expect("a header value"));
+            headers.append(LINK, link.parse().expect("a header value"));
+            assert_eq!(next(&headers, &url), expected, "{link}");
         }
     }
 }

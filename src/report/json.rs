@@ -93,6 +93,9 @@ pub struct Reported {
     /// What was asked for in vain, in order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tried: Vec<Attempt>,
+    /// Steps that could not be taken, and where the rules end.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<String>,
     /// The nearest of the existing tags.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     nearest: Vec<String>,
@@ -199,6 +202,7 @@ fn image(entry: &Entry, run: &Run<'_>, sources: &[Source]) -> Reported {
         via: None,
         rule: None,
         tried: Vec::new(),
+        notes: Vec::new(),
         nearest: Vec::new(),
         places: places.collect(),
     };
@@ -232,6 +236,7 @@ impl Reported {
             detail: refusal.detail.clone(),
         };
         self.tried = search.tried.iter().map(attempt).collect();
+        self.notes = search.skipped.iter().chain(&search.limits).cloned().collect();
         self.nearest = search.nearest.iter().map(ToString::to_string).collect();
     }
 }

@@ -119,6 +119,21 @@ fn files_are_rewritten_in_place_and_only_those_that_change() {
 }
 
 #[test]
+fn a_patch_beside_the_manifests_is_left_alone() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let registry = registry();
+    let patch = write(folder.path(), "patch.yaml", "- op: remove\n  path: /spec\n");
+    let pod = write(folder.path(), "pod.yaml", POD);
+    let path = folder.path().display().to_string();
+    let ran = digestif(["-i", "-f", &path, &for_every_host(&registry)], "");
+    let warning = "warning: a document that is no Kubernetes object is left alone";
+    assert!(ran.stderr.starts_with(warning), "{}", ran.stderr);
+    assert_eq!((ran.succeeded(), read(&pod)), (String::new(), pinned_pod()));
+    let said = digestif(["-f", &patch], "").failed(3);
+    assert!(said.contains("error: the input holds no Kubernetes object"), "{said}");
+}
+
+#[test]
 fn one_absent_image_leaves_every_file_as_it_was() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let registry = registry();

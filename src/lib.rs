@@ -1,7 +1,8 @@
-//! digestif pins the images of rendered Kubernetes manifests to digests and changes no other byte.
+//! digestif pins the images of rendered Kubernetes manifests to digests, finds substitutes for those
+//! that do not exist, and changes no other byte.
 //!
 //! ```text
-//!  bytes ──read──▶ Source ──locate──▶ Place… ──plan──▶ Plan ──resolve──▶ Pins
+//!  bytes ──read──▶ Source ──locate──▶ Place… ──plan──▶ Plan ──resolve──▶ Answers
 //!                    │                  │                                 │
 //!                    │                  └─────────────judge◀──────────────┤
 //!                    │                                  │                 │
@@ -21,8 +22,10 @@
 //! - **pin**: the digest that a tagged reference gets, and where it comes from ([`resolve::Pin`]).
 //! - **layout**: an OCI image layout, images as files ([`registry::Layouts`]).
 //! - **edit**: one change to a source ([`splice::Edit`]).
-//! - **rule**: proposes **candidates** for a reference that does not exist
-//!   ([`fallback::Rule`]); the one that does is its **substitute** ([`resolve::Substitute`]).
+//! - **rule**: proposes **candidates** for a reference that does not exist ([`fallback::Rule`]);
+//!   the first candidate that exists is its **substitute** ([`resolve::Substitute`]).
+//! - **answer**: how a reference was settled: pinned, substituted, or why not
+//!   ([`resolve::Settled`]).
 //! - **diagnostic**: a failure or warning, with its place and a remedy
 //!   ([`diagnostic::Diagnostic`]).
 

@@ -1,4 +1,5 @@
-//! Report: diagnostics and the summary, as people read them on stderr.
+//! Report: diagnostics and the summary, as people read them on stderr; `json` has the report for
+//! programs.
 
 pub mod json;
 

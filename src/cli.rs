@@ -2,7 +2,8 @@
 //!
 //! Every flag is also an environment variable: `DIGESTIF_` and the flag's name in upper case.
 //! Repeatable ones take one value a line there. An empty variable is none, and where a variable
-//! contradicts the command line, that wins. Reads no file but those that flags name.
+//! contradicts the command line, that wins. Flags win over a configuration file; a function's own
+//! configuration wins over flags. Reads no file but those that flags name.
 
 mod environment;
 
@@ -14,12 +15,13 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use reqwest::Certificate;
 
-use crate::fallback::{KubernetesVersion, MinorVersion, Rule};
-use crate::image::{PinForm, Reference, canonical_host};
+use crate::config::{Config, ConfiguredRule, DEFAULT_SKEW, MAX_SKEW};
+use crate::fallback::{Kind, KubernetesVersion, MinorVersion, Preset, Rule};
+use crate::image::{Globs, PinForm};
 use crate::input::Exclusions;
 use crate::plan::Skips;
 use crate::policy::{Leniency, Placeholders, Policy};
-use crate::registry::{Replacement, Settings};
+use crate::registry::{self, Replacement, Settings};
 use crate::resolve::Network;
 use crate::{Empty, Options};
 
@@ -82,6 +84,8 @@ pub enum Command {
 /// What a JSON Schema describes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Subject {
+    /// A configuration, as in digestif.yaml
+    Config,
     /// The file that `--report` writes
     Report,
 }
@@ -94,16 +98,6 @@ pub enum Format {
     Table,
     /// For programs
     Json,
-}
-
-/// What is written behind an image's name.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Pin {
-    /// `name:tag@sha256:…`
-    #[default]
-    TagDigest,
-    /// `name@sha256:…`
-    Digest,
 }
 
 /// When output is coloured.
@@ -160,9 +154,17 @@ pub struct Flags {
     #[arg(long, global = true, env = "DIGESTIF_ALLOW_EMPTY", value_parser = BoolishValueParser::new())]
     pub allow_empty: bool,
 
-    /// What is written behind an image's name
-    #[arg(long, global = true, value_enum, default_value_t, env = "DIGESTIF_PIN")]
-    pub pin: Pin,
+    /// Read this configuration; `digestif.yaml` in the working directory is read by itself
+    #[arg(short, long, global = true, value_name = "FILE", env = "DIGESTIF_CONFIG")]
+    pub config: Option<PathBuf>,
+
+    /// Read no configuration, not even the one in the working directory
+    #[arg(long, global = true, env = "DIGESTIF_NO_CONFIG", value_parser = BoolishValueParser::new())]
+    pub no_config: bool,
+
+    /// What is written behind an image's name; `tag-digest` if nobody says
+    #[arg(long, global = true, value_enum, env = "DIGESTIF_PIN")]
+    pub pin: Option<PinForm>,
 
     /// Leave images alone whose full repository name fits this glob, as `quay.io/**`
     #[arg(long, global = true, value_name = "GLOB", env = "DIGESTIF_SKIP", value_delimiter = '\n')]
@@ -187,16 +189,15 @@ pub struct Flags {
     #[arg(long, global = true, value_name = "X.Y", env = "DIGESTIF_KUBE_VERSION")]
     pub kube_version: Option<MinorVersion>,
 
-    /// How many minor versions a Kubernetes client tool may step down
+    /// How many minor versions a Kubernetes client tool may step down; 1 if nobody says
     #[arg(
         long,
         global = true,
         value_name = "N",
         env = "DIGESTIF_MAX_MINOR_SKEW",
-        default_value_t = 1,
-        value_parser = clap::value_parser!(u32).range(..=20)
+        value_parser = clap::value_parser!(u32).range(..=i64::from(MAX_SKEW))
     )]
-    pub max_minor_skew: u32,
+    pub max_minor_skew: Option<u32>,
 
     /// Write images that are absent or invalid unchanged, with a warning
     #[arg(long, global = true, env = "DIGESTIF_ALLOW_UNRESOLVED", value_parser = BoolishValueParser::new())]
@@ -237,7 +238,7 @@ pub struct Flags {
         value_name = "HOST",
         env = "DIGESTIF_PLAIN_HTTP",
         value_delimiter = '\n',
-        value_parser = registry_host
+        value_parser = registry::host
     )]
     pub plain_http: Vec<String>,
 
@@ -274,16 +275,6 @@ pub struct Flags {
     pub color: Color,
 }
 
-/// Reads the host of a registry as images name it.
-fn registry_host(text: &str) -> Result<String, String> {
-    let reference = format!("{text}/x/x:x").parse::<Reference>();
-    let host = canonical_host(text);
-    match reference {
-        Ok(Reference::Tagged(tagged)) if tagged.repository.host() == host => Ok(host),
-        _ => Err("expected a host as images name it, as in `registry.local:5000`".to_owned()),
-    }
-}
-
 impl Flags {
     /// The paths to read; none where stdin is to be read.
     ///
@@ -310,20 +301,31 @@ impl Flags {
         Exclusions::new(&self.exclude).map_err(|error| format!("`--exclude`: {error}"))
     }
 
-    /// How the run is to go.
+    /// How the run is to go, by the flags and by what a function's caller and a file configure. Of
+    /// what contradicts, the function's wins over the flag's, and that over the file's; rules,
+    /// images to skip and registries add up, in this order.
     ///
     /// # Errors
     /// A glob is wrong, or the file with certificates can't be used.
-    pub fn options(&self) -> Result<Options, String> {
+    pub fn options(&self, function: Config, file: Config) -> Result<Options, String> {
+        let cluster = function.kube_version.or(self.kube_version).or(file.kube_version);
+        let skips = Skips {
+            flags: Globs::new(&self.skip).map_err(|error| format!("`--skip`: {error}"))?,
+            configured: function.skip.and(file.skip),
+        };
+        let replacements = [function.replacements, self.registry.clone(), file.replacements];
+        let network = if self.offline {
+            Network::Offline
+        } else {
+            let caches = [function.caches, file.caches];
+            self.online(replacements.concat(), caches.concat())?
+        };
         Ok(Options {
-            pin: match self.pin {
-                Pin::TagDigest => PinForm::TagDigest,
-                Pin::Digest => PinForm::Digest,
-            },
-            skips: Skips::new(&self.skip).map_err(|error| format!("`--skip`: {error}"))?,
-            rules: self.rules(),
+            pin: function.pin.or(self.pin).or(file.pin).unwrap_or_default(),
+            skips,
+            rules: self.rules(cluster, function.rules, file.rules),
             layouts: self.layout.clone(),
-            network: if self.offline { Network::Offline } else { self.online()? },
+            network,
             policy: Policy {
                 unresolved: if self.allow_unresolved {
                     Leniency::WriteUnchanged
@@ -340,20 +342,60 @@ impl Flags {
         })
     }
 
-    /// The rules of the command line, and last the built-in one.
-    fn rules(&self) -> Vec<Rule> {
+    /// The rules in order, and last the built-in one, unless one of the configurations names it.
+    fn rules(
+        &self,
+        cluster: Option<MinorVersion>,
+        function: Vec<ConfiguredRule>,
+        file: Vec<ConfiguredRule>,
+    ) -> Vec<Rule> {
         if self.no_fallback {
             return Vec::new();
         }
-        let kubernetes =
-            KubernetesVersion { cluster: self.kube_version, max_minor_skew: self.max_minor_skew };
-        let built_in = Rule::built_in(kubernetes);
-        self.fallback.iter().cloned().chain([built_in]).collect()
+        let skew = |configured: Option<u32>| configured.unwrap_or(DEFAULT_SKEW);
+        let mut rules: Vec<Rule> = Vec::new();
+        let mut presets = Vec::new();
+        let mut add = |configured: ConfiguredRule, max_minor_skew| {
+            let ConfiguredRule { mut rule, preset, enabled, .. } = configured;
+            // A preset that was named before is not named again.
+            if preset.is_some_and(|preset| presets.contains(&preset)) {
+                return;
+            }
+            presets.extend(preset);
+            if let Kind::KubernetesVersion(kubernetes) = &mut rule.kind {
+                *kubernetes = KubernetesVersion { cluster, max_minor_skew };
+            }
+            rules.extend(enabled.then_some(rule));
+        };
+        for configured in function {
+            let max_minor_skew = skew(configured.max_minor_skew.or(self.max_minor_skew));
+            add(configured, max_minor_skew);
+        }
+        let own = |rule: &Rule| ConfiguredRule {
+            rule: rule.clone(),
+            preset: None,
+            enabled: true,
+            max_minor_skew: None,
+        };
+        for configured in self.fallback.iter().map(own).chain(file) {
+            let max_minor_skew = skew(self.max_minor_skew.or(configured.max_minor_skew));
+            add(configured, max_minor_skew);
+        }
+        let max_minor_skew = skew(self.max_minor_skew);
+        let built_in = Rule::built_in(KubernetesVersion { cluster, max_minor_skew });
+        let preset = Some(Preset::KubernetesVersion);
+        add(ConfiguredRule { preset, ..own(&built_in) }, max_minor_skew);
+        rules
     }
 
-    fn online(&self) -> Result<Network, String> {
+    fn online(
+        &self,
+        replacements: Vec<Replacement>,
+        caches: Vec<String>,
+    ) -> Result<Network, String> {
         let registries = Settings {
-            replacements: self.registry.clone(),
+            replacements,
+            caches,
             plain_http: self.plain_http.clone(),
             certificates: self.certificates()?,
             timeout: Duration::from_secs(self.timeout),
@@ -442,7 +484,7 @@ mod tests {
             ("registry.local:x", None),
             ("", None),
         ] {
-            assert_eq!(registry_host(text).ok().as_deref(), host, "{text}");
+            assert_eq!(registry::host(text).ok().as_deref(), host, "{text}");
         }
     }
 

@@ -206,6 +206,17 @@ pub fn escaped(text: &str) -> String {
     out
 }
 
+/// The one of the known words that a wrong one was most likely meant to be, if any is near.
+#[must_use]
+pub fn closest<'w>(wrong: &str, known: impl IntoIterator<Item = &'w str>) -> Option<&'w str> {
+    let lower = wrong.to_lowercase();
+    let distance = |word: &str| strsim::damerau_levenshtein(&lower, &word.to_lowercase());
+    let known = known.into_iter().map(|word| (distance(word), word));
+    // More than a third of a word is no slip of the fingers.
+    let near = known.filter(|(distance, word)| distance * 3 <= word.len().max(lower.len()));
+    near.min().map(|(_, word)| word)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -227,6 +238,21 @@ mod tests {
             assert_eq!(verdict(&diagnostics[..n]), Some(all[n - 1]));
         }
         assert_eq!(verdict(&[Diagnostic::warning(String::new())]), None);
+    }
+
+    #[test]
+    fn the_word_that_was_meant_is_near() {
+        for (wrong, meant) in [
+            ("imagse", Some("images")),
+            ("kubeversion", Some("kubeVersion")),
+            ("fallback", Some("fallbacks")),
+            ("skp", Some("skip")),
+            ("colour", None),
+            ("", None),
+        ] {
+            let known = ["kubeVersion", "images", "fallbacks", "skip"];
+            assert_eq!(closest(wrong, known), meant, "{wrong}");
+        }
     }
 
     #[test]

@@ -4,15 +4,21 @@
 //! short names completed as `docker` does. Nothing here is ever rebuilt for the manifest: what the
 //! author wrote is kept in [`Written`], and a pin is put into that text.
 
+mod globs;
 mod grammar;
 
 use std::fmt;
 use std::str::FromStr;
 
+use clap::ValueEnum;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
 use crate::digest::Digest;
 
 use grammar::{check_text, is_ipv6_start, parse_name, parse_tag};
 
+pub use globs::{Globs, WrongGlob};
 pub use grammar::has_host;
 
 /// Docker Hub, however it was written.
@@ -183,6 +189,17 @@ pub enum Reference {
     Pinned(Pinned),
 }
 
+impl Reference {
+    /// The repository, where no digest says which of its images is meant.
+    #[must_use]
+    pub fn tagged_repository(&self) -> Option<&Repository> {
+        match self {
+            Self::Tagged(tagged) => Some(&tagged.repository),
+            Self::Pinned(_) => None,
+        }
+    }
+}
+
 impl fmt::Display for Reference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -201,12 +218,13 @@ impl FromStr for Reference {
 }
 
 /// How a pin is written behind the name.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum PinForm {
-    /// `name:tag@digest`: a person can still read the version.
+    /// `name:tag@sha256:…`: a person can still read the version.
     #[default]
     TagDigest,
-    /// `name@digest`
+    /// `name@sha256:…`
     Digest,
 }
 

@@ -1,4 +1,4 @@
-//! Input: from paths to sources.
+//! Input: from paths to sources, and which file configures the run.
 //!
 //! Owns which files a directory gives: every `.yaml`, `.yml` and `.json` below it in the order of
 //! their names, but no chart (its templates are not YAML), no image layout, and nothing that
@@ -7,12 +7,13 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use walkdir::{DirEntry, WalkDir};
 
-use crate::diagnostic::{Diagnostic, Failure, Spot, quoted};
+use crate::diagnostic::{Diagnostic, Failure, Severity, Spot, quoted};
 use crate::registry::is_layout;
 use crate::source::{Origin, Source};
 
@@ -39,6 +40,24 @@ pub fn files(
     }
     notes.extend(excluded.idle());
     if errors.is_empty() { Ok((sources, notes)) } else { Err(errors) }
+}
+
+/// The configuration that is read by itself where it stands in the working directory.
+const CONFIGURATION: &str = "digestif.yaml";
+
+/// Reads the configuration that is named, or the one in the working directory if there is one.
+///
+/// # Errors
+/// It can't be read, or is no text.
+pub fn configuration(named: Option<&Path>) -> Result<Option<Source>, Diagnostic> {
+    let path = named.unwrap_or(Path::new(CONFIGURATION));
+    match fs::read(path) {
+        Err(error) if named.is_none() && error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(unreadable(path, &error.to_string())),
+        Ok(bytes) => Source::new(Origin::File(path.to_owned()), bytes)
+            .map(Some)
+            .map_err(|error| Diagnostic { severity: Severity::Error(Failure::Usage), ..error }),
+    }
 }
 
 /// The globs of `--exclude`, and which of them were of use.

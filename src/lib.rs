@@ -30,6 +30,7 @@
 //!   ([`diagnostic::Diagnostic`]).
 
 pub mod cli;
+pub mod config;
 pub mod diagnostic;
 pub mod digest;
 pub mod fallback;
@@ -58,7 +59,6 @@ use crate::image::{Asked, PinForm, Reference};
 use crate::places::{Found, Image, Place};
 use crate::plan::{Fate, Plan, Skips};
 use crate::policy::Policy;
-use crate::registry::Layouts;
 use crate::resolve::Network;
 use crate::source::{Source, Span};
 use crate::splice::Edits;
@@ -111,16 +111,12 @@ pub fn run<'s>(sources: &'s [Source], options: &Options) -> Result<Run<'s>, reso
     let mut found = locate(sources, options.empty);
     let mut plan = Plan::new(&found.places, &options.skips);
     if found.complete {
-        let answers = match Layouts::read(&options.layouts) {
-            Ok(layouts) => resolve::resolve(&plan, &options.rules, &layouts, &options.network)?,
-            Err(diagnostics) => Err(diagnostics),
-        };
-        match answers {
+        match resolve::answers(&plan, options)? {
             Ok(answers) => plan = plan.settled(&answers),
             Err(diagnostics) => found.diagnostics.extend(diagnostics),
         }
-        let verdicts = policy::judge(&plan, &found.places, &options.skips, options.policy);
-        found.diagnostics.extend(verdicts);
+        found.diagnostics.extend(policy::judge(&plan, &found.places, options.policy));
+        found.diagnostics.extend(policy::idle(&options.skips, &found.places));
     }
     let mut texts = None;
     if verdict(&found.diagnostics).is_none() {

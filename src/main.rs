@@ -7,12 +7,13 @@ use std::process::ExitCode;
 use anstream::ColorChoice;
 use clap::CommandFactory as _;
 use digestif::cli::{Cli, Color, Command, Flags, Format, Subject};
+use digestif::config::Config;
 use digestif::diagnostic::{Diagnostic, Failure, Severity, verdict};
 use digestif::interrupt::{self, Interrupted};
 use digestif::output::{self, Destination, Rewrite, Unwritten};
 use digestif::plan::Plan;
 use digestif::source::{Origin, Source};
-use digestif::{input, listing, report};
+use digestif::{Options, config, input, listing, report};
 
 fn main() -> ExitCode {
     if let Err(error) = interrupt::install() {
@@ -42,8 +43,12 @@ fn main() -> ExitCode {
             clap_mangen::Man::new(Cli::command()).render(&mut page).expect("memory takes all");
             deliver(cli.flags.output.as_deref(), &String::from_utf8(page).expect("help is text"))
         }
-        Some(Command::Schema { subject: Subject::Report }) => {
-            deliver(cli.flags.output.as_deref(), &report::json::schema())
+        Some(Command::Schema { subject }) => {
+            let schema = match subject {
+                Subject::Config => config::schema(),
+                Subject::Report => report::json::schema(),
+            };
+            deliver(cli.flags.output.as_deref(), &schema)
         }
     };
     ExitCode::from(done.err().unwrap_or(0))
@@ -54,7 +59,7 @@ type Done = Result<(), u8>;
 
 fn pin(flags: &Flags) -> Done {
     let sources = read(flags)?;
-    let options = flags.options().map_err(|message| usage(&message))?;
+    let options = options(flags)?;
     let run = digestif::run(&sources, &options).map_err(Interrupted::status)?;
     let shown = show(&run.found.diagnostics, &sources, flags);
     if let Some(path) = &flags.report {
@@ -75,7 +80,7 @@ fn pin(flags: &Flags) -> Done {
 
 fn images(flags: &Flags, format: Format) -> Done {
     let sources = read(flags)?;
-    let options = flags.options().map_err(|message| usage(&message))?;
+    let options = options(flags)?;
     let found = digestif::locate(&sources, options.empty);
     let plan = Plan::new(&found.places, &options.skips);
     show(&found.diagnostics, &sources, flags)?;
@@ -84,6 +89,21 @@ fn images(flags: &Flags, format: Format) -> Done {
         Format::Json => listing::json(&plan, &found.places, &sources),
     };
     deliver(flags.output.as_deref(), &text)
+}
+
+/// How the run is to go.
+fn options(flags: &Flags) -> Result<Options, u8> {
+    let mut file = Config::default();
+    if !flags.no_config
+        && let Some(source) =
+            input::configuration(flags.config.as_deref()).map_err(|error| end(&error))?
+    {
+        match config::read(&source) {
+            Ok(config) => file = config,
+            Err(errors) => show(&errors, &[source], flags)?,
+        }
+    }
+    flags.options(Config::default(), file).map_err(|message| usage(&message))
 }
 
 /// Everything that is to be read, whole.

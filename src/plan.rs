@@ -7,9 +7,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use globset::{Glob, GlobMatcher};
-
-use crate::image::{Asked, ParseError, Reference, Repository, Tagged};
+use crate::image::{Asked, Globs, ParseError, Reference, Repository, Tagged};
 use crate::places::{Image, Place};
 use crate::registry::Refusal;
 use crate::resolve::{Answers, Pin, Search, Settled, Substitute};
@@ -59,7 +57,8 @@ pub struct Entry {
     pub name: String,
     /// What becomes of it.
     pub fate: Fate,
-    /// Indexes of its places, in the order of the input; never empty.
+    /// Indexes of its places, in the order of the input; empty only for an image that is asked
+    /// about by itself.
     pub places: Vec<usize>,
 }
 
@@ -70,38 +69,30 @@ pub struct Plan {
     pub entries: Vec<Entry>,
 }
 
-/// Images that are left alone: globs over the full repository name.
+/// Images that are left alone.
 #[derive(Debug, Default, Clone)]
-pub struct Skips(Vec<GlobMatcher>);
+pub struct Skips {
+    /// By `--skip`. One of them that fits nothing is a slip.
+    pub flags: Globs,
+    /// By a configuration, which may serve many inputs.
+    pub configured: Globs,
+}
 
 impl Skips {
-    /// Reads globs, in which `*` stays within a path segment and `**` does not.
-    ///
-    /// # Errors
-    /// What is wrong with the first bad one.
-    pub fn new(globs: &[String]) -> Result<Self, globset::Error> {
-        let glob = |text: &String| {
-            let glob = globset::GlobBuilder::new(text).literal_separator(true).build();
-            glob.as_ref().map(Glob::compile_matcher).map_err(Clone::clone)
-        };
-        globs.iter().map(glob).collect::<Result<_, _>>().map(Self)
+    fn fit(&self, repository: &Repository) -> bool {
+        self.flags.fit(repository) || self.configured.fit(repository)
     }
 
-    fn fits(&self, repository: &Repository) -> bool {
-        let name = repository.to_string();
-        self.0.iter().any(|glob| glob.is_match(&name))
-    }
-
-    /// The globs that fit none of these repositories.
-    pub fn unused<'s>(&'s self, places: &'s [Place]) -> impl Iterator<Item = &'s str> {
-        let names: Vec<_> = places.iter().filter_map(repository).map(ToString::to_string).collect();
-        let idle = move |glob: &&GlobMatcher| !names.iter().any(|name| glob.is_match(name));
-        self.0.iter().filter(idle).map(|glob| glob.glob().glob())
+    /// The globs of `--skip` that fit no image.
+    pub fn unused<'s>(&'s self, places: &[Place]) -> impl Iterator<Item = &'s str> + use<'s> {
+        let repositories: Vec<_> =
+            places.iter().filter_map(|place| repository(&place.image)).collect();
+        self.flags.unused(&repositories)
     }
 }
 
-fn repository(place: &Place) -> Option<&Repository> {
-    match &place.image {
+fn repository(image: &Image) -> Option<&Repository> {
+    match image {
         Image::Reference(written) => Some(match written.reference() {
             Reference::Tagged(tagged) => &tagged.repository,
             Reference::Pinned(pinned) => &pinned.repository,
@@ -117,7 +108,7 @@ impl Plan {
         let mut entries: Vec<Entry> = Vec::new();
         let mut known: BTreeMap<String, usize> = BTreeMap::new();
         for (n, place) in places.iter().enumerate() {
-            let (name, fate) = settle(place, skips);
+            let (name, fate) = settle(&place.image, place.text(), skips);
             let entry = *known.entry(name.clone()).or_insert_with(|| {
                 entries.push(Entry { name, fate, places: Vec::new() });
                 entries.len() - 1
@@ -125,6 +116,13 @@ impl Plan {
             entries[entry].places.push(n);
         }
         Self { entries }
+    }
+
+    /// The plan for one text, wherever it may stand.
+    #[must_use]
+    pub fn of(text: &str, skips: &Skips) -> Self {
+        let (name, fate) = settle(&Image::read(text), text, skips);
+        Self { entries: vec![Entry { name, fate, places: Vec::new() }] }
     }
 
     /// The references that need a digest, and those whose tag is wrong.
@@ -177,6 +175,17 @@ impl<'p> Question<'p> {
     }
 }
 
+impl Question<'_> {
+    /// What is asked for.
+    #[must_use]
+    pub fn asked(self) -> Asked {
+        match self {
+            Self::Tagged(tagged) => Asked::from(tagged),
+            Self::Invalid(asked) => asked.clone(),
+        }
+    }
+}
+
 impl fmt::Display for Question<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -186,18 +195,18 @@ impl fmt::Display for Question<'_> {
     }
 }
 
-fn settle(place: &Place, skips: &Skips) -> (String, Fate) {
-    match &place.image {
-        Image::Placeholder => (place.text().to_owned(), Fate::Placeholder),
+fn settle(image: &Image, text: &str, skips: &Skips) -> (String, Fate) {
+    match image {
+        Image::Placeholder => (text.to_owned(), Fate::Placeholder),
         Image::Invalid(error) => {
-            let name = error.asked().map_or_else(|| place.text().to_owned(), ToString::to_string);
-            let skipped = error.asked().is_some_and(|asked| skips.fits(&asked.repository));
+            let name = error.asked().map_or_else(|| text.to_owned(), ToString::to_string);
+            let skipped = error.asked().is_some_and(|asked| skips.fit(&asked.repository));
             let invalid = || Fate::Invalid(error.clone(), Search::default());
             (name, if skipped { Fate::Skipped } else { invalid() })
         }
         Image::Reference(written) => {
             let fate = match written.reference() {
-                _ if repository(place).is_some_and(|repository| skips.fits(repository)) => {
+                _ if repository(image).is_some_and(|repository| skips.fit(repository)) => {
                     Fate::Skipped
                 }
                 Reference::Tagged(tagged) => Fate::Tagged(tagged.clone()),
@@ -205,27 +214,5 @@ fn settle(place: &Place, skips: &Skips) -> (String, Fate) {
             };
             (written.reference().to_string(), fate)
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn skips_stay_within_a_segment_unless_told_otherwise() {
-        for (glob, image, fits) in [
-            ("docker.io/library/*", "nginx", true),
-            ("docker.io/*", "nginx", false),
-            ("docker.io/**", "nginx:1", true),
-            ("registry.svc:5000/**", "registry.svc:5000/a/b:1", true),
-            ("nginx", "nginx", false),
-            ("{quay.io,ghcr.io}/**", "ghcr.io/a", true),
-        ] {
-            let skips = Skips::new(&[glob.to_owned()]).expect("valid");
-            let Ok(Reference::Tagged(tagged)) = image.parse() else { panic!("a tag: {image}") };
-            assert_eq!(skips.fits(&tagged.repository), fits, "{glob} {image}");
-        }
-        assert!(Skips::new(&["a[".to_owned()]).is_err());
     }
 }

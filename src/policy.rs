@@ -4,7 +4,6 @@
 //! what to do next. Every sentence about an image that a user reads stands here.
 
 use crate::diagnostic::{Diagnostic, Failure, quoted, shortened};
-use crate::fallback::rule_for;
 use crate::image::{Asked, Reference};
 use crate::places::Place;
 use crate::plan::{Entry, Fate, Plan, Skips};
@@ -42,16 +41,20 @@ pub enum Placeholders {
 
 /// Judges every image of a plan.
 #[must_use]
-pub fn judge(plan: &Plan, places: &[Place], skips: &Skips, policy: Policy) -> Vec<Diagnostic> {
-    let unused = skips.unused(places).map(|glob| {
-        Diagnostic::warning(format!("{} of `--skip` fits no image", quoted(glob)))
-            .help("a glob has to fit the full repository name, as in `docker.io/library/*` or `quay.io/**`")
-    });
+pub fn judge(plan: &Plan, places: &[Place], policy: Policy) -> Vec<Diagnostic> {
     let entries = plan.entries.iter().filter_map(|entry| {
         let diagnostic = judge_entry(entry, policy)?;
         Some(diagnostic.places(entry.places.iter().map(|&n| &places[n])))
     });
-    unused.chain(entries).collect()
+    entries.collect()
+}
+
+/// Warns of globs of `--skip` that fit no image, which are slips.
+pub fn idle<'s>(skips: &'s Skips, places: &[Place]) -> impl Iterator<Item = Diagnostic> + use<'s> {
+    skips.unused(places).map(|glob| {
+        Diagnostic::warning(format!("{} of `--skip` fits no image", quoted(glob)))
+            .help("a glob has to fit the full repository name, as in `docker.io/library/*` or `quay.io/**`")
+    })
 }
 
 fn judge_entry(entry: &Entry, policy: Policy) -> Option<Diagnostic> {
@@ -97,8 +100,11 @@ fn placeholder(name: &str, placeholders: Placeholders) -> Diagnostic {
 }
 
 /// Why something else than what was asked for is looked for.
-fn what_is_wrong(asked: &str) -> &'static str {
+fn what_is_wrong(asked: &str, search: &Search) -> &'static str {
+    let denied =
+        |tried: &Tried| tried.reference == asked && tried.refusal.outcome == Outcome::Denied;
     match asked.parse::<Reference>() {
+        Ok(_) if search.tried.iter().any(denied) => "is absent or private",
         Ok(_) => "does not exist",
         Err(_) => "is not a valid reference",
     }
@@ -106,7 +112,7 @@ fn what_is_wrong(asked: &str) -> &'static str {
 
 /// A substitution is never silent, not even with `--quiet`.
 fn substituted(asked: &str, substitute: &Substitute, search: &Search) -> Diagnostic {
-    let what = what_is_wrong(asked);
+    let what = what_is_wrong(asked, search);
     let instead = quoted(&substitute.tagged.to_string());
     let message = format!("{} {what}: {instead} is used instead", quoted(asked));
     let diagnostic = Diagnostic::substitution(message).note("rule", substitute.rule.clone());
@@ -122,7 +128,7 @@ fn explained(mut diagnostic: Diagnostic, asked: Option<&Asked>, search: &Search)
         });
         diagnostic = diagnostic.note("tried", tried.collect::<Vec<_>>().join("\n"));
     }
-    for note in search.skipped.iter().chain(&search.limits) {
+    for note in search.notes.iter().chain(&search.limits) {
         diagnostic = diagnostic.note("note", note.clone());
     }
     if search.nearest.is_empty() {
@@ -130,10 +136,12 @@ fn explained(mut diagnostic: Diagnostic, asked: Option<&Asked>, search: &Search)
     }
     let nearest: Vec<_> = search.nearest.iter().map(ToString::to_string).collect();
     diagnostic = diagnostic.note("nearest", nearest.join(", "));
-    let rule = asked.and_then(|asked| search.nearest.iter().find_map(|tag| rule_for(asked, tag)));
-    match rule {
+    match asked.and_then(|asked| search.suggestion(asked)) {
         Some(rule) => {
-            diagnostic.note("rule", format!("`--fallback '{rule}'` would take one of these"))
+            let flag = format!("`--fallback '{}'` would take one of these", rule.flag());
+            diagnostic
+                .note("rule", flag)
+                .note("rule", format!("the same in `fallbacks` of digestif.yaml:\n{}", rule.yaml()))
         }
         None => diagnostic,
     }
@@ -148,8 +156,8 @@ fn unresolved(
 ) -> Diagnostic {
     let failure = refusal.outcome.failure();
     let last = search.tried.last().map_or(asked, |tried| tried.reference.as_str());
-    if failure != Failure::Absent && last != asked {
-        let what = what_is_wrong(asked);
+    if search.stopped {
+        let what = what_is_wrong(asked, search);
         let message =
             format!("{name} {what}, and {} could not be asked for in its stead", quoted(last));
         let diagnostic = Diagnostic::error(failure, message);
@@ -192,6 +200,12 @@ fn unresolved(
         Outcome::Nonsense => (
             format!("{name} could not be resolved: the registry's answer makes no sense"),
             "a proxy or a login page may have answered; see what `crane digest` says, and run it again",
+        ),
+        Outcome::NotCached => (
+            format!(
+                "{name} could not be resolved: the cache does not have it, which proves nothing"
+            ),
+            "pull it once through the cache, or ask its registry itself: leave out `--registry`, or `cache: true` where this is no cache",
         ),
         Outcome::NotRecorded => (
             format!("{name} is in no image layout, and `--offline` forbids to ask for it"),

@@ -11,9 +11,10 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::OnceCell;
 
+use crate::Options;
 use crate::diagnostic::{Diagnostic, Failure};
 use crate::digest::Digest;
-use crate::fallback::{Rule, Step, nearest};
+use crate::fallback::{Rule, Step, Suggestion, nearest, suggestion};
 use crate::image::{Asked, Repository, Tag, Tagged};
 use crate::interrupt;
 pub use crate::interrupt::Interrupted;
@@ -65,12 +66,33 @@ pub struct Search {
     /// The references that were asked for in vain, in order; the one that was written is first,
     /// unless its tag is invalid.
     pub tried: Vec<Tried>,
-    /// Steps that could not be taken, as the registry refuses to list its tags.
-    pub skipped: Vec<String>,
+    /// What was looked for among the tags, and what was found there.
+    pub picked: Vec<Picked>,
+    /// Steps that could not be taken, and what else has to be known of the others.
+    pub notes: Vec<String>,
     /// Where the rules that were about it end.
     pub limits: Vec<String>,
     /// The nearest of the existing tags, nearest first.
     pub nearest: Vec<Tag>,
+    /// Whether the last that was tried ended the search, as it could not be asked for.
+    pub stopped: bool,
+}
+
+impl Search {
+    /// The rule to add, which would have found one of the nearest tags.
+    #[must_use]
+    pub fn suggestion(&self, asked: &Asked) -> Option<Suggestion> {
+        self.nearest.iter().find_map(|tag| suggestion(asked, tag))
+    }
+}
+
+/// A choice among the tags of a repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Picked {
+    /// What was looked for: `v1.31.*`.
+    pub pattern: String,
+    /// The best that there is.
+    pub tag: Option<Tag>,
 }
 
 /// A reference that stands in for one that does not exist.
@@ -116,6 +138,20 @@ pub enum Network {
 }
 
 /// Finds a digest for every reference of the plan that needs one; or says why nothing can be asked.
+///
+/// # Errors
+/// A signal interrupted it.
+pub fn answers(
+    plan: &Plan,
+    options: &Options,
+) -> Result<Result<Answers, Vec<Diagnostic>>, Interrupted> {
+    match Layouts::read(&options.layouts) {
+        Ok(layouts) => resolve(plan, &options.rules, &layouts, &options.network),
+        Err(diagnostics) => Ok(Err(diagnostics)),
+    }
+}
+
+/// The same with layouts that are read already.
 ///
 /// # Errors
 /// A signal interrupted it.
@@ -179,6 +215,16 @@ struct Sources<'l> {
     lists: Once<Repository, Arc<[Tag]>>,
 }
 
+/// What a step came to.
+enum Taken {
+    Nothing,
+    Found(Substitute),
+    Stopped(Refusal),
+}
+
+/// What a note says where the tags of a repository are refused.
+const CANNOT_LIST: &str = "the tags can't be listed";
+
 /// Answers that whoever asks first fetches, while the others wait.
 type Once<K, V> = Mutex<HashMap<K, Cell<V>>>;
 type Cell<V> = Arc<OnceCell<Result<V, Refusal>>>;
@@ -201,99 +247,122 @@ impl Sources<'_> {
 
     async fn settle(&self, question: &Question<'_>, rules: &[Rule]) -> Settled {
         let mut search = Search::default();
-        match question {
-            Question::Invalid(asked) => self.search(asked, None, rules, search).await,
-            Question::Tagged(tagged) => match self.pin(tagged).await {
-                Ok(pin) => Settled::Pinned(pin),
-                Err(refusal) if refusal.outcome.failure() == Failure::Absent => {
-                    search
-                        .tried
-                        .push(Tried { reference: tagged.to_string(), refusal: refusal.clone() });
-                    self.search(&Asked::from(*tagged), Some(refusal), rules, search).await
-                }
-                Err(refusal) => {
-                    search
-                        .tried
-                        .push(Tried { reference: tagged.to_string(), refusal: refusal.clone() });
-                    Settled::Unresolved(refusal, search)
-                }
-            },
+        let tagged = match question {
+            Question::Invalid(asked) => return self.search(asked, None, rules, search).await,
+            Question::Tagged(tagged) => *tagged,
+        };
+        let refusal = match self.pin(tagged).await {
+            Ok(pin) => return Settled::Pinned(pin),
+            Err(refusal) => refusal,
+        };
+        search.tried.push(Tried { reference: tagged.to_string(), refusal: refusal.clone() });
+        if refusal.outcome.may_be_absent() {
+            return self.search(&Asked::from(tagged), Some(refusal), rules, search).await;
         }
+        Settled::Unresolved(refusal, search)
     }
 
-    /// Tries what the rules propose, in order, and keeps the first that exists. `absent` is the
-    /// proof that what was asked for does not exist; without one its tag is invalid.
-    ///
-    /// A candidate that is denied or can't be asked ends the search: a later one must not hide an
-    /// outage.
+    /// Tries what the rules propose, in order, and keeps the first that exists. `refusal` is the
+    /// proof that what was asked for does not exist, or says that it was denied, which only the
+    /// rules count as absent that say so; without one the tag is invalid.
     async fn search(
         &self,
         asked: &Asked,
-        absent: Option<Refusal>,
+        refusal: Option<Refusal>,
         rules: &[Rule],
         mut search: Search,
     ) -> Settled {
-        let no_repository =
-            absent.as_ref().is_some_and(|refusal| refusal.outcome == Outcome::MissingRepository);
-        for rule in rules {
-            for step in rule.steps(asked) {
-                let candidate = match step {
-                    Step::Ask(tagged) => tagged,
-                    Step::Pick(_) if no_repository => continue,
-                    Step::Pick(pick) => match self.tags(&asked.repository).await {
-                        Ok(tags) => match pick.best(&tags) {
-                            Some(tag) => {
-                                Tagged { repository: asked.repository.clone(), tag: tag.clone() }
-                            }
-                            None => continue,
-                        },
-                        Err(refusal) if refusal.outcome.failure() == Failure::Unavailable => {
-                            let reference = format!("the tags of {}", asked.repository);
-                            search.tried.push(Tried { reference, refusal: refusal.clone() });
-                            return Settled::Unresolved(refusal, search);
-                        }
-                        Err(refusal) => {
-                            let skipped =
-                                format!("{pick}: the tags can't be listed ({})", refusal.detail);
-                            search.skipped.push(skipped);
-                            continue;
-                        }
-                    },
-                };
-                let reference = candidate.to_string();
-                let known = search.tried.iter().any(|tried| tried.reference == reference);
-                if known || no_repository && candidate.repository == asked.repository {
-                    continue;
-                }
-                match self.pin(&candidate).await {
-                    Ok(pin) => {
-                        let substitute =
-                            Substitute { tagged: candidate, pin, rule: rule.name.clone() };
-                        return Settled::Substituted(substitute, search);
-                    }
-                    Err(refusal) => {
-                        search.tried.push(Tried { reference, refusal: refusal.clone() });
-                        if refusal.outcome.failure() != Failure::Absent {
-                            return Settled::Unresolved(refusal, search);
-                        }
+        let outcome = refusal.as_ref().map(|refusal| refusal.outcome);
+        for rule in rules.iter().filter(|rule| rule.when.covers(outcome)) {
+            let Ok(steps) = rule.steps(asked) else { continue };
+            if outcome == Some(Outcome::Denied) {
+                let note = format!("rule {} takes what is denied for absent", rule.name);
+                search.notes.push(format!("{note}, by its `when: [missing, denied]`"));
+            }
+            for step in steps {
+                match self.take(step, asked, outcome, rule, &mut search).await {
+                    Taken::Nothing => {}
+                    Taken::Found(substitute) => return Settled::Substituted(substitute, search),
+                    Taken::Stopped(refusal) => {
+                        search.stopped = true;
+                        return Settled::Unresolved(refusal, search);
                     }
                 }
             }
             search.limits.extend(rule.limit(asked));
         }
-        if !no_repository {
+        if !matches!(outcome, Some(Outcome::MissingRepository | Outcome::Denied)) {
             match self.tags(&asked.repository).await {
                 Ok(tags) => search.nearest = nearest(asked, &tags),
-                Err(refusal) if search.skipped.is_empty() => {
-                    let skipped = format!("the tags can't be listed ({})", refusal.detail);
-                    search.skipped.push(skipped);
+                Err(refusal) if !search.notes.iter().any(|note| note.contains(CANNOT_LIST)) => {
+                    search.notes.push(format!("{CANNOT_LIST} ({})", refusal.detail));
                 }
                 Err(_) => {}
             }
         }
-        match absent {
+        match refusal {
             Some(refusal) => Settled::Unresolved(refusal, search),
             None => Settled::Invalid(search),
+        }
+    }
+
+    /// Takes one step of a rule. A candidate that is denied or can't be asked ends the search, as a
+    /// later one must not hide an outage; unless the rule takes what is denied for absent.
+    async fn take(
+        &self,
+        step: Step,
+        asked: &Asked,
+        outcome: Option<Outcome>,
+        rule: &Rule,
+        search: &mut Search,
+    ) -> Taken {
+        let no_repository = outcome == Some(Outcome::MissingRepository);
+        let tagged = match step {
+            Step::Ask(tagged) => tagged,
+            Step::Unusable(text, reason) => {
+                let rule = &rule.name;
+                search
+                    .notes
+                    .push(format!("rule {rule} makes `{text}`, which is no image: {reason}"));
+                return Taken::Nothing;
+            }
+            Step::Pick(_) if no_repository => return Taken::Nothing,
+            Step::Pick(pick) => match self.tags(&asked.repository).await {
+                Ok(tags) => {
+                    let tag = pick.best(&tags).cloned();
+                    search.picked.push(Picked { pattern: pick.to_string(), tag: tag.clone() });
+                    let Some(tag) = tag else { return Taken::Nothing };
+                    Tagged { repository: asked.repository.clone(), tag }
+                }
+                Err(refusal) if refusal.outcome.failure() == Failure::Unavailable => {
+                    let reference = format!("the tags of {}", asked.repository);
+                    search.tried.push(Tried { reference, refusal: refusal.clone() });
+                    return Taken::Stopped(refusal);
+                }
+                Err(refusal) => {
+                    search.notes.push(format!("{pick}: {CANNOT_LIST} ({})", refusal.detail));
+                    return Taken::Nothing;
+                }
+            },
+        };
+        let reference = tagged.to_string();
+        let known = search.tried.iter().any(|tried| tried.reference == reference);
+        // What the registry says of the repository is no word about a layout.
+        let elsewhere = tagged.repository != asked.repository
+            || matches!(self.layouts.find(&tagged), Lookup::Found(_));
+        if known || no_repository && !elsewhere {
+            return Taken::Nothing;
+        }
+        match self.pin(&tagged).await {
+            Ok(pin) => Taken::Found(Substitute { tagged, pin, rule: rule.name.clone() }),
+            Err(refusal) => {
+                search.tried.push(Tried { reference, refusal: refusal.clone() });
+                if rule.when.covers(Some(refusal.outcome)) {
+                    Taken::Nothing
+                } else {
+                    Taken::Stopped(refusal)
+                }
+            }
         }
     }
 

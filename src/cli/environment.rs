@@ -50,6 +50,13 @@ impl Cli {
                 _ => return Err(contradiction("in-place", "output")),
             }
         }
+        if flags.no_config && flags.config.is_some() {
+            match (typed("no_config"), typed("config")) {
+                (true, false) => flags.config = None,
+                (false, true) => flags.no_config = false,
+                _ => return Err(contradiction("no-config", "config")),
+            }
+        }
         if flags.quiet && flags.verbose {
             match (typed("quiet"), typed("verbose")) {
                 (true, false) => flags.verbose = false,

@@ -9,7 +9,8 @@ use std::cmp::Reverse;
 use std::fmt;
 use std::str::FromStr;
 
-use super::Step;
+use super::version::{Version, revision, without_revision};
+use super::{Pattern, Pick, Step};
 use crate::image::{Asked, Repository, Tag, Tagged};
 
 /// Last segments of repositories whose tags are Kubernetes' versions. `dtzar/helm-kubectl` follows
@@ -26,6 +27,19 @@ const REPOSITORIES: [&str; 1] = [
 
 /// Suffixes of a distribution's build, which nobody but the distribution publishes.
 const DISTRIBUTIONS: [&str; 2] = ["-eks-", "-gke."];
+
+/// Last segments of repositories that must not be older than the cluster says: no rule about
+/// Kubernetes' versions is about them, whatever its globs (Kubernetes version skew policy).
+const CONTROL_PLANE: [&str; 8] = [
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-scheduler",
+    "kube-proxy",
+    "kubelet",
+    "cloud-controller-manager",
+    "etcd",
+    "hyperkube",
+];
 
 /// A minor version of Kubernetes: `1.32`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,11 +71,15 @@ pub struct KubernetesVersion {
 impl KubernetesVersion {
     /// What to try: the tag without the distribution's build; the minor's own tag; its highest
     /// patch; the same with or without `v`; then one minor down, as far as the skew allows.
-    pub(super) fn steps(self, asked: &Asked) -> Vec<Step> {
-        let Some(version) = version(asked) else { return Vec::new() };
+    pub(super) fn steps(self, asked: &Asked) -> Result<Vec<Step>, String> {
+        if CONTROL_PLANE.contains(&last_segment(&asked.repository)) {
+            return Err("it never steps a component of the control plane down".to_owned());
+        }
+        let version =
+            Version::parse(&asked.tag).ok_or("the tag is no version like 1.32 or v1.32.1")?;
         let mut steps = Vec::new();
         for minor in self.minors(&version) {
-            for suffix in version.suffixes() {
+            for suffix in suffixes(&version) {
                 for v in [version.v, !version.v] {
                     let wanted = Version { v, minor, suffix, ..version };
                     if minor == version.minor && version.patch.is_some() {
@@ -71,7 +89,7 @@ impl KubernetesVersion {
                     steps.extend(ask(asked, &own.to_string()));
                     let pattern =
                         PatchOf { v, major: version.major, minor, suffix: suffix.to_owned() };
-                    steps.push(Step::Pick(super::Pick { pattern }));
+                    steps.push(Step::Pick(Pick(Pattern::Patch(pattern))));
                 }
             }
         }
@@ -83,14 +101,13 @@ impl KubernetesVersion {
             }
             new
         });
-        steps
+        Ok(steps)
     }
 
     /// Where the rule ends, for people.
-    pub(super) fn limit(self, asked: &Asked) -> Option<String> {
-        version(asked)?;
+    pub(super) fn limit(self) -> String {
         let versions = if self.max_minor_skew == 1 { "version" } else { "versions" };
-        Some(format!("rule kubernetes-version stops at {} minor {versions}", self.max_minor_skew))
+        format!("stops at {} minor {versions} (`--max-minor-skew`)", self.max_minor_skew)
     }
 
     /// The minors to try, nearest first. Never one above the cluster's. The minor that was asked
@@ -105,14 +122,21 @@ impl KubernetesVersion {
     }
 }
 
-fn is_client(repository: &Repository) -> bool {
-    let name = repository.path().rsplit('/').next().unwrap_or_default();
-    NAMES.contains(&name) || REPOSITORIES.contains(&repository.to_string().as_str())
+/// Whether a repository holds a client tool that follows Kubernetes' versions.
+pub(super) fn is_client(repository: &Repository) -> bool {
+    NAMES.contains(&last_segment(repository))
+        || REPOSITORIES.contains(&repository.to_string().as_str())
 }
 
-/// The version that is asked for, of a client tool.
-fn version(asked: &Asked) -> Option<Version<'_>> {
-    is_client(&asked.repository).then(|| Version::parse(&asked.tag)).flatten()
+fn last_segment(repository: &Repository) -> &str {
+    repository.path().rsplit('/').next().unwrap_or_default()
+}
+
+/// The suffix as written, and none at all where it is a distribution's build.
+fn suffixes<'t>(version: &Version<'t>) -> impl Iterator<Item = &'t str> + use<'t> {
+    let build = DISTRIBUTIONS.iter().find_map(|start| version.suffix.strip_prefix(start));
+    let is_build = build.is_some_and(|build| !build.contains('-'));
+    [Some(version.suffix), is_build.then_some("")].into_iter().flatten()
 }
 
 fn ask(asked: &Asked, tag: &str) -> Option<Step> {
@@ -121,74 +145,6 @@ fn ask(asked: &Asked, tag: &str) -> Option<Step> {
     }
     let tag = tag.parse().ok()?;
     Some(Step::Ask(Tagged { repository: asked.repository.clone(), tag }))
-}
-
-/// `[v]MAJOR.MINOR[.PATCH][suffix]`
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Version<'t> {
-    v: bool,
-    major: u32,
-    minor: u32,
-    patch: Option<u32>,
-    suffix: &'t str,
-}
-
-impl<'t> Version<'t> {
-    /// Parses a tag, also one that is none for its `+` and what follows: that is dropped.
-    fn parse(tag: &'t str) -> Option<Self> {
-        let (tag, build) = tag.split_once('+').unwrap_or((tag, ""));
-        // Behind a dash would be an architecture or a flavour, which must not be lost.
-        if build.contains('-') {
-            return None;
-        }
-        let (v, rest) = tag.strip_prefix('v').map_or((false, tag), |rest| (true, rest));
-        let (major, rest) = number(rest)?;
-        let (minor, rest) = number(rest.strip_prefix('.')?)?;
-        let (patch, suffix) = match rest.strip_prefix('.').and_then(number) {
-            Some((patch, suffix)) => (Some(patch), suffix),
-            None => (None, rest),
-        };
-        let valid = suffix.is_empty() || suffix.starts_with('-');
-        valid.then_some(Self { v, major, minor, patch, suffix })
-    }
-
-    /// The suffix as written, and none at all where it is a distribution's build.
-    fn suffixes(&self) -> impl Iterator<Item = &'t str> + use<'t> {
-        let build = DISTRIBUTIONS.iter().find_map(|start| self.suffix.strip_prefix(start));
-        let is_build = build.is_some_and(|build| !build.contains('-'));
-        [Some(self.suffix), is_build.then_some("")].into_iter().flatten()
-    }
-}
-
-impl fmt::Display for Version<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let v = if self.v { "v" } else { "" };
-        write!(f, "{v}{}.{}", self.major, self.minor)?;
-        if let Some(patch) = self.patch {
-            write!(f, ".{patch}")?;
-        }
-        f.write_str(self.suffix)
-    }
-}
-
-/// A number without leading zeros, and what follows it.
-fn number(text: &str) -> Option<(u32, &str)> {
-    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let digits = &text[..end];
-    let canonical = digits == "0" || !digits.starts_with('0');
-    Some((digits.parse().ok().filter(|_| canonical)?, &text[end..]))
-}
-
-/// bitnami numbers the builds of one version (`-debian-12-r3`): the same software on the same
-/// base, so any build may stand for any other, and the highest has the latest fixes.
-fn revision(suffix: &str) -> Option<(&str, u32)> {
-    let (base, digits) = suffix.rsplit_once("-r")?;
-    let (revision, rest) = number(digits)?;
-    rest.is_empty().then_some((base, revision))
-}
-
-fn without_revision(suffix: &str) -> &str {
-    revision(suffix).map_or(suffix, |(base, _)| base)
 }
 
 /// The highest patch of a minor, with this prefix and suffix.
@@ -227,16 +183,18 @@ impl fmt::Display for PatchOf {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fallback::Rule;
     use crate::fallback::tests::asked;
 
     /// The first of `published` that the steps lead to, and the steps up to it.
     fn first(image: &str, cluster: &str, skew: u32, published: &[&str]) -> Option<String> {
         let cluster = (!cluster.is_empty()).then(|| cluster.parse().expect("a version"));
-        let rule = KubernetesVersion { cluster, max_minor_skew: skew };
+        let rule = Rule::built_in(KubernetesVersion { cluster, max_minor_skew: skew });
         let tags: Vec<Tag> = published.iter().map(|tag| tag.parse().expect("a tag")).collect();
-        rule.steps(&asked(image)).iter().find_map(|step| match step {
+        rule.steps(&asked(image)).unwrap_or_default().iter().find_map(|step| match step {
             Step::Ask(tagged) => tags.contains(&tagged.tag).then(|| tagged.tag.to_string()),
             Step::Pick(pick) => pick.best(&tags).map(ToString::to_string),
+            Step::Unusable(..) => None,
         })
     }
 
@@ -348,10 +306,12 @@ mod tests {
         let rule = KubernetesVersion { cluster: None, max_minor_skew: 1 };
         let steps: Vec<_> = rule
             .steps(&asked("a/kubectl:v1.32"))
+            .expect("a version")
             .iter()
             .map(|step| match step {
                 Step::Ask(tagged) => tagged.tag.to_string(),
                 Step::Pick(pick) => pick.to_string(),
+                Step::Unusable(text, _) => text.clone(),
             })
             .collect();
         assert_eq!(steps, ["v1.32.*", "1.32", "1.32.*", "v1.31", "v1.31.*", "1.31", "1.31.*"]);

@@ -41,12 +41,39 @@ pub fn nearest(asked: &Asked, tags: &[Tag]) -> Vec<Tag> {
     nearest.into_iter().take(SHOWN).cloned().collect()
 }
 
-/// The rule, as `--fallback` takes it, that would have found `tag`: what differs around the longest
-/// text that the two share. None where they share too little to make a rule of.
+/// A rule that would have found one of the existing tags.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Suggestion {
+    /// The regular expression over the tag.
+    tag: String,
+    /// What to try.
+    template: String,
+    asked: Asked,
+}
+
+impl Suggestion {
+    /// What `--fallback` takes.
+    #[must_use]
+    pub fn flag(&self) -> String {
+        format!("{}={}", self.tag, self.template)
+    }
+
+    /// An item of `fallbacks` in a configuration.
+    #[must_use]
+    pub fn yaml(&self) -> String {
+        let repository = &self.asked.repository;
+        let name = repository.path().rsplit('/').next().unwrap_or_default();
+        let Self { tag, template, .. } = self;
+        format!("- name: {name}\n  images: ['{repository}']\n  tag: '{tag}'\n  try: ['{template}']")
+    }
+}
+
+/// The rule that would have found `tag`: what differs around the longest text that the two share.
+/// None where they share too little to make a rule of.
 #[must_use]
-pub fn rule(asked: &Asked, tag: &Tag) -> Option<String> {
+pub fn suggestion(asked: &Asked, tag: &Tag) -> Option<Suggestion> {
     let (old, new) = (asked.tag.as_str(), tag.as_str());
-    // The rule is to be pasted into a shell, and is split at its first `=`.
+    // The rule is to be pasted into a shell or YAML, and is split at its first `=`.
     let harmless = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-' | '+');
     if old.len() > LONGEST || !old.chars().all(harmless) {
         return None;
@@ -61,7 +88,11 @@ pub fn rule(asked: &Asked, tag: &Tag) -> Option<String> {
     let escape = |text: &str| regex::escape(text).replace("\\-", "-");
     // A letter or digit behind `$1` is no part of its name, but may look like it.
     let group = if new_after.starts_with(|c: char| c.is_ascii_digit()) { "${1}" } else { "$1" };
-    Some(format!("{}(.+){}={new_before}{group}{new_after}", escape(before), escape(after)))
+    Some(Suggestion {
+        tag: format!("{}(.+){}", escape(before), escape(after)),
+        template: format!("{new_before}{group}{new_after}"),
+        asked: asked.clone(),
+    })
 }
 
 /// The first run of digits and dots in a tag that has a dot, or else the first number.
@@ -148,11 +179,11 @@ mod tests {
             ("a/b:main", "latest", None),
         ] {
             let tag = &tags(&[tag])[0];
-            let found = rule(&asked(image), tag);
+            let found = suggestion(&asked(image), tag).map(|found| found.flag());
             assert_eq!(found.as_deref(), expected, "{image}");
             if let Some(found) = found {
                 let rule: Rule = found.parse().expect("a rule that can be pasted");
-                let steps = rule.steps(&asked(image));
+                let steps = rule.steps(&asked(image)).expect("it is about every image");
                 assert!(
                     matches!(&steps[..], [crate::fallback::Step::Ask(tagged)] if tagged.tag == *tag)
                 );

@@ -1,12 +1,17 @@
 //! Templates: what a rule makes of a tag.
 
-use regex::{Captures, Regex};
+use regex::Captures;
 
-use crate::image::{Asked, has_host};
+use super::{Step, WholeTag};
+use crate::diagnostic::closest;
+use crate::image::{Asked, Reference, Tagged, has_host};
+
+/// Variables that every template may use.
+const VARIABLES: [&str; 3] = ["tag", "name", "repository"];
 
 /// A text with variables: groups of the rule's regular expression, and parts of the reference.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Template(Vec<Part>);
+pub struct Template(Vec<Part>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Part {
@@ -25,7 +30,7 @@ enum Part {
 
 /// What a template makes: this is decided by its own text, never by what comes from a tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Proposal {
+enum Proposal {
     /// A tag in the repository that was asked for.
     Tag,
     /// A registry, a repository and a tag.
@@ -33,8 +38,7 @@ pub(super) enum Proposal {
 }
 
 impl Template {
-    /// What it makes.
-    pub(super) fn kind(&self) -> Proposal {
+    fn kind(&self) -> Proposal {
         let whole = |part: &Part| match part {
             Part::Text(text) => text.contains(['/', ':']),
             part => *part == Part::Repository,
@@ -43,9 +47,13 @@ impl Template {
     }
 
     /// Reads a template for a regular expression, whose groups it may name.
-    pub(super) fn parse(text: &str, pattern: &Regex) -> Result<Self, String> {
+    ///
+    /// # Errors
+    /// It is empty, names something that is not there, or makes a reference that lacks its registry
+    /// or tag.
+    pub fn parse(text: &str, pattern: &WholeTag) -> Result<Self, String> {
         if text.is_empty() {
-            return Err("there is nothing to try after `=`".to_owned());
+            return Err("there is nothing to try".to_owned());
         }
         let mut parts = Vec::new();
         let mut rest = text;
@@ -69,8 +77,27 @@ impl Template {
         Ok(template)
     }
 
-    /// The text for one tag that the regular expression fits.
-    pub(super) fn fill(&self, captures: &Captures<'_>, asked: &Asked) -> String {
+    /// What it makes of one tag that the regular expression fits.
+    pub(super) fn proposal(&self, captures: &Captures<'_>, asked: &Asked) -> Step {
+        let text = self.fill(captures, asked);
+        let made = match self.kind() {
+            Proposal::Tag => text
+                .parse()
+                .map(|tag| Tagged { repository: asked.repository.clone(), tag })
+                .map_err(|error| error.to_string()),
+            Proposal::Reference => match text.parse() {
+                Ok(Reference::Tagged(tagged)) => Ok(tagged),
+                Ok(Reference::Pinned(_)) => Err("it has a digest".to_owned()),
+                Err(error) => Err(error.to_string()),
+            },
+        };
+        match made {
+            Ok(tagged) => Step::Ask(tagged),
+            Err(reason) => Step::Unusable(text, reason),
+        }
+    }
+
+    fn fill(&self, captures: &Captures<'_>, asked: &Asked) -> String {
         let path = asked.repository.path();
         let group =
             |found: Option<regex::Match<'_>>| found.map_or("", |found| found.as_str()).to_owned();
@@ -87,7 +114,7 @@ impl Template {
 }
 
 /// The variable that a text behind `$` starts with, and how long it is.
-fn variable(text: &str, pattern: &Regex) -> Result<(Part, usize), String> {
+fn variable(text: &str, pattern: &WholeTag) -> Result<(Part, usize), String> {
     let (name, length) = match text.strip_prefix('{') {
         Some(braced) => {
             let end = braced.find('}').ok_or_else(|| format!("`}}` is missing after `${text}`"))?;
@@ -107,20 +134,22 @@ fn variable(text: &str, pattern: &Regex) -> Result<(Part, usize), String> {
         "tag" => Part::Tag,
         "name" => Part::Name,
         "repository" => Part::Repository,
-        _ if pattern.capture_names().flatten().any(|group| group == name) => {
-            Part::Named(name.to_owned())
-        }
+        _ if pattern.groups().flatten().any(|group| group == name) => Part::Named(name.to_owned()),
         _ => match name.parse() {
-            Ok(n) if n < pattern.captures_len() => Part::Group(n),
+            Ok(n) if n < pattern.groups().count() => Part::Group(n),
             Ok(n) => {
                 return Err(format!(
                     "the regular expression has no group {n}, which `${name}` names"
                 ));
             }
             Err(_) => {
-                return Err(format!(
-                    "unknown `${name}`; there are $1 …, ${{name}}, $tag, $name and $repository"
-                ));
+                let known = pattern.groups().flatten().chain(VARIABLES);
+                return Err(match closest(name, known) {
+                    Some(meant) => format!("unknown `${name}`, did you mean `${meant}`?"),
+                    None => format!(
+                        "unknown `${name}`; there are $1 …, ${{name}}, $tag, $name and $repository"
+                    ),
+                });
             }
         },
     };

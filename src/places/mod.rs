@@ -92,6 +92,28 @@ pub enum Image {
     Invalid(ParseError),
 }
 
+impl Image {
+    /// What a text says, wherever it stands.
+    #[must_use]
+    pub fn read(text: &str) -> Self {
+        if is_placeholder(text) {
+            return Self::Placeholder;
+        }
+        text.parse().map_or_else(Self::Invalid, Self::Reference)
+    }
+}
+
+/// Text that a later step fills in: variables of shells, OpenShift, Tekton and kustomize, templates,
+/// words in angle brackets, ko's import paths.
+fn is_placeholder(text: &str) -> bool {
+    let variable = |c: char| c.is_ascii_alphabetic() || matches!(c, '_' | '{' | '(');
+    let angle = text.split_once('<').is_some_and(|(_, rest)| rest.contains('>'));
+    text.starts_with("ko://")
+        || text.contains("{{")
+        || text.split('$').skip(1).any(|rest| rest.starts_with(variable))
+        || angle
+}
+
 /// One image place.
 #[derive(Debug, Clone)]
 pub struct Place {

@@ -257,12 +257,10 @@ impl<'d, 's> Walk<'d, 's> {
         if text.is_empty() || owner.has_patterns && is_pattern(text) {
             return;
         }
-        let image = if is_placeholder(text)
-            || text == ISTIO_AUTO && asks_for_injection(document, field.spec)
-        {
+        let image = if text == ISTIO_AUTO && asks_for_injection(document, field.spec) {
             Image::Placeholder
         } else {
-            text.parse().map_or_else(Image::Invalid, Image::Reference)
+            Image::read(text)
         };
         if document.target(node) == node {
             self.scalars.entry(node).or_insert(field.spec);
@@ -409,17 +407,6 @@ fn asks_for_injection(document: &Document<'_>, spec: NodeId) -> bool {
         document.string_at(pod, &["metadata", holder, "sidecar.istio.io/inject"]) == Some("true")
             || document.string_at(pod, &["metadata", holder, "inject.istio.io/templates"]).is_some()
     })
-}
-
-/// Text that a later step fills in: variables of shells, OpenShift, Tekton and kustomize, templates,
-/// words in angle brackets, ko's import paths.
-fn is_placeholder(text: &str) -> bool {
-    let variable = |c: char| c.is_ascii_alphabetic() || matches!(c, '_' | '{' | '(');
-    let angle = text.split_once('<').is_some_and(|(_, rest)| rest.contains('>'));
-    text.starts_with("ko://")
-        || text.contains("{{")
-        || text.split('$').skip(1).any(|rest| rest.starts_with(variable))
-        || angle
 }
 
 /// A pattern of a Kyverno policy (kyverno, "Operators" and "Wildcards").

@@ -71,7 +71,9 @@ impl Registry {
     /// # Errors
     /// Why there is none. `Missing…` is proof of absence, anything else is not.
     pub async fn digest(&self, tagged: &Tagged) -> Answer {
-        self.in_time(self.ask(tagged)).await
+        let answer = self.in_time(self.ask(tagged)).await;
+        let cache = self.settings.is_cache(&tagged.repository);
+        answer.map_err(|refusal| if cache { uncached(refusal) } else { refusal })
     }
 
     /// All tags of a repository, in no order.
@@ -259,6 +261,17 @@ pub(super) fn absence(reply: &Fetched) -> Refusal {
         Outcome::Nonsense
     };
     Refusal::new(outcome, format!("{status} from {answered}{}", listed(&codes)))
+}
+
+/// What a refusal of a pull-through cache means: some answer 404 for an image that they have not
+/// fetched yet while its registry throttles them (goharbor/harbor#23750).
+fn uncached(refusal: Refusal) -> Refusal {
+    match refusal.outcome {
+        Outcome::MissingTag | Outcome::MissingRepository => {
+            Refusal::new(Outcome::NotCached, format!("{}, which is a cache", refusal.detail))
+        }
+        _ => refusal,
+    }
 }
 
 /// What any other answer means.

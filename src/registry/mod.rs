@@ -19,9 +19,9 @@ pub use challenge::{Bearer, Challenge};
 pub use client::Registry;
 pub use layout::{Layouts, Lookup, is_layout};
 
-use crate::diagnostic::Failure;
+use crate::diagnostic::{Failure, quoted};
 use crate::digest::Digest;
-use crate::image::{self, Repository};
+use crate::image::{self, Reference, Repository};
 
 /// Why there is no digest for a reference.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +58,8 @@ pub enum Outcome {
     Untrusted,
     /// An answer that makes no sense, which a proxy or a captive portal may have given.
     Nonsense,
+    /// A pull-through cache does not have it, which proves nothing about its registry.
+    NotCached,
     /// `--offline` forbids to ask, and no layout has the repository.
     NotRecorded,
 }
@@ -69,11 +71,20 @@ impl Outcome {
         match self {
             Self::MissingTag | Self::MissingRepository => Failure::Absent,
             Self::Denied => Failure::Refused,
-            Self::RateLimited | Self::Unreachable | Self::Untrusted | Self::Nonsense => {
-                Failure::Unavailable
-            }
+            Self::RateLimited
+            | Self::Unreachable
+            | Self::Untrusted
+            | Self::Nonsense
+            | Self::NotCached => Failure::Unavailable,
             Self::NotRecorded => Failure::Policy,
         }
+    }
+
+    /// Whether there may be rules for it: it is proved absent, or denied, which some rules take for
+    /// absent.
+    #[must_use]
+    pub fn may_be_absent(self) -> bool {
+        self.failure() == Failure::Absent || self == Self::Denied
     }
 
     /// One word for it, as reports write it.
@@ -83,10 +94,26 @@ impl Outcome {
             Self::MissingTag | Self::MissingRepository => "missing",
             Self::Denied => "denied",
             Self::RateLimited => "rate-limited",
-            Self::Unreachable | Self::Untrusted => "unreachable",
+            Self::Unreachable | Self::Untrusted | Self::NotCached => "unreachable",
             Self::Nonsense => "nonsense",
             Self::NotRecorded => "not recorded",
         }
+    }
+}
+
+/// Reads the host of a registry as images name it; gives the name that it is looked up by.
+///
+/// # Errors
+/// It is none.
+pub fn host(text: &str) -> Result<String, String> {
+    let reference = format!("{text}/x/x:x").parse::<Reference>();
+    let host = image::canonical_host(text);
+    match reference {
+        Ok(Reference::Tagged(tagged)) if tagged.repository.host() == host => Ok(host),
+        _ => Err(format!(
+            "{} is no host of a registry as images name it, like `registry.local:5000`",
+            quoted(text)
+        )),
     }
 }
 
@@ -95,6 +122,8 @@ impl Outcome {
 pub struct Settings {
     /// Where the registries of some hosts are reached instead; the first that fits.
     pub replacements: Vec<Replacement>,
+    /// Hosts that are pull-through caches: what they do not have may exist all the same.
+    pub caches: Vec<String>,
     /// Hosts that are asked over plain HTTP.
     pub plain_http: Vec<String>,
     /// Certificates that are trusted besides the system's.
@@ -127,6 +156,16 @@ impl std::str::FromStr for Replacement {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (host, url) = text.split_once('=').ok_or("expected HOST=URL")?;
+        Self::new(host, url)
+    }
+}
+
+impl Replacement {
+    /// The registry of `host`, or of every host where it is `*`, is reached at `url`.
+    ///
+    /// # Errors
+    /// The URL is none, or holds more than a host and a path.
+    pub fn new(host: &str, url: &str) -> Result<Self, String> {
         let example = url.replace("{host}", "docker.io");
         let parsed = Url::parse(&example)
             .map_err(|error| format!("`{url}` is no URL ({error}); expected HOST=https://…"))?;
@@ -150,9 +189,7 @@ impl std::str::FromStr for Replacement {
         };
         Ok(Self { host, url: url.to_owned() })
     }
-}
 
-impl Replacement {
     fn is_about(&self, host: &str) -> bool {
         match &self.host {
             HostPattern::Any => true,
@@ -185,6 +222,14 @@ impl Endpoint {
 }
 
 impl Settings {
+    /// Whether a repository is asked for at a pull-through cache.
+    fn is_cache(&self, repository: &Repository) -> bool {
+        let is_named = |host: &str| self.caches.iter().any(|cache| cache == host);
+        let contacted = || self.endpoint(repository).map(|endpoint| authority(&endpoint.origin));
+        is_named(repository.host())
+            || contacted().is_some_and(|host| is_named(&image::canonical_host(&host)))
+    }
+
     /// Where `repository` is asked for: at its replacement, or at its own host.
     fn endpoint(&self, repository: &Repository) -> Option<Endpoint> {
         let host = repository.host();
@@ -230,6 +275,7 @@ mod tests {
     fn settings(replacements: &[&str], plain_http: &[&str]) -> Settings {
         Settings {
             replacements: replacements.iter().map(|text| text.parse().expect("valid")).collect(),
+            caches: Vec::new(),
             plain_http: plain_http.iter().map(|&host| host.to_owned()).collect(),
             certificates: Vec::new(),
             timeout: Duration::from_secs(1),

@@ -158,7 +158,9 @@ impl ReportedPlace {
 /// The report of a run, as JSON text.
 #[must_use]
 pub fn report(run: &Run<'_>, sources: &[Source]) -> String {
-    let images: Vec<_> = run.plan.entries.iter().map(|entry| image(entry, run, sources)).collect();
+    let place = |&n: &usize| ReportedPlace::new(&run.found.places[n], sources);
+    let reported = |entry: &Entry| image(entry, entry.places.iter().map(place).collect());
+    let images: Vec<_> = run.plan.entries.iter().map(reported).collect();
     let count = |statuses: &[Status]| {
         images.iter().filter(|image| statuses.contains(&image.status)).count()
     };
@@ -191,8 +193,8 @@ pub(crate) fn text(value: &impl Serialize) -> String {
     text
 }
 
-fn image(entry: &Entry, run: &Run<'_>, sources: &[Source]) -> Reported {
-    let places = entry.places.iter().map(|&n| ReportedPlace::new(&run.found.places[n], sources));
+/// What became of an image at these places.
+pub(crate) fn image(entry: &Entry, places: Vec<ReportedPlace>) -> Reported {
     let mut image = Reported {
         image: entry.name.clone(),
         status: status(&entry.fate),
@@ -204,7 +206,7 @@ fn image(entry: &Entry, run: &Run<'_>, sources: &[Source]) -> Reported {
         tried: Vec::new(),
         notes: Vec::new(),
         nearest: Vec::new(),
-        places: places.collect(),
+        places,
     };
     match &entry.fate {
         Fate::Pinned(pin) => {
@@ -236,7 +238,7 @@ impl Reported {
             detail: refusal.detail.clone(),
         };
         self.tried = search.tried.iter().map(attempt).collect();
-        self.notes = search.skipped.iter().chain(&search.limits).cloned().collect();
+        self.notes = search.notes.iter().chain(&search.limits).cloned().collect();
         self.nearest = search.nearest.iter().map(ToString::to_string).collect();
     }
 }

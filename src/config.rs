@@ -1,0 +1,338 @@
+//! Configuration: `PinImages`, the one schema of `digestif.yaml`, of a function's `functionConfig`
+//! and of the data of a `ConfigMap`, where every value is a text.
+//!
+//! Reading checks everything: a [`Config`] that exists can be used. What is wrong is said with its
+//! line and column. Who wins over whom is decided where flags are read (`cli.rs`).
+
+mod data;
+mod pin_images;
+mod rules;
+
+use std::fmt;
+
+use schemars::generate::SchemaSettings;
+use serde_saphyr::{Error, Location};
+
+use crate::diagnostic::{Diagnostic, Failure, Spot, closest, quoted};
+use crate::fallback::{MinorVersion, Preset, Rule};
+use crate::image::{Globs, PinForm};
+use crate::registry::Replacement;
+use crate::report;
+use crate::source::{Source, Span};
+
+pub use data::{Entry, from_data};
+use pin_images::PinImages;
+pub use rules::{DEFAULT_SKEW, MAX_SKEW};
+
+/// What a configuration says.
+#[derive(Debug, Default)]
+pub struct Config {
+    /// The cluster's version.
+    pub kube_version: Option<MinorVersion>,
+    /// What is written behind an image's name.
+    pub pin: Option<PinForm>,
+    /// The rules, in order.
+    pub rules: Vec<ConfiguredRule>,
+    /// Images that are left alone.
+    pub skip: Globs,
+    /// Where the registries of some hosts are reached instead.
+    pub replacements: Vec<Replacement>,
+    /// Hosts that are pull-through caches, so that a 404 of theirs proves nothing.
+    pub caches: Vec<String>,
+}
+
+/// A rule as a configuration gives it.
+#[derive(Debug)]
+pub struct ConfiguredRule {
+    /// The rule.
+    pub rule: Rule,
+    /// The preset that it is, if it is one.
+    pub preset: Option<Preset>,
+    /// Whether it is tried.
+    pub enabled: bool,
+    /// How far it may step down by its own words.
+    pub max_minor_skew: Option<u32>,
+}
+
+/// Reads a configuration file.
+///
+/// # Errors
+/// It is not YAML, has unknown or duplicate keys, or values that make no sense: with their places.
+pub fn read(source: &Source) -> Result<Config, Vec<Diagnostic>> {
+    read_part(source.text()).map_err(|wrong| {
+        let spot = |span: Span| Spot::Source { source: 0, span, label: String::new() };
+        wrong.into_iter().map(|wrong| wrong.diagnostic(spot)).collect()
+    })
+}
+
+/// Reads a text that is one `PinImages` object.
+fn read_part(text: &str) -> Result<Config, Vec<Wrong>> {
+    let options = serde_saphyr::options! { with_snippet: false };
+    let raw: PinImages = serde_saphyr::from_str_with_options(text, options)
+        .map_err(|error| vec![Wrong::from(&error)])?;
+    if raw.kind.is_none() || raw.api_version.is_none() {
+        let wrong = Wrong::at(None, "`apiVersion` and `kind` are missing");
+        return Err(vec![wrong.help(
+            "a configuration starts with `apiVersion: digestif.dev/v1alpha1` and `kind: PinImages`",
+        )]);
+    }
+    raw.checked()
+}
+
+/// The JSON Schema of a configuration, as JSON text.
+#[must_use]
+pub fn schema() -> String {
+    let settings = SchemaSettings::draft2020_12();
+    report::json::text(&settings.into_generator().into_root_schema_for::<PinImages>())
+}
+
+/// What is wrong with a configuration, and where in its text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wrong {
+    span: Option<Span>,
+    message: String,
+    help: Option<String>,
+}
+
+impl Wrong {
+    fn at(span: Option<Span>, message: impl Into<String>) -> Self {
+        Self { span, message: message.into(), help: None }
+    }
+
+    fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    fn diagnostic(self, spot: impl Fn(Span) -> Spot) -> Diagnostic {
+        let message = format!("the configuration is wrong: {}", self.message);
+        let span = self.span.unwrap_or(Span::new(0, 0));
+        let help = self.help.unwrap_or_else(|| {
+            "`digestif schema config` prints the schema, which editors understand".to_owned()
+        });
+        Diagnostic::error(Failure::Usage, message).spot(spot(span)).help(help)
+    }
+}
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+/// The bytes of a location.
+fn span(location: Location) -> Option<Span> {
+    let span = location.span();
+    let start = usize::try_from(span.byte_offset()?).ok()?;
+    let length = usize::try_from(span.byte_len()?).ok()?;
+    Some(Span::new(start, start + length))
+}
+
+impl From<&Error> for Wrong {
+    fn from(error: &Error) -> Self {
+        let error = error.without_snippet();
+        let wrong = |message: String| Self::at(error.location().and_then(span), message);
+        let choice = |what: &str, word: &str, known: &[&'static str]| {
+            let message = match closest(word, known.iter().copied()) {
+                Some(meant) => format!("unknown {what} {}, did you mean `{meant}`?", quoted(word)),
+                None => format!("unknown {what} {}", quoted(word)),
+            };
+            wrong(message).help(format!("possible here: {}", known.join(", ")))
+        };
+        match error {
+            Error::SerdeUnknownField { field, expected, .. } => choice("key", field, expected),
+            Error::SerdeUnknownVariant { variant, expected, .. } => {
+                choice("value", variant, expected)
+            }
+            Error::DuplicateMappingKey { key: Some(key), .. } => {
+                wrong(format!("the key {} is given twice", quoted(key)))
+            }
+            Error::SerdeMissingField { field, .. } => {
+                wrong(format!("the key `{field}` is missing"))
+            }
+            Error::Unexpected { expected: "sequence start", .. } => {
+                wrong("expected a list".to_owned())
+            }
+            Error::Unexpected { expected: "mapping start", .. } => {
+                wrong("expected a mapping".to_owned())
+            }
+            Error::Unexpected { expected: "string scalar", .. } => {
+                wrong("expected a text".to_owned())
+            }
+            Error::InvalidScalar { ty: "u32", .. } => wrong("expected a whole number".to_owned()),
+            Error::InvalidScalar { ty: "bool", .. } => wrong("expected true or false".to_owned()),
+            Error::Message { msg, .. } => wrong(msg.clone()),
+            Error::MultipleDocuments { .. } => {
+                wrong("there is more than one document in it".to_owned())
+            }
+            Error::AliasError { error, .. } => Self::from(&**error),
+            // The place is shown beside the message.
+            other => {
+                let text = other.to_string();
+                let message = text.rsplit_once(" at line ").map_or(text.as_str(), |(text, _)| text);
+                wrong(message.to_owned())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEAD: &str = "apiVersion: digestif.dev/v1alpha1\nkind: PinImages\n";
+
+    /// The messages about a configuration, each with what it points at.
+    fn wrongs(text: &str) -> Vec<(String, String)> {
+        let text = format!("{HEAD}{text}");
+        let wrongs = read_part(&text).expect_err("it is wrong");
+        let pointed = |wrong: &Wrong| wrong.span.map_or("", |span| &text[span.start..span.end]);
+        wrongs.iter().map(|wrong| (wrong.to_string(), pointed(wrong).to_owned())).collect()
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_where_it_stands() {
+        for (text, message, place) in [
+            (
+                "kubeVersio: 1.32",
+                "unknown key `kubeVersio`, did you mean `kubeVersion`?",
+                "kubeVersio",
+            ),
+            ("colour: red", "unknown key `colour`", "colour"),
+            ("pin: digest\npin: digest", "the key `pin` is given twice", "pin"),
+            ("pin: tag", "unknown value `tag`", "tag"),
+            ("pin: digets", "unknown value `digets`, did you mean `digest`?", "digets"),
+            ("kubeVersion: new", "`new` is no version like 1.32", "new"),
+            ("kubeVersion: [1]", "expected a text", "["),
+            ("skip: quay.io/**", "expected a list", "quay.io/**"),
+            (
+                "skip: ['a[']",
+                "error parsing glob 'a[': unclosed character class; missing ']'",
+                "'a['",
+            ),
+            ("fallbacks: {}", "expected a list", "{"),
+            ("fallbacks: [a]", "expected a mapping", "a"),
+            (
+                "fallbacks:\n- name: a\n  imagse: []",
+                "unknown key `imagse`, did you mean `images`?",
+                "imagse",
+            ),
+            ("fallbacks:\n- {name: a, try: [b]}", "the rule has no `images`", "{"),
+            ("fallbacks:\n- {images: [b], try: [b]}", "the rule has no `name`", "{"),
+            ("fallbacks:\n- {name: a, images: [], try: [b]}", "`images` is empty", "{"),
+            ("fallbacks:\n- {name: a, images: [b], try: []}", "`try` is empty", "["),
+            ("fallbacks:\n- {name: a, images: [b], try: ['']}", "there is nothing to try", "''"),
+            (
+                "fallbacks:\n- {name: a, images: [b], try: [$1]}",
+                "the regular expression has no group 1, which `$1` names",
+                "$1",
+            ),
+            (
+                "fallbacks:\n- {name: a, images: [b], try: [x, $tga]}",
+                "unknown `$tga`, did you mean `$tag`?",
+                "$tga",
+            ),
+            (
+                "fallbacks:\n- {name: a, images: [b], tag: '(', try: [x]}",
+                "the regular expression is wrong: unclosed group",
+                "'('",
+            ),
+            ("fallbacks:\n- {name: a, images: [b], tag: x}", "the rule says nothing to try", "{"),
+            (
+                "fallbacks:\n- {name: a, images: [b], try: [x], version: {within: minor}}",
+                "the rule has both `try` and `version`",
+                "{",
+            ),
+            (
+                "fallbacks:\n- {name: a, images: [b], tag: x, version: {within: minor}}",
+                "`tag` goes with `try` only",
+                "{",
+            ),
+            (
+                "fallbacks:\n- {name: a, images: [b], version: {within: weeks}}",
+                "unknown value `weeks`",
+                "weeks",
+            ),
+            (
+                "fallbacks:\n- {name: a, images: [b], version: {prefer: closest}}",
+                "the key `within` is missing",
+                "prefer",
+            ),
+            (
+                "fallbacks:\n- {name: a, images: [b], kubernetesVersion: {maxMinorSkew: -1}}",
+                "expected a whole number",
+                "-1",
+            ),
+            (
+                "fallbacks:\n- {name: a, images: [b], kubernetesVersion: {maxMinorSkew: 21}}",
+                "`maxMinorSkew` is at most 20",
+                "21",
+            ),
+            ("fallbacks:\n- {name: a, images: [b], try: [x], when: []}", "`when` is empty", "{"),
+            (
+                "fallbacks:\n- {name: a, images: [b], try: [x], when: [denied]}",
+                "`when` lacks `missing`",
+                "{",
+            ),
+            (
+                "fallbacks:\n- {name: a, images: [b], try: [x], when: [mising]}",
+                "unknown value `mising`, did you mean `missing`?",
+                "mising",
+            ),
+            ("fallbacks:\n- preset: bitnami", "unknown value `bitnami`", "bitnami"),
+            (
+                "fallbacks:\n- preset: kube-rbac-prox",
+                "unknown value `kube-rbac-prox`, did you mean `kube-rbac-proxy`?",
+                "kube-rbac-prox",
+            ),
+            ("fallbacks:\n- {preset: bitnamilegacy, try: [x]}", "a preset has its own `try`", "{"),
+            (
+                "fallbacks:\n- {preset: bitnamilegacy, kubernetesVersion: {}}",
+                "`kubernetesVersion` goes with preset `kubernetes-version` only",
+                "{",
+            ),
+            (
+                "fallbacks:\n- preset: bitnamilegacy\n- preset: bitnamilegacy",
+                "two rules are called `bitnamilegacy`",
+                "",
+            ),
+            ("registries: [{url: 'https://a'}]", "the key `host` is missing", "url"),
+            ("registries: [{host: a.io}]", "the registry has neither `url` nor `cache: true`", "{"),
+            (
+                "registries: [{host: a.io, url: a.b}]",
+                "`a.b` is no URL (relative URL without a base); expected HOST=https://…",
+                "a.b",
+            ),
+            (
+                "registries: [{host: 'a b', cache: true}]",
+                "`a b` is no host of a registry as images name it, like `registry.local:5000`",
+                "'a b'",
+            ),
+            ("a: [", "unknown key `a`", "a"),
+            ("---\nkind: PinImages", "there is more than one document in it", ""),
+        ] {
+            let expected = (message.to_owned(), place.to_owned());
+            assert_eq!(wrongs(text), [expected], "{text}");
+        }
+    }
+
+    #[test]
+    fn every_wrong_rule_is_said_at_once() {
+        let text = "fallbacks:\n- {name: a, images: [b], try: [$1, $2]}\n- {name: b, try: [x]}\n";
+        assert_eq!(wrongs(text).len(), 3, "{:?}", wrongs(text));
+    }
+
+    #[test]
+    fn a_configuration_says_what_it_is() {
+        for text in ["", "# nothing", "pin: digest", "apiVersion: digestif.dev/v1alpha1"] {
+            let wrongs = read_part(text).expect_err("it says nothing");
+            assert_eq!(wrongs[0].to_string(), "`apiVersion` and `kind` are missing", "{text}");
+        }
+        let wrongs = read_part("apiVersion: digestif.dev/v2\nkind: PinImages").expect_err("v2");
+        assert_eq!(
+            wrongs[0].to_string(),
+            "unknown value `digestif.dev/v2`, did you mean `digestif.dev/v1alpha1`?"
+        );
+        assert!(read_part(HEAD).is_ok());
+    }
+}

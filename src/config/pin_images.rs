@@ -1,0 +1,148 @@
+//! The schema: what may be written, and what it becomes. Comments here are what editors show.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::str::FromStr;
+
+use schemars::JsonSchema;
+use serde::de::{Error as _, IgnoredAny};
+use serde::{Deserialize, Deserializer};
+use serde_saphyr::Spanned;
+
+use super::rules::{self, Fallback};
+use super::{Config, Wrong, span};
+use crate::fallback::MinorVersion;
+use crate::image::{Globs, PinForm};
+use crate::registry::{self, Replacement};
+
+/// What digestif does with the images of manifests.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[schemars(title = "digestif configuration", extend("required" = ["apiVersion", "kind"]))]
+pub(super) struct PinImages {
+    /// The version of this schema.
+    #[schemars(required)]
+    pub(super) api_version: Option<ApiVersion>,
+    /// What this is.
+    #[schemars(required)]
+    pub(super) kind: Option<Kind>,
+    /// A name and annotations, as Kubernetes objects have them; digestif reads none of it.
+    #[schemars(with = "Option<BTreeMap<String, serde_json::Value>>")]
+    metadata: Option<IgnoredAny>,
+    /// The cluster's version, as 1.32: from it, Kubernetes client tools may step down.
+    #[serde(deserialize_with = "parsed")]
+    #[schemars(with = "Option<String>")]
+    kube_version: Option<MinorVersion>,
+    /// What is written behind an image's name.
+    pin: Option<PinForm>,
+    /// What to try for a tag that does not exist. The first rule that leads to an image wins.
+    #[schemars(with = "Option<Vec<Fallback>>")]
+    fallbacks: Option<Vec<Spanned<Fallback>>>,
+    /// Images that are left alone: globs over the full name of the repository, as `quay.io/**`.
+    skip: Option<Vec<Glob>>,
+    /// How registries are reached.
+    #[schemars(with = "Option<Vec<Registry>>")]
+    registries: Option<Vec<Spanned<Registry>>>,
+}
+
+/// The version of the schema.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+pub(super) enum ApiVersion {
+    /// Its first version.
+    #[serde(rename = "digestif.dev/v1alpha1")]
+    V1Alpha1,
+}
+
+/// The kind of the object.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+pub(super) enum Kind {
+    /// A configuration.
+    PinImages,
+}
+
+/// A registry that is reached in another way than by its name.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Registry {
+    /// The registry's host, as images name it; `*` is every host.
+    #[schemars(with = "String")]
+    host: Spanned<String>,
+    /// Where it is reached instead. A path goes before the repository; `{host}` is the host.
+    #[schemars(with = "Option<String>")]
+    url: Option<Spanned<String>>,
+    /// Whether it is a pull-through cache, whose 404 proves nothing.
+    #[serde(default)]
+    cache: bool,
+}
+
+/// A glob over the full name of a repository: `*` stays within a segment, `**` does not.
+#[derive(Debug, Clone, JsonSchema)]
+#[schemars(transparent)]
+pub(super) struct Glob(String);
+
+impl<'de> Deserialize<'de> for Glob {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Globs::new([&text]).map_err(D::Error::custom)?;
+        Ok(Self(text))
+    }
+}
+
+impl Glob {
+    /// All of them.
+    pub(super) fn globs(globs: &[Self]) -> Globs {
+        Globs::new(globs.iter().map(|glob| &glob.0)).expect("each was read")
+    }
+}
+
+/// Reads a text as something else.
+fn parsed<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err: Display>,
+{
+    let text = Option::<String>::deserialize(deserializer)?;
+    text.map(|text| text.parse().map_err(D::Error::custom)).transpose()
+}
+
+impl PinImages {
+    /// What it says, if all of it makes sense.
+    pub(super) fn checked(self) -> Result<Config, Vec<Wrong>> {
+        let (rules, mut wrong) = rules::checked(self.fallbacks.unwrap_or_default());
+        let mut config = Config {
+            kube_version: self.kube_version,
+            pin: self.pin,
+            rules,
+            skip: Glob::globs(&self.skip.unwrap_or_default()),
+            ..Config::default()
+        };
+        for registry in self.registries.unwrap_or_default() {
+            wrong.extend(registry.value.add_to(&mut config, span(registry.referenced)).err());
+        }
+        if wrong.is_empty() { Ok(config) } else { Err(wrong) }
+    }
+}
+
+impl Registry {
+    fn add_to(self, config: &mut Config, at: Option<super::Span>) -> Result<(), Wrong> {
+        let host = span(self.host.referenced);
+        let canonical = match self.host.value.as_str() {
+            "*" => "*".to_owned(),
+            text => registry::host(text).map_err(|error| Wrong::at(host, error))?,
+        };
+        if let Some(url) = &self.url {
+            let replacement = Replacement::new(&canonical, &url.value);
+            let wrong = |error: String| Wrong::at(span(url.referenced), error);
+            config.replacements.push(replacement.map_err(wrong)?);
+        }
+        match (self.cache, canonical.as_str()) {
+            (true, "*") => return Err(Wrong::at(host, "`cache` needs the host that is one")),
+            (true, _) => config.caches.push(canonical),
+            (false, _) if self.url.is_none() => {
+                return Err(Wrong::at(at, "the registry has neither `url` nor `cache: true`"));
+            }
+            (false, _) => {}
+        }
+        Ok(())
+    }
+}

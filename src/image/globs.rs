@@ -1,0 +1,85 @@
+//! Globs over the full names of repositories: `quay.io/**`, `docker.io/library/*`.
+
+use std::fmt;
+
+use globset::{Glob, GlobMatcher};
+
+use super::Repository;
+
+/// Globs over full repository names, in which `*` stays within a path segment and `**` does not.
+#[derive(Debug, Default, Clone)]
+pub struct Globs(Vec<GlobMatcher>);
+
+impl Globs {
+    /// Reads them.
+    ///
+    /// # Errors
+    /// The first that is wrong, and what is wrong with it.
+    pub fn new(globs: impl IntoIterator<Item = impl AsRef<str>>) -> Result<Self, WrongGlob> {
+        let globs = globs.into_iter().map(|glob| compiled(glob.as_ref()));
+        globs.collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Whether one of them fits.
+    #[must_use]
+    pub fn fit(&self, repository: &Repository) -> bool {
+        !self.0.is_empty() && {
+            let name = repository.to_string();
+            self.0.iter().any(|glob| glob.is_match(&name))
+        }
+    }
+
+    /// Those that fit none of these repositories.
+    pub fn unused<'g>(
+        &'g self,
+        repositories: &[&Repository],
+    ) -> impl Iterator<Item = &'g str> + use<'g> {
+        let names: Vec<_> = repositories.iter().map(ToString::to_string).collect();
+        let idle = move |glob: &&GlobMatcher| !names.iter().any(|name| glob.is_match(name));
+        self.0.iter().filter(idle).map(|glob| glob.glob().glob())
+    }
+
+    /// These and others.
+    #[must_use]
+    pub fn and(mut self, others: Self) -> Self {
+        self.0.extend(others.0);
+        self
+    }
+}
+
+fn compiled(text: &str) -> Result<GlobMatcher, WrongGlob> {
+    let glob = globset::GlobBuilder::new(text).literal_separator(true).build();
+    glob.as_ref().map(Glob::compile_matcher).map_err(|error| WrongGlob(error.to_string()))
+}
+
+/// What is wrong with a glob.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrongGlob(String);
+
+impl fmt::Display for WrongGlob {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_stays_within_a_segment_unless_it_is_doubled() {
+        for (glob, repository, fits) in [
+            ("docker.io/library/*", "nginx", true),
+            ("docker.io/*", "nginx", false),
+            ("docker.io/**", "nginx", true),
+            ("registry.svc:5000/**", "registry.svc:5000/a/b", true),
+            ("nginx", "nginx", false),
+            ("{quay.io,ghcr.io}/**", "ghcr.io/a", true),
+        ] {
+            let globs = Globs::new([glob]).expect("valid");
+            let repository: Repository = repository.parse().expect("a name");
+            assert_eq!(globs.fit(&repository), fits, "{glob} {repository}");
+        }
+        assert!(Globs::new(["a["]).is_err());
+    }
+}

@@ -3,9 +3,11 @@
 //! Turns a resolved plan into diagnostics, one an image, with all its places, what was asked, and
 //! what to do next. Every sentence about an image that a user reads stands here.
 
+use std::collections::BTreeMap;
+
 use crate::diagnostic::{Diagnostic, Failure, quoted, shortened};
-use crate::image::{Asked, Reference};
-use crate::places::Place;
+use crate::image::{Asked, Reference, Repository};
+use crate::places::{Image, Place};
 use crate::plan::{Entry, Fate, Plan, Skips};
 use crate::registry::{Outcome, Refusal};
 use crate::resolve::{Search, Substitute, Tried};
@@ -46,7 +48,7 @@ pub fn judge(plan: &Plan, places: &[Place], policy: Policy) -> Vec<Diagnostic> {
         let diagnostic = judge_entry(entry, policy)?;
         Some(diagnostic.places(entry.places.iter().map(|&n| &places[n])))
     });
-    entries.collect()
+    entries.chain(tags_beside_each_other(plan, places)).collect()
 }
 
 /// Warns of globs of `--skip` that fit no image, which are slips.
@@ -55,6 +57,35 @@ pub fn idle<'s>(skips: &'s Skips, places: &[Place]) -> impl Iterator<Item = Diag
         Diagnostic::warning(format!("{} of `--skip` fits no image", quoted(glob)))
             .help("a glob has to fit the full repository name, as in `docker.io/library/*` or `quay.io/**`")
     })
+}
+
+/// Warns of repositories that are asked for by more than one tag: a Deployment and its migration
+/// Job that were meant to be the same.
+fn tags_beside_each_other(plan: &Plan, places: &[Place]) -> Vec<Diagnostic> {
+    let mut repositories: BTreeMap<&Repository, Vec<&Entry>> = BTreeMap::new();
+    for entry in plan.entries.iter().filter(|entry| !entry.places.is_empty()) {
+        if let Some(Image::Reference(written)) = entry.places.first().map(|&n| &places[n].image)
+            && entry.fate != Fate::Skipped
+            && let Some(repository) = written.reference().tagged_repository()
+        {
+            repositories.entry(repository).or_default().push(entry);
+        }
+    }
+    let several = repositories.into_iter().filter(|(_, entries)| entries.len() > 1);
+    let warning = |(repository, entries): (&Repository, Vec<&Entry>)| {
+        let tag = |entry: &&Entry| quoted(entry.name.rsplit(':').next().unwrap_or_default());
+        let tags: Vec<_> = entries.iter().map(tag).collect();
+        let repository = quoted(&repository.to_string());
+        let first = entries.iter().map(|entry| &places[entry.places[0]]);
+        Diagnostic::warning(format!(
+            "{repository} has {} tags here: {}",
+            tags.len(),
+            tags.join(", ")
+        ))
+        .places(first)
+        .help("where these are parts of one release, give them one tag")
+    };
+    several.map(warning).collect()
 }
 
 fn judge_entry(entry: &Entry, policy: Policy) -> Option<Diagnostic> {

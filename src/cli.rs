@@ -67,6 +67,14 @@ pub enum Command {
         #[arg(long, value_enum, default_value_t, env = "DIGESTIF_FORMAT")]
         format: Format,
     },
+    /// Show how one image is resolved: what is asked, what exists, which rule applies
+    Explain {
+        /// The image, as a manifest has it
+        image: String,
+        /// How it is written
+        #[arg(long, value_enum, default_value_t, env = "DIGESTIF_FORMAT")]
+        format: Format,
+    },
     /// Print a completion script for a shell
     Completions {
         /// The shell

@@ -30,6 +30,7 @@ fn main() -> ExitCode {
     let done = match &cli.command {
         None => pin(&cli.flags),
         Some(Command::Images { format }) => images(&cli.flags, *format),
+        Some(Command::Explain { image, format }) => explain(&cli.flags, image, *format),
         Some(Command::Completions { shell }) => {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "digestif", &mut script);
@@ -89,6 +90,17 @@ fn images(flags: &Flags, format: Format) -> Done {
         Format::Json => listing::json(&plan, &found.places, &sources),
     };
     deliver(flags.output.as_deref(), &text)
+}
+
+fn explain(flags: &Flags, image: &str, format: Format) -> Done {
+    let options = options(flags)?;
+    let explanation = digestif::explain::explain(image, &options).map_err(Interrupted::status)?;
+    let text = match format {
+        Format::Table => explanation.text(),
+        Format::Json => explanation.json(),
+    };
+    deliver(flags.output.as_deref(), &text)?;
+    verdict(&explanation.diagnostics).map_or(Ok(()), |failure| Err(failure.status()))
 }
 
 /// How the run is to go.

@@ -282,3 +282,102 @@ pub(super) fn revision(suffix: &str) -> Option<(&str, u32)> {
 pub(super) fn without_revision(suffix: &str) -> &str {
     revision(suffix).map_or(suffix, |(base, _)| base)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fallback::tests::asked;
+
+    fn best(image: &str, settings: SemanticVersion, published: &[&str]) -> Option<String> {
+        let tags: Vec<Tag> = published.iter().map(|tag| tag.parse().expect("a tag")).collect();
+        let steps = settings.steps(&asked(image)).unwrap_or_default();
+        steps.iter().find_map(|step| match step {
+            Step::Pick(pick) => pick.best(&tags).map(ToString::to_string),
+            _ => None,
+        })
+    }
+
+    #[test]
+    fn the_version_that_the_settings_say_is_found() {
+        use Direction::{Any, Down, Up};
+        use Prefer::{Closest, Highest};
+        use Within::{Major, Minor, Patch};
+        for (within, prefer, direction, tag, published, found) in [
+            (Minor, Closest, Down, "v1.2.5", &["v1.2.3", "v1.2.4", "v1.2.6"][..], Some("v1.2.4")),
+            (Minor, Closest, Down, "v1.2.5", &["v1.2.6", "v1.1.9"], None),
+            (Minor, Closest, Up, "v1.2.5", &["v1.2.9", "v1.2.7", "v1.2.4"], Some("v1.2.7")),
+            (Minor, Highest, Up, "v1.2.5", &["v1.2.7", "v1.2.10", "v1.3.0"], Some("v1.2.10")),
+            (Minor, Highest, Up, "v1.2.5", &["v1.2.4"], None),
+            (Minor, Closest, Any, "v1.2.5", &["v1.2.7", "v1.2.4"], Some("v1.2.4")),
+            (Minor, Closest, Any, "v1.2.5", &["v1.2.6", "v1.2.4"], Some("v1.2.4")),
+            (Minor, Closest, Any, "v1.2.5", &["v1.2.6", "v1.2.3"], Some("v1.2.6")),
+            (Minor, Highest, Any, "v1.2.5", &["v1.2.4", "v1.2.9"], Some("v1.2.9")),
+            (Major, Closest, Down, "1.2.5", &["1.1.9", "1.1.2", "1.0.40"], Some("1.1.9")),
+            (Major, Closest, Any, "1.2.5", &["1.4.0", "1.1.9"], Some("1.1.9")),
+            (Major, Highest, Any, "1.2.5", &["1.9.0", "1.10.0", "2.0.0"], Some("1.10.0")),
+            // The prefix and the flavour stay.
+            (Major, Highest, Any, "1.2.5", &["v1.2.4"], None),
+            (Minor, Closest, Down, "1.2.5-slim", &["1.2.4", "1.2.3-slim"], Some("1.2.3-slim")),
+            (Minor, Closest, Down, "1.2.5-arm64", &["1.2.4-amd64", "1.2.4"], None),
+            // Who asks for a patch gets one; who asks for a minor gets its highest.
+            (Minor, Closest, Any, "1.2.5", &["1.2"], None),
+            (Minor, Closest, Down, "1.2", &["1.2.3", "1.2.10"], Some("1.2.10")),
+            (Minor, Closest, Up, "1.2", &["1.2.3", "1.2.10", "1.1.9"], Some("1.2.3")),
+            (Major, Closest, Down, "1.2", &["1.1", "1.1.7"], Some("1.1")),
+            // Builds of one version: the highest, on whichever side.
+            (
+                Patch,
+                Closest,
+                Down,
+                "1.2.5-debian-12-r3",
+                &["1.2.5-debian-12-r1", "1.2.5-debian-12-r12"],
+                Some("1.2.5-debian-12-r12"),
+            ),
+            (
+                Patch,
+                Closest,
+                Up,
+                "1.2.5-debian-12-r3",
+                &["1.2.5-debian-12-r1", "1.2.5-debian-12-r2"],
+                Some("1.2.5-debian-12-r2"),
+            ),
+            (
+                Patch,
+                Closest,
+                Any,
+                "1.2.5-debian-12-r3",
+                &["1.2.4-debian-12-r9", "1.2.5-debian-11-r9"],
+                None,
+            ),
+            // A pre-release never stands in for a release.
+            (Minor, Highest, Any, "1.2.5", &["1.2.6-rc.1", "1.2.4"], Some("1.2.4")),
+            (Minor, Closest, Down, "1.2.0-rc.3", &["1.2.0-rc.2"], None),
+            (Minor, Closest, Up, "1.2.0-rc.3", &["1.2.0-rc.4", "1.2.0"], Some("1.2.0")),
+            (Major, Closest, Any, "latest", &["1.2.3"], None),
+            (Major, Closest, Any, "1", &["1.2.3"], None),
+        ] {
+            let settings = SemanticVersion { within, prefer, direction, prerelease: false };
+            let image = format!("a/b:{tag}");
+            assert_eq!(best(&image, settings, published).as_deref(), found, "{settings:?} {tag}");
+        }
+    }
+
+    #[test]
+    fn a_pre_release_is_taken_only_where_the_rule_says_so() {
+        let settings = SemanticVersion {
+            within: Within::Minor,
+            prefer: Prefer::Closest,
+            direction: Direction::Down,
+            prerelease: true,
+        };
+        for (tag, published, found) in [
+            ("1.2.5", &["1.2.5-rc.2", "1.2.5-rc.10", "1.2.4"][..], Some("1.2.5-rc.10")),
+            ("1.2.0-rc.3", &["1.2.0-rc.2", "1.2.0-beta.9", "1.2.0"], Some("1.2.0-rc.2")),
+            ("1.2.5-slim", &["1.2.5-rc.1", "1.2.5-rc.1-slim"], Some("1.2.5-rc.1-slim")),
+            ("1.2.5", &["1.2.5-rc.01"], None),
+        ] {
+            let image = format!("a/b:{tag}");
+            assert_eq!(best(&image, settings, published).as_deref(), found, "{tag}");
+        }
+    }
+}

@@ -270,6 +270,11 @@ pub struct Flags {
     #[arg(long, global = true, env = "DIGESTIF_VERIFY_CONTENT", value_parser = BoolishValueParser::new())]
     pub verify_content: bool,
 
+    /// Add what stderr shows to this file; Helm 4 drops stderr, so there it is `digestif/log` in the
+    /// state directory if nobody says
+    #[arg(long, global = true, value_name = "FILE", env = "DIGESTIF_LOG")]
+    pub log: Option<PathBuf>,
+
     /// Print errors only
     #[arg(short, long, global = true, env = "DIGESTIF_QUIET", value_parser = BoolishValueParser::new())]
     pub quiet: bool,

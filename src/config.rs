@@ -65,6 +65,24 @@ pub fn read(source: &Source) -> Result<Config, Vec<Diagnostic>> {
     })
 }
 
+/// Reads the configuration of a function, which is a part of its input.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_function(source: &Source, part: Span) -> Result<Config, Vec<Diagnostic>> {
+    // In the column where it stands, so that its lines still make one mapping.
+    let column = source.position(part.start).column - 1;
+    let text = " ".repeat(column) + source.slice(part);
+    read_part(&text).map_err(|wrong| {
+        let spot = |span: Span| {
+            let at = |offset: usize| (part.start + offset).saturating_sub(column).min(part.end);
+            let span = Span::new(at(span.start), at(span.end));
+            Spot::Source { source: 0, span, label: String::new() }
+        };
+        wrong.into_iter().map(|wrong| wrong.diagnostic(spot)).collect()
+    })
+}
+
 /// Reads a text that is one `PinImages` object.
 fn read_part(text: &str) -> Result<Config, Vec<Wrong>> {
     let options = serde_saphyr::options! { with_snippet: false };

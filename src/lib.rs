@@ -35,9 +35,11 @@ pub mod diagnostic;
 pub mod digest;
 pub mod explain;
 pub mod fallback;
+pub mod host;
 pub mod image;
 pub mod input;
 pub mod interrupt;
+pub mod krm;
 pub mod listing;
 pub mod output;
 pub mod places;
@@ -49,6 +51,7 @@ pub mod report;
 pub mod resolve;
 pub mod source;
 pub mod splice;
+pub mod streams;
 pub mod yaml;
 
 use std::borrow::Cow;
@@ -94,7 +97,7 @@ pub enum Empty {
 }
 
 /// What a run came to.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Run<'s> {
     /// What was found, and all that is to be said about it, in the order of the input.
     pub found: Found,
@@ -166,7 +169,7 @@ pub fn edit<'s>(
     let mut refused = Vec::new();
     for entry in &plan.entries {
         for place in entry.places.iter().map(|&n| &found.places[n]) {
-            let Some(after) = pinned(place, &entry.fate, form) else { continue };
+            let Some(after) = written(place, &entry.fate, form) else { continue };
             match place.site.edit(&place.value, place.text(), &after) {
                 Some(edit) => edits[place.source].push(edit),
                 None => refused.push(not_editable(place)),
@@ -199,7 +202,7 @@ fn defect(source: usize, message: &str, span: Span) -> Diagnostic {
 }
 
 /// What is written at a place; none where nothing changes.
-fn pinned(place: &Place, fate: &Fate, form: PinForm) -> Option<String> {
+pub(crate) fn written(place: &Place, fate: &Fate, form: PinForm) -> Option<String> {
     match (&place.image, fate) {
         (Image::Reference(written), Fate::Pinned(pin)) => Some(written.pinned(&pin.digest, form)),
         (image, Fate::Substituted(substitute, _)) => {

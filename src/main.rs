@@ -1,6 +1,5 @@
 //! The binary: stdin -> [`digestif::run`] -> stdout, written once -> exit status.
 
-use std::io::{self, IsTerminal as _, Read as _, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -8,18 +7,22 @@ use anstream::ColorChoice;
 use clap::CommandFactory as _;
 use digestif::cli::{Cli, Color, Command, Flags, Format, Subject};
 use digestif::config::Config;
-use digestif::diagnostic::{Diagnostic, Failure, Severity, verdict};
-use digestif::interrupt::{self, Interrupted};
-use digestif::output::{self, Destination, Rewrite, Unwritten};
+use digestif::diagnostic::verdict;
+use digestif::host::{Host, PLUGIN_NAME};
+use digestif::output::{self, Rewrite};
 use digestif::plan::Plan;
-use digestif::source::{Origin, Source};
-use digestif::{Options, config, input, listing, report};
+use digestif::source::Source;
+use digestif::streams::{self, Done, Log, Stop, Voice, deliver, failed, replace, usage};
+use digestif::{Empty, Options, Run, config, input, interrupt, krm, listing, report};
+
+/// What Helm 4 gets where a chart has no manifests: it refuses empty output.
+const NO_MANIFESTS: &str = "# digestif: there are no manifests\n";
 
 fn main() -> ExitCode {
     if let Err(error) = interrupt::install() {
         let error = failed(&format!("signals can't be waited for: {error}"))
             .help("look at the limits of this system for processes and open files");
-        return ExitCode::from(end(&error));
+        return ExitCode::from(Voice::default().end(error.into()));
     }
     let cli = Cli::read(std::env::args_os()).unwrap_or_else(|error| error.exit());
     match cli.flags.color {
@@ -27,64 +30,147 @@ fn main() -> ExitCode {
         Color::Always => ColorChoice::Always.write_global(),
         Color::Never => ColorChoice::Never.write_global(),
     }
-    let done = match &cli.command {
-        None => pin(&cli.flags),
-        Some(Command::Images { format }) => images(&cli.flags, *format),
-        Some(Command::Explain { image, format }) => explain(&cli.flags, image, *format),
+    let voice = Voice::new(cli.flags.quiet);
+    // Before anything else, so that a log that can't be written is known in time.
+    let (log, done) = match cli.flags.log.as_deref().map(Log::open).transpose() {
+        Ok(log) => (log, command(&cli, &voice)),
+        Err(error) => (None, Err(error.into())),
+    };
+    let status = done.err().map_or(0, |stop| voice.end(stop));
+    voice.keep(log, status);
+    ExitCode::from(status)
+}
+
+fn command(cli: &Cli, voice: &Voice) -> Done {
+    let (flags, to) = (&cli.flags, cli.flags.output.as_deref());
+    match &cli.command {
+        None => pin(flags, voice),
+        Some(Command::Images { format }) => images(flags, voice, *format),
+        Some(Command::Explain { image, format }) => explain(flags, voice, image, *format),
         Some(Command::Completions { shell }) => {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "digestif", &mut script);
-            deliver(
-                cli.flags.output.as_deref(),
-                &String::from_utf8(script).expect("names are text"),
-            )
+            deliver(to, &String::from_utf8(script).expect("names are text"))
         }
         Some(Command::Man) => {
             let mut page = Vec::new();
             clap_mangen::Man::new(Cli::command()).render(&mut page).expect("memory takes all");
-            deliver(cli.flags.output.as_deref(), &String::from_utf8(page).expect("help is text"))
+            deliver(to, &String::from_utf8(page).expect("help is text"))
         }
-        Some(Command::Schema { subject }) => {
-            let schema = match subject {
-                Subject::Config => config::schema(),
-                Subject::Report => report::json::schema(),
-            };
-            deliver(cli.flags.output.as_deref(), &schema)
-        }
-    };
-    ExitCode::from(done.err().unwrap_or(0))
+        Some(Command::Schema { subject: Subject::Config }) => deliver(to, &config::schema()),
+        Some(Command::Schema { subject: Subject::Report }) => deliver(to, &report::json::schema()),
+    }
 }
 
-/// An exit status; what there is to say has been said.
-type Done = Result<(), u8>;
-
-fn pin(flags: &Flags) -> Done {
-    let sources = read(flags)?;
-    let options = options(flags)?;
-    let run = digestif::run(&sources, &options).map_err(Interrupted::status)?;
-    let shown = show(&run.found.diagnostics, &sources, flags);
-    if let Some(path) = &flags.report {
-        let report = report::json::report(&run, &sources);
-        // A run that has failed already keeps its status.
-        deliver(Some(path), &report).or_else(|status| shown.and(Err(status)))?;
-        interrupt::heed();
+fn pin(flags: &Flags, voice: &Voice) -> Done {
+    let reports = Reports(flags.report.iter().map(|path| Some(&**path)).collect());
+    let sources = reports.of(read(flags, voice))?;
+    let host = Host::of(&sources, std::env::var_os(PLUGIN_NAME).as_deref());
+    if host == Host::Function {
+        return function(flags, voice, &sources[0], &reports);
     }
+    let (run, shown) = run(flags, voice, &sources, host, &reports)?;
     shown?;
     let texts = run.texts.as_deref().unwrap_or_default();
-    write(flags, &sources, texts)?;
-    if !flags.quiet {
-        let pins = if flags.verbose { report::pins(&run.plan) } else { String::new() };
-        say(&format!("{pins}digestif: {}\n", report::summary(&run.plan, run.found.objects)));
+    if host == Host::Helm4 && texts.iter().all(|text| text.trim().is_empty()) {
+        return deliver(flags.output.as_deref(), NO_MANIFESTS);
     }
+    write(flags, &sources, texts)?;
+    summarise(flags, voice, &run);
     Ok(())
 }
 
-fn images(flags: &Flags, format: Format) -> Done {
-    let sources = read(flags)?;
-    let options = options(flags)?;
+/// Says what was done, once it is done.
+fn summarise(flags: &Flags, voice: &Voice, run: &Run<'_>) {
+    if !flags.quiet {
+        let pins = if flags.verbose { report::pins(&run.plan) } else { String::new() };
+        let summary = report::summary(&run.plan, run.found.objects);
+        voice.say(&format!("{pins}digestif: {summary}\n"));
+    }
+}
+
+/// A run in which everything is said and reported, and whether it failed.
+fn run<'s>(
+    flags: &Flags,
+    voice: &Voice,
+    sources: &'s [Source],
+    host: Host,
+    reports: &Reports<'_>,
+) -> Result<(Run<'s>, Done), Stop> {
+    let file = reports.of(file(flags, voice))?;
+    let mut options = reports.of(options(flags, Config::default(), file))?;
+    if host == Host::Helm4 {
+        options.empty = Empty::Allowed;
+    }
+    let run = digestif::run(sources, &options)?;
+    if host.or_seen_in(&run.found) == Host::Helm4 {
+        voice.lose_stderr();
+    }
+    let shown = voice.show(&run.found.diagnostics, sources);
+    let reported = reports.write(&run, sources);
+    // A run that has failed already keeps its status.
+    Ok((run, shown.and(reported)))
+}
+
+/// The same for kustomize and kpt, which take a list and give it back with results, on failure too.
+fn function(flags: &Flags, voice: &Voice, source: &Source, reports: &Reports<'_>) -> Done {
+    let sources = std::slice::from_ref(source);
+    let own = match krm::config(source) {
+        Ok(own) => own,
+        Err(diagnostics) => {
+            let shown = reports.of(voice.show(&diagnostics, sources));
+            give_back(flags, source.text(), &krm::failures(&diagnostics))?;
+            return shown;
+        }
+    };
+    // What lies in the folder is most often this function's own configuration.
+    let file = if flags.config.is_some() { file(flags, voice) } else { Ok(Config::default()) };
+    let mut options = reports.of(file.and_then(|file| options(flags, own, file)))?;
+    options.empty = Empty::Allowed;
+    let mut run = digestif::run(sources, &options)?;
+    krm::explain_no_network(&mut run.found.diagnostics);
+    let shown = voice.show(&run.found.diagnostics, sources);
+    let shown = shown.and(reports.write(&run, sources));
+    let text = match (&shown, run.texts.as_deref()) {
+        (Ok(()), Some([text])) => text,
+        _ => source.text(),
+    };
+    give_back(flags, text, &krm::results(&run, options.pin))?;
+    shown.inspect(|()| summarise(flags, voice, &run))
+}
+
+fn give_back(flags: &Flags, list: &str, results: &[krm::Outcome]) -> Done {
+    deliver(flags.output.as_deref(), &krm::with_results(list, results)?)
+}
+
+/// Where reports go; `None` is stdout.
+struct Reports<'f>(Vec<Option<&'f Path>>);
+
+impl Reports<'_> {
+    fn write(&self, run: &Run<'_>, sources: &[Source]) -> Done {
+        for path in &self.0 {
+            deliver(*path, &report::json::report(run, sources))?;
+            interrupt::heed();
+        }
+        Ok(())
+    }
+
+    /// Writes a report of nothing where there was nothing to run.
+    fn of<T>(&self, prepared: Result<T, Stop>) -> Result<T, Stop> {
+        if prepared.is_err() {
+            // That it can't be written either is not what the user has to mend first.
+            let _ = self.write(&Run::default(), &[]);
+        }
+        prepared
+    }
+}
+
+fn images(flags: &Flags, voice: &Voice, format: Format) -> Done {
+    let sources = read(flags, voice)?;
+    let options = options(flags, Config::default(), file(flags, voice)?)?;
     let found = digestif::locate(&sources, options.empty);
     let plan = Plan::new(&found.places, &options.skips);
-    show(&found.diagnostics, &sources, flags)?;
+    voice.show(&found.diagnostics, &sources)?;
     let text = match format {
         Format::Table => listing::table(&plan, &found.places, &sources),
         Format::Json => listing::json(&plan, &found.places, &sources),
@@ -92,57 +178,53 @@ fn images(flags: &Flags, format: Format) -> Done {
     deliver(flags.output.as_deref(), &text)
 }
 
-fn explain(flags: &Flags, image: &str, format: Format) -> Done {
-    let options = options(flags)?;
-    let explanation = digestif::explain::explain(image, &options).map_err(Interrupted::status)?;
+fn explain(flags: &Flags, voice: &Voice, image: &str, format: Format) -> Done {
+    let options = options(flags, Config::default(), file(flags, voice)?)?;
+    let explanation = digestif::explain::explain(image, &options)?;
     let text = match format {
         Format::Table => explanation.text(),
         Format::Json => explanation.json(),
     };
     deliver(flags.output.as_deref(), &text)?;
-    verdict(&explanation.diagnostics).map_or(Ok(()), |failure| Err(failure.status()))
+    verdict(&explanation.diagnostics).map_or(Ok(()), |failure| Err(failure.into()))
 }
 
 /// How the run is to go.
-fn options(flags: &Flags) -> Result<Options, u8> {
-    let mut file = Config::default();
-    if !flags.no_config
-        && let Some(source) =
-            input::configuration(flags.config.as_deref()).map_err(|error| end(&error))?
-    {
-        match config::read(&source) {
-            Ok(config) => file = config,
-            Err(errors) => show(&errors, &[source], flags)?,
-        }
+fn options(flags: &Flags, function: Config, file: Config) -> Result<Options, Stop> {
+    flags.options(function, file).map_err(|message| usage(&message).into())
+}
+
+/// What the configuration file says.
+fn file(flags: &Flags, voice: &Voice) -> Result<Config, Stop> {
+    if flags.no_config {
+        return Ok(Config::default());
     }
-    flags.options(Config::default(), file).map_err(|message| usage(&message))
+    let Some(source) = input::configuration(flags.config.as_deref())? else {
+        return Ok(Config::default());
+    };
+    config::read(&source)
+        .or_else(|errors| voice.show(&errors, &[source]).map(|()| Config::default()))
 }
 
 /// Everything that is to be read, whole.
-fn read(flags: &Flags) -> Result<Vec<Source>, u8> {
+fn read(flags: &Flags, voice: &Voice) -> Result<Vec<Source>, Stop> {
     let paths = flags.paths().map_err(|message| usage(&message))?;
     if !paths.is_empty() {
         let excluded = flags.excluded().map_err(|message| usage(&message))?;
         let files = input::files(paths, excluded);
         let (sources, notes) =
-            files.or_else(|errors| show(&errors, &[], flags).map(|()| Default::default()))?;
-        show(&notes, &[], flags)?;
+            files.or_else(|errors| voice.show(&errors, &[]).map(|()| Default::default()))?;
+        voice.show(&notes, &[])?;
         return Ok(sources);
     }
-    if io::stdin().is_terminal() {
-        say(&format!("{}\n\n", Cli::command().render_usage().ansi()));
+    if streams::nothing_is_piped_in() {
+        voice.say(&format!("{}\n\n", Cli::command().render_usage().ansi()));
         return Err(usage(
             "stdin is a terminal, so there is nothing to read: pipe manifests in, or name files with `-f`",
-        ));
+        )
+        .into());
     }
-    let mut bytes = Vec::new();
-    if let Err(error) = io::stdin().lock().read_to_end(&mut bytes) {
-        return Err(usage(&format!("stdin can't be read: {error}")));
-    }
-    let source = Source::new(Origin::Stdin, bytes);
-    source
-        .map(|source| vec![source])
-        .or_else(|error| show(&[error], &[], flags).map(|()| Vec::new()))
+    Ok(vec![streams::stdin()?])
 }
 
 /// Writes the new texts where the flags say: over their files, or as one stream.
@@ -157,71 +239,4 @@ fn write(flags: &Flags, sources: &[Source], texts: &[impl AsRef<str>]) -> Done {
         Some(Rewrite { path, old: Some(old), new })
     });
     replace(&rewrites.collect::<Vec<_>>())
-}
-
-/// Writes a text to a file, or to stdout where none is named.
-fn deliver(path: Option<&Path>, text: &str) -> Done {
-    let Some(path) = path else { return print(text) };
-    match output::destination(path).map_err(|error| end(&error))? {
-        Destination::Stdout => print(text),
-        Destination::Stderr => io::stderr().write_all(text.as_bytes()).map_err(|error| {
-            // Perhaps nobody reads this; the status says it as well.
-            end(&failed(&format!("stderr can't be written: {error}")))
-        }),
-        Destination::Stream(path) => output::write_stream(&path, text).map_err(|error| end(&error)),
-        Destination::File(_) => replace(&[Rewrite { path, old: None, new: text }]),
-    }
-}
-
-fn replace(files: &[Rewrite<'_>]) -> Done {
-    output::replace_all(files).map_err(|unwritten| match unwritten {
-        Unwritten::Interrupted(interrupted) => interrupted.status(),
-        Unwritten::Failed(error) => end(&error),
-    })
-}
-
-/// Writes to stdout, once.
-fn print(text: &str) -> Done {
-    let mut stdout = io::stdout().lock();
-    let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
-    written.map_err(|error| {
-        end(&match error.kind() {
-            io::ErrorKind::BrokenPipe => failed("stdout was closed before everything was written")
-                .help("the command behind the pipe ended early; see what it says"),
-            _ => failed(&format!("stdout can't be written: {error}")).help(
-                "check what stdout leads to, and its space; what is there already is not the whole",
-            ),
-        })
-    })
-}
-
-/// Shows diagnostics on stderr; an error where one of them fails the run.
-fn show(diagnostics: &[Diagnostic], sources: &[Source], flags: &Flags) -> Done {
-    for diagnostic in diagnostics {
-        if !flags.quiet || diagnostic.severity != Severity::Warning {
-            say(&report::diagnostic(diagnostic, sources));
-            say("\n");
-        }
-    }
-    verdict(diagnostics).map_or(Ok(()), |failure| Err(failure.status()))
-}
-
-/// Says what is wrong with the call.
-fn usage(message: &str) -> u8 {
-    end(&failed(message).help("`digestif --help` shows all flags"))
-}
-
-fn failed(message: &str) -> Diagnostic {
-    Diagnostic::error(Failure::Usage, message.to_owned())
-}
-
-/// Says what is wrong with the call, a file or a stream, and gives the status for it.
-fn end(error: &Diagnostic) -> u8 {
-    say(&report::diagnostic(error, &[]));
-    Failure::Usage.status()
-}
-
-fn say(text: &str) {
-    // Where stderr is closed, nobody can be told.
-    let _ = write!(anstream::stderr(), "{text}");
 }

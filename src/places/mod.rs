@@ -26,6 +26,10 @@ pub use path::Path;
 
 use walk::Walk;
 
+/// What Helm 4 puts on each object that a post-renderer gets (helm, `pkg/action/action.go`).
+const HELM_4_MARK: [&str; 3] =
+    ["metadata", "annotations", "postrenderer.helm.sh/postrender-filename"];
+
 /// Which rule found a place.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, schemars::JsonSchema,
@@ -47,12 +51,32 @@ pub struct Object {
     pub namespace: Option<String>,
     /// The name, or the prefix of a generated one.
     pub name: String,
+    /// The file that a function's host took it from.
+    pub file: Option<File>,
+}
+
+/// The file that a function's host took an object from, by the object's annotations.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct File {
+    /// Its path in the package.
+    pub path: String,
+    /// Which of the file's objects it is, from 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub index: Option<u32>,
 }
 
 impl Object {
     fn of(document: &Document<'_>, root: NodeId) -> Self {
         let text = |path: &[&str]| document.string_at(root, path).map(str::to_owned);
+        // The second is how functions knew it at first (KRM functions specification v1alpha1).
+        let of_file = |name: &str| {
+            ["internal.config.kubernetes.io", "config.kubernetes.io"]
+                .iter()
+                .find_map(|group| text(&["metadata", "annotations", &format!("{group}/{name}")]))
+        };
+        let index = || of_file("index").and_then(|index| index.parse().ok());
         Self {
+            file: of_file("path").map(|path| File { path, index: index() }),
             api_version: text(&["apiVersion"]).unwrap_or_default(),
             kind: text(&["kind"]).unwrap_or_default(),
             namespace: text(&["metadata", "namespace"]),
@@ -167,11 +191,19 @@ pub struct Found {
     pub diagnostics: Vec<Diagnostic>,
     /// Whether everything could be read.
     pub complete: bool,
+    /// Whether an object carries the mark by which Helm 4 takes a post-renderer's output apart.
+    pub is_from_helm_4: bool,
 }
 
 impl Default for Found {
     fn default() -> Self {
-        Self { places: Vec::new(), objects: 0, diagnostics: Vec::new(), complete: true }
+        Self {
+            places: Vec::new(),
+            objects: 0,
+            diagnostics: Vec::new(),
+            complete: true,
+            is_from_helm_4: false,
+        }
     }
 }
 
@@ -209,12 +241,17 @@ impl Found {
             if !seen.insert(root) {
                 continue;
             }
+            let is_framing = document.string_at(root, &["kind"]) == Some("ResourceList");
             let items = list_items(document, root);
             roots.extend(items.iter().rev().map(|&item| document.target(item)));
             if is_object(document, root) && items.is_empty() {
                 self.objects += 1;
             }
-            walk.object(root, &items);
+            self.is_from_helm_4 |= document.string_at(root, &HELM_4_MARK).is_some();
+            // What a function's input has beside its items belongs to the function.
+            if !is_framing {
+                walk.object(root, &items);
+            }
         }
         walk.finish(self);
     }

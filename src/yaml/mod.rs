@@ -213,6 +213,12 @@ impl<'s> Document<'s> {
         self.values(id, key).last()
     }
 
+    /// The last entry of `key` that a mapping itself has, not one that is merged into it.
+    #[must_use]
+    pub fn own_entry(&self, id: NodeId, key: &str) -> Option<(NodeId, NodeId)> {
+        self.own_entries(id, key).last()
+    }
+
     /// The string at the end of a path of keys.
     #[must_use]
     pub fn string_at(&self, id: NodeId, path: &[&str]) -> Option<&str> {

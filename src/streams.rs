@@ -1,0 +1,290 @@
+//! Streams: standard input, output and error, and the log that keeps what stderr showed.
+//!
+//! Stdin is read whole, stdout is written once. What is said to a person goes to stderr; some hosts
+//! throw that away (Helm 4 always does), so it can be kept in a log, and be shown on the terminal
+//! behind the host.
+
+use std::cell::{Cell, RefCell};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, IsTerminal as _, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use crate::diagnostic::{Diagnostic, Failure, Severity, Spot, verdict};
+use crate::interrupt::Interrupted;
+use crate::output::{self, Destination, Rewrite, Unwritten};
+use crate::report;
+use crate::source::{Origin, Source};
+
+/// The size at which a log is put aside for a new one, in bytes. One old one is kept.
+const LOG_LIMIT: u64 = 1 << 20;
+
+/// The end of a run that did not succeed.
+#[derive(Debug)]
+pub enum Stop {
+    /// With this exit status; what there is to say has been said.
+    Status(u8),
+    /// Because of this, which is still to be said.
+    Failed(Box<Diagnostic>),
+}
+
+impl From<Diagnostic> for Stop {
+    fn from(diagnostic: Diagnostic) -> Self {
+        Self::Failed(Box::new(diagnostic))
+    }
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Self::Status(failure.status())
+    }
+}
+
+impl From<Interrupted> for Stop {
+    fn from(interrupted: Interrupted) -> Self {
+        Self::Status(interrupted.status())
+    }
+}
+
+/// Nothing, or the end.
+pub type Done = Result<(), Stop>;
+
+/// What is said to a person, and what of it is kept.
+#[derive(Debug, Default)]
+pub struct Voice {
+    /// Whether warnings stay unsaid.
+    quiet: bool,
+    said: RefCell<String>,
+    is_lost: Cell<bool>,
+}
+
+impl Voice {
+    /// A voice that says errors and substitutions only, where it is to be quiet.
+    #[must_use]
+    pub fn new(quiet: bool) -> Self {
+        Self { quiet, ..Self::default() }
+    }
+
+    /// Takes note that the host throws stderr away.
+    pub fn lose_stderr(&self) {
+        self.is_lost.set(true);
+    }
+
+    /// Keeps what was said in a log: in this one, or where stderr is lost in the default one. A
+    /// failure is then shown on the terminal too.
+    pub fn keep(&self, log: Option<Log>, status: u8) {
+        let said = anstream::adapter::strip_str(&self.said.borrow()).to_string();
+        let lost = self.is_lost.get();
+        let default = || default_log().map(|path| Log::open(&path)).transpose();
+        let log = match log {
+            None if lost && !said.is_empty() => default().unwrap_or_else(|error| {
+                self.say(&report::diagnostic(&error, &[]));
+                None
+            }),
+            log => log,
+        };
+        if let Some(log) = log {
+            log.add(&said, status);
+        }
+        if lost && status != 0 {
+            show_on_terminal(&said);
+        }
+    }
+
+    /// Says a text on stderr.
+    pub fn say(&self, text: &str) {
+        self.said.borrow_mut().push_str(text);
+        // Where stderr is closed, nobody can be told.
+        let _ = write!(anstream::stderr(), "{text}");
+    }
+
+    /// Says diagnostics.
+    ///
+    /// # Errors
+    /// One of them fails the run.
+    pub fn show(&self, diagnostics: &[Diagnostic], sources: &[Source]) -> Done {
+        for diagnostic in diagnostics {
+            if !self.quiet || diagnostic.severity != Severity::Warning {
+                self.say(&report::diagnostic(diagnostic, sources));
+                self.say("\n");
+            }
+        }
+        verdict(diagnostics).map_or(Ok(()), |failure| Err(failure.into()))
+    }
+
+    /// Says why the run ends, unless that has been said; gives the exit status.
+    #[must_use]
+    pub fn end(&self, stop: Stop) -> u8 {
+        match stop {
+            Stop::Status(status) => status,
+            Stop::Failed(diagnostic) => {
+                self.say(&report::diagnostic(&diagnostic, &[]));
+                diagnostic.failure().unwrap_or(Failure::Usage).status()
+            }
+        }
+    }
+}
+
+/// An error about the call or about a file.
+#[must_use]
+pub fn failed(message: &str) -> Diagnostic {
+    Diagnostic::error(Failure::Usage, message.to_owned())
+}
+
+/// An error about the call.
+#[must_use]
+pub fn usage(message: &str) -> Diagnostic {
+    failed(message).help("`digestif --help` shows all flags")
+}
+
+/// All of stdin.
+///
+/// # Errors
+/// It can't be read, or is no text.
+pub fn stdin() -> Result<Source, Diagnostic> {
+    let mut bytes = Vec::new();
+    let read = io::stdin().lock().read_to_end(&mut bytes);
+    read.map_err(|error| usage(&format!("stdin can't be read: {error}")))?;
+    Source::new(Origin::Stdin, bytes)
+}
+
+/// Whether somebody types on stdin, so that there is nothing to read.
+#[must_use]
+pub fn nothing_is_piped_in() -> bool {
+    io::stdin().is_terminal()
+}
+
+/// Writes a text to a file, or to stdout where none is named.
+///
+/// # Errors
+/// It can't be written, or a signal came first.
+pub fn deliver(path: Option<&Path>, text: &str) -> Done {
+    let Some(path) = path else { return print(text) };
+    match output::destination(path).map_err(Stop::Failed)? {
+        Destination::Stdout => print(text),
+        Destination::Stderr => io::stderr().write_all(text.as_bytes()).map_err(|error| {
+            // Perhaps nobody reads this; the status says it as well.
+            failed(&format!("stderr can't be written: {error}")).into()
+        }),
+        Destination::Stream(path) => output::write_stream(&path, text).map_err(Stop::Failed),
+        Destination::File(_) => replace(&[Rewrite { path, old: None, new: text }]),
+    }
+}
+
+/// Replaces files, all of them or none.
+///
+/// # Errors
+/// One of them can't be written, or a signal came first.
+pub fn replace(files: &[Rewrite<'_>]) -> Done {
+    output::replace_all(files).map_err(|unwritten| match unwritten {
+        Unwritten::Interrupted(interrupted) => interrupted.into(),
+        Unwritten::Failed(error) => Stop::Failed(error),
+    })
+}
+
+/// Writes to stdout, once.
+fn print(text: &str) -> Done {
+    let mut stdout = io::stdout().lock();
+    let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    written.map_err(|error| {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => failed("stdout was closed before everything was written")
+                .help("the command behind the pipe ended early; see what it says"),
+            _ => failed(&format!("stdout can't be written: {error}")).help(
+                "check what stdout leads to, and its space; what is there already is not the whole",
+            ),
+        }
+        .into()
+    })
+}
+
+/// Where the log is when nobody names one: in the state directory, or where the system keeps such
+/// files; none where there is no home.
+fn default_log() -> Option<PathBuf> {
+    let folder = dirs::state_dir().or_else(dirs::data_local_dir)?;
+    Some(folder.join("digestif").join("log"))
+}
+
+/// A log, which only its owner may read, as manifests say a lot about a cluster.
+#[derive(Debug)]
+pub struct Log {
+    file: File,
+}
+
+impl Log {
+    /// Opens a log to add to it; one that has grown large is put aside first, as `….old`.
+    ///
+    /// # Errors
+    /// It can't be written.
+    pub fn open(path: &Path) -> Result<Self, Diagnostic> {
+        let unusable = |error: io::Error| {
+            failed(&format!("the log can't be written: {error}"))
+                .spot(Spot::File(path.display().to_string()))
+                .help("name another with `--log FILE`")
+        };
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            fs::create_dir_all(folder).map_err(unusable)?;
+        }
+        let is_large = fs::metadata(path).is_ok_and(|log| log.is_file() && log.len() > LOG_LIMIT);
+        if is_large {
+            let mut old = path.as_os_str().to_owned();
+            old.push(".old");
+            fs::rename(path, old).map_err(unusable)?;
+        }
+        let mut options = OpenOptions::new();
+        options.create(true).append(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        Ok(Self { file: options.open(path).map_err(unusable)? })
+    }
+
+    /// Adds what a run said, with the time and the exit status.
+    fn add(mut self, said: &str, status: u8) {
+        let now = httpdate::fmt_http_date(SystemTime::now());
+        let entry = format!("== {now}, exit status {status}\n{said}\n");
+        // The run is over, and its status is about the manifests; stderr has said it as well.
+        let _ = self.file.write_all(entry.as_bytes());
+    }
+}
+
+/// Shows a text on the terminal that this process was started from, whatever its host does with
+/// stderr. Not where stderr leads there anyway, nor where there is no terminal.
+fn show_on_terminal(text: &str) {
+    const TERMINAL: &str = if cfg!(windows) { "CONOUT$" } else { "/dev/tty" };
+    if io::stderr().is_terminal() {
+        return;
+    }
+    if let Ok(mut terminal) = OpenOptions::new().write(true).open(TERMINAL) {
+        // It is shown as well as it can be; the log has it too.
+        let _ = terminal.write_all(text.as_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_is_its_owners_and_stays_small() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("state/digestif/log");
+        Log::open(&path).expect("writable").add("error: one\n", 1);
+        Log::open(&path).expect("writable").add("error: two\n", 4);
+        let text = fs::read_to_string(&path).expect("it was written");
+        let entries: Vec<_> = text.split("== ").skip(1).collect();
+        assert!(entries[0].ends_with("GMT, exit status 1\nerror: one\n\n"), "{text}");
+        assert!(entries[1].ends_with("GMT, exit status 4\nerror: two\n\n"), "{text}");
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            let mode = fs::metadata(&path).expect("there").permissions().mode();
+            assert_eq!(mode & 0o777, 0o600);
+        }
+        let size = usize::try_from(LOG_LIMIT).expect("small") + 1;
+        fs::write(&path, "x".repeat(size)).expect("writable");
+        Log::open(&path).expect("writable").add("error: three\n", 1);
+        assert!(fs::metadata(&path).expect("there").len() < 100);
+        let old = fs::metadata(folder.path().join("state/digestif/log.old")).expect("kept");
+        assert_eq!(old.len(), LOG_LIMIT + 1);
+    }
+}

@@ -20,7 +20,7 @@ use crate::fallback::{Kind, KubernetesVersion, MinorVersion, Preset, Rule};
 use crate::image::{Globs, PinForm};
 use crate::input::Exclusions;
 use crate::plan::Skips;
-use crate::policy::{Leniency, Placeholders, Policy};
+use crate::policy::{Digests, Leniency, Placeholders, Policy};
 use crate::registry::{self, Replacement, Settings};
 use crate::resolve::Network;
 use crate::{Empty, Options};
@@ -61,6 +61,8 @@ pub struct Cli {
 /// What to do other than to pin.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Do the same, but print a report instead of the manifests; the exit status is the verdict
+    Check,
     /// List every image and where it stands; asks no registry
     Images {
         /// How the list is written
@@ -211,6 +213,10 @@ pub struct Flags {
     #[arg(long, global = true, env = "DIGESTIF_ALLOW_UNRESOLVED", value_parser = BoolishValueParser::new())]
     pub allow_unresolved: bool,
 
+    /// Refuse images without a digest; ask nobody and change nothing
+    #[arg(long, global = true, env = "DIGESTIF_REQUIRE_DIGEST", value_parser = BoolishValueParser::new())]
+    pub require_digest: bool,
+
     /// Refuse placeholders, such as `${IMAGE}` or `$(params.image)`
     #[arg(long, global = true, env = "DIGESTIF_DENY_PLACEHOLDERS", value_parser = BoolishValueParser::new())]
     pub deny_placeholders: bool,
@@ -316,7 +322,7 @@ impl Flags {
 
     /// How the run is to go, by the flags and by what a function's caller and a file configure. Of
     /// what contradicts, the function's wins over the flag's, and that over the file's; rules,
-    /// images to skip and registries add up, in this order.
+    /// images to skip and registries add up, in this order. No one loosens what another refuses.
     ///
     /// # Errors
     /// A glob is wrong, or the file with certificates can't be used.
@@ -326,6 +332,7 @@ impl Flags {
             flags: Globs::new(&self.skip).map_err(|error| format!("`--skip`: {error}"))?,
             configured: function.skip.and(file.skip),
         };
+        let require_digest = self.require_digest || function.require_digest || file.require_digest;
         let replacements = [function.replacements, self.registry.clone(), file.replacements];
         let network = if self.offline {
             Network::Offline
@@ -350,6 +357,7 @@ impl Flags {
                 } else {
                     Placeholders::Allowed
                 },
+                digests: if require_digest { Digests::Required } else { Digests::Given },
             },
             empty: if self.allow_empty { Empty::Allowed } else { Empty::Refused },
         })

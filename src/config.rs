@@ -37,6 +37,8 @@ pub struct Config {
     pub skip: Globs,
     /// Where the registries of some hosts are reached instead.
     pub replacements: Vec<Replacement>,
+    /// Whether every image has to come with a digest.
+    pub require_digest: bool,
     /// Hosts that are pull-through caches, so that a 404 of theirs proves nothing.
     pub caches: Vec<String>,
 }

@@ -62,7 +62,7 @@ use crate::fallback::Rule;
 use crate::image::{Asked, PinForm, Reference};
 use crate::places::{Found, Image, Place};
 use crate::plan::{Fate, Plan, Skips};
-use crate::policy::Policy;
+use crate::policy::{Digests, Policy};
 use crate::resolve::Network;
 use crate::source::{Source, Span};
 use crate::splice::Edits;
@@ -115,9 +115,11 @@ pub fn run<'s>(sources: &'s [Source], options: &Options) -> Result<Run<'s>, reso
     let mut found = locate(sources, options.empty);
     let mut plan = Plan::new(&found.places, &options.skips);
     if found.complete {
-        match resolve::answers(&plan, options)? {
-            Ok(answers) => plan = plan.settled(&answers),
-            Err(diagnostics) => found.diagnostics.extend(diagnostics),
+        if options.policy.digests == Digests::Given {
+            match resolve::answers(&plan, options)? {
+                Ok(answers) => plan = plan.settled(&answers),
+                Err(diagnostics) => found.diagnostics.extend(diagnostics),
+            }
         }
         found.diagnostics.extend(policy::judge(&plan, &found.places, options.policy));
         found.diagnostics.extend(policy::idle(&options.skips, &found.places));

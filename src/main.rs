@@ -45,6 +45,7 @@ fn command(cli: &Cli, voice: &Voice) -> Done {
     let (flags, to) = (&cli.flags, cli.flags.output.as_deref());
     match &cli.command {
         None => pin(flags, voice),
+        Some(Command::Check) => check(flags, voice),
         Some(Command::Images { format }) => images(flags, voice, *format),
         Some(Command::Explain { image, format }) => explain(flags, voice, image, *format),
         Some(Command::Completions { shell }) => {
@@ -87,6 +88,13 @@ fn summarise(flags: &Flags, voice: &Voice, run: &Run<'_>) {
         let summary = report::summary(&run.plan, run.found.objects);
         voice.say(&format!("{pins}digestif: {summary}\n"));
     }
+}
+
+fn check(flags: &Flags, voice: &Voice) -> Done {
+    let file = flags.report.as_deref().map(Some);
+    let reports = Reports(file.into_iter().chain([flags.output.as_deref()]).collect());
+    let sources = reports.of(read(flags, voice))?;
+    run(flags, voice, &sources, Host::Any, &reports)?.1
 }
 
 /// A run in which everything is said and reported, and whether it failed.

@@ -19,6 +19,8 @@ pub struct Policy {
     pub unresolved: Leniency,
     /// Whether placeholders are let through.
     pub placeholders: Placeholders,
+    /// Whether images may come without a digest.
+    pub digests: Digests,
 }
 
 /// What happens to images that are absent or invalid.
@@ -29,6 +31,16 @@ pub enum Leniency {
     Strict,
     /// They are written as they came, with a warning.
     WriteUnchanged,
+}
+
+/// What happens to images that come without a digest.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub enum Digests {
+    /// They get one.
+    #[default]
+    Given,
+    /// They fail the run, and nobody is asked.
+    Required,
 }
 
 /// What happens to placeholders.
@@ -103,6 +115,14 @@ fn judge_entry(entry: &Entry, policy: Policy) -> Option<Diagnostic> {
         }
         Fate::Unresolved(refusal, search) => {
             Some(unresolved(&name, &entry.name, refusal, search, policy.unresolved))
+        }
+        Fate::Tagged(_) if policy.digests == Digests::Required => {
+            let error = Diagnostic::error(Failure::Policy, format!("{name} has no digest"));
+            Some(
+                error.help(
+                    "pin it: send the manifests through `digestif` without `--require-digest`",
+                ),
+            )
         }
         Fate::Tagged(_) | Fate::Pinned(_) | Fate::Already | Fate::Skipped => None,
     }

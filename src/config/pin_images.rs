@@ -40,6 +40,8 @@ pub(super) struct PinImages {
     fallbacks: Option<Vec<Spanned<Fallback>>>,
     /// Images that are left alone: globs over the full name of the repository, as `quay.io/**`.
     skip: Option<Vec<Glob>>,
+    /// What is refused. Flags and other configurations can refuse more, but not less.
+    policy: Option<Policy>,
     /// How registries are reached.
     #[schemars(with = "Option<Vec<Registry>>")]
     registries: Option<Vec<Spanned<Registry>>>,
@@ -58,6 +60,15 @@ pub(super) enum ApiVersion {
 pub(super) enum Kind {
     /// A configuration.
     PinImages,
+}
+
+/// What is refused.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Policy {
+    /// Whether every image has to come with a digest; nobody is asked then, and nothing is changed.
+    #[serde(default)]
+    require_digest: bool,
 }
 
 /// A registry that is reached in another way than by its name.
@@ -114,6 +125,7 @@ impl PinImages {
             pin: self.pin,
             rules,
             skip: Glob::globs(&self.skip.unwrap_or_default()),
+            require_digest: self.policy.is_some_and(|policy| policy.require_digest),
             ..Config::default()
         };
         for registry in self.registries.unwrap_or_default() {

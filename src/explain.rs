@@ -153,7 +153,8 @@ fn taken(step: Step, asked: &Asked, fate: &Fate, search: &Search) -> Taken {
         }
         Step::Pick(pick) => {
             let pattern = pick.to_string();
-            let picked = search.picked.iter().find(|picked| picked.pattern == pattern);
+            // The last of them is the one that counts: those before it were gone.
+            let picked = search.picked.iter().rfind(|picked| picked.pattern == pattern);
             let proposal = format!("tags {pattern}");
             match picked.map(|picked| &picked.tag) {
                 None => return Taken { proposal, outcome: "not asked", detail: None },

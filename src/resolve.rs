@@ -3,6 +3,7 @@
 //! One answer a reference, however many places want it and however it is written. Layouts are
 //! looked at before the network, and rules only once absence is proved. The only stage that waits.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,9 +13,9 @@ use futures_util::stream::FuturesUnordered;
 use tokio::sync::OnceCell;
 
 use crate::Options;
-use crate::diagnostic::{Diagnostic, Failure};
+use crate::diagnostic::{Diagnostic, Failure, quoted};
 use crate::digest::Digest;
-use crate::fallback::{Rule, Step, Suggestion, nearest, suggestion};
+use crate::fallback::{Pick, Rule, Step, Suggestion, nearest, suggestion};
 use crate::image::{Asked, Repository, Tag, Tagged};
 use crate::interrupt;
 pub use crate::interrupt::Interrupted;
@@ -306,8 +307,7 @@ impl Sources<'_> {
         }
     }
 
-    /// Takes one step of a rule. A candidate that is denied or can't be asked ends the search, as a
-    /// later one must not hide an outage; unless the rule takes what is denied for absent.
+    /// Takes one step of a rule.
     async fn take(
         &self,
         step: Step,
@@ -317,40 +317,61 @@ impl Sources<'_> {
         search: &mut Search,
     ) -> Taken {
         let no_repository = outcome == Some(Outcome::MissingRepository);
-        let tagged = match step {
-            Step::Ask(tagged) => tagged,
-            Step::Unusable(text, reason) => {
-                let rule = &rule.name;
-                search
-                    .notes
-                    .push(format!("rule {rule} makes `{text}`, which is no image: {reason}"));
-                return Taken::Nothing;
-            }
-            Step::Pick(_) if no_repository => return Taken::Nothing,
-            Step::Pick(pick) => match self.tags(&asked.repository).await {
-                Ok(tags) => {
-                    let tag = pick.best(&tags).cloned();
-                    search.picked.push(Picked { pattern: pick.to_string(), tag: tag.clone() });
-                    let Some(tag) = tag else { return Taken::Nothing };
-                    Tagged { repository: asked.repository.clone(), tag }
-                }
-                Err(refusal) if refusal.outcome.failure() == Failure::Unavailable => {
-                    let reference = format!("the tags of {}", asked.repository);
-                    search.tried.push(Tried { reference, refusal: refusal.clone() });
-                    return Taken::Stopped(refusal);
-                }
-                Err(refusal) => {
-                    search.notes.push(format!("{pick}: {CANNOT_LIST} ({})", refusal.detail));
+        match step {
+            Step::Pick(_) if no_repository => Taken::Nothing,
+            Step::Pick(pick) => self.pick(&pick, asked, rule, search).await,
+            Step::Ask(tagged) => {
+                // What the registry says of the repository is no word about a layout.
+                let elsewhere = tagged.repository != asked.repository
+                    || matches!(self.layouts.find(&tagged), Lookup::Found(_));
+                if no_repository && !elsewhere {
                     return Taken::Nothing;
                 }
-            },
+                self.try_candidate(tagged, rule, search).await
+            }
+            Step::Unusable(text, reason) => {
+                let made = format!("rule {} makes {}", rule.name, quoted(&text));
+                search.notes.push(format!("{made}, which is no image: {reason}"));
+                Taken::Nothing
+            }
+        }
+    }
+
+    /// Tries the best of a repository's tags. A list may be older than what it lists, so the next
+    /// best is tried where that is gone.
+    async fn pick(&self, pick: &Pick, asked: &Asked, rule: &Rule, search: &mut Search) -> Taken {
+        const MOST: usize = 3;
+        let tags = match self.tags(&asked.repository).await {
+            Ok(tags) => tags,
+            Err(refusal) if refusal.outcome.failure() == Failure::Unavailable => {
+                let reference = format!("the tags of {}", asked.repository);
+                search.tried.push(Tried { reference, refusal: refusal.clone() });
+                return Taken::Stopped(refusal);
+            }
+            Err(refusal) => {
+                search.notes.push(format!("{pick}: {CANNOT_LIST} ({})", refusal.detail));
+                return Taken::Nothing;
+            }
         };
+        let mut left = Cow::Borrowed(&*tags);
+        for _ in 0..MOST {
+            let tag = pick.best(&left).cloned();
+            search.picked.push(Picked { pattern: pick.to_string(), tag: tag.clone() });
+            let Some(tag) = tag else { break };
+            let tagged = Tagged { repository: asked.repository.clone(), tag: tag.clone() };
+            match self.try_candidate(tagged, rule, search).await {
+                Taken::Nothing => left.to_mut().retain(|other| *other != tag),
+                taken => return taken,
+            }
+        }
+        Taken::Nothing
+    }
+
+    /// Asks for a candidate. One that is denied or can't be asked for ends the search, as a later
+    /// one must not hide an outage; unless the rule takes what is denied for absent.
+    async fn try_candidate(&self, tagged: Tagged, rule: &Rule, search: &mut Search) -> Taken {
         let reference = tagged.to_string();
-        let known = search.tried.iter().any(|tried| tried.reference == reference);
-        // What the registry says of the repository is no word about a layout.
-        let elsewhere = tagged.repository != asked.repository
-            || matches!(self.layouts.find(&tagged), Lookup::Found(_));
-        if known || no_repository && !elsewhere {
+        if search.tried.iter().any(|tried| tried.reference == reference) {
             return Taken::Nothing;
         }
         match self.pin(&tagged).await {

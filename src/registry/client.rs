@@ -120,17 +120,20 @@ impl Registry {
             tag: tagged.tag.to_string(),
         };
         if self.settings.verify_content {
-            return question.get(Retry::Yes).await;
+            return question.get(Retry::Yes, Prior::Nothing).await;
         }
         match question.send(Method::HEAD, Limit::Nothing, Retry::Yes).await {
             Ok(head) if head.status == StatusCode::OK => match digest_header(&head.headers)? {
                 Some(digest) if is_manifest_type(&head.headers) => Ok(digest),
-                _ => question.get(Retry::Yes).await,
+                _ => question.get(Retry::Yes, Prior::Found).await,
             },
-            Ok(head) if doubtful(head.status) => question.get(Retry::Yes).await,
+            Ok(head) if head.status == StatusCode::NOT_FOUND => {
+                question.get(Retry::Yes, Prior::Missing).await
+            }
+            Ok(head) if doubtful(head.status) => question.get(Retry::Yes, Prior::Unclear).await,
             Ok(head) => Err(refused(&head)),
             // The server has had its retries; a GET may go another way through a proxy.
-            Err(Stop::Trouble(Trouble::Busy(..))) => question.get(Retry::No).await,
+            Err(Stop::Trouble(Trouble::Busy(..))) => question.get(Retry::No, Prior::Unclear).await,
             Err(stop) => Err(stop.refusal()),
         }
     }
@@ -167,7 +170,20 @@ impl Registry {
 
 /// Statuses to a HEAD that only a GET explains.
 fn doubtful(status: StatusCode) -> bool {
-    matches!(status, StatusCode::NOT_FOUND | StatusCode::FORBIDDEN | StatusCode::METHOD_NOT_ALLOWED)
+    matches!(status, StatusCode::FORBIDDEN | StatusCode::METHOD_NOT_ALLOWED)
+}
+
+/// What a HEAD has said before a manifest is fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Prior {
+    /// There was none.
+    Nothing,
+    /// 404.
+    Missing,
+    /// 200, without a digest that can be used.
+    Found,
+    /// 403, 405 or 5xx.
+    Unclear,
 }
 
 /// One tag of one repository at one host.
@@ -180,13 +196,38 @@ struct Question<'r> {
 
 impl Question<'_> {
     /// Fetches the manifest and hashes it.
-    async fn get(&self, retry: Retry) -> Answer {
+    async fn get(&self, retry: Retry, prior: Prior) -> Answer {
         let reply = self.send(Method::GET, Limit::Bytes(MAX_MANIFEST), retry).await;
         let reply = reply.map_err(Stop::refusal)?;
         match reply.status {
             StatusCode::OK => hashed(&reply),
-            StatusCode::NOT_FOUND => Err(absence(&reply)),
+            StatusCode::NOT_FOUND => Err(self.absence(&reply, prior).await),
             _ => Err(refused(&reply)),
+        }
+    }
+
+    /// What a 404 proves, by what the HEAD before it said: one that says nothing confirms another,
+    /// and is no proof by itself.
+    async fn absence(&self, reply: &Fetched, prior: Prior) -> Refusal {
+        let is_silent = reply.body.trim_ascii().is_empty();
+        let elsewhere = reply.answered != self.host.name();
+        let doubt = match prior {
+            Prior::Found => Some("but 200 to HEAD"),
+            _ if !is_silent => None,
+            _ if elsewhere => Some("which says nothing, by a redirect"),
+            Prior::Missing => None,
+            Prior::Unclear => Some("which says nothing, and HEAD was refused"),
+            Prior::Nothing => match self.send(Method::HEAD, Limit::Nothing, Retry::Yes).await {
+                Ok(head) if head.status == StatusCode::NOT_FOUND => None,
+                _ => Some("which says nothing, and which HEAD does not confirm"),
+            },
+        };
+        match doubt {
+            None => absence(reply),
+            Some(doubt) => {
+                let detail = format!("{} from {}, {doubt}", reply.status, reply.answered);
+                Refusal::new(Outcome::Nonsense, detail)
+            }
         }
     }
 

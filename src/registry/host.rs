@@ -116,7 +116,7 @@ impl Host {
             let reply = reply.map_err(Stop::Trouble)?;
             let refused = matches!(reply.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
             let learned = refused
-                && reply.answered == authority(&self.origin())
+                && reply.answered == self.name()
                 && self
                     .tokens
                     .learn(repository, token.as_ref(), reply.status, &reply.headers)
@@ -159,6 +159,11 @@ impl Host {
                 answered
             }
         }
+    }
+
+    /// Its name and port.
+    pub(super) fn name(&self) -> String {
+        authority(&self.origin())
     }
 
     /// Where it is asked now.

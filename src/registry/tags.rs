@@ -19,8 +19,13 @@ struct Page {
 pub(super) fn page(reply: &Fetched) -> Result<Vec<Tag>, Refusal> {
     match reply.status {
         StatusCode::OK => {}
-        StatusCode::NOT_FOUND => return Err(absence(reply)),
-        // A registry need not offer lists.
+        StatusCode::NOT_FOUND => {
+            let refusal = absence(reply);
+            // A registry need not offer lists, and has no words for that.
+            let is_none = matches!(refusal.outcome, Outcome::MissingTag | Outcome::Nonsense);
+            let outcome = if is_none { Outcome::Denied } else { refusal.outcome };
+            return Err(Refusal { outcome, ..refusal });
+        }
         StatusCode::METHOD_NOT_ALLOWED => {
             return Err(Refusal { outcome: Outcome::Denied, ..refused(reply) });
         }
@@ -86,7 +91,7 @@ mod tests {
             (401, "", Outcome::Denied),
             (405, "", Outcome::Denied),
             (404, r#"{"errors":[{"code":"NAME_UNKNOWN"}]}"#, Outcome::MissingRepository),
-            (404, "<html>", Outcome::Nonsense),
+            (404, "<html>", Outcome::Denied),
         ] {
             assert_eq!(
                 page(&Fetched::new(status, body)).expect_err("refused").outcome,

@@ -271,7 +271,8 @@ fn the_header_is_enough_unless_the_content_is_to_be_verified() {
 fn every_absent_image_is_reported_with_all_its_places() {
     let registry = Registry::start(Content::of(&[("registry.example/acme/web", &["1"])]));
     let [tag, repository] = ["registry.example/acme/web:2", "registry.example/acme/none:1"];
-    let said = run(&registry, ONCE, &pods([WEB, tag, repository, tag])).failed(1);
+    let flags = [ONCE, &["-q"]].concat();
+    let said = run(&registry, &flags, &pods([WEB, tag, repository, tag])).failed(1);
     assert_eq!(said.matches("error: ").count(), 2, "{said}");
     let (first, second) = said.split_once("\nerror: ").expect("two errors");
     for (error, image, places) in

@@ -1,10 +1,11 @@
 //! What digestif makes of registries: the real binary against a loopback registry that is honest,
 //! broken or hostile.
 //!
-//! [`answers`] is about what an answer proves and what a failure looks like, [`cost`] about how
-//! often anybody is asked, [`tokens`] about who is asked for a token and who gets to see one, and
-//! [`tls`] about certificates, HTTP/2 and plain HTTP.
+//! [`answers`] is about what an answer proves and what a failure looks like, [`absence`] about when
+//! another tag is used instead, [`cost`] about how often anybody is asked, [`tokens`] about who is
+//! asked for a token and who gets to see one, and [`tls`] about certificates, HTTP/2 and plain HTTP.
 
+mod absence;
 mod answers;
 mod cost;
 #[path = "../support/mod.rs"]

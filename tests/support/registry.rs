@@ -26,6 +26,7 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::{self, pki_types::PrivateKeyDer};
 
@@ -133,6 +134,8 @@ pub enum Misbehaviour {
     ErrorCode(u16, &'static str),
     /// This status and a Retry-After header.
     RetryAfter(u16, &'static str),
+    /// Honest, but not before a request to this path has had its answer.
+    After(String),
 }
 
 /// A request as it arrived.
@@ -231,6 +234,7 @@ impl Registry {
             content,
             tokens: Mutex::default(),
             requests: Mutex::default(),
+            answered: watch::Sender::default(),
             connections: AtomicUsize::new(0),
             in_flight: Arc::new(()),
             most_in_flight: AtomicUsize::new(0),
@@ -458,6 +462,8 @@ struct State {
     /// The repositories that each token is good for.
     tokens: Mutex<BTreeMap<String, Vec<String>>>,
     requests: Mutex<Vec<Request>>,
+    /// Those that have had their answer.
+    answered: watch::Sender<Vec<Request>>,
     connections: AtomicUsize,
     /// Cloned by each request while it waits.
     in_flight: Arc<()>,
@@ -560,10 +566,12 @@ impl State {
         if let Some(challenge) = self.challenge(&route, request.authorization.as_deref()) {
             return Ok(challenge.response(&request.method));
         }
-        match self.misbehaviour(&request) {
+        let response = match self.misbehaviour(&request) {
             Some(misbehaviour) => self.misbehave(misbehaviour, &route, &request).await,
             None => Ok(self.honest(&route, &request).response(&request.method)),
-        }
+        };
+        self.answered.send_modify(|answered| answered.push(request));
+        response
     }
 
     fn misbehaviour(&self, request: &Request) -> Option<Misbehaviour> {
@@ -610,6 +618,12 @@ impl State {
             Misbehaviour::ErrorCode(status, code) => Answer::error(status, code),
             Misbehaviour::RetryAfter(status, seconds) => {
                 Answer::error(status, "TOOMANYREQUESTS").with("retry-after", seconds)
+            }
+            Misbehaviour::After(path) => {
+                let is_there = |all: &Vec<Request>| all.iter().any(|other| other.is_to(&path));
+                let mut answered = self.answered.subscribe();
+                answered.wait_for(is_there).await.expect("the sender is `self`'s own");
+                honest()
             }
         };
         Ok(answer.response(&request.method))

@@ -110,6 +110,16 @@ pub enum Format {
     Json,
 }
 
+/// What goes to stdout.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Emit {
+    /// The manifests
+    #[default]
+    Manifests,
+    /// An `images:` list with digests, for Flux and kustomizations
+    KustomizeImages,
+}
+
 /// When output is coloured.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Color {
@@ -163,6 +173,10 @@ pub struct Flags {
     /// Let an input without any object through
     #[arg(long, global = true, env = "DIGESTIF_ALLOW_EMPTY", value_parser = BoolishValueParser::new())]
     pub allow_empty: bool,
+
+    /// What goes to stdout: the manifests, or the pins as a list for kustomize and Flux
+    #[arg(long, global = true, value_enum, default_value_t, env = "DIGESTIF_EMIT")]
+    pub emit: Emit,
 
     /// Read this configuration; `digestif.yaml` in the working directory is read by itself
     #[arg(short, long, global = true, value_name = "FILE", env = "DIGESTIF_CONFIG")]

@@ -244,6 +244,12 @@ impl Written {
         &self.text
     }
 
+    /// The name as it was written, without tag and digest.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.text[..self.name]
+    }
+
     /// What it says.
     #[must_use]
     pub fn reference(&self) -> &Reference {
@@ -255,7 +261,7 @@ impl Written {
     pub fn pinned(&self, digest: &Digest, form: PinForm) -> String {
         let kept = match form {
             PinForm::TagDigest => &self.text,
-            PinForm::Digest => &self.text[..self.name],
+            PinForm::Digest => self.name(),
         };
         format!("{kept}@{digest}")
     }

@@ -33,6 +33,7 @@ pub mod cli;
 pub mod config;
 pub mod diagnostic;
 pub mod digest;
+pub mod emit;
 pub mod explain;
 pub mod fallback;
 pub mod host;

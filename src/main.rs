@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anstream::ColorChoice;
 use clap::CommandFactory as _;
-use digestif::cli::{Cli, Color, Command, Flags, Format, Subject};
+use digestif::cli::{Cli, Color, Command, Emit, Flags, Format, Subject};
 use digestif::config::Config;
 use digestif::diagnostic::verdict;
 use digestif::host::{Host, PLUGIN_NAME};
@@ -13,7 +13,7 @@ use digestif::output::{self, Rewrite};
 use digestif::plan::Plan;
 use digestif::source::Source;
 use digestif::streams::{self, Done, Log, Stop, Voice, deliver, failed, replace, usage};
-use digestif::{Empty, Options, Run, config, input, interrupt, krm, listing, report};
+use digestif::{Empty, Options, Run, config, emit, input, interrupt, krm, listing, report};
 
 /// What Helm 4 gets where a chart has no manifests: it refuses empty output.
 const NO_MANIFESTS: &str = "# digestif: there are no manifests\n";
@@ -72,6 +72,15 @@ fn pin(flags: &Flags, voice: &Voice) -> Done {
     }
     let (run, shown) = run(flags, voice, &sources, host, &reports)?;
     shown?;
+    if flags.emit == Emit::KustomizeImages {
+        let form = flags.pin.unwrap_or_default();
+        let (list, warnings) = emit::kustomize_images(&run, form)
+            .or_else(|refused| voice.show(&refused, &sources).map(|()| Default::default()))?;
+        voice.show(&warnings, &sources)?;
+        deliver(flags.output.as_deref(), &list)?;
+        summarise(flags, voice, &run);
+        return Ok(());
+    }
     let texts = run.texts.as_deref().unwrap_or_default();
     if host == Host::Helm4 && texts.iter().all(|text| text.trim().is_empty()) {
         return deliver(flags.output.as_deref(), NO_MANIFESTS);

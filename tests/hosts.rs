@@ -11,19 +11,8 @@ use std::process::{Child, Command, Stdio};
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use support::judge::changes;
-use support::{digestif, testdata};
+use support::{clients, digestif, testdata};
 use tempfile::TempDir;
-
-/// The folder with the clients; none where they could not be built, which is a failure in CI.
-fn clients() -> Option<PathBuf> {
-    let clients = std::env::var_os("DIGESTIF_TEST_CLIENTS").map(PathBuf::from);
-    if clients.is_none() {
-        let ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
-        assert!(!ci, "DIGESTIF_TEST_CLIENTS is not set; run scripts/test");
-        eprintln!("SKIPPED: DIGESTIF_TEST_CLIENTS is not set; scripts/test sets it");
-    }
-    clients
-}
 
 /// The reference registry, serving over TLS from a temporary folder until it is dropped.
 struct RealRegistry {

@@ -8,7 +8,7 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, CommandFactory as _, FromArgMatches as _};
 
-use super::Cli;
+use super::{Cli, Emit};
 
 impl Cli {
     /// Reads arguments, the first of which is the program's name, and the environment.
@@ -42,6 +42,13 @@ impl Cli {
                 return Err("the argument '--in-place' is only for pinning".to_owned());
             }
             flags.in_place = false;
+        }
+        if flags.in_place && flags.emit != Emit::Manifests {
+            match (typed("in_place"), typed("emit")) {
+                (true, false) => flags.emit = Emit::Manifests,
+                (false, true) => flags.in_place = false,
+                _ => return Err(contradiction("in-place", "emit")),
+            }
         }
         if flags.in_place && flags.output.is_some() {
             match (typed("in_place"), typed("output")) {

@@ -95,3 +95,14 @@ pub fn digest_of(reference: &str) -> String {
 pub fn testdata(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata").join(path)
 }
+
+/// The folder with the clients; none where they could not be built, which is a failure in CI.
+pub fn clients() -> Option<PathBuf> {
+    let clients = std::env::var_os("DIGESTIF_TEST_CLIENTS").map(PathBuf::from);
+    if clients.is_none() {
+        let ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
+        assert!(!ci, "DIGESTIF_TEST_CLIENTS is not set; run scripts/test");
+        eprintln!("SKIPPED: DIGESTIF_TEST_CLIENTS is not set; scripts/test sets it");
+    }
+    clients
+}

@@ -77,6 +77,12 @@ pub enum Command {
         #[arg(long, value_enum, default_value_t, env = "DIGESTIF_FORMAT")]
         format: Format,
     },
+    /// Let Helm 4 run this binary as `--post-renderer digestif`
+    HelmPlugin {
+        /// What to do
+        #[command(subcommand)]
+        action: HelmPlugin,
+    },
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -89,6 +95,15 @@ pub enum Command {
         /// What it describes
         subject: Subject,
     },
+}
+
+/// What to do about the plugin that Helm 4 needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+pub enum HelmPlugin {
+    /// Write it into the first folder of `HELM_PLUGINS`, or else into Helm's own
+    Install,
+    /// Print its plugin.yaml
+    Print,
 }
 
 /// What a JSON Schema describes.

@@ -36,6 +36,7 @@ pub mod digest;
 pub mod emit;
 pub mod explain;
 pub mod fallback;
+pub mod helm_plugin;
 pub mod host;
 pub mod image;
 pub mod input;

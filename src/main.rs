@@ -13,7 +13,9 @@ use digestif::output::{self, Rewrite};
 use digestif::plan::Plan;
 use digestif::source::Source;
 use digestif::streams::{self, Done, Log, Stop, Voice, deliver, failed, replace, usage};
-use digestif::{Empty, Options, Run, config, emit, input, interrupt, krm, listing, report};
+use digestif::{
+    Empty, Options, Run, config, emit, helm_plugin, input, interrupt, krm, listing, report,
+};
 
 /// What Helm 4 gets where a chart has no manifests: it refuses empty output.
 const NO_MANIFESTS: &str = "# digestif: there are no manifests\n";
@@ -48,6 +50,11 @@ fn command(cli: &Cli, voice: &Voice) -> Done {
         Some(Command::Check) => check(flags, voice),
         Some(Command::Images { format }) => images(flags, voice, *format),
         Some(Command::Explain { image, format }) => explain(flags, voice, image, *format),
+        Some(Command::HelmPlugin { action }) => {
+            let said = helm_plugin::run(*action)?;
+            voice.show(&said.warnings, &[])?;
+            deliver(to, &said.text)
+        }
         Some(Command::Completions { shell }) => {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "digestif", &mut script);

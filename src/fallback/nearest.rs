@@ -10,6 +10,9 @@ const SHOWN: usize = 5;
 /// Tags whose distance is measured, which takes some microseconds each.
 const COMPARED: usize = 1_000;
 
+/// Digits of a version without a dot that says enough: a year and a month.
+const DATE: usize = 6;
+
 /// The longest tag that there is; what is longer can have no neighbours.
 const LONGEST: usize = 128;
 
@@ -79,10 +82,10 @@ pub fn suggestion(asked: &Asked, tag: &Tag) -> Option<Suggestion> {
         return None;
     }
     let shared = shared(old, new).trim_start_matches(['-', '_', '.']);
-    let holds_version = version(old).is_some_and(|version| shared.contains(version));
-    if !holds_version {
-        return None;
-    }
+    // A rule for one version serves the next; one that changes the version, or makes one of a bare
+    // number, would be wrong for it.
+    let same = version(old).filter(|same| version(new) == Some(same) && shared.contains(same));
+    same.filter(|version| version.contains('.') || version.len() >= DATE)?;
     let (before, after) = old.split_once(shared)?;
     let (new_before, new_after) = new.split_once(shared)?;
     let escape = |text: &str| regex::escape(text).replace("\\-", "-");
@@ -176,6 +179,10 @@ mod tests {
             ("a/b:x'1.2.3", "1.2.3", None),
             ("a/b:a=b-v1.2.3", "v1.2.3", None),
             ("a/b:v1.33", "v1.31", None),
+            ("a/b:1", "1.29.1", None),
+            ("a/b:1.2", "1.2.9", None),
+            ("a/b:build-7", "7", None),
+            ("a/b:build-20260101", "20260101", Some("build-(.+)=$1")),
             ("a/b:main", "latest", None),
         ] {
             let tag = &tags(&[tag])[0];

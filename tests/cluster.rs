@@ -1,0 +1,522 @@
+//! A real API server behind real Helms: what a cluster is given where digestif is post-renderer, and
+//! that it is given nothing where digestif fails.
+//!
+//! One etcd and one API server serve all tests, each of which has a namespace to itself. There is no
+//! node and no controller: objects are checked and kept, and no Job ever ends by itself.
+
+#![cfg(unix)]
+
+mod support;
+
+use std::fs;
+use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::symlink;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rcgen::KeyPair;
+use serde_json::json;
+use support::registry::{Content, Fault, Misbehaviour, Registry};
+use support::{Ran, clients, digest_of, digestif, finish, for_every_host, start, testdata};
+use tempfile::TempDir;
+use tokio::net::TcpSocket;
+
+/// Started by the first test that needs it. Statics are not dropped: see [`SUPERVISOR`].
+static CLUSTER: LazyLock<Cluster> = LazyLock::new(|| {
+    Cluster::start(&clients().expect("a test without clients has ended before it comes here"))
+});
+
+/// Runs both servers until its stdin ends, which it does with this process, however that ends; then
+/// nothing is left of them. `$1` is their folder, `$2` that of the clients, `$3` the port. etcd
+/// takes no port, as the API server reaches it over a socket; what it advertises, nobody asks for.
+const SUPERVISOR: &str = r#"
+"$2/etcd" --data-dir=etcd --unsafe-no-fsync --log-level=warn \
+  --listen-client-urls="unix://$1/client" --advertise-client-urls=http://127.0.0.1:1 \
+  --listen-peer-urls="unix://$1/peer" --initial-advertise-peer-urls=http://127.0.0.1:1 \
+  --initial-cluster=default=http://127.0.0.1:1 >etcd.log 2>&1 &
+etcd=$!
+"$2/kube-apiserver" --etcd-servers="unix://$1/client" --cert-dir=certificates \
+  --bind-address=127.0.0.1 --secure-port="$3" --permit-port-sharing \
+  --advertise-address=127.0.0.1 --endpoint-reconciler-type=none \
+  --service-cluster-ip-range=10.0.0.0/24 --service-account-issuer=https://kubernetes.default.svc \
+  --service-account-key-file=public.pem --service-account-signing-key-file=private.pem \
+  --disable-admission-plugins=ServiceAccount --authorization-mode=AlwaysAllow \
+  --token-auth-file=tokens.csv >kube-apiserver.log 2>&1 &
+read -r _
+kill -KILL $! $etcd
+wait
+rm -rf "$1"
+"#;
+
+/// The token of a user who may do everything in a cluster that is gone in seconds.
+const TOKEN: &str = "loopback";
+
+/// It takes 3 s on an idle machine. Nothing waits that long but a test that fails.
+const START_LIMIT: Duration = Duration::from_secs(120);
+
+/// A real API server, version 1.36.
+struct Cluster {
+    folder: PathBuf,
+    address: SocketAddr,
+    /// Owned so that its stdin stays open.
+    _supervisor: Child,
+    /// Has the API server's port and never listens, so that nobody else is given it meanwhile.
+    _port: TcpSocket,
+}
+
+impl Cluster {
+    fn start(clients: &Path) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder").keep();
+        let socket = TcpSocket::new_v4().expect("there are sockets");
+        socket.set_reuseport(true).expect("a new socket takes options");
+        socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("loopback has free ports");
+        let address = socket.local_addr().expect("it is bound");
+        let key = KeyPair::generate().expect("random numbers");
+        for (name, text) in [
+            ("private.pem", key.serialize_pem()),
+            ("public.pem", key.public_key_pem()),
+            ("tokens.csv", format!("{TOKEN},admin,admin,system:masters\n")),
+            ("kubeconfig", kubeconfig(&folder, address)),
+        ] {
+            fs::write(folder.join(name), text).expect("writable");
+        }
+        let supervisor = Command::new("sh")
+            .args(["-c", SUPERVISOR, "supervisor"])
+            .args([&folder, clients])
+            .arg(address.port().to_string())
+            .current_dir(&folder)
+            // Ctrl-C is for this process; it is the supervisor's work to survive that.
+            .process_group(0)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("there is a shell");
+        let cluster = Self { folder, address, _supervisor: supervisor, _port: socket };
+        let deadline = Instant::now() + START_LIMIT;
+        while !cluster.is_ready(clients) {
+            assert!(Instant::now() < deadline, "no API server\n{}", cluster.logs());
+            thread::sleep(Duration::from_millis(20));
+        }
+        cluster
+    }
+
+    fn is_ready(&self, clients: &Path) -> bool {
+        // Cheaper than a kubectl that finds nobody.
+        TcpStream::connect(self.address).is_ok()
+            && Command::new(clients.join("kubectl"))
+                .args(["get", "--raw=/readyz", "--request-timeout=5s"])
+                .env("KUBECONFIG", self.kubeconfig())
+                .output()
+                .expect("scripts/clients built it")
+                .status
+                .success()
+    }
+
+    fn kubeconfig(&self) -> PathBuf {
+        self.folder.join("kubeconfig")
+    }
+
+    /// The last lines that the servers logged.
+    fn logs(&self) -> String {
+        let log = |name| fs::read_to_string(self.folder.join(name)).unwrap_or_default();
+        let logs = ["etcd.log", "kube-apiserver.log"].map(|name| {
+            let log = log(name);
+            let lines: Vec<_> = log.lines().collect();
+            format!("{name}:\n{}\n", lines[lines.len().saturating_sub(20)..].join("\n"))
+        });
+        logs.concat()
+    }
+}
+
+fn kubeconfig(folder: &Path, address: SocketAddr) -> String {
+    let ca = folder.join("certificates/apiserver.crt");
+    let cluster = json!({"server": format!("https://{address}"), "certificate-authority": ca});
+    json!({
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "test", "cluster": cluster}],
+        "users": [{"name": "admin", "user": {"token": TOKEN}}],
+        "contexts": [{"name": "test", "context": {"cluster": "test", "user": "admin"}}],
+        "current-context": "test",
+    })
+    .to_string()
+}
+
+/// Which Helm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Helm {
+    /// Runs a program of the PATH, on everything but hooks.
+    Three,
+    /// Runs a plugin, on everything, and throws away what it says.
+    Four,
+}
+
+impl Helm {
+    fn client(self) -> &'static str {
+        match self {
+            Self::Three => "helm3",
+            Self::Four => "helm4",
+        }
+    }
+}
+
+/// Somebody with a namespace and a home, which has digestif on the PATH and as Helm 4's plugin, and
+/// the charts.
+struct User {
+    namespace: String,
+    clients: PathBuf,
+    home: TempDir,
+}
+
+impl User {
+    /// None where the clients are missing.
+    fn new(namespace: impl Into<String>) -> Option<Self> {
+        let clients = clients()?;
+        let home = tempfile::tempdir().expect("a temporary folder");
+        let plugin = home.path().join("plugins/digestif");
+        fs::create_dir_all(&plugin).expect("writable");
+        symlink(env!("CARGO_BIN_EXE_digestif"), plugin.join("digestif")).expect("writable");
+        let manifest = "apiVersion: v1\ntype: postrenderer/v1\nname: digestif\nversion: 0.1.0\n\
+                        runtime: subprocess\nruntimeConfig:\n  platformCommand:\n  \
+                        - command: ${HELM_PLUGIN_DIR}/digestif\n";
+        fs::write(plugin.join("plugin.yaml"), manifest).expect("writable");
+        symlink(testdata("charts"), home.path().join("charts")).expect("writable");
+        Some(Self { namespace: namespace.into(), clients, home })
+    }
+
+    /// A client, with nothing of the caller's environment.
+    fn client(&self, name: &str, args: &[&str]) -> Command {
+        let home = self.home.path();
+        let mut command = Command::new(self.clients.join(name));
+        command
+            .args(args)
+            .current_dir(home)
+            .env_clear()
+            .env("HOME", home)
+            .env("XDG_STATE_HOME", home.join("state"))
+            .env("PATH", home.join("plugins/digestif"))
+            .env("KUBECONFIG", CLUSTER.kubeconfig())
+            .env("HELM_NAMESPACE", &self.namespace);
+        if name == "helm4" {
+            // Helm 3 can't read what is there, and would load none.
+            command.env("HELM_PLUGINS", home.join("plugins"));
+        }
+        command
+    }
+
+    /// Helm, with digestif as its post-renderer: the same line for both.
+    fn post_rendering(&self, helm: Helm, args: &[&str], for_digestif: &[&str]) -> Command {
+        let mut command = self.client(helm.client(), args);
+        command.arg("--post-renderer=digestif");
+        command.args(for_digestif.iter().map(|arg| format!("--post-renderer-args={arg}")));
+        command
+    }
+
+    fn helm(&self, helm: Helm, args: &[&str]) -> String {
+        run(&mut self.client(helm.client(), args)).succeeded()
+    }
+
+    fn kubectl(&self, args: &[&str], stdin: &str) -> String {
+        let mut command = self.client("kubectl", args);
+        command.args(["--namespace", &self.namespace]);
+        finish(start(&mut command), stdin.as_bytes()).succeeded()
+    }
+
+    /// The images that the API server has, each object on a line.
+    fn stored(&self, kinds: &str, pod: &str) -> String {
+        let images = format!("{pod}['initContainers','containers'][*].image");
+        let lines = format!("{{range .items[*]}}{{.kind}}: {{{images}}}{{\"\\n\"}}{{end}}");
+        self.kubectl(&["get", kinds, "--output", &format!("jsonpath={lines}")], "")
+    }
+
+    fn stored_workloads(&self) -> String {
+        self.stored("deployments,jobs", ".spec.template.spec")
+    }
+
+    /// Says of a Job that it has run to its end, as nobody runs it.
+    fn complete(&self, job: &str) {
+        let time = "2026-01-01T00:00:00Z";
+        let condition = |name| json!({"type": name, "status": "True"});
+        let status = json!({"status": {
+            "succeeded": 1,
+            "startTime": time,
+            "completionTime": time,
+            "conditions": [condition("SuccessCriteriaMet"), condition("Complete")],
+        }})
+        .to_string();
+        let patch = ["patch", job, "--subresource=status", "--type=merge", "--patch", &status];
+        self.kubectl(&patch, "");
+    }
+
+    /// Whether the API server has nothing of this user, not even the namespace.
+    fn has_nothing(&self) -> bool {
+        self.kubectl(&["get", "namespace", &self.namespace, "--ignore-not-found"], "").is_empty()
+    }
+
+    /// A file of the user's.
+    fn file(&self, name: &str) -> String {
+        fs::read_to_string(self.home.path().join(name)).expect("it was written")
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        let path = self.home.path().join(name);
+        fs::create_dir_all(path.parent().expect("it is in a folder")).expect("writable");
+        fs::write(path, text).expect("writable");
+    }
+}
+
+fn run(command: &mut Command) -> Ran {
+    finish(start(command), b"")
+}
+
+/// What the chart `tenants` asks for is there, but for the kubectl of the cluster's version, 1.36.
+fn one_version_behind() -> Content {
+    Content::of(&[
+        ("docker.io/clastix/kubectl", &["v1.35"]),
+        ("ghcr.io/projectcapsule/capsule", &["v0.10.1"]),
+    ])
+}
+
+const KUBECTL: &str = "docker.io/clastix/kubectl:v1.35";
+
+/// A reference with the digest that registries here have for it.
+fn pinned(reference: &str) -> String {
+    format!("{reference}@{}", digest_of(reference))
+}
+
+/// What the API server is to have of the chart `tenants`.
+fn tenants(kubectl: &str, jobs: usize) -> String {
+    let manager = pinned("ghcr.io/projectcapsule/capsule:v0.10.1");
+    format!("Deployment: {kubectl} {manager}\n") + &format!("Job: {kubectl}\n").repeat(jobs)
+}
+
+fn check(manifests: &str) -> Ran {
+    digestif(["check", "--require-digest"], manifests)
+}
+
+#[test]
+fn with_helm_3_a_release_is_pinned_from_install_to_rollback() {
+    a_release_is_pinned_from_install_to_rollback(Helm::Three);
+}
+
+#[test]
+fn with_helm_4_a_release_is_pinned_from_install_to_rollback() {
+    a_release_is_pinned_from_install_to_rollback(Helm::Four);
+}
+
+fn a_release_is_pinned_from_install_to_rollback(helm: Helm) {
+    let Some(user) = User::new(format!("release-{}", helm.client())) else { return };
+    // The tag moves as soon as somebody has asked for it.
+    let digest = format!("sha256:{}", "0".repeat(64));
+    let older = Misbehaviour::DigestHeader(digest.clone().into());
+    let moving = Fault::on("clastix/kubectl/manifests/v1.35", older).times(1);
+    let registry = Registry::start(one_version_behind().with_fault(moving));
+    let flag = for_every_host(&registry);
+    let is_deployed = |kubectl: &str| {
+        assert_eq!(user.stored_workloads(), tenants(kubectl, 1));
+        let manifest = user.helm(helm, &["get", "manifest", "acme"]);
+        check(&manifest).succeeded();
+        assert_eq!(manifest.matches(kubectl).count(), 2, "{manifest}");
+    };
+    let [older, newer] = [format!("{KUBECTL}@{digest}"), pinned(KUBECTL)];
+
+    // The registry arrives as an argument, then in the environment.
+    let install = ["install", "acme", "charts/tenants", "--create-namespace", "--no-hooks"];
+    run(&mut user.post_rendering(helm, &install, &[&flag])).succeeded();
+    is_deployed(&older);
+
+    let upgrade = ["upgrade", "acme", "charts/tenants", "--no-hooks"];
+    let mut upgrade = user.post_rendering(helm, &upgrade, &[]);
+    upgrade.env("DIGESTIF_REGISTRY", flag.strip_prefix("--registry=").expect("it is that flag"));
+    run(&mut upgrade).succeeded();
+    is_deployed(&newer);
+
+    user.helm(helm, &["rollback", "acme", "1", "--no-hooks"]);
+    is_deployed(&older);
+
+    assert_eq!(run(upgrade.env("DIGESTIF_NO_FALLBACK", "true")).status, 1);
+    is_deployed(&older);
+}
+
+/// Installs the chart `tenants` where the manager's tag is missing and no rule is about it, and
+/// gives back what Helm said.
+fn install_what_is_missing(user: &User, helm: Helm, for_digestif: &[&str]) -> String {
+    let registry = Registry::start(Content::of(&[
+        ("docker.io/clastix/kubectl", &["v1.36"]),
+        ("ghcr.io/projectcapsule/capsule", &["v0.10.0"]),
+    ]));
+    let flag = for_every_host(&registry);
+    let for_digestif = [&[flag.as_str()], for_digestif].concat();
+    let install = ["install", "acme", "charts/tenants", "--create-namespace", "--no-hooks"];
+    let said = run(&mut user.post_rendering(helm, &install, &for_digestif)).failed(1);
+    assert!(user.has_nothing(), "{said}");
+    said
+}
+
+#[track_caller]
+fn assert_says_what_is_missing(text: &str) {
+    for part in [
+        "error: `ghcr.io/projectcapsule/capsule:v0.10.1` does not exist\n",
+        "Deployment acme-tenants, container `manager`, spec.template.spec.containers[0].image\n",
+        "= tried: `ghcr.io/projectcapsule/capsule:v0.10.1` (missing: 404 Not Found from ",
+        "= nearest: v0.10.0\n",
+        "= help: use a tag that exists, or push this one; ",
+    ] {
+        assert!(text.contains(part), "{part}\n{text}");
+    }
+}
+
+#[test]
+fn a_missing_tag_stops_helm_3_before_anything_is_created_and_its_error_says_why() {
+    let Some(user) = User::new("missing-helm3") else { return };
+    assert_says_what_is_missing(&install_what_is_missing(&user, Helm::Three, &[]));
+}
+
+#[test]
+fn a_missing_tag_stops_helm_4_before_anything_is_created_and_the_log_says_why() {
+    let Some(user) = User::new("missing-helm4") else { return };
+    for (flag, log) in [(None, "state/digestif/log"), (Some("--log=own.log"), "own.log")] {
+        let said = install_what_is_missing(&user, Helm::Four, flag.as_slice());
+        assert!(!said.contains("does not exist"), "Helm 4 shows stderr now: {said}");
+        let log = user.file(log);
+        assert_says_what_is_missing(&log);
+        assert_eq!(log.matches(", exit status 1\n").count(), 1, "{log}");
+    }
+}
+
+#[test]
+fn helm_4_shows_hooks_and_helm_3_does_not() {
+    let Some(user) = User::new("hooks") else { return };
+    let registry = Registry::start(one_version_behind());
+    let flag = for_every_host(&registry);
+    let template = ["template", "acme", "charts/tenants", "--kube-version=1.36"];
+
+    let plain = user.helm(Helm::Three, &template);
+    assert_eq!(check(&plain).status, 5);
+
+    let by_3 = run(&mut user.post_rendering(Helm::Three, &template, &[&flag])).succeeded();
+    let Ran { status, stderr, .. } = check(&by_3);
+    assert_eq!((status, stderr.matches("has no digest\n").count()), (5, 1), "{stderr}");
+    assert!(stderr.contains("Job acme-tenants-check, container `check`, "), "{stderr}");
+
+    let by_4 = run(&mut user.post_rendering(Helm::Four, &template, &[&flag])).succeeded();
+    check(&by_4).succeeded();
+    assert_eq!(by_4.matches(&pinned(KUBECTL)).count(), 3);
+    let log = user.file("state/digestif/log");
+    for part in [
+        ", exit status 0\n",
+        "warning: `docker.io/clastix/kubectl:v1.36` does not exist: \
+         `docker.io/clastix/kubectl:v1.35` is used instead\n",
+        "= rule: kubernetes-version\n",
+        "; 1 substituted at 3 places\n",
+    ] {
+        assert!(log.contains(part), "{part}\n{log}");
+    }
+}
+
+#[test]
+fn the_hook_that_helm_4_waits_for_has_the_image_of_the_deployment() {
+    let Some(user) = User::new("waiting") else { return };
+    let registry = Registry::start(one_version_behind());
+    let flag = for_every_host(&registry);
+    let install = ["install", "acme", "charts/tenants", "--create-namespace", "--timeout=60s"];
+    let mut install = user.post_rendering(Helm::Four, &install, &[&flag]);
+    let installed = thread::scope(|scope| {
+        let installed = scope.spawn(|| run(&mut install));
+        let job = "job/acme-tenants-check";
+        let wait = ["wait", "--for=create", job, "--timeout=30s", "--namespace=waiting"];
+        // Where it does not come, what Helm says is the better message.
+        if run(&mut user.client("kubectl", &wait)).status == 0 {
+            user.complete(job);
+        }
+        installed.join().expect("it does not panic")
+    });
+    installed.succeeded();
+    assert_eq!(user.stored_workloads(), tenants(&pinned(KUBECTL), 2));
+}
+
+#[test]
+fn the_pipe_pins_the_hooks_that_helm_3_does_not_show() {
+    let Some(user) = User::new("pipe") else { return };
+    let registry = Registry::start(one_version_behind());
+    let template = ["template", "acme", "charts/tenants", "--kube-version=1.36"];
+    let rendered = user.helm(Helm::Three, &template);
+    let through = digestif([for_every_host(&registry)], rendered).succeeded();
+    check(&through).succeeded();
+    user.kubectl(&["create", "namespace", "pipe"], "");
+    user.kubectl(&["apply", "--filename=-"], &through);
+    assert_eq!(user.stored_workloads(), tenants(&pinned(KUBECTL), 2));
+}
+
+#[test]
+fn a_chart_without_manifests_is_fine_for_helm_4_and_for_helm_3_where_that_is_asked() {
+    let Some(user) = User::new("empty") else { return };
+    user.write("nothing/Chart.yaml", "{apiVersion: v2, name: nothing, version: 0.1.0}\n");
+    user.write("nothing/templates/all.yaml", "{{- if .Values.on }}\nkind: List\n{{- end }}\n");
+    let install = ["install", "acme", "nothing", "--create-namespace"];
+    let said = run(&mut user.post_rendering(Helm::Three, &install, &[])).failed(1);
+    assert!(said.contains("error: the input is empty\n"), "{said}");
+    assert!(said.contains("`--allow-empty` lets this through\n"), "{said}");
+
+    run(&mut user.post_rendering(Helm::Three, &install, &["--allow-empty"])).succeeded();
+    let upgrade = ["upgrade", "acme", "nothing"];
+    run(&mut user.post_rendering(Helm::Four, &upgrade, &[])).succeeded();
+    assert_eq!(user.helm(Helm::Four, &["get", "manifest", "acme"]), "\n");
+}
+
+#[test]
+fn a_migration_gets_the_image_of_its_deployment_by_a_configured_rule() {
+    let Some(user) = User::new("relay") else { return };
+    let repository = "ghcr.io/berriai/litellm-database";
+    let tag = "litellm_stable_release_branch-v1.61.20-stable";
+    let registry = Registry::start(Content::of(&[(repository, &["main-v1.61.19-stable", tag])]));
+    let flag = for_every_host(&registry);
+    let image = pinned(&format!("{repository}:{tag}"));
+    let expected = format!("Deployment: {image}\nJob: {image}\n");
+    user.write(
+        "rules.yaml",
+        "apiVersion: digestif.dev/v1alpha1\nkind: PinImages\nfallbacks:\n\
+         - name: litellm-branch\n  images: [ghcr.io/berriai/*]\n  tag: 'main-(v.+-stable)'\n  \
+         try: ['litellm_stable_release_branch-$1']\n",
+    );
+
+    let install = ["install", "acme", "charts/relay", "--create-namespace"];
+    let said = run(&mut user.post_rendering(Helm::Three, &install, &[&flag])).failed(1);
+    let proposal = "`--fallback 'main-(.+)=litellm_stable_release_branch-$1'`";
+    assert!(said.contains(&format!("= rule: {proposal} would take one of these\n")), "{said}");
+
+    let args = [&flag, "--config=rules.yaml", "--log=own.log"];
+    run(&mut user.post_rendering(Helm::Three, &install, &args)).succeeded();
+    assert_eq!(user.stored_workloads(), expected);
+
+    let upgrade = ["upgrade", "acme", "charts/relay"];
+    let mut upgrade = user.post_rendering(Helm::Four, &upgrade, &[&flag]);
+    run(upgrade.env("DIGESTIF_CONFIG", "rules.yaml")).succeeded();
+    assert_eq!(user.stored_workloads(), expected);
+
+    for log in ["own.log", "state/digestif/log"] {
+        let log = user.file(log);
+        assert!(log.contains("= rule: litellm-branch\n"), "{log}");
+        assert!(log.contains("; 1 substituted at 2 places\n"), "{log}");
+    }
+}
+
+#[test]
+fn a_cron_job_of_a_kustomization_is_pinned_on_its_way_to_the_cluster() {
+    let Some(user) = User::new("evictor") else { return };
+    let registry =
+        Registry::start(Content::of(&[("registry.k8s.io/descheduler/descheduler", &["v0.32.1"])]));
+    let built =
+        run(&mut user.client("kustomize", &["build", "charts/evictor/cronjob"])).succeeded();
+    let through = digestif([for_every_host(&registry)], built).succeeded();
+    user.kubectl(&["create", "namespace", "evictor"], "");
+    user.kubectl(&["apply", "--filename=-"], &through);
+    let image = pinned("registry.k8s.io/descheduler/descheduler:v0.32.1");
+    let stored = user.stored("cronjobs", ".spec.jobTemplate.spec.template.spec");
+    assert_eq!(stored, format!("CronJob: {image}\n"));
+}

@@ -87,12 +87,21 @@ pub fn read_function(source: &Source, part: Span) -> Result<Config, Vec<Diagnost
 
 /// Reads a text that is one `PinImages` object.
 fn read_part(text: &str) -> Result<Config, Vec<Wrong>> {
-    let options = serde_saphyr::options! { with_snippet: false };
+    let options = serde_saphyr::options! {
+        with_snippet: false,
+        // A thousand rules are far from it.
+        budget: serde_saphyr::budget! { max_nodes: 50_000 },
+    };
     let raw: PinImages = serde_saphyr::from_str_with_options(text, options)
-        .map_err(|error| vec![Wrong::from(&error)])?;
-    if raw.kind.is_none() || raw.api_version.is_none() {
-        let wrong = Wrong::at(None, "`apiVersion` and `kind` are missing");
-        return Err(vec![wrong.help(
+        .map_err(|error| vec![Wrong::of(&error, text)])?;
+    let missing = match (raw.api_version.is_none(), raw.kind.is_none()) {
+        (true, true) => Some("`apiVersion` and `kind` are missing"),
+        (true, false) => Some("`apiVersion` is missing"),
+        (false, true) => Some("`kind` is missing"),
+        (false, false) => None,
+    };
+    if let Some(missing) = missing {
+        return Err(vec![Wrong::at(None, missing).help(
             "a configuration starts with `apiVersion: digestif.dev/v1alpha1` and `kind: PinImages`",
         )]);
     }
@@ -148,10 +157,21 @@ fn span(location: Location) -> Option<Span> {
     Some(Span::new(start, start + length))
 }
 
-impl From<&Error> for Wrong {
-    fn from(error: &Error) -> Self {
+/// Where a text is no YAML, the parser knows line and column alone.
+fn offset(text: &str, location: Location) -> Option<Span> {
+    let line = usize::try_from(location.line()).ok()?.checked_sub(1)?;
+    let column = usize::try_from(location.column()).ok()?.checked_sub(1)?;
+    let start = text.split_inclusive('\n').take(line).map(str::len).sum::<usize>();
+    let at = text.get(start..)?.char_indices().nth(column).map_or(text.len(), |(n, _)| start + n);
+    Some(Span::new(at, at))
+}
+
+impl Wrong {
+    /// What an error says about a text.
+    fn of(error: &Error, text: &str) -> Self {
         let error = error.without_snippet();
-        let wrong = |message: String| Self::at(error.location().and_then(span), message);
+        let place = |at: Location| span(at).or_else(|| offset(text, at));
+        let wrong = |message: String| Self::at(error.location().and_then(place), message);
         let choice = |what: &str, word: &str, known: &[&'static str]| {
             let message = match closest(word, known.iter().copied()) {
                 Some(meant) => format!("unknown {what} {}, did you mean `{meant}`?", quoted(word)),
@@ -180,12 +200,17 @@ impl From<&Error> for Wrong {
                 wrong("expected a text".to_owned())
             }
             Error::InvalidScalar { ty: "u32", .. } => wrong("expected a whole number".to_owned()),
-            Error::InvalidScalar { ty: "bool", .. } => wrong("expected true or false".to_owned()),
+            Error::InvalidScalar { ty: "bool" | "boolean", .. } => {
+                wrong("expected true or false".to_owned())
+            }
+            Error::NullIntoString { .. }
+            | Error::ExternallyTaggedEnumExpectedScalarOrMapping { .. }
+            | Error::TaggedEnumMismatch { .. } => wrong("expected a text".to_owned()),
             Error::Message { msg, .. } => wrong(msg.clone()),
             Error::MultipleDocuments { .. } => {
                 wrong("there is more than one document in it".to_owned())
             }
-            Error::AliasError { error, .. } => Self::from(&**error),
+            Error::AliasError { error, .. } => Self::of(error, text),
             // The place is shown beside the message.
             other => {
                 let text = other.to_string();
@@ -320,13 +345,26 @@ mod tests {
             ("registries: [{host: a.io}]", "the registry has neither `url` nor `cache: true`", "{"),
             (
                 "registries: [{host: a.io, url: a.b}]",
-                "`a.b` is no URL (relative URL without a base); expected HOST=https://…",
+                "`a.b` is no URL (relative URL without a base); expected https://…",
                 "a.b",
             ),
             (
                 "registries: [{host: 'a b', cache: true}]",
                 "`a b` is no host of a registry as images name it, like `registry.local:5000`",
                 "'a b'",
+            ),
+            ("pin: [digest]", "expected a text", "["),
+            ("skip: [null]", "expected a text", "null"),
+            ("fallbacks: [{preset: bitnamilegacy, enabled: 1}]", "expected true or false", "1"),
+            (
+                "fallbacks:\n- {name: kubernetes-version, images: [b], try: [x]}",
+                "`kubernetes-version` is the name of a preset",
+                "{",
+            ),
+            (
+                "registries: [{host: docker.io, cache: true}, {host: index.docker.io, cache: true}]",
+                "there are two entries for `docker.io`",
+                "index.docker.io",
             ),
             ("a: [", "unknown key `a`", "a"),
             ("---\nkind: PinImages", "there is more than one document in it", ""),
@@ -344,9 +382,15 @@ mod tests {
 
     #[test]
     fn a_configuration_says_what_it_is() {
-        for text in ["", "# nothing", "pin: digest", "apiVersion: digestif.dev/v1alpha1"] {
+        for (text, missing) in [
+            ("", "`apiVersion` and `kind` are missing"),
+            ("# nothing", "`apiVersion` and `kind` are missing"),
+            ("pin: digest", "`apiVersion` and `kind` are missing"),
+            ("apiVersion: digestif.dev/v1alpha1", "`kind` is missing"),
+            ("kind: PinImages", "`apiVersion` is missing"),
+        ] {
             let wrongs = read_part(text).expect_err("it says nothing");
-            assert_eq!(wrongs[0].to_string(), "`apiVersion` and `kind` are missing", "{text}");
+            assert_eq!(wrongs[0].to_string(), missing, "{text}");
         }
         let wrongs = read_part("apiVersion: digestif.dev/v2\nkind: PinImages").expect_err("v2");
         assert_eq!(

@@ -15,7 +15,7 @@ use crate::image::Asked;
 use crate::plan::{Entry, Fate, Plan, Question};
 use crate::policy;
 use crate::report::json::{self, Reported};
-use crate::resolve::{self, Interrupted, Search, Tried};
+use crate::resolve::{self, Interrupted, Picked, Search, Tried};
 
 /// The version of the JSON form; it changes when a field changes its meaning.
 const SCHEMA: &str = "digestif.explain/v1";
@@ -135,16 +135,15 @@ fn trace(rules: &[Rule], asked: &Asked, fate: &Fate, search: &Search) -> Vec<Tra
                 continue;
             }
         };
-        let steps: Vec<_> =
-            steps.into_iter().map(|step| taken(step, asked, fate, search)).collect();
-        over = search.stopped && steps.iter().any(|step| step.is_last(search))
+        let steps = steps.into_iter().map(|step| taken(step, rule, asked, fate, search)).collect();
+        over = search.stopped_in.as_ref() == Some(&rule.name)
             || found.is_some_and(|found| found.rule == rule.name);
         traced.push(Traced { rule: rule.name.clone(), note: rule.limit(asked), steps });
     }
     traced
 }
 
-fn taken(step: Step, asked: &Asked, fate: &Fate, search: &Search) -> Taken {
+fn taken(step: Step, rule: &Rule, asked: &Asked, fate: &Fate, search: &Search) -> Taken {
     let reference = match &step {
         Step::Ask(tagged) => tagged.to_string(),
         Step::Unusable(text, reason) => {
@@ -154,12 +153,17 @@ fn taken(step: Step, asked: &Asked, fate: &Fate, search: &Search) -> Taken {
         Step::Pick(pick) => {
             let pattern = pick.to_string();
             // The last of them is the one that counts: those before it were gone.
-            let picked = search.picked.iter().rfind(|picked| picked.pattern == pattern);
+            let is_own = |picked: &&Picked| picked.rule == rule.name && picked.pattern == pattern;
+            let picked = search.picked.iter().rfind(is_own);
             let proposal = format!("tags {pattern}");
             match picked.map(|picked| &picked.tag) {
                 None => return Taken { proposal, outcome: "not asked", detail: None },
-                Some(None) => return Taken { proposal, outcome: "missing", detail: None },
-                Some(Some(tag)) => format!("{}:{tag}", asked.repository),
+                Some(Ok(None)) => return Taken { proposal, outcome: "missing", detail: None },
+                Some(Ok(Some(tag))) => format!("{}:{tag}", asked.repository),
+                Some(Err(refusal)) => {
+                    let detail = Some(refusal.detail.clone());
+                    return Taken { proposal, outcome: refusal.outcome.word(), detail };
+                }
             }
         }
     };
@@ -182,13 +186,6 @@ fn taken(step: Step, asked: &Asked, fate: &Fate, search: &Search) -> Taken {
     }
 }
 
-impl Taken {
-    /// Whether this was the last that was asked for.
-    fn is_last(&self, search: &Search) -> bool {
-        search.tried.last().is_some_and(|tried| self.proposal.ends_with(&tried.reference))
-    }
-}
-
 impl Explanation {
     /// As JSON: the image as a report has it, the rules, and a rule to add.
     #[must_use]
@@ -207,9 +204,9 @@ impl Explanation {
     pub fn text(&self) -> String {
         let mut text = format!("{}\n", escaped(&self.entry.name));
         let mut section = |title: &str, lines: &[String]| {
-            write!(text, "\n{title}\n").expect("a string takes all");
-            for line in lines {
-                writeln!(text, "  {}", line.replace('\n', "\n  ")).expect("a string takes all");
+            write!(text, "\n{}\n", escaped(title)).expect("a string takes all");
+            for line in lines.iter().flat_map(|line| line.split('\n')) {
+                writeln!(text, "  {}", escaped(line)).expect("a string takes all");
             }
         };
         let own = |tried: &&Tried| tried.reference == self.entry.name;
@@ -225,6 +222,10 @@ impl Explanation {
         }
         if matches!(self.entry.fate, Fate::Pinned(_)) {
             section("rules", &["none is tried, as the image exists".to_owned()]);
+        }
+        let notes = searched(&self.entry.fate).map(|search| &search.notes[..]).unwrap_or_default();
+        if !notes.is_empty() {
+            section("notes", notes);
         }
         section("result", &self.result());
         if let Some(suggestion) = &self.suggestion {
@@ -273,7 +274,7 @@ impl Traced {
         let line = |step: &Taken| {
             let detail = step.detail.iter().map(|detail| format!(" ({detail})"));
             let detail: String = detail.collect();
-            format!("{:width$}  {}{detail}", escaped(&step.proposal), step.outcome)
+            format!("{:width$}  {}{detail}", step.proposal, step.outcome)
         };
         self.steps.iter().map(line).collect()
     }

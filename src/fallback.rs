@@ -15,7 +15,7 @@ use std::str::FromStr;
 
 use regex::Regex;
 
-use crate::diagnostic::Failure;
+use crate::diagnostic::{Failure, quoted};
 use crate::image::{Asked, Globs, Repository, Tag, Tagged};
 use crate::registry::Outcome;
 
@@ -168,7 +168,7 @@ impl Rule {
             Kind::Version(version) => version.steps(asked),
             Kind::Try { tag, templates } => {
                 let Some(captures) = tag.0.captures(&asked.tag) else {
-                    return Err(format!("`{tag}` does not fit the tag"));
+                    return Err(format!("{} does not fit the tag", quoted(&tag.to_string())));
                 };
                 let proposals =
                     templates.iter().map(|template| template.proposal(&captures, asked));

@@ -52,7 +52,14 @@ const CONFIGURATION: &str = "digestif.yaml";
 pub fn configuration(named: Option<&Path>) -> Result<Option<Source>, Diagnostic> {
     let path = named.unwrap_or(Path::new(CONFIGURATION));
     match fs::read(path) {
-        Err(error) if named.is_none() && error.kind() == io::ErrorKind::NotFound => Ok(None),
+        // A link that leads nowhere was meant to lead to one.
+        Err(error)
+            if named.is_none()
+                && error.kind() == io::ErrorKind::NotFound
+                && path.symlink_metadata().is_err() =>
+        {
+            Ok(None)
+        }
         Err(error) => Err(unreadable(path, &error.to_string())),
         Ok(bytes) => Source::new(Origin::File(path.to_owned()), bytes)
             .map(Some)

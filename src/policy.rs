@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::diagnostic::{Diagnostic, Failure, quoted, shortened};
+use crate::diagnostic::{Diagnostic, Failure, escaped, quoted, shortened};
 use crate::image::{Asked, Reference, Repository};
 use crate::places::{Image, Place};
 use crate::plan::{Entry, Fate, Plan, Skips};
@@ -180,7 +180,7 @@ fn explained(mut diagnostic: Diagnostic, asked: Option<&Asked>, search: &Search)
         diagnostic = diagnostic.note("tried", tried.collect::<Vec<_>>().join("\n"));
     }
     for note in search.notes.iter().chain(&search.limits) {
-        diagnostic = diagnostic.note("note", note.clone());
+        diagnostic = diagnostic.note("note", escaped(note));
     }
     if search.nearest.is_empty() {
         return diagnostic;
@@ -207,7 +207,7 @@ fn unresolved(
 ) -> Diagnostic {
     let failure = refusal.outcome.failure();
     let last = search.tried.last().map_or(asked, |tried| tried.reference.as_str());
-    if search.stopped {
+    if search.stopped_in.is_some() {
         let what = what_is_wrong(asked, search);
         let message =
             format!("{name} {what}, and {} could not be asked for in its stead", quoted(last));

@@ -75,8 +75,8 @@ pub struct Search {
     pub limits: Vec<String>,
     /// The nearest of the existing tags, nearest first.
     pub nearest: Vec<Tag>,
-    /// Whether the last that was tried ended the search, as it could not be asked for.
-    pub stopped: bool,
+    /// The rule in which the search ended, as the last that was tried could not be asked for.
+    pub stopped_in: Option<String>,
 }
 
 impl Search {
@@ -90,10 +90,12 @@ impl Search {
 /// A choice among the tags of a repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Picked {
+    /// The rule that looked for it.
+    pub rule: String,
     /// What was looked for: `v1.31.*`.
     pub pattern: String,
-    /// The best that there is.
-    pub tag: Option<Tag>,
+    /// The best that there is, or why there is no list.
+    pub tag: Result<Option<Tag>, Refusal>,
 }
 
 /// A reference that stands in for one that does not exist.
@@ -285,7 +287,7 @@ impl Sources<'_> {
                     Taken::Nothing => {}
                     Taken::Found(substitute) => return Settled::Substituted(substitute, search),
                     Taken::Stopped(refusal) => {
-                        search.stopped = true;
+                        search.stopped_in = Some(rule.name.clone());
                         return Settled::Unresolved(refusal, search);
                     }
                 }
@@ -341,14 +343,17 @@ impl Sources<'_> {
     /// best is tried where that is gone.
     async fn pick(&self, pick: &Pick, asked: &Asked, rule: &Rule, search: &mut Search) -> Taken {
         const MOST: usize = 3;
+        let picked = |tag| Picked { rule: rule.name.clone(), pattern: pick.to_string(), tag };
         let tags = match self.tags(&asked.repository).await {
             Ok(tags) => tags,
             Err(refusal) if refusal.outcome.failure() == Failure::Unavailable => {
                 let reference = format!("the tags of {}", asked.repository);
                 search.tried.push(Tried { reference, refusal: refusal.clone() });
+                search.picked.push(picked(Err(refusal.clone())));
                 return Taken::Stopped(refusal);
             }
             Err(refusal) => {
+                search.picked.push(picked(Err(refusal.clone())));
                 search.notes.push(format!("{pick}: {CANNOT_LIST} ({})", refusal.detail));
                 return Taken::Nothing;
             }
@@ -356,7 +361,7 @@ impl Sources<'_> {
         let mut left = Cow::Borrowed(&*tags);
         for _ in 0..MOST {
             let tag = pick.best(&left).cloned();
-            search.picked.push(Picked { pattern: pick.to_string(), tag: tag.clone() });
+            search.picked.push(picked(Ok(tag.clone())));
             let Some(tag) = tag else { break };
             let tagged = Tagged { repository: asked.repository.clone(), tag: tag.clone() };
             match self.try_candidate(tagged, rule, search).await {

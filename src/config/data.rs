@@ -35,7 +35,7 @@ pub fn from_data(entries: &[Entry<'_>]) -> Result<Config, Vec<(usize, String)>> 
 fn read(entries: &[Entry<'_>]) -> Result<Config, Vec<Wrong>> {
     let entries = entries.iter().map(|&(key, text)| (key, Text(text)));
     let raw = PinImages::deserialize(MapDeserializer::<_, Error>::new(entries));
-    raw.map_err(|error| vec![Wrong::from(&error)])?.checked()
+    raw.map_err(|error| vec![Wrong::of(&error, "")])?.checked()
 }
 
 /// A value of a `ConfigMap`.

@@ -1,6 +1,6 @@
 //! The schema: what may be written, and what it becomes. Comments here are what editors show.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::str::FromStr;
 
@@ -14,6 +14,7 @@ use super::{Config, Wrong, span};
 use crate::fallback::MinorVersion;
 use crate::image::{Globs, PinForm};
 use crate::registry::{self, Replacement};
+use crate::source::Span;
 
 /// What digestif does with the images of manifests.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -31,7 +32,7 @@ pub(super) struct PinImages {
     metadata: Option<IgnoredAny>,
     /// The cluster's version, as 1.32: from it, Kubernetes client tools may step down.
     #[serde(deserialize_with = "parsed")]
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<String>", extend("type" = ["string", "number", "null"]))]
     kube_version: Option<MinorVersion>,
     /// What is written behind an image's name.
     pin: Option<PinForm>,
@@ -128,20 +129,30 @@ impl PinImages {
             require_digest: self.policy.is_some_and(|policy| policy.require_digest),
             ..Config::default()
         };
+        let mut hosts = BTreeSet::new();
         for registry in self.registries.unwrap_or_default() {
-            wrong.extend(registry.value.add_to(&mut config, span(registry.referenced)).err());
+            let at = span(registry.referenced);
+            wrong.extend(registry.value.add_to(&mut config, &mut hosts, at).err());
         }
         if wrong.is_empty() { Ok(config) } else { Err(wrong) }
     }
 }
 
 impl Registry {
-    fn add_to(self, config: &mut Config, at: Option<super::Span>) -> Result<(), Wrong> {
+    fn add_to(
+        self,
+        config: &mut Config,
+        hosts: &mut BTreeSet<String>,
+        at: Option<Span>,
+    ) -> Result<(), Wrong> {
         let host = span(self.host.referenced);
         let canonical = match self.host.value.as_str() {
             "*" => "*".to_owned(),
             text => registry::host(text).map_err(|error| Wrong::at(host, error))?,
         };
+        if !hosts.insert(canonical.clone()) {
+            return Err(Wrong::at(host, format!("there are two entries for `{canonical}`")));
+        }
         if let Some(url) = &self.url {
             let replacement = Replacement::new(&canonical, &url.value);
             let wrong = |error: String| Wrong::at(span(url.referenced), error);

@@ -8,6 +8,7 @@ use serde_saphyr::Spanned;
 
 use super::pin_images::Glob;
 use super::{ConfiguredRule, Wrong, span};
+use crate::diagnostic::escaped;
 use crate::fallback::{
     Kind, KubernetesVersion, Preset, Rule, Scope, SemanticVersion, Template, When, WholeTag,
 };
@@ -137,8 +138,12 @@ impl Fallback {
     fn own(self, skew: u32, at: Option<Span>) -> Result<Rule, Vec<Wrong>> {
         let mut wrong = Vec::new();
         let mut lacks = |message: &str| wrong.push(Wrong::at(at, message));
-        if self.name.as_deref().is_none_or(str::is_empty) {
-            lacks("the rule has no `name`");
+        match self.name.as_deref() {
+            None | Some("") => lacks("the rule has no `name`"),
+            Some(name) if Preset::ALL.iter().any(|preset| preset.name() == name) => {
+                lacks(&format!("`{name}` is the name of a preset"));
+            }
+            Some(_) => {}
         }
         match self.images.as_deref() {
             None => lacks("the rule has no `images`"),
@@ -168,7 +173,7 @@ impl Fallback {
         };
         match kind.filter(|_| wrong.is_empty()) {
             Some(kind) => Ok(Rule {
-                name: self.name.unwrap_or_default(),
+                name: escaped(&self.name.unwrap_or_default()),
                 scope: Scope::Images(Glob::globs(&self.images.unwrap_or_default())),
                 when: When::Missing,
                 kind,

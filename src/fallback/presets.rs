@@ -28,6 +28,10 @@ pub enum Preset {
 }
 
 impl Preset {
+    /// All of them.
+    pub const ALL: [Self; 4] =
+        [Self::BitnamiLegacy, Self::RegistryK8sIo, Self::KubeRbacProxy, Self::KubernetesVersion];
+
     /// How a configuration names it, and messages the rule.
     #[must_use]
     pub fn name(self) -> &'static str {

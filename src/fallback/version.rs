@@ -153,10 +153,13 @@ impl Near {
         // A tag that moves, as `1.2`, stands for every patch of its minor.
         let (lowest, highest) = (self.asked.order(0), self.asked.order(u32::MAX));
         let below = found.iter().rfind(|(version, _)| version.order(u32::MAX) <= highest);
-        let above = found.iter().find(|(version, _)| version.order(u32::MAX) >= lowest);
-        // Of what is above, the builds of one version stand together: the last of them is highest.
-        let above = above.and_then(|(first, _)| {
-            found.iter().rfind(|(version, _)| version.order(u32::MAX) == first.order(u32::MAX))
+        // What asks for `1.2` is met by any patch of it, best by the highest.
+        let at = below.filter(|(version, _)| version.order(u32::MAX) >= lowest);
+        let next = || found.iter().find(|(version, _)| version.order(u32::MAX) > highest);
+        // The builds of one version stand together: the last of them is the highest.
+        let above = at.or_else(|| {
+            let first = next()?.0.order(u32::MAX);
+            found.iter().rfind(|(version, _)| version.order(u32::MAX) == first)
         });
         let highest_above = found.last().filter(|(version, _)| version.order(u32::MAX) >= lowest);
         let chosen = match (self.settings.direction, self.settings.prefer) {
@@ -322,7 +325,7 @@ mod tests {
             // Who asks for a patch gets one; who asks for a minor gets its highest.
             (Minor, Closest, Any, "1.2.5", &["1.2"], None),
             (Minor, Closest, Down, "1.2", &["1.2.3", "1.2.10"], Some("1.2.10")),
-            (Minor, Closest, Up, "1.2", &["1.2.3", "1.2.10", "1.1.9"], Some("1.2.3")),
+            (Minor, Closest, Up, "1.2", &["1.2.3", "1.2.10", "1.1.9"], Some("1.2.10")),
             (Major, Closest, Down, "1.2", &["1.1", "1.1.7"], Some("1.1")),
             // Builds of one version: the highest, on whichever side.
             (

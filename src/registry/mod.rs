@@ -168,7 +168,7 @@ impl Replacement {
     pub fn new(host: &str, url: &str) -> Result<Self, String> {
         let example = url.replace("{host}", "docker.io");
         let parsed = Url::parse(&example)
-            .map_err(|error| format!("`{url}` is no URL ({error}); expected HOST=https://…"))?;
+            .map_err(|error| format!("`{url}` is no URL ({error}); expected https://…"))?;
         if !matches!(parsed.scheme(), "https" | "http") || parsed.host_str().is_none() {
             return Err(format!("`{url}` does not start with https:// or http://"));
         }
@@ -222,12 +222,19 @@ impl Endpoint {
 }
 
 impl Settings {
-    /// Whether a repository is asked for at a pull-through cache.
+    /// Whether a repository is asked for at a pull-through cache, or its own host is called one.
     fn is_cache(&self, repository: &Repository) -> bool {
         let is_named = |host: &str| self.caches.iter().any(|cache| cache == host);
-        let contacted = || self.endpoint(repository).map(|endpoint| authority(&endpoint.origin));
+        // Compared as URLs are: with the default port or without it.
+        let is_contacted = |origin: &Url| {
+            let contacted = image::canonical_host(&authority(origin));
+            self.caches.iter().any(|cache| {
+                let cache = Url::parse(&format!("{}://{cache}/", origin.scheme()));
+                cache.is_ok_and(|cache| image::canonical_host(&authority(&cache)) == contacted)
+            })
+        };
         is_named(repository.host())
-            || contacted().is_some_and(|host| is_named(&image::canonical_host(&host)))
+            || self.endpoint(repository).is_some_and(|endpoint| is_contacted(&endpoint.origin))
     }
 
     /// Where `repository` is asked for: at its replacement, or at its own host.
@@ -303,6 +310,28 @@ mod tests {
             let found =
                 format!("{}{}{}", endpoint.origin, endpoint.prefix, tagged.repository.path());
             assert_eq!((found.as_str(), endpoint.plain_fallback), (url, fallback), "{image}");
+        }
+    }
+
+    #[test]
+    fn a_cache_is_known_with_its_port_and_without() {
+        for (replacement, cache, image, is_cache) in [
+            ("docker.io=https://harbor.corp:443/hub", "harbor.corp:443", "nginx", true),
+            ("docker.io=https://harbor.corp:443/hub", "harbor.corp", "nginx", true),
+            ("docker.io=https://harbor.corp/hub", "harbor.corp:443", "nginx", true),
+            ("docker.io=http://harbor.corp:80/hub", "harbor.corp", "nginx", true),
+            ("docker.io=https://harbor.corp:8443/hub", "harbor.corp", "nginx", false),
+            ("docker.io=https://harbor.corp/hub", "docker.io", "nginx", true),
+            ("docker.io=https://harbor.corp/hub", "harbor.corp", "quay.io/a/b", false),
+        ] {
+            let settings =
+                Settings { caches: vec![cache.to_owned()], ..settings(&[replacement], &[]) };
+            let Ok(Reference::Tagged(tagged)) = image.parse() else { panic!("a tag: {image}") };
+            assert_eq!(
+                settings.is_cache(&tagged.repository),
+                is_cache,
+                "{replacement} {cache} {image}"
+            );
         }
     }
 

@@ -192,6 +192,18 @@ impl Rule {
     }
 }
 
+/// What would let one of the rules lead to one of these tags, for people.
+#[must_use]
+pub fn remedy(rules: &[Rule], asked: &Asked, tags: &[Tag]) -> Option<String> {
+    rules.iter().filter(|rule| rule.steps(asked).is_ok()).find_map(|rule| match &rule.kind {
+        Kind::KubernetesVersion(kubernetes) => {
+            let (skew, tag) = kubernetes.farther(asked, tags)?;
+            Some(format!("`--max-minor-skew {skew}` would lead to {tag}; or use a tag that exists"))
+        }
+        _ => None,
+    })
+}
+
 /// A regular expression that has to fit a whole tag.
 #[derive(Debug, Clone)]
 pub struct WholeTag(Regex);

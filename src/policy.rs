@@ -267,5 +267,6 @@ fn unresolved(
         Failure::Absent => lenient(leniency, failure, message),
         _ => Diagnostic::error(failure, message),
     };
+    let help = search.remedy.as_deref().unwrap_or(help);
     explained(diagnostic, asked.parse().ok().as_ref(), search).help(help)
 }

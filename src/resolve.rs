@@ -15,7 +15,7 @@ use tokio::sync::OnceCell;
 use crate::Options;
 use crate::diagnostic::{Diagnostic, Failure, quoted};
 use crate::digest::Digest;
-use crate::fallback::{Pick, Rule, Step, Suggestion, nearest, suggestion};
+use crate::fallback::{Pick, Rule, Step, Suggestion, nearest, remedy, suggestion};
 use crate::image::{Asked, Repository, Tag, Tagged};
 use crate::interrupt;
 pub use crate::interrupt::Interrupted;
@@ -75,6 +75,8 @@ pub struct Search {
     pub limits: Vec<String>,
     /// The nearest of the existing tags, nearest first.
     pub nearest: Vec<Tag>,
+    /// What would let a rule lead to one of them, for people.
+    pub remedy: Option<String>,
     /// The rule in which the search ended, as the last that was tried could not be asked for.
     pub stopped_in: Option<String>,
 }
@@ -296,7 +298,10 @@ impl Sources<'_> {
         }
         if !matches!(outcome, Some(Outcome::MissingRepository | Outcome::Denied)) {
             match self.tags(&asked.repository).await {
-                Ok(tags) => search.nearest = nearest(asked, &tags),
+                Ok(tags) => {
+                    search.nearest = nearest(asked, &tags);
+                    search.remedy = remedy(rules, asked, &tags);
+                }
                 Err(refusal) if !search.notes.iter().any(|note| note.contains(CANNOT_LIST)) => {
                     search.notes.push(format!("{CANNOT_LIST} ({})", refusal.detail));
                 }

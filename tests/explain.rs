@@ -97,7 +97,7 @@ rule kubernetes-version
 
 result
   `docker.io/clastix/kubectl:v1.33` does not exist
-  help: use a tag that exists, or push this one; `--allow-unresolved` writes it unchanged
+  help: `--max-minor-skew 2` would lead to v1.31; or use a tag that exists
   nearest tags: v1.31
 ";
     assert_eq!(explained(&registry, image, &[], 1), expected);

@@ -110,11 +110,28 @@ impl KubernetesVersion {
         format!("stops at {} minor {versions} (`--max-minor-skew`)", self.max_minor_skew)
     }
 
+    /// How far it would have to go for one of these tags, and to which: the nearest below its end.
+    pub(super) fn farther<'t>(self, asked: &Asked, tags: &'t [Tag]) -> Option<(u32, &'t Tag)> {
+        let version = Version::parse(&asked.tag)?;
+        let (base, lowest) = (self.base(&version), *self.minors(&version).last()?);
+        let below = tags.iter().filter_map(|tag| {
+            let found = Version::parse(tag.as_str())?;
+            let same = found.major == version.major && found.suffix == version.suffix;
+            (same && found.minor < lowest).then(|| (base - found.minor, tag))
+        });
+        below.min()
+    }
+
+    /// The minor from which steps are counted.
+    fn base(self, version: &Version<'_>) -> u32 {
+        let cluster = self.cluster.filter(|cluster| cluster.major == version.major);
+        cluster.map_or(version.minor, |cluster| cluster.minor)
+    }
+
     /// The minors to try, nearest first. Never one above the cluster's. The minor that was asked
     /// for is always tried, however far below the cluster it is: its author chose it.
     fn minors(self, version: &Version<'_>) -> Vec<u32> {
-        let cluster = self.cluster.filter(|cluster| cluster.major == version.major);
-        let base = cluster.map_or(version.minor, |cluster| cluster.minor);
+        let base = self.base(version);
         let highest = version.minor.min(base);
         let lowest = base.saturating_sub(self.max_minor_skew);
         let below = (lowest..highest).rev();
@@ -298,6 +315,26 @@ mod tests {
                 found,
                 "{image} {cluster} {published:?}"
             );
+        }
+    }
+
+    #[test]
+    fn how_far_it_would_have_to_go_is_known() {
+        let tags = |texts: &[&str]| -> Vec<Tag> {
+            texts.iter().map(|tag| tag.parse().expect("a tag")).collect()
+        };
+        for (image, cluster, published, found) in [
+            ("a/kubectl:v1.33", "", &["v1.31", "v1.30.4", "latest"][..], Some((2, "v1.31"))),
+            ("a/kubectl:v1.33", "1.34", &["v1.31"], Some((3, "v1.31"))),
+            ("a/kubectl:v1.30", "1.32", &["v1.29"], Some((3, "v1.29"))),
+            ("a/kubectl:v1.33-slim", "", &["v1.31"], None),
+            ("a/kubectl:v1.33", "", &["v1.32", "v1.34", "v2.1"], None),
+        ] {
+            let cluster = (!cluster.is_empty()).then(|| cluster.parse().expect("a version"));
+            let rule = KubernetesVersion { cluster, max_minor_skew: 1 };
+            let tags = tags(published);
+            let farther = rule.farther(&asked(image), &tags);
+            assert_eq!(farther.map(|(skew, tag)| (skew, tag.as_str())), found, "{image}");
         }
     }
 

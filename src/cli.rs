@@ -28,12 +28,12 @@ use crate::{Empty, Options};
 const EXAMPLES: &str = "\
 Examples:
   helm template web ./chart | digestif | kubectl apply -f -
-  helm upgrade --install web ./chart --post-renderer digestif    (Helm 3)
+  helm upgrade --install web ./chart --post-renderer digestif
   digestif -i -f deploy/
   digestif images -f rendered.yaml
 
 Exit status:
-  0  every image is pinned
+  0  every image is pinned, or left alone as the flags say
   1  an image is proved absent
   2  the call is wrong, or a file can't be read or written
   3  the input is empty, is not YAML, or holds an invalid reference
@@ -41,7 +41,7 @@ Exit status:
   5  a policy is not met
   6  a registry refused: the image is absent or private
 Where several apply, the first of 2, 3, 5, 1, 6, 4 is given. On every status but 0,
-nothing is written.";
+no manifest is written.";
 
 /// Pin every image of rendered Kubernetes manifests to a digest, and change no other byte.
 ///
@@ -210,7 +210,7 @@ pub struct Flags {
     pub skip: Vec<String>,
 
     /// What to try for a tag that does not exist: a regular expression over the whole tag, and a
-    /// tag or reference with `$1`, `${name}`, `$tag`, `$name` and `$repository`
+    /// tag or reference with `$1`, `${group}`, `$tag`, `$name` and `$repository`
     #[arg(
         long,
         global = true,
@@ -272,7 +272,7 @@ pub struct Flags {
         env = "DIGESTIF_REGISTRY",
         value_delimiter = '\n'
     )]
-    pub registry: Vec<Replacement>,
+    pub registry: Vec<String>,
 
     /// Ask this host over plain HTTP (loopback hosts are tried so by themselves)
     #[arg(
@@ -310,7 +310,7 @@ pub struct Flags {
     #[arg(long, global = true, value_name = "FILE", env = "DIGESTIF_LOG")]
     pub log: Option<PathBuf>,
 
-    /// Print errors only
+    /// Print errors and substitutions only
     #[arg(short, long, global = true, env = "DIGESTIF_QUIET", value_parser = BoolishValueParser::new())]
     pub quiet: bool,
 
@@ -362,7 +362,8 @@ impl Flags {
             configured: function.skip.and(file.skip),
         };
         let require_digest = self.require_digest || function.require_digest || file.require_digest;
-        let replacements = [function.replacements, self.registry.clone(), file.replacements];
+        let replacements =
+            [function.replacements, parsed("--registry", &self.registry)?, file.replacements];
         let network = if self.offline {
             Network::Offline
         } else {
@@ -467,6 +468,13 @@ impl Flags {
         }
         Ok(certificates)
     }
+}
+
+/// Reads replacements here, as the parser of arguments repeats what is wrong, and there may be a
+/// password in it.
+fn parsed(flag: &str, texts: &[String]) -> Result<Vec<Replacement>, String> {
+    let read = |text: &String| text.parse().map_err(|error| format!("`{flag}`: {error}"));
+    texts.iter().map(read).collect()
 }
 
 #[cfg(test)]

@@ -62,8 +62,8 @@ pub struct ConfiguredRule {
 /// It is not YAML, has unknown or duplicate keys, or values that make no sense: with their places.
 pub fn read(source: &Source) -> Result<Config, Vec<Diagnostic>> {
     read_part(source.text()).map_err(|wrong| {
-        let spot = |span: Span| Spot::Source { source: 0, span, label: String::new() };
-        wrong.into_iter().map(|wrong| wrong.diagnostic(spot)).collect()
+        let diagnostic = |wrong: Wrong| wrong.diagnostic(source, |offset| offset, Shown::Yes);
+        wrong.into_iter().map(diagnostic).collect()
     })
 }
 
@@ -76,12 +76,10 @@ pub fn read_function(source: &Source, part: Span) -> Result<Config, Vec<Diagnost
     let column = source.position(part.start).column - 1;
     let text = " ".repeat(column) + source.slice(part);
     read_part(&text).map_err(|wrong| {
-        let spot = |span: Span| {
-            let at = |offset: usize| (part.start + offset).saturating_sub(column).min(part.end);
-            let span = Span::new(at(span.start), at(span.end));
-            Spot::Source { source: 0, span, label: String::new() }
-        };
-        wrong.into_iter().map(|wrong| wrong.diagnostic(spot)).collect()
+        let offset =
+            |at: usize| (part.start + at).saturating_sub(column).clamp(part.start, part.end);
+        let diagnostic = |wrong: Wrong| wrong.diagnostic(source, offset, Shown::No);
+        wrong.into_iter().map(diagnostic).collect()
     })
 }
 
@@ -89,6 +87,8 @@ pub fn read_function(source: &Source, part: Span) -> Result<Config, Vec<Diagnost
 fn read_part(text: &str) -> Result<Config, Vec<Wrong>> {
     let options = serde_saphyr::options! {
         with_snippet: false,
+        // What looks like a number becomes another text where a host writes YAML anew: 1.30 is 1.3.
+        no_schema: true,
         // A thousand rules are far from it.
         budget: serde_saphyr::budget! { max_nodes: 50_000 },
     };
@@ -115,17 +115,30 @@ pub fn schema() -> String {
     report::json::text(&settings.into_generator().into_root_schema_for::<PinImages>())
 }
 
+/// Whether a message shows the line that it is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    Yes,
+    No,
+}
+
 /// What is wrong with a configuration, and where in its text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wrong {
     span: Option<Span>,
+    /// Whether what stands there may be shown: a URL may hold a password.
+    shown: Shown,
     message: String,
     help: Option<String>,
 }
 
 impl Wrong {
     fn at(span: Option<Span>, message: impl Into<String>) -> Self {
-        Self { span, message: message.into(), help: None }
+        Self { span, shown: Shown::Yes, message: message.into(), help: None }
+    }
+
+    fn hidden(self) -> Self {
+        Self { shown: Shown::No, ..self }
     }
 
     fn help(mut self, help: impl Into<String>) -> Self {
@@ -133,13 +146,26 @@ impl Wrong {
         self
     }
 
-    fn diagnostic(self, spot: impl Fn(Span) -> Spot) -> Diagnostic {
+    /// The diagnostic, about a part of a source that begins at an offset. A function's input holds
+    /// more than the configuration, so that a line of it is never shown.
+    fn diagnostic(
+        self,
+        source: &Source,
+        offset: impl Fn(usize) -> usize,
+        lines: Shown,
+    ) -> Diagnostic {
         let message = format!("the configuration is wrong: {}", self.message);
         let span = self.span.unwrap_or(Span::new(0, 0));
+        let span = Span::new(offset(span.start), offset(span.end));
+        let spot = if lines == Shown::Yes && self.shown == Shown::Yes {
+            Spot::Source { source: 0, span, label: String::new() }
+        } else {
+            Spot::Position(source.origin().display_name(), source.position(span.start))
+        };
         let help = self.help.unwrap_or_else(|| {
             "`digestif schema config` prints the schema, which editors understand".to_owned()
         });
-        Diagnostic::error(Failure::Usage, message).spot(spot(span)).help(help)
+        Diagnostic::error(Failure::Usage, message).spot(spot).help(help)
     }
 }
 
@@ -203,6 +229,9 @@ impl Wrong {
             Error::InvalidScalar { ty: "bool" | "boolean", .. } => {
                 wrong("expected true or false".to_owned())
             }
+            Error::QuotingRequired { value, .. } => {
+                wrong(format!("{} is read as a number, null or true: quote it", quoted(value)))
+            }
             Error::NullIntoString { .. }
             | Error::ExternallyTaggedEnumExpectedScalarOrMapping { .. }
             | Error::TaggedEnumMismatch { .. } => wrong("expected a text".to_owned()),
@@ -231,7 +260,10 @@ mod tests {
     fn wrongs(text: &str) -> Vec<(String, String)> {
         let text = format!("{HEAD}{text}");
         let wrongs = read_part(&text).expect_err("it is wrong");
-        let pointed = |wrong: &Wrong| wrong.span.map_or("", |span| &text[span.start..span.end]);
+        let pointed = |wrong: &Wrong| {
+            let span = wrong.span.filter(|_| wrong.shown == Shown::Yes);
+            span.map_or("", |span| &text[span.start..span.end])
+        };
         wrongs.iter().map(|wrong| (wrong.to_string(), pointed(wrong).to_owned())).collect()
     }
 
@@ -263,64 +295,64 @@ mod tests {
                 "imagse",
             ),
             ("fallbacks:\n- {name: a, try: [b]}", "the rule has no `images`", "{"),
-            ("fallbacks:\n- {images: [b], try: [b]}", "the rule has no `name`", "{"),
+            ("fallbacks:\n- {images: [b/c], try: [b]}", "the rule has no `name`", "{"),
             ("fallbacks:\n- {name: a, images: [], try: [b]}", "`images` is empty", "{"),
-            ("fallbacks:\n- {name: a, images: [b], try: []}", "`try` is empty", "["),
-            ("fallbacks:\n- {name: a, images: [b], try: ['']}", "there is nothing to try", "''"),
+            ("fallbacks:\n- {name: a, images: [b/c], try: []}", "`try` is empty", "["),
+            ("fallbacks:\n- {name: a, images: [b/c], try: ['']}", "there is nothing to try", "''"),
             (
-                "fallbacks:\n- {name: a, images: [b], try: [$1]}",
+                "fallbacks:\n- {name: a, images: [b/c], try: [$1]}",
                 "the regular expression has no group 1, which `$1` names",
                 "$1",
             ),
             (
-                "fallbacks:\n- {name: a, images: [b], try: [x, $tga]}",
+                "fallbacks:\n- {name: a, images: [b/c], try: [x, $tga]}",
                 "unknown `$tga`, did you mean `$tag`?",
                 "$tga",
             ),
             (
-                "fallbacks:\n- {name: a, images: [b], tag: '(', try: [x]}",
+                "fallbacks:\n- {name: a, images: [b/c], tag: '(', try: [x]}",
                 "the regular expression is wrong: unclosed group",
                 "'('",
             ),
-            ("fallbacks:\n- {name: a, images: [b], tag: x}", "the rule says nothing to try", "{"),
+            ("fallbacks:\n- {name: a, images: [b/c], tag: x}", "the rule says nothing to try", "{"),
             (
-                "fallbacks:\n- {name: a, images: [b], try: [x], version: {within: minor}}",
+                "fallbacks:\n- {name: a, images: [b/c], try: [x], version: {within: minor}}",
                 "the rule has both `try` and `version`",
                 "{",
             ),
             (
-                "fallbacks:\n- {name: a, images: [b], tag: x, version: {within: minor}}",
+                "fallbacks:\n- {name: a, images: [b/c], tag: x, version: {within: minor}}",
                 "`tag` goes with `try` only",
                 "{",
             ),
             (
-                "fallbacks:\n- {name: a, images: [b], version: {within: weeks}}",
+                "fallbacks:\n- {name: a, images: [b/c], version: {within: weeks}}",
                 "unknown value `weeks`",
                 "weeks",
             ),
             (
-                "fallbacks:\n- {name: a, images: [b], version: {prefer: closest}}",
+                "fallbacks:\n- {name: a, images: [b/c], version: {prefer: closest}}",
                 "the key `within` is missing",
                 "prefer",
             ),
             (
-                "fallbacks:\n- {name: a, images: [b], kubernetesVersion: {maxMinorSkew: -1}}",
+                "fallbacks:\n- {name: a, images: [b/c], kubernetesVersion: {maxMinorSkew: -1}}",
                 "expected a whole number",
                 "-1",
             ),
             (
-                "fallbacks:\n- {name: a, images: [b], kubernetesVersion: {maxMinorSkew: 21}}",
+                "fallbacks:\n- {name: a, images: [b/c], kubernetesVersion: {maxMinorSkew: 21}}",
                 "`maxMinorSkew` is at most 20",
                 "21",
             ),
-            ("fallbacks:\n- {name: a, images: [b], try: [x], when: []}", "`when` is empty", "{"),
+            ("fallbacks:\n- {name: a, images: [b/c], try: [x], when: []}", "`when` is empty", "{"),
             (
-                "fallbacks:\n- {name: a, images: [b], try: [x], when: [denied]}",
+                "fallbacks:\n- {name: a, images: [b/c], try: [x], when: [denied]}",
                 "`when` lacks `missing`",
                 "{",
             ),
             (
-                "fallbacks:\n- {name: a, images: [b], try: [x], when: [mising]}",
+                "fallbacks:\n- {name: a, images: [b/c], try: [x], when: [mising]}",
                 "unknown value `mising`, did you mean `missing`?",
                 "mising",
             ),
@@ -345,19 +377,45 @@ mod tests {
             ("registries: [{host: a.io}]", "the registry has neither `url` nor `cache: true`", "{"),
             (
                 "registries: [{host: a.io, url: a.b}]",
-                "`a.b` is no URL (relative URL without a base); expected https://…",
-                "a.b",
+                "it is no URL (relative URL without a base); expected https://…",
+                "",
             ),
             (
                 "registries: [{host: 'a b', cache: true}]",
                 "`a b` is no host of a registry as images name it, like `registry.local:5000`",
                 "'a b'",
             ),
+            ("kubeVersion: 1.30", "`1.30` is read as a number, null or true: quote it", "1.30"),
+            (
+                "fallbacks:\n- {name: a, images: [b/c], try: [1.30]}",
+                "`1.30` is read as a number, null or true: quote it",
+                "1.30",
+            ),
+            (
+                "skip: [nginx]",
+                "`nginx` can fit no image: a full name has a registry, as `docker.io/library/nginx`",
+                "nginx",
+            ),
+            (
+                "fallbacks:\n- {name: a, images: [b/c], try: ['q.io/a:1@sha256:x']}",
+                "a digest is found out, not written: end with a tag, as in `…:$tag`",
+                "'q.io/a:1@sha256:x'",
+            ),
+            (
+                "fallbacks:\n- {name: a, images: [b/c], tag: '(?<name>.+)', try: [x]}",
+                "a group can't be called `name`, which has a meaning of its own",
+                "'(?<name>.+)'",
+            ),
+            (
+                "registries: [{host: a.io, url: 'https://u:hunter2@b'}]",
+                "credentials do not belong into the URL",
+                "",
+            ),
             ("pin: [digest]", "expected a text", "["),
             ("skip: [null]", "expected a text", "null"),
             ("fallbacks: [{preset: bitnamilegacy, enabled: 1}]", "expected true or false", "1"),
             (
-                "fallbacks:\n- {name: kubernetes-version, images: [b], try: [x]}",
+                "fallbacks:\n- {name: kubernetes-version, images: [b/c], try: [x]}",
                 "`kubernetes-version` is the name of a preset",
                 "{",
             ),
@@ -376,7 +434,7 @@ mod tests {
 
     #[test]
     fn every_wrong_rule_is_said_at_once() {
-        let text = "fallbacks:\n- {name: a, images: [b], try: [$1, $2]}\n- {name: b, try: [x]}\n";
+        let text = "fallbacks:\n- {name: a, images: [b/c], try: [$1, $2]}\n- {name: b, try: [x]}\n";
         assert_eq!(wrongs(text).len(), 3, "{:?}", wrongs(text));
     }
 

@@ -4,14 +4,16 @@
 //! Such a list maps names, as they are written, to one tag and digest each. Where that can't say
 //! what was found, nothing is given out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
 
 use crate::Run;
-use crate::diagnostic::{Diagnostic, Failure, quoted};
+use crate::diagnostic::{Diagnostic, Failure, Spot, quoted};
 use crate::image::{PinForm, Reference, Repository};
-use crate::places::{Image, Place};
+use crate::places::Place;
 use crate::plan::{Entry, Fate};
+use crate::source::Source;
+use crate::yaml::{self, Document, NodeId};
 
 /// What images that are written with one name become.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +30,7 @@ struct Pinned {
 /// One name stands for images that become different things.
 pub fn kustomize_images(
     run: &Run<'_>,
+    sources: &[Source],
     form: PinForm,
 ) -> Result<(String, Vec<Diagnostic>), Vec<Diagnostic>> {
     // What each name becomes, where it stands first; none where it is to stay as it is.
@@ -35,21 +38,30 @@ pub fn kustomize_images(
     let (mut refused, mut warnings) = (Vec::new(), Vec::new());
     for entry in &run.plan.entries {
         for place in entry.places.iter().map(|&n| &run.found.places[n]) {
-            let Some(name) = name(place) else { continue };
+            let name = name(place.text()).to_owned();
             let pinned = pinned(entry, &name);
             if !is_reached(place) {
                 warnings.extend(pinned.map(|_| unreached(place)));
                 continue;
             }
+            if pinned.is_some() && !is_known(place.text()) {
+                refused.push(unknown(place));
+                continue;
+            }
             match names.get(&name) {
                 Some((known, first)) if *known != pinned => {
-                    refused.push(contradiction(&name, first, place));
+                    refused.push(contradiction(&name, first).spot(place));
                 }
                 Some(_) => {}
                 None => {
                     names.insert(name, (pinned, place));
                 }
             }
+        }
+    }
+    for (name, at) in left_alone(run, sources) {
+        if let Some((Some(_), first)) = names.get(&name) {
+            refused.push(contradiction(&name, first).spot(at));
         }
     }
     if !refused.is_empty() {
@@ -79,16 +91,51 @@ impl Pinned {
     }
 }
 
-/// The name that an image is written with; none where there is no image yet.
-fn name(place: &Place) -> Option<String> {
-    match &place.image {
-        Image::Reference(written) => Some(written.name().to_owned()),
-        Image::Invalid(error) => {
-            let tag = &error.asked()?.tag;
-            Some(place.text().strip_suffix(tag)?.strip_suffix(':')?.to_owned())
+/// The name in a text, as kustomize finds it: what is before the tag or digest (kustomize v5.8,
+/// `api/internal/image/image.go`).
+fn name(text: &str) -> &str {
+    let tagged = text.split('@').next().unwrap_or(text);
+    let path = tagged.rfind('/').map_or(0, |slash| slash + 1);
+    tagged[path..].find(':').map_or(tagged, |colon| &tagged[..path + colon])
+}
+
+/// Whether kustomize takes a text for an image with its tag (the same, `isImageMatched`).
+fn is_known(text: &str) -> bool {
+    let rest = text[name(text).len()..].trim_start_matches(':');
+    rest.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '{' | '}' | '-'))
+}
+
+/// Images that kustomize would change and that are no places, with their names: in objects that
+/// digestif leaves alone, as the patterns of policies.
+fn left_alone(run: &Run<'_>, sources: &[Source]) -> Vec<(String, Spot)> {
+    let places: HashSet<_> = run.found.places.iter().map(|p| (p.source, p.site.node())).collect();
+    let mut found = Vec::new();
+    for (n, source) in sources.iter().enumerate() {
+        // Everything could be read before.
+        for document in yaml::documents(source, n).filter_map(Result::ok) {
+            for id in document.ids().filter(|&id| is_container(&document, id)) {
+                let values = document.values(id, "image").filter_map(|value| {
+                    let span = document.node(value).span;
+                    let text = document.string(value).filter(|_| !places.contains(&(n, span)))?;
+                    let label = String::new();
+                    Some((name(text).to_owned(), Spot::Source { source: n, span, label }))
+                });
+                found.extend(values);
+            }
         }
-        Image::Placeholder => None,
     }
+    found
+}
+
+/// Whether a node is an item of a list under one of the keys that kustomize looks for anywhere.
+fn is_container(document: &Document<'_>, id: NodeId) -> bool {
+    let list = document.node(id).parent;
+    let holder = list.and_then(|list| document.node(list).parent);
+    let key = holder.zip(list).and_then(|(holder, list)| {
+        let (key, _) = document.entries(holder).get(document.node(list).position)?;
+        document.string(*key)
+    });
+    matches!(key, Some("containers" | "initContainers"))
 }
 
 /// What an image becomes that is written with this name; none where it stays as it is.
@@ -126,11 +173,17 @@ fn unreached(place: &Place) -> Diagnostic {
         .help("pin it where it is written: with `digestif -i -f FILE`, or a patch")
 }
 
-fn contradiction(name: &str, first: &Place, place: &Place) -> Diagnostic {
+fn unknown(place: &Place) -> Diagnostic {
+    let message = "kustomize takes this for no image, so that `images:` would not change it";
+    Diagnostic::error(Failure::Policy, message.to_owned())
+        .spot(place)
+        .help("fix the tag where it is rendered, or pin the manifests themselves")
+}
+
+fn contradiction(name: &str, first: &Place) -> Diagnostic {
     let message =
         format!("{} stands for more than one image, which `images:` can't say", quoted(name));
     Diagnostic::error(Failure::Policy, message)
         .spot(first)
-        .spot(place)
         .help("give them one tag, or pin the manifests themselves")
 }

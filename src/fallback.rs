@@ -226,7 +226,14 @@ impl FromStr for WholeTag {
     fn from_str(pattern: &str) -> Result<Self, String> {
         // Alone first: what is only whole between our anchors would escape them.
         Regex::new(pattern).map_err(|error| error.to_string())?;
-        Ok(Self(Regex::new(&format!("^(?:{pattern})$")).map_err(|error| error.to_string())?))
+        let whole = Regex::new(&format!("^(?:{pattern})$")).map_err(|error| error.to_string())?;
+        let taken = |name: &&str| template::VARIABLES.contains(name);
+        if let Some(name) = whole.capture_names().flatten().find(taken) {
+            return Err(format!(
+                "a group can't be called `{name}`, which has a meaning of its own"
+            ));
+        }
+        Ok(Self(whole))
     }
 }
 
@@ -316,7 +323,7 @@ mod tests {
             ("v1", "expected REGEX=TRY"),
             ("a=", "there is nothing to try after `=`"),
             ("a=$1", "the regular expression has no group 1, which `$1` names"),
-            ("a=$foo", "unknown `$foo`; there are $1 …, ${name}, $tag, $name and $repository"),
+            ("a=$foo", "unknown `$foo`; there are $1 …, ${group}, $tag, $name and $repository"),
             ("a=$nmae", "unknown `$nmae`, did you mean `$name`?"),
             ("(?<major>a)=$mayor", "unknown `$mayor`, did you mean `$major`?"),
             ("a=${foo", "`}` is missing after `${foo`"),

@@ -61,7 +61,7 @@ pub fn configuration(named: Option<&Path>) -> Result<Option<Source>, Diagnostic>
             Ok(None)
         }
         Err(error) => Err(unreadable(path, &error.to_string())),
-        Ok(bytes) => Source::new(Origin::File(path.to_owned()), bytes)
+        Ok(bytes) => Source::new(Origin::Configuration(path.to_owned()), bytes)
             .map(Some)
             .map_err(|error| Diagnostic { severity: Severity::Error(Failure::Usage), ..error }),
     }

@@ -23,8 +23,7 @@ const KIND: &str = "ResourceList";
 pub fn is_function(source: &Source) -> bool {
     // Most input is none, and need not be read twice to know it.
     source.text().contains(KIND)
-        && yaml::documents(source, 0)
-            .next()
+        && first_document(source)
             .is_some_and(|document| document.is_ok_and(|document| root(&document).is_some()))
 }
 
@@ -44,31 +43,48 @@ pub fn config(source: &Source) -> Result<Config, Vec<Diagnostic>> {
     let kind = document.string_at(node, &["kind"]);
     match (&document.node(document.target(node)).content, kind) {
         (Content::Mapping { .. }, Some("PinImages")) => config::read_function(source, span),
-        (Content::Mapping { .. }, Some("ConfigMap")) => config_map(&document, node),
+        (Content::Mapping { .. }, Some("ConfigMap")) => config_map(source, &document, node),
         (Content::Scalar { text, string: false, .. }, _)
             if matches!(&**text, "" | "~" | "null") =>
         {
             Ok(Config::default())
         }
         (_, kind) => {
-            let kind = kind.map_or_else(|| "without a kind".to_owned(), quoted);
+            let kind = match (&document.node(document.target(node)).content, kind) {
+                (_, Some(kind)) => quoted(kind),
+                (Content::Mapping { .. }, None) => "without a kind".to_owned(),
+                (Content::Sequence(_), None) => "a list".to_owned(),
+                _ => "a text".to_owned(),
+            };
             let message = format!("`functionConfig` is {kind}, not a `PinImages` or `ConfigMap`");
             Err(vec![
                 Diagnostic::error(Failure::Usage, message)
-                    .spot(spot(Span::new(span.start, span.start)))
+                    .spot(position(source, span.start))
                     .help("give it `apiVersion: digestif.dev/v1alpha1` and `kind: PinImages`"),
             ])
         }
     }
 }
 
-fn spot(span: Span) -> Spot {
-    Spot::Source { source: 0, span, label: String::new() }
+/// A position without its line, which may hold a secret of another object.
+fn position(source: &Source, at: usize) -> Spot {
+    Spot::Position(source.origin().display_name(), source.position(at))
+}
+
+/// The first document in which there is something.
+fn first_document(source: &Source) -> Option<Result<Document<'_>, Diagnostic>> {
+    let is_something = |document: &Result<Document<'_>, _>| {
+        document.as_ref().map_or(true, |document| document.root().is_some())
+    };
+    yaml::documents(source, 0).find(is_something)
 }
 
 fn only_document(source: &Source) -> Result<Document<'_>, Diagnostic> {
-    let mut documents = yaml::documents(source, 0);
-    let first = documents.next().expect("it was found to be a function's")?;
+    let first = first_document(source).expect("it was found to be a function's")?;
+    let behind = |document: &Result<Document<'_>, _>| {
+        document.as_ref().map_or(true, |document| document.span().start >= first.span().end)
+    };
+    let mut documents = yaml::documents(source, 0).filter(behind);
     match documents.find(|document| document.as_ref().map_or(true, |d| d.root().is_some())) {
         None => Ok(first),
         Some(Err(error)) => Err(error),
@@ -76,15 +92,26 @@ fn only_document(source: &Source) -> Result<Document<'_>, Diagnostic> {
             let start = other.span().start;
             let message = "a `ResourceList` has to be the only document".to_owned();
             Err(Diagnostic::error(Failure::Input, message)
-                .spot(spot(Span::new(start, start)))
+                .spot(position(source, start))
                 .help("look at what the host or the pipe puts behind it"))
         }
     }
 }
 
 /// The data of a `ConfigMap`, which kpt makes of `key=value` arguments.
-fn config_map(document: &Document<'_>, node: NodeId) -> Result<Config, Vec<Diagnostic>> {
+fn config_map(
+    source: &Source,
+    document: &Document<'_>,
+    node: NodeId,
+) -> Result<Config, Vec<Diagnostic>> {
     let data = document.value(node, "data");
+    if let Some(data) = data
+        && !matches!(document.node(document.target(data)).content, Content::Mapping { .. })
+        && document.string(data).is_some_and(|text| !text.is_empty())
+    {
+        let at = document.node(data).span.start;
+        return Err(vec![wrong_value(source, at, "`data` is no mapping")]);
+    }
     let written = data.map_or(&[][..], |data| document.entries(data));
     let text = |id: NodeId| match &document.node(document.target(id)).content {
         Content::Scalar { text, .. } => Some(&**text),
@@ -94,25 +121,24 @@ fn config_map(document: &Document<'_>, node: NodeId) -> Result<Config, Vec<Diagn
     for &(key, value) in written {
         match (text(key), text(value)) {
             (Some(name), Some(value)) => entries.push((name, value)),
-            _ => return Err(vec![not_a_text(document.node(key).span)]),
+            _ => {
+                let at = document.node(key).span.start;
+                return Err(vec![wrong_value(source, at, "the data of a ConfigMap are texts")]);
+            }
         }
     }
     config::from_data(&entries).map_err(|wrong| {
         let diagnostic = |(n, message): (usize, String)| {
-            let span = written.get(n).map_or(Span::new(0, 0), |(key, _)| document.node(*key).span);
-            wrong_value(span, &message)
+            let at = written.get(n).map_or(0, |(key, _)| document.node(*key).span.start);
+            wrong_value(source, at, &message)
         };
         wrong.into_iter().map(diagnostic).collect()
     })
 }
 
-fn not_a_text(key: Span) -> Diagnostic {
-    wrong_value(key, "the data of a ConfigMap are texts")
-}
-
-fn wrong_value(key: Span, message: &str) -> Diagnostic {
+fn wrong_value(source: &Source, at: usize, message: &str) -> Diagnostic {
     Diagnostic::error(Failure::Usage, format!("the configuration is wrong: {message}"))
-        .spot(spot(key))
+        .spot(position(source, at))
         .help("every value is a text: lists have one value a line, deeper ones are YAML in it")
 }
 
@@ -160,9 +186,10 @@ struct Tags {
 }
 
 /// The results of a run: one for each place that is pinned, and for each that something is to be
-/// said about; and one for whatever else is to be said.
+/// said about; and one for whatever else is to be said. `is_given` is whether the pins are given
+/// out: what is not done is not reported.
 #[must_use]
-pub fn results(run: &Run<'_>, form: PinForm) -> Vec<Outcome> {
+pub fn results(run: &Run<'_>, form: PinForm, is_given: bool) -> Vec<Outcome> {
     let mut entries = vec![None; run.found.places.len()];
     for entry in &run.plan.entries {
         for &place in &entry.places {
@@ -170,11 +197,14 @@ pub fn results(run: &Run<'_>, form: PinForm) -> Vec<Outcome> {
         }
     }
     let at = |severity, message: String, n: usize| {
-        Outcome::at(&run.found.places[n], entries[n], severity, message, form)
+        let entry = entries[n].map(|entry: &Entry| (entry, is_given.then_some(form)));
+        Outcome::at(&run.found.places[n], entry, severity, message)
     };
     let mut results = Vec::new();
     for (n, entry) in entries.iter().enumerate() {
-        if let Some(Entry { name, fate: Fate::Pinned(pin), .. }) = entry {
+        if let Some(Entry { name, fate: Fate::Pinned(pin), .. }) = entry
+            && is_given
+        {
             results.push(at("info", format!("pinned {name} to {}", pin.digest), n));
         }
     }
@@ -256,13 +286,12 @@ impl Outcome {
 
     fn at(
         place: &Place,
-        entry: Option<&Entry>,
+        entry: Option<(&Entry, Option<PinForm>)>,
         severity: &'static str,
         message: String,
-        form: PinForm,
     ) -> Self {
         let Object { api_version, kind, namespace, name, file } = (*place.object).clone();
-        let rule = entry.and_then(|entry| match &entry.fate {
+        let rule = entry.and_then(|(entry, _)| match &entry.fate {
             Fate::Substituted(substitute, _) => Some(substitute.rule.clone()),
             _ => None,
         });
@@ -273,10 +302,10 @@ impl Outcome {
             field: Some(Field {
                 path: place.path.to_string(),
                 current_value: place.text().to_owned(),
-                proposed_value: entry.and_then(|entry| written(place, &entry.fate, form)),
+                proposed_value: entry.and_then(|(entry, form)| written(place, &entry.fate, form?)),
             }),
             file,
-            tags: entry.map(|entry| Tags { status: entry.fate.word(), rule }),
+            tags: entry.map(|(entry, _)| Tags { status: entry.fate.word(), rule }),
         }
     }
 }
@@ -379,9 +408,10 @@ fn insertion(list: &str, items: &[String]) -> Option<(Span, String)> {
             let comma = if old.is_empty() { "" } else { ", " };
             Some((Span::new(at.start + 1, at.start + 1), format!("{flow}{comma}")))
         }
-        Content::Sequence(old) => {
-            let first = document.node(*old.first()?).span.start;
-            let dash = list[..first].rfind('-')?;
+        Content::Sequence(_) => {
+            // The first that is no comment behind the key: the dash of the first item.
+            let behind = document.node(key).span.end;
+            let dash = behind + dash(&list[behind..])?;
             let indent = " ".repeat(source.position(dash).column - 1);
             let lines: String = items.iter().map(|item| format!("- {item}\n{indent}")).collect();
             Some((Span::new(dash, dash), lines))
@@ -405,11 +435,38 @@ fn beside_the_rest(list: &str, start: usize, items: &[String]) -> (Span, String)
     let line = list[..start].rfind('\n').map_or(0, |at| at + 1);
     let indent = " ".repeat(list[line..start].chars().filter(|c| *c == ' ').count());
     let items: String = items.iter().map(|item| format!("{indent}- {item}\n")).collect();
-    if !list.ends_with('\n') {
+    let end = end_of(list, start);
+    if !list[..end].ends_with('\n') {
         return (Span::new(start, start), format!("results:\n{items}{indent}"));
     }
-    let end = list.trim_end().strip_suffix("\n...").map_or(list.len(), |rest| rest.len() + 1);
     (Span::new(end, end), format!("{indent}results:\n{items}"))
+}
+
+/// Where a document's own text ends: before a line that ends it or begins another.
+fn end_of(list: &str, start: usize) -> usize {
+    let mut at = start;
+    for line in list[start..].split_inclusive('\n') {
+        if line.starts_with("...") || line.starts_with("---") && at > start {
+            return at;
+        }
+        at += line.len();
+    }
+    list.len()
+}
+
+/// The first dash of a list, with comments before it or not.
+fn dash(text: &str) -> Option<usize> {
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
+        let code = line.split('#').next().unwrap_or_default();
+        if let Some(found) =
+            code.find("- ").or_else(|| code.trim_end().strip_suffix('-').map(str::len))
+        {
+            return Some(at + found);
+        }
+        at += line.len();
+    }
+    None
 }
 
 #[cfg(test)]
@@ -441,6 +498,16 @@ mod tests {
                 format!("{LIST}results:\n  - message: old\n"),
                 format!("{LIST}results:\n  - {result}\n  - message: old\n"),
             ),
+            (
+                format!("{LIST}results:\n- # a - comment\n  message: old\n"),
+                format!("{LIST}results:\n- {result}\n- # a - comment\n  message: old\n"),
+            ),
+            (
+                format!("{LIST}results: # a - b\n- &a-b\n  message: old\n"),
+                format!("{LIST}results: # a - b\n- {result}\n- &a-b\n  message: old\n"),
+            ),
+            (format!("{LIST}---\n"), format!("{LIST}results:\n- {result}\n---\n")),
+            (format!("{LIST}...\n# c\n"), format!("{LIST}results:\n- {result}\n...\n# c\n")),
             (format!("{LIST}results: []\n"), format!("{LIST}results: [{result}]\n")),
             (format!("{LIST}results:\n"), format!("{LIST}results: [{result}]\n")),
             (format!("{LIST}results: null\n"), format!("{LIST}results: [{result}]\n")),

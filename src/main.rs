@@ -7,7 +7,7 @@ use anstream::ColorChoice;
 use clap::CommandFactory as _;
 use digestif::cli::{Cli, Color, Command, Emit, Flags, Format, Subject};
 use digestif::config::Config;
-use digestif::diagnostic::verdict;
+use digestif::diagnostic::{Diagnostic, verdict};
 use digestif::host::{Host, PLUGIN_NAME};
 use digestif::output::{self, Rewrite};
 use digestif::plan::Plan;
@@ -26,20 +26,42 @@ fn main() -> ExitCode {
             .help("look at the limits of this system for processes and open files");
         return ExitCode::from(Voice::default().end(error.into()));
     }
-    let cli = Cli::read(std::env::args_os()).unwrap_or_else(|error| error.exit());
+    let plugin = std::env::var_os(PLUGIN_NAME);
+    let cli = match Cli::read(std::env::args_os()) {
+        Ok(cli) => cli,
+        Err(error) if !error.use_stderr() => error.exit(),
+        Err(error) => return misread(&error, Host::of(&[], plugin.as_deref())),
+    };
     match cli.flags.color {
         Color::Auto => {}
         Color::Always => ColorChoice::Always.write_global(),
         Color::Never => ColorChoice::Never.write_global(),
     }
     let voice = Voice::new(cli.flags.quiet);
+    if Host::of(&[], plugin.as_deref()) == Host::Helm4 {
+        voice.lose_stderr();
+    }
     // Before anything else, so that a log that can't be written is known in time.
-    let (log, done) = match cli.flags.log.as_deref().map(Log::open).transpose() {
-        Ok(log) => (log, command(&cli, &voice)),
+    let (log, done) = match streams::check_destinations(&cli) {
         Err(error) => (None, Err(error.into())),
+        Ok(()) => match cli.flags.log.as_deref().map(Log::open).transpose() {
+            Ok(log) => (log, command(&cli, &voice)),
+            Err(error) => (None, Err(error.into())),
+        },
     };
     let status = done.err().map_or(0, |stop| voice.end(stop));
     voice.keep(log, status);
+    ExitCode::from(status)
+}
+
+/// Says what is wrong with the arguments, where it can be heard.
+fn misread(error: &clap::Error, host: Host) -> ExitCode {
+    let (voice, status) = (Voice::default(), 2);
+    if host == Host::Helm4 {
+        voice.lose_stderr();
+    }
+    voice.say(&error.render().ansi().to_string());
+    voice.keep(None, status);
     ExitCode::from(status)
 }
 
@@ -75,14 +97,21 @@ fn pin(flags: &Flags, voice: &Voice) -> Done {
     let sources = reports.of(read(flags, voice))?;
     let host = Host::of(&sources, std::env::var_os(PLUGIN_NAME).as_deref());
     if host == Host::Function {
+        if flags.emit != Emit::Manifests {
+            let message = "a function gives its list back, so that `--emit` has no place to go";
+            return Err(usage(message).into());
+        }
         return function(flags, voice, &sources[0], &reports);
+    }
+    if flags.in_place {
+        streams::check_sources(flags, &sources)?;
     }
     let (run, shown) = run(flags, voice, &sources, host, &reports)?;
     shown?;
     if flags.emit == Emit::KustomizeImages {
         let form = flags.pin.unwrap_or_default();
-        let (list, warnings) = emit::kustomize_images(&run, form)
-            .or_else(|refused| voice.show(&refused, &sources).map(|()| Default::default()))?;
+        let (list, warnings) = emit::kustomize_images(&run, &sources, form)
+            .map_err(|refused| voice.fail(&refused, &sources))?;
         voice.show(&warnings, &sources)?;
         deliver(flags.output.as_deref(), &list)?;
         summarise(flags, voice, &run);
@@ -107,6 +136,11 @@ fn summarise(flags: &Flags, voice: &Voice, run: &Run<'_>) {
 }
 
 fn check(flags: &Flags, voice: &Voice) -> Done {
+    if flags.emit != Emit::Manifests {
+        return Err(
+            usage("`--emit` is about what pinning prints, and `check` prints a report").into()
+        );
+    }
     let file = flags.report.as_deref().map(Some);
     let reports = Reports(file.into_iter().chain([flags.output.as_deref()]).collect());
     let sources = reports.of(read(flags, voice))?;
@@ -122,7 +156,14 @@ fn run<'s>(
     reports: &Reports<'_>,
 ) -> Result<(Run<'s>, Done), Stop> {
     let file = reports.of(file(flags, voice))?;
-    let mut options = reports.of(options(flags, Config::default(), file))?;
+    // A check of a function's input is one by the function's own rules.
+    let own = match (Host::of(sources, None), sources) {
+        (Host::Function, [source]) => {
+            reports.of(krm::config(source).map_err(|errors| voice.fail(&errors, sources)))?
+        }
+        _ => Config::default(),
+    };
+    let mut options = reports.of(options(flags, own, file))?;
     if host == Host::Helm4 {
         options.empty = Empty::Allowed;
     }
@@ -139,32 +180,50 @@ fn run<'s>(
 /// The same for kustomize and kpt, which take a list and give it back with results, on failure too.
 fn function(flags: &Flags, voice: &Voice, source: &Source, reports: &Reports<'_>) -> Done {
     let sources = std::slice::from_ref(source);
-    let own = match krm::config(source) {
-        Ok(own) => own,
-        Err(diagnostics) => {
-            let shown = reports.of(voice.show(&diagnostics, sources));
-            give_back(flags, source.text(), &krm::failures(&diagnostics))?;
-            return shown;
+    let options = match function_options(flags, voice, source) {
+        Ok(options) => options,
+        Err((diagnostics, stop)) => {
+            let list = krm::with_results(source.text(), &krm::failures(&diagnostics));
+            // Where even that can't be read, the list alone is better than none.
+            let list = list.unwrap_or_else(|_| source.text().to_owned());
+            deliver(flags.output.as_deref(), &list)?;
+            return reports.of(Err(stop));
         }
     };
-    // What lies in the folder is most often this function's own configuration.
-    let file = if flags.config.is_some() { file(flags, voice) } else { Ok(Config::default()) };
-    let mut options = reports.of(file.and_then(|file| options(flags, own, file)))?;
-    options.empty = Empty::Allowed;
     let mut run = digestif::run(sources, &options)?;
     krm::explain_no_network(&mut run.found.diagnostics);
     let shown = voice.show(&run.found.diagnostics, sources);
-    let shown = shown.and(reports.write(&run, sources));
-    let text = match (&shown, run.texts.as_deref()) {
-        (Ok(()), Some([text])) => text,
-        _ => source.text(),
+    let reported = reports.write(&run, sources);
+    let unreported = match &reported {
+        Err(Stop::Failed(error)) => krm::failures(std::slice::from_ref(&**error)),
+        _ => Vec::new(),
     };
-    give_back(flags, text, &krm::results(&run, options.pin))?;
-    shown.inspect(|()| summarise(flags, voice, &run))
+    let done = shown.and(reported);
+    let given = run.texts.as_deref().filter(|_| done.is_ok());
+    let mut results = krm::results(&run, options.pin, given.is_some());
+    results.extend(unreported);
+    let text = given.and_then(|texts| texts.first()).map_or(source.text(), AsRef::as_ref);
+    deliver(flags.output.as_deref(), &krm::with_results(text, &results)?)?;
+    done.inspect(|()| summarise(flags, voice, &run))
 }
 
-fn give_back(flags: &Flags, list: &str, results: &[krm::Outcome]) -> Done {
-    deliver(flags.output.as_deref(), &krm::with_results(list, results)?)
+/// How a function's run is to go; or what is wrong, for its results, and the end.
+fn function_options(
+    flags: &Flags,
+    voice: &Voice,
+    source: &Source,
+) -> Result<Options, (Vec<Diagnostic>, Stop)> {
+    let own = krm::config(source).map_err(|diagnostics| {
+        let stop = voice.fail(&diagnostics, std::slice::from_ref(source));
+        (diagnostics, stop)
+    })?;
+    // What lies in the folder is most often this function's own configuration.
+    let file = if flags.config.is_some() { file(flags, voice) } else { Ok(Config::default()) };
+    let options = file.and_then(|file| options(flags, own, file)).map_err(|stop| match &stop {
+        Stop::Failed(error) => (vec![(**error).clone()], stop),
+        Stop::Status(_) => (vec![failed("the configuration file is wrong")], stop),
+    })?;
+    Ok(Options { empty: Empty::Allowed, ..options })
 }
 
 /// Where reports go; `None` is stdout.
@@ -226,8 +285,7 @@ fn file(flags: &Flags, voice: &Voice) -> Result<Config, Stop> {
     let Some(source) = input::configuration(flags.config.as_deref())? else {
         return Ok(Config::default());
     };
-    config::read(&source)
-        .or_else(|errors| voice.show(&errors, &[source]).map(|()| Config::default()))
+    config::read(&source).map_err(|errors| voice.fail(&errors, &[source]))
 }
 
 /// Everything that is to be read, whole.
@@ -236,8 +294,7 @@ fn read(flags: &Flags, voice: &Voice) -> Result<Vec<Source>, Stop> {
     if !paths.is_empty() {
         let excluded = flags.excluded().map_err(|message| usage(&message))?;
         let files = input::files(paths, excluded);
-        let (sources, notes) =
-            files.or_else(|errors| voice.show(&errors, &[]).map(|()| Default::default()))?;
+        let (sources, notes) = files.map_err(|errors| voice.fail(&errors, &[]))?;
         voice.show(&notes, &[])?;
         return Ok(sources);
     }

@@ -23,7 +23,7 @@ pub enum Fate {
     Substituted(Substitute, Search),
     /// Has a digest already.
     Already,
-    /// Is left alone, as `--skip` says.
+    /// Is left alone, as `--skip` or a configuration says.
     Skipped,
     /// Is filled in by something else, later.
     Placeholder,

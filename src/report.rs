@@ -12,7 +12,7 @@ use annotate_snippets::{AnnotationKind, Element, Level, Origin, Renderer, Snippe
 
 use crate::diagnostic::{Diagnostic, Severity, Spot};
 use crate::plan::{Fate, Plan};
-use crate::source::{Source, Span};
+use crate::source::{Origin as SourceOrigin, Source, Span};
 
 /// Places that one diagnostic shows in full; a chart's shared image may have hundreds.
 const SHOWN_SPOTS: usize = 10;
@@ -64,8 +64,15 @@ fn excerpt<'s>(source: &'s Source, span: Span, label: &str, elements: &mut Vec<E
     let (lines, first) = source.lines_of(span);
     let name = source.origin().display_name();
     let at = source.position(span.start);
-    if !label.is_empty() && is_flow(source, lines, span) {
-        let heading = format!("{name}:{}:{}  {label}", at.line, at.column);
+    // The user's own configuration holds no passwords, and has nobody else's.
+    let is_own = matches!(source.origin(), SourceOrigin::Configuration(_));
+    // An image may stand beside anything; what is wrong with the YAML may be no YAML at all, as the
+    // message of another program, which should be read.
+    let hides =
+        if label.is_empty() { is_json(source, lines) } else { is_flow(source, lines, span) };
+    if hides && !is_own {
+        let gap = if label.is_empty() { "" } else { "  " };
+        let heading = format!("{name}:{}:{}{gap}{label}", at.line, at.column);
         elements.push(Origin::path(heading).into());
         return;
     }
@@ -89,9 +96,17 @@ fn excerpt<'s>(source: &'s Source, span: Span, label: &str, elements: &mut Vec<E
 
 /// Whether something in brackets stands beside the span.
 fn is_flow(source: &Source, lines: Span, span: Span) -> bool {
-    let before = source.slice(Span::new(lines.start, span.start.max(lines.start)));
-    let after = source.slice(Span::new(span.end.min(lines.end), lines.end));
+    // An error may point into the middle of a character.
+    let at = |offset: usize| floor(source.text(), offset.clamp(lines.start, lines.end));
+    let before = source.slice(Span::new(lines.start, at(span.start)));
+    let after = source.slice(Span::new(at(span.end), lines.end));
     [before, after].iter().any(|text| text.contains(['{', '[', '}', ']']))
+}
+
+/// Whether lines hold a collection in brackets.
+fn is_json(source: &Source, lines: Span) -> bool {
+    let text = source.slice(lines).trim_start_matches([' ', '-', '\u{feff}']);
+    text.starts_with(['{', '[']) || [": {", ": ["].iter().any(|flow| text.contains(flow))
 }
 
 /// A text without the control characters that are two bytes long and that some terminals obey;
@@ -230,11 +245,7 @@ error: `web:1` does not exist
 
     #[test]
     fn an_excerpt_of_a_long_line_stays_short() {
-        let text = format!(
-            "{{\"a\": \"{}\", \"image\": \"web:1\", \"b\": \"{}\"}}",
-            "é".repeat(9_000),
-            "x".repeat(9_000)
-        );
+        let text = format!("a: {} web:1 {}\n", "é".repeat(9_000), "x".repeat(9_000));
         let start = text.find("web:1").expect("in the text");
         let sources = [Source::new(Origin::Stdin, text.into_bytes()).expect("valid")];
         let spot =

@@ -61,6 +61,8 @@ pub enum Origin {
     Stdin,
     /// A file.
     File(PathBuf),
+    /// The user's own configuration, of which messages may show any line.
+    Configuration(PathBuf),
 }
 
 impl Origin {
@@ -69,7 +71,7 @@ impl Origin {
     pub fn path(&self) -> Option<&Path> {
         match self {
             Self::Stdin => None,
-            Self::File(path) => Some(path),
+            Self::File(path) | Self::Configuration(path) => Some(path),
         }
     }
 
@@ -78,7 +80,7 @@ impl Origin {
     pub fn display_name(&self) -> String {
         match self {
             Self::Stdin => "<stdin>".to_owned(),
-            Self::File(path) => escaped(&path.display().to_string()),
+            Self::File(path) | Self::Configuration(path) => escaped(&path.display().to_string()),
         }
     }
 

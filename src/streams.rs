@@ -10,6 +10,7 @@ use std::io::{self, IsTerminal as _, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use crate::cli::{Cli, Command, Flags};
 use crate::diagnostic::{Diagnostic, Failure, Severity, Spot, verdict};
 use crate::interrupt::Interrupted;
 use crate::output::{self, Destination, Rewrite, Unwritten};
@@ -75,16 +76,14 @@ impl Voice {
     pub fn keep(&self, log: Option<Log>, status: u8) {
         let said = anstream::adapter::strip_str(&self.said.borrow()).to_string();
         let lost = self.is_lost.get();
-        let default = || default_log().map(|path| Log::open(&path)).transpose();
         let log = match log {
-            None if lost && !said.is_empty() => default().unwrap_or_else(|error| {
-                self.say(&report::diagnostic(&error, &[]));
-                None
-            }),
-            log => log,
+            None if lost && !said.is_empty() => Log::open_default(),
+            log => Ok(log),
         };
-        if let Some(log) = log {
-            log.add(&said, status);
+        let kept = log.and_then(|log| log.map_or(Ok(()), |log| log.add(&said, status)));
+        if let Err(error) = kept {
+            let warning = Diagnostic { severity: Severity::Warning, ..error };
+            self.say(&report::diagnostic(&warning, &[]));
         }
         if lost && status != 0 {
             show_on_terminal(&said);
@@ -112,6 +111,12 @@ impl Voice {
         verdict(diagnostics).map_or(Ok(()), |failure| Err(failure.into()))
     }
 
+    /// Says diagnostics that end the run, whatever they are.
+    #[must_use]
+    pub fn fail(&self, diagnostics: &[Diagnostic], sources: &[Source]) -> Stop {
+        self.show(diagnostics, sources).err().unwrap_or(Stop::Status(Failure::Usage.status()))
+    }
+
     /// Says why the run ends, unless that has been said; gives the exit status.
     #[must_use]
     pub fn end(&self, stop: Stop) -> u8 {
@@ -135,6 +140,65 @@ pub fn failed(message: &str) -> Diagnostic {
 #[must_use]
 pub fn usage(message: &str) -> Diagnostic {
     failed(message).help("`digestif --help` shows all flags")
+}
+
+/// Sees to it that no two outputs get in each other's way.
+///
+/// # Errors
+/// Two of them go to one place, or a report goes where manifests go.
+pub fn check_destinations(cli: &Cli) -> Result<(), Diagnostic> {
+    let flags = &cli.flags;
+    let is_check = matches!(cli.command, Some(Command::Check));
+    let is_stdout = |path: &Path| {
+        output::destination(path).is_ok_and(|destination| destination == Destination::Stdout)
+    };
+    if let Some(report) = flags.report.as_deref().filter(|report| is_stdout(report)) {
+        let elsewhere = flags.in_place || flags.output.as_deref().is_some_and(|o| !is_stdout(o));
+        if is_check || !elsewhere {
+            let message =
+                format!("`--report {}` would mix with what stdout gets", report.display());
+            return Err(
+                failed(&message).help("name a file for the report, or use `digestif check`")
+            );
+        }
+    }
+    let named = [("--output", &flags.output), ("--report", &flags.report), ("--log", &flags.log)];
+    let named: Vec<_> =
+        named.iter().filter_map(|(flag, path)| Some((*flag, real(path.as_deref()?)?))).collect();
+    for (n, (flag, path)) in named.iter().enumerate() {
+        if let Some((other, _)) = named[..n].iter().find(|(_, other)| other == path) {
+            let message = format!("`{other}` and `{flag}` name one file");
+            return Err(failed(&message).help("give each a file of its own"));
+        }
+    }
+    Ok(())
+}
+
+/// Sees to it that no report or log is written over a file that is to be rewritten.
+///
+/// # Errors
+/// One would be.
+pub fn check_sources(flags: &Flags, sources: &[Source]) -> Result<(), Diagnostic> {
+    let sources: Vec<_> = sources.iter().filter_map(|s| real(s.origin().path()?)).collect();
+    for (flag, path) in [("--report", &flags.report), ("--log", &flags.log)] {
+        let path = path.as_deref().and_then(real);
+        if path.is_some_and(|path| sources.contains(&path)) {
+            let message = format!("`{flag}` names a file that `--in-place` rewrites");
+            return Err(failed(&message).help("give it a file of its own"));
+        }
+    }
+    Ok(())
+}
+
+/// Where a file is or would be, whatever links lead there; none for what is no file.
+fn real(path: &Path) -> Option<PathBuf> {
+    let Ok(Destination::File(path)) = output::destination(path) else { return None };
+    if let Ok(real) = fs::canonicalize(&path) {
+        return Some(real);
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = fs::canonicalize(folder.unwrap_or(Path::new("."))).ok()?;
+    Some(folder.join(path.file_name()?))
 }
 
 /// All of stdin.
@@ -208,6 +272,7 @@ fn default_log() -> Option<PathBuf> {
 /// A log, which only its owner may read, as manifests say a lot about a cluster.
 #[derive(Debug)]
 pub struct Log {
+    path: PathBuf,
     file: File,
 }
 
@@ -217,34 +282,50 @@ impl Log {
     /// # Errors
     /// It can't be written.
     pub fn open(path: &Path) -> Result<Self, Diagnostic> {
-        let unusable = |error: io::Error| {
-            failed(&format!("the log can't be written: {error}"))
-                .spot(Spot::File(path.display().to_string()))
-                .help("name another with `--log FILE`")
-        };
-        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            fs::create_dir_all(folder).map_err(unusable)?;
-        }
-        let is_large = fs::metadata(path).is_ok_and(|log| log.is_file() && log.len() > LOG_LIMIT);
-        if is_large {
-            let mut old = path.as_os_str().to_owned();
+        let unusable = |error: io::Error| unwritable_log(path, &error);
+        let is_large = |log: &fs::Metadata| log.is_file() && log.len() > LOG_LIMIT;
+        if let Ok(target) = fs::canonicalize(path)
+            && fs::metadata(&target).is_ok_and(|log| is_large(&log))
+        {
+            let mut old = target.as_os_str().to_owned();
             old.push(".old");
-            fs::rename(path, old).map_err(unusable)?;
+            match fs::rename(&target, old) {
+                // Another run has just done it.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                renamed => renamed.map_err(unusable)?,
+            }
         }
         let mut options = OpenOptions::new();
         options.create(true).append(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        Ok(Self { file: options.open(path).map_err(unusable)? })
+        Ok(Self { path: path.to_owned(), file: options.open(path).map_err(unusable)? })
+    }
+
+    /// Opens the log of this user, in a folder that is made for it.
+    fn open_default() -> Result<Option<Self>, Diagnostic> {
+        let Some(path) = default_log() else { return Ok(None) };
+        let folder = path.parent().expect("it is in a folder of ours");
+        fs::create_dir_all(folder).map_err(|error| unwritable_log(&path, &error))?;
+        Self::open(&path).map(Some)
     }
 
     /// Adds what a run said, with the time and the exit status.
-    fn add(mut self, said: &str, status: u8) {
+    ///
+    /// # Errors
+    /// It can't be written. The run is over then, and its status is about the manifests.
+    fn add(mut self, said: &str, status: u8) -> Result<(), Diagnostic> {
         let now = httpdate::fmt_http_date(SystemTime::now());
         let entry = format!("== {now}, exit status {status}\n{said}\n");
-        // The run is over, and its status is about the manifests; stderr has said it as well.
-        let _ = self.file.write_all(entry.as_bytes());
+        let written = self.file.write_all(entry.as_bytes());
+        written.map_err(|error| unwritable_log(&self.path, &error))
     }
+}
+
+fn unwritable_log(path: &Path, error: &io::Error) -> Diagnostic {
+    failed(&format!("the log can't be written: {error}"))
+        .spot(Spot::File(path.display().to_string()))
+        .help("name another with `--log FILE`")
 }
 
 /// Shows a text on the terminal that this process was started from, whatever its host does with
@@ -267,9 +348,9 @@ mod tests {
     #[test]
     fn a_log_is_its_owners_and_stays_small() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let path = folder.path().join("state/digestif/log");
-        Log::open(&path).expect("writable").add("error: one\n", 1);
-        Log::open(&path).expect("writable").add("error: two\n", 4);
+        let path = folder.path().join("log");
+        Log::open(&path).expect("writable").add("error: one\n", 1).expect("written");
+        Log::open(&path).expect("writable").add("error: two\n", 4).expect("written");
         let text = fs::read_to_string(&path).expect("it was written");
         let entries: Vec<_> = text.split("== ").skip(1).collect();
         assert!(entries[0].ends_with("GMT, exit status 1\nerror: one\n\n"), "{text}");
@@ -282,9 +363,9 @@ mod tests {
         }
         let size = usize::try_from(LOG_LIMIT).expect("small") + 1;
         fs::write(&path, "x".repeat(size)).expect("writable");
-        Log::open(&path).expect("writable").add("error: three\n", 1);
+        Log::open(&path).expect("writable").add("error: three\n", 1).expect("written");
         assert!(fs::metadata(&path).expect("there").len() < 100);
-        let old = fs::metadata(folder.path().join("state/digestif/log.old")).expect("kept");
+        let old = fs::metadata(folder.path().join("log.old")).expect("kept");
         assert_eq!(old.len(), LOG_LIMIT + 1);
     }
 }

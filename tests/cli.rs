@@ -548,7 +548,7 @@ fn a_wrong_call_is_said_with_the_flag() {
         (&["--skip", "a["][..], "error: `--skip`: error parsing glob 'a['"),
         (&["--exclude", "{", "-f", "."], "error: `--exclude`: error parsing glob '{'"),
         (&["--ca-file", "/nowhere"], "error: `--ca-file /nowhere`: No such file"),
-        (&["--registry", "a=ftp://b"], "error: invalid value 'a=ftp://b' for '--registry"),
+        (&["--registry", "a=ftp://b"], "error: `--registry`: the URL does not start with https://"),
         (&["--timeout", "0"], "error: invalid value '0' for '--timeout"),
         (&["-i", "-o", "x"], "error: the argument '--in-place' cannot be used with '--output"),
         (&["images", "-i"], "error: the argument '--in-place' is only for pinning"),
@@ -564,4 +564,79 @@ fn a_wrong_call_is_said_with_the_flag() {
         let said = digestif(args, POD).failed(2);
         assert!(said.starts_with(message), "{said}");
     }
+}
+
+#[test]
+fn outputs_do_not_get_in_each_others_way() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let registry = registry();
+    let every_host = for_every_host(&registry);
+    let pod = write(folder.path(), "pod.yaml", POD);
+    let out = folder.path().join("out").display().to_string();
+    let link = folder.path().join("link");
+    #[cfg(unix)]
+    std::os::unix::fs::symlink(&pod, &link).expect("a link");
+    let (pod_path, link) = (pod.clone(), link.display().to_string());
+    for (args, message) in [
+        (&["--report=-"][..], "error: `--report -` would mix with what stdout gets"),
+        (
+            &["--report=/dev/stdout"],
+            "error: `--report /dev/stdout` would mix with what stdout gets",
+        ),
+        (&["check", "--report=-"], "error: `--report -` would mix with what stdout gets"),
+        (&["-o", &out, "--report", &out], "error: `--output` and `--report` name one file"),
+        (&["--report", &out, "--log", &out], "error: `--report` and `--log` name one file"),
+        (
+            &["-i", "-f", &pod_path, "--report", &link],
+            "error: `--report` names a file that `--in-place`",
+        ),
+        (
+            &["-i", "-f", &pod_path, "--log", &pod_path],
+            "error: `--log` names a file that `--in-place`",
+        ),
+        (&["check", "--emit=kustomize-images"], "error: `--emit` is about what pinning prints"),
+    ] {
+        let said = digestif(args.iter().copied().chain([every_host.as_str()]), POD).failed(2);
+        assert!(said.starts_with(message), "{args:?}: {said}");
+        assert_eq!(
+            read(&pod).lines().take(4).collect::<Vec<_>>(),
+            POD.lines().take(4).collect::<Vec<_>>()
+        );
+    }
+    assert!(registry.requests().is_empty());
+    let ran = digestif(["--report=-", "-o", &out, &every_host], POD);
+    assert!(ran.succeeded().starts_with("{\n  \"schema\": \"digestif.report/v1\""));
+    assert_eq!(fs::read_to_string(&out).expect("written"), pinned_pod());
+}
+
+#[test]
+fn a_password_in_a_url_is_not_repeated() {
+    let url = "docker.io=https://bob:hunter2@h";
+    for args in [&["--registry", url][..], &["--registry", "docker.io=ftp://bob:hunter2@h"]] {
+        let said = digestif(args, POD).failed(2);
+        assert!(said.starts_with("error: `--registry`: ") && !said.contains("hunter2"), "{said}");
+    }
+}
+
+#[test]
+fn under_helm_4_everything_that_is_said_is_in_the_log() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let log = folder.path().join("digestif/log");
+    for (args, message) in [
+        (&["--kube-versoin=1.32"][..], "unexpected argument '--kube-versoin'"),
+        (&["--skip=a["], "`--skip`: error parsing glob"),
+        (&["-c", "/nowhere"], "the file can't be read"),
+        (&["--require-digest"], "has no digest"),
+    ] {
+        let mut command = command(args);
+        command.env("HELM_PLUGIN_NAME", "digestif").env("XDG_STATE_HOME", folder.path());
+        let ran = finish(start(&mut command), POD.as_bytes());
+        assert_ne!(ran.status, 0);
+        let kept = fs::read_to_string(&log).expect("there is a log");
+        assert!(kept.contains(message), "{args:?}: {kept}");
+    }
+    let mut other = command(["--require-digest"]);
+    other.env("HELM_PLUGIN_NAME", "diff").env("XDG_STATE_HOME", "/nowhere");
+    let said = finish(start(&mut other), POD.as_bytes()).failed(5);
+    assert!(!said.contains("log"), "{said}");
 }

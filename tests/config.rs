@@ -357,20 +357,20 @@ fn what_is_wrong_is_refused_by_the_binary_and_where_it_can_be_by_the_schema() {
         ("fallbacks: [bitnamilegacy]", Refuses, "expected a mapping", 3, 13),
         ("registries: {a.io: 'https://b.io'}", Refuses, "expected a list", 3, 13),
         ("fallbacks:\n- {name: a, images: b.io/c, try: [x]}", Refuses, "expected a list", 4, 21),
-        ("fallbacks:\n- {name: a, images: [b], try: x}", Refuses, "expected a list", 4, 31),
+        ("fallbacks:\n- {name: a, images: ['**'], try: x}", Refuses, "expected a list", 4, 34),
         (
-            "fallbacks:\n- {name: a, images: [b], try: [x], when: missing}",
+            "fallbacks:\n- {name: a, images: ['**'], try: [x], when: missing}",
             Refuses,
             "expected a list",
             4,
-            42,
+            45,
         ),
         (
-            "fallbacks:\n- {name: a, images: [b], version: minor}",
+            "fallbacks:\n- {name: a, images: ['**'], version: minor}",
             Refuses,
             "expected a mapping",
             4,
-            35,
+            38,
         ),
         ("fallbacks:\n- preset: bitnami", Refuses, "unknown value `bitnami`", 4, 11),
         (
@@ -388,48 +388,48 @@ fn what_is_wrong_is_refused_by_the_binary_and_where_it_can_be_by_the_schema() {
             43,
         ),
         (
-            "fallbacks:\n- {name: a, images: [b], kubernetesVersion: {maxMinorSkew: 21}}",
+            "fallbacks:\n- {name: a, images: ['**'], kubernetesVersion: {maxMinorSkew: 21}}",
             Refuses,
             "`maxMinorSkew` is at most 20",
             4,
-            60,
+            63,
         ),
         (
-            "fallbacks:\n- {name: a, images: [b], kubernetesVersion: {maxMinorSkew: -1}}",
+            "fallbacks:\n- {name: a, images: ['**'], kubernetesVersion: {maxMinorSkew: -1}}",
             Refuses,
             "expected a whole number",
             4,
-            60,
+            63,
         ),
         (
-            "fallbacks:\n- {name: a, images: [b], version: {prefer: closest}}",
+            "fallbacks:\n- {name: a, images: ['**'], version: {prefer: closest}}",
             Refuses,
             "the key `within` is missing",
             4,
-            36,
+            39,
         ),
         ("registries:\n- {url: 'https://a.io'}", Refuses, "the key `host` is missing", 4, 4),
         ("pin: digest\npin: digest", Refuses, "the key `pin` is given twice", 4, 1),
         ("kubeVersion: new", Takes, "`new` is no version like 1.32", 3, 14),
         ("fallbacks:\n- {name: a, try: [x]}", Takes, "the rule has no `images`", 4, 3),
-        ("fallbacks:\n- {images: [b], try: [x]}", Takes, "the rule has no `name`", 4, 3),
-        ("fallbacks:\n- {name: a, images: [b]}", Takes, "the rule says nothing to try", 4, 3),
+        ("fallbacks:\n- {images: ['**'], try: [x]}", Takes, "the rule has no `name`", 4, 3),
+        ("fallbacks:\n- {name: a, images: ['**']}", Takes, "the rule says nothing to try", 4, 3),
         (
-            "fallbacks:\n- {name: a, images: [b], tag: '(', try: [x]}",
+            "fallbacks:\n- {name: a, images: ['**'], tag: '(', try: [x]}",
             Takes,
             "the regular expression is wrong: unclosed group",
             4,
-            31,
+            34,
         ),
         (
-            "fallbacks:\n- {name: a, images: [b], tag: 'v(.+)', try: [$1, $2]}",
+            "fallbacks:\n- {name: a, images: ['**'], tag: 'v(.+)', try: [$1, $2]}",
             Takes,
             "the regular expression has no group 2, which `$2` names",
             4,
-            50,
+            53,
         ),
         (
-            "fallbacks:\n- {name: a, images: [b], try: [x], when: [denied]}",
+            "fallbacks:\n- {name: a, images: ['**'], try: [x], when: [denied]}",
             Takes,
             "`when` lacks `missing`",
             4,
@@ -456,8 +456,11 @@ fn what_is_wrong_is_refused_by_the_binary_and_where_it_can_be_by_the_schema() {
         let said = digestif(["-c", &path], NOTHING).failed(2);
         let expected =
             format!("error: the configuration is wrong: {message}\n --> {path}:{line}:{column}\n");
+        // Where the line is not shown, the arrow stands at the margin.
+        let said = said.replacen("\n-->", "\n -->", 1);
         assert!(said.starts_with(&expected), "{text}{said}");
-        assert!(said.contains("\n  = help: "), "{said}");
+        assert!(said.contains(" = help: "), "{said}");
+        assert!(!said.contains("u:p@"), "{said}");
     }
 }
 
@@ -508,10 +511,10 @@ fn a_slip_in_the_yaml_is_shown_where_it_is() {
 #[test]
 fn every_wrong_rule_is_said_in_one_run() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let rules = "fallbacks:\n- {name: a, images: [b], try: [$1]}\n- {name: c, try: [x]}\nregistries: [{host: a.io}]\n";
+    let rules = "fallbacks:\n- {name: a, images: ['**'], try: [$1]}\n- {name: c, try: [x]}\nregistries: [{host: a.io}]\n";
     let path = write(folder.path(), "wrong.yaml", format!("{HEAD}{rules}"));
     let said = digestif(["-c", &path], NOTHING).failed(2);
-    for place in ["4:32", "5:3", "6:14"] {
+    for place in ["4:35", "5:3", "6:14"] {
         assert!(said.contains(&format!(" --> {path}:{place}\n")), "{said}");
     }
     assert_eq!(said.matches("error: ").count(), 3, "{said}");
@@ -750,7 +753,7 @@ fn no_rule_is_stronger_than_no_fallback() {
 #[test]
 fn what_is_denied_is_substituted_only_by_a_rule_that_says_so() {
     const ORDINARY: &str = "- {name: ordinary, images: ['**'], try: [z]}\n";
-    const BRAVE: &str = "- {name: brave, images: ['**'], try: [y], when: [missing, denied]}\n";
+    const BRAVE: &str = "- {name: brave, images: ['**'], try: ['y'], when: [missing, denied]}\n";
     let asked = format!("{APP}:x");
     for status in [401, 403] {
         for rules in [BRAVE.to_owned(), format!("{ORDINARY}{BRAVE}"), format!("{BRAVE}{ORDINARY}")]
@@ -792,7 +795,7 @@ fn what_is_denied_is_substituted_only_by_a_rule_that_says_so() {
 fn what_a_registry_cannot_say_is_covered_by_no_rule() {
     use Misbehaviour::{ErrorCode, Html404};
     const BRAVE: &str =
-        "fallbacks:\n- {name: brave, images: ['**'], try: [y, z], when: [missing, denied]}\n";
+        "fallbacks:\n- {name: brave, images: ['**'], try: ['y', z], when: [missing, denied]}\n";
     let asked = format!("{APP}:x");
     for fault in [ErrorCode(429, "TOOMANYREQUESTS"), ErrorCode(500, "UNKNOWN"), Html404] {
         let content = || Content::of(&[(APP, &["y", "z"])]);
@@ -823,8 +826,9 @@ fn a_denied_candidate_ends_the_search_unless_its_rule_takes_it_for_absent() {
         ("[missing]", None, None),
     ] {
         for status in [401, 403] {
-            let rule =
-                format!("fallbacks:\n- {{name: own, images: ['**'], try: [y, z], when: {when}}}\n");
+            let rule = format!(
+                "fallbacks:\n- {{name: own, images: ['**'], try: ['y', z], when: {when}}}\n"
+            );
             let content = Content::of(&[(APP, &["y", "z"])]);
             let content = content.with_fault(denied("manifests/y", status));
             let faults = of_asked.map(|status| denied("manifests/x", status));
@@ -851,7 +855,7 @@ fn a_denied_candidate_ends_the_search_unless_its_rule_takes_it_for_absent() {
 #[test]
 fn where_every_candidate_is_denied_the_image_stays_absent_or_private() {
     const BRAVE: &str =
-        "fallbacks:\n- {name: brave, images: ['**'], try: [y, z], when: [missing, denied]}\n";
+        "fallbacks:\n- {name: brave, images: ['**'], try: ['y', z], when: [missing, denied]}\n";
     let asked = format!("{APP}:x");
     let content = Content::of(&[(APP, &[])]).with_fault(denied("manifests", 403));
     let setup = Setup::new(BRAVE, content);
@@ -1073,7 +1077,7 @@ fn a_mirror_that_lags_behind_is_followed_as_the_example_says() {
 #[test]
 fn the_404_of_a_cache_proves_nothing() {
     const RULE: &str =
-        "fallbacks: [{name: own, images: ['**'], try: [y], when: [missing, denied]}]\n";
+        "fallbacks: [{name: own, images: ['**'], try: ['y'], when: [missing, denied]}]\n";
     const MESSAGE: &str =
         "could not be resolved: the cache does not have it, which proves nothing\n";
     let folder = tempfile::tempdir().expect("a temporary folder");

@@ -84,6 +84,15 @@ fn what_a_list_cannot_say_is_refused() {
         let message = "stands for more than one image, which `images:` can't say";
         assert_eq!(ran.stderr.contains(message), refused, "{}", ran.stderr);
     }
+    let said = emit(&[], &containers(&["clastix/kubectl:v1.31+"])).failed(5);
+    assert!(said.contains("kustomize takes this for no image"), "{said}");
+    let policy = "---\napiVersion: kyverno.io/v1\nkind: ClusterPolicy\nspec:\n  rules:\n  - validate:\n      pattern:\n        spec:\n          containers:\n          - image: nginx:1.28.0\n";
+    for (beside, what) in [(policy, "a pattern"), ("", "nothing")] {
+        let ran = emit(&[], &format!("{}{beside}", containers(&["nginx:1.29.1"])));
+        assert_eq!(ran.status, if beside.is_empty() { 0 } else { 5 }, "{what}: {}", ran.stderr);
+    }
+    let placeholder = containers(&["nginx:1.29.1", "\"nginx:{{TAG}}\""]);
+    emit(&[], &placeholder).failed(5);
     let skipped = emit(&["--skip=docker.io/library/*"], &containers(&["nginx:1.29.1"]));
     assert_eq!(skipped.succeeded(), "images: []\n");
     emit(&[], &containers(&["nginx:absent"])).failed(1);

@@ -143,10 +143,7 @@ fn a_rule_that_is_shown_helps_when_it_is_pasted() {
         (LITELLM, MAIN, &["main-v1.61.19-stable", BRANCH][..], BRANCH),
         (APP, "1.2.3", &["v1.2.3"], "v1.2.3"),
         (APP, "v1.2.3", &["1.2.3"], "1.2.3"),
-        (APP, "v1.2.3", &["v1.2.3-debian-12"], "v1.2.3-debian-12"),
         (APP, "1.2.3+build", &["1.2.3"], "1.2.3"),
-        (APP, "release-1.2.3.GA", &["1.2.3"], "1.2.3"),
-        (APP, "1.2.3-rc", &["1.2.3-rc1"], "1.2.3-rc1"),
         (APP, "build-20260101", &["20260101"], "20260101"),
         ("registry.example.com:5000/team/app", "1.2.3", &["v1.2.3"], "v1.2.3"),
     ] {
@@ -242,7 +239,7 @@ result
 
 #[test]
 fn a_denied_image_is_absent_or_private() {
-    let config = Configured::new("fallbacks: [{name: own, images: ['**'], try: [y]}]\n");
+    let config = Configured::new("fallbacks: [{name: own, images: ['**'], try: ['y']}]\n");
     for (status, code, words) in [
         (401, "UNAUTHORIZED", "401 Unauthorized from REGISTRY"),
         (403, "DENIED", "403 Forbidden from REGISTRY, code DENIED"),
@@ -277,7 +274,7 @@ result
 #[test]
 fn a_rule_that_takes_what_is_denied_for_absent_is_shown_at_work() {
     let config = Configured::new(
-        "fallbacks:\n- {name: ordinary, images: ['**'], try: [z]}\n- {name: brave, images: ['**'], try: [w, y], when: [missing, denied]}\n",
+        "fallbacks:\n- {name: ordinary, images: ['**'], try: [z]}\n- {name: brave, images: ['**'], try: [w, 'y'], when: [missing, denied]}\n",
     );
     let registry = faulty(Misbehaviour::ErrorCode(403, "DENIED"));
     let digest = digest_of(&format!("{APP}:y"));
@@ -498,12 +495,12 @@ result
 fn a_rule_that_is_passed_over_says_why() {
     let config = Configured::new(
         "fallbacks:
-- {name: elsewhere, images: [quay.io/**], try: [y]}
-- {name: too-few-segments, images: [docker.io/*], try: [y]}
+- {name: elsewhere, images: [quay.io/**], try: ['y']}
+- {name: too-few-segments, images: [docker.io/*], try: ['y']}
 - {name: another-tag, images: ['**'], tag: 'v(.+)', try: [$1]}
 - {name: versions, images: ['**'], version: {within: minor}}
 - {name: kubernetes, images: ['**'], kubernetesVersion: {}}
-- {name: off, images: ['**'], try: [y], enabled: false}
+- {name: 'off', images: ['**'], try: ['y'], enabled: false}
 - preset: bitnamilegacy
 ",
     );
@@ -712,7 +709,7 @@ fn an_image_cannot_speak_to_the_terminal() {
 #[test]
 fn a_rule_cannot_speak_to_the_terminal() {
     let config = Configured::new(
-        "fallbacks: [{name: \"a\\e[2Jb\", images: ['**'], tag: \"x\\e\", try: [y]}, {name: c, images: ['**'], try: [\"y\\e[2J\"]}]\n",
+        "fallbacks: [{name: \"a\\e[2Jb\", images: ['**'], tag: \"x\\e\", try: ['y']}, {name: c, images: ['**'], try: [\"y\\e[2J\"]}]\n",
     );
     let registry = Registry::start(Content::of(&[(APP, &["y"])]));
     let text = explained(&registry, "acme/app:x", &[&config.flag()], 1);
@@ -756,7 +753,7 @@ fn a_list_of_tags_that_cannot_be_had_says_why() {
 #[test]
 fn that_a_denied_image_was_taken_for_absent_is_said() {
     let config = Configured::new(
-        "fallbacks: [{name: brave, images: ['**'], try: [y], when: [missing, denied]}]\n",
+        "fallbacks: [{name: brave, images: ['**'], try: ['y'], when: [missing, denied]}]\n",
     );
     let registry = faulty(Misbehaviour::ErrorCode(403, "DENIED"));
     let note = "rule brave takes what is denied for absent, by its `when: [missing, denied]`";

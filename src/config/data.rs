@@ -63,7 +63,7 @@ impl<'de> Text<'de> {
         self,
         read: impl for<'e> FnOnce(serde_saphyr::Deserializer<'de, 'e>) -> Result<R, Error>,
     ) -> Result<R, Error> {
-        let options = serde_saphyr::options! { with_snippet: false };
+        let options = serde_saphyr::options! { with_snippet: false, no_schema: true };
         serde_saphyr::with_deserializer_from_str_with_options(self.0, options, read)
     }
 }

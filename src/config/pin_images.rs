@@ -11,6 +11,7 @@ use serde_saphyr::Spanned;
 
 use super::rules::{self, Fallback};
 use super::{Config, Wrong, span};
+use crate::diagnostic::quoted;
 use crate::fallback::MinorVersion;
 use crate::image::{Globs, PinForm};
 use crate::registry::{self, Replacement};
@@ -32,7 +33,7 @@ pub(super) struct PinImages {
     metadata: Option<IgnoredAny>,
     /// The cluster's version, as 1.32: from it, Kubernetes client tools may step down.
     #[serde(deserialize_with = "parsed")]
-    #[schemars(with = "Option<String>", extend("type" = ["string", "number", "null"]))]
+    #[schemars(with = "Option<String>")]
     kube_version: Option<MinorVersion>,
     /// What is written behind an image's name.
     pin: Option<PinForm>,
@@ -96,6 +97,12 @@ impl<'de> Deserialize<'de> for Glob {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         Globs::new([&text]).map_err(D::Error::custom)?;
+        // Every full name has a slash.
+        if !text.contains(['/', '{']) && !text.contains("**") {
+            let message =
+                "can fit no image: a full name has a registry, as `docker.io/library/nginx`";
+            return Err(D::Error::custom(format!("{} {message}", quoted(&text))));
+        }
         Ok(Self(text))
     }
 }
@@ -155,7 +162,7 @@ impl Registry {
         }
         if let Some(url) = &self.url {
             let replacement = Replacement::new(&canonical, &url.value);
-            let wrong = |error: String| Wrong::at(span(url.referenced), error);
+            let wrong = |error: String| Wrong::at(span(url.referenced), error).hidden();
             config.replacements.push(replacement.map_err(wrong)?);
         }
         match (self.cache, canonical.as_str()) {

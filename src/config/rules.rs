@@ -36,7 +36,7 @@ pub(super) struct Fallback {
     /// A regular expression over the whole tag as it was written.
     #[schemars(with = "Option<String>")]
     tag: Option<Spanned<String>>,
-    /// Tags or whole references, tried in order. `$1`, `${name}`, `$tag`, `$name` (the last part of
+    /// Tags or whole references, tried in order. `$1`, `${group}`, `$tag`, `$name` (the last part of
     /// the repository's path) and `$repository` (the path) are filled in.
     #[schemars(with = "Option<Vec<String>>")]
     r#try: Option<Spanned<Vec<Spanned<String>>>>,
@@ -218,8 +218,10 @@ fn templated(
         Some((tag, Err(error))) => {
             // The last line of it says what is wrong, those before it show where.
             let reason = error.lines().last().unwrap_or_default();
-            let reason = reason.strip_prefix("error: ").unwrap_or(reason);
-            let message = format!("the regular expression is wrong: {reason}");
+            let message = match reason.strip_prefix("error: ") {
+                Some(reason) => format!("the regular expression is wrong: {reason}"),
+                None => reason.to_owned(),
+            };
             wrong.push(Wrong::at(span(tag.referenced), message));
             return None;
         }

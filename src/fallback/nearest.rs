@@ -81,19 +81,32 @@ pub fn suggestion(asked: &Asked, tag: &Tag) -> Option<Suggestion> {
     if old.len() > LONGEST || !old.chars().all(harmless) {
         return None;
     }
-    let shared = shared(old, new).trim_start_matches(['-', '_', '.']);
     // A rule for one version serves the next; one that changes the version, or makes one of a bare
     // number, would be wrong for it.
-    let same = version(old).filter(|same| version(new) == Some(same) && shared.contains(same));
-    same.filter(|version| version.contains('.') || version.len() >= DATE)?;
-    let (before, after) = old.split_once(shared)?;
-    let (new_before, new_after) = new.split_once(shared)?;
+    let same = version(old).filter(|same| version(new) == Some(same))?;
+    if !same.contains('.') && same.len() < DATE {
+        return None;
+    }
+    let ((mut before, after), (mut new_before, new_after)) =
+        (old.split_once(same)?, new.split_once(same)?);
+    // What follows says what is inside: another architecture, flavour or pre-release is another
+    // image. A registry takes no `+`, so that what follows one is lost anyway.
+    let (kept, lost) =
+        after.split_once('+').map_or((after, ""), |(kept, _)| (kept, &after[kept.len()..]));
+    if kept != new_after {
+        return None;
+    }
+    if let (Some(rest), Some(new_rest)) = (before.strip_suffix('v'), new_before.strip_suffix('v')) {
+        (before, new_before) = (rest, new_rest);
+    }
+    let is_whole = |text: &str| text.is_empty() || text == "v" || text.ends_with(['-', '_', '.']);
+    if !is_whole(before) || !is_whole(new_before) {
+        return None;
+    }
     let escape = |text: &str| regex::escape(text).replace("\\-", "-");
-    // A letter or digit behind `$1` is no part of its name, but may look like it.
-    let group = if new_after.starts_with(|c: char| c.is_ascii_digit()) { "${1}" } else { "$1" };
     Some(Suggestion {
-        tag: format!("{}(.+){}", escape(before), escape(after)),
-        template: format!("{new_before}{group}{new_after}"),
+        tag: format!("{}(.+){}", escape(before), escape(lost)),
+        template: format!("{new_before}$1"),
         asked: asked.clone(),
     })
 }
@@ -111,22 +124,6 @@ fn holds(tag: &str, version: &str) -> bool {
         let digit = |c: Option<char>| c.is_some_and(|c| c.is_ascii_digit());
         !digit(tag[..at].chars().next_back()) && !digit(tag[at + version.len()..].chars().next())
     })
-}
-
-/// The longest text that both hold. Tags are at most 128 characters long.
-fn shared<'t>(one: &'t str, other: &str) -> &'t str {
-    let mut longest = "";
-    for start in 0..one.len() {
-        for end in (start + longest.len() + 1..=one.len()).rev() {
-            if let Some(text) = one.get(start..end)
-                && other.contains(text)
-            {
-                longest = text;
-                break;
-            }
-        }
-    }
-    longest
 }
 
 #[cfg(test)]
@@ -182,6 +179,12 @@ mod tests {
             ("a/b:1", "1.29.1", None),
             ("a/b:1.2", "1.2.9", None),
             ("a/b:build-7", "7", None),
+            ("a/b:1.2.5-arm64", "1.2.5-amd64", None),
+            ("a/b:1.2.5", "1.2.5-rc.1", None),
+            ("a/b:1.2.5", "1.2.5-windows", None),
+            ("a/b:1.2.5-alpine", "1.2.5", None),
+            ("a/b:1.2.5", "1.2.5-abc123f", None),
+            ("a/b:xv1.2.5", "yv1.2.5", None),
             ("a/b:build-20260101", "20260101", Some("build-(.+)=$1")),
             ("a/b:main", "latest", None),
         ] {

@@ -7,7 +7,7 @@ use crate::diagnostic::closest;
 use crate::image::{Asked, Reference, Tagged, has_host};
 
 /// Variables that every template may use.
-const VARIABLES: [&str; 3] = ["tag", "name", "repository"];
+pub(super) const VARIABLES: [&str; 3] = ["tag", "name", "repository"];
 
 /// A text with variables: groups of the rule's regular expression, and parts of the reference.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,6 +68,10 @@ impl Template {
         if template.kind() == Proposal::Reference {
             if !has_host(text) || text.starts_with('$') {
                 let message = "a whole reference starts with its registry, as in `docker.io/…`";
+                return Err(message.to_owned());
+            }
+            if text.contains('@') {
+                let message = "a digest is found out, not written: end with a tag, as in `…:$tag`";
                 return Err(message.to_owned());
             }
             if !text.rsplit('/').next().is_some_and(|last| last.contains(':')) {
@@ -147,7 +151,7 @@ fn variable(text: &str, pattern: &WholeTag) -> Result<(Part, usize), String> {
                 return Err(match closest(name, known) {
                     Some(meant) => format!("unknown `${name}`, did you mean `${meant}`?"),
                     None => format!(
-                        "unknown `${name}`; there are $1 …, ${{name}}, $tag, $name and $repository"
+                        "unknown `${name}`; there are $1 …, ${{group}}, $tag, $name and $repository"
                     ),
                 });
             }

@@ -168,19 +168,19 @@ impl Replacement {
     pub fn new(host: &str, url: &str) -> Result<Self, String> {
         let example = url.replace("{host}", "docker.io");
         let parsed = Url::parse(&example)
-            .map_err(|error| format!("`{url}` is no URL ({error}); expected https://…"))?;
+            .map_err(|error| format!("it is no URL ({error}); expected https://…"))?;
         if !matches!(parsed.scheme(), "https" | "http") || parsed.host_str().is_none() {
-            return Err(format!("`{url}` does not start with https:// or http://"));
+            return Err("the URL does not start with https:// or http://".to_owned());
         }
         if !parsed.username().is_empty() || parsed.password().is_some() {
             return Err("credentials do not belong into the URL".to_owned());
         }
         if parsed.query().is_some() || parsed.fragment().is_some() {
-            return Err(format!("`{url}` has more than a host and a path"));
+            return Err("the URL has more than a host and a path".to_owned());
         }
         let authority = url.split("://").nth(1).and_then(|rest| rest.split('/').next());
         if authority.is_some_and(|authority| authority.contains("{host}")) {
-            return Err(format!("`{{host}}` may stand in the path of `{url}`, not in its host"));
+            return Err("`{host}` may stand in the path of the URL, not in its host".to_owned());
         }
         let host = match host {
             "*" => HostPattern::Any,
@@ -340,16 +340,13 @@ mod tests {
         for (text, message) in [
             ("docker.io", "expected HOST=URL"),
             ("=https://a", "the host before `=` is empty"),
-            ("a=ftp://b", "`ftp://b` does not start with https:// or http://"),
+            ("a=ftp://b", "the URL does not start with https:// or http://"),
             ("a=https://u:p@b", "credentials do not belong into the URL"),
-            (
-                "*=https://{host}.b",
-                "`{host}` may stand in the path of `https://{host}.b`, not in its host",
-            ),
-            ("a=https://b/?c", "`https://b/?c` has more than a host and a path"),
+            ("*=https://{host}.b", "`{host}` may stand in the path of the URL, not in its host"),
+            ("a=https://b/?c", "the URL has more than a host and a path"),
         ] {
             assert_eq!(text.parse::<Replacement>(), Err(message.to_owned()));
         }
-        assert!("a=b".parse::<Replacement>().is_err_and(|error| error.contains("is no URL")));
+        assert!("a=b".parse::<Replacement>().is_err_and(|error| error.contains("no URL")));
     }
 }

@@ -26,7 +26,7 @@ pub(super) fn page(reply: &Fetched) -> Result<Vec<Tag>, Refusal> {
             let outcome = if is_none { Outcome::Denied } else { refusal.outcome };
             return Err(Refusal { outcome, ..refusal });
         }
-        StatusCode::METHOD_NOT_ALLOWED => {
+        StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED => {
             return Err(Refusal { outcome: Outcome::Denied, ..refused(reply) });
         }
         _ => return Err(refused(reply)),

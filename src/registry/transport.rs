@@ -172,7 +172,9 @@ impl Transport {
         if status == StatusCode::TOO_MANY_REQUESTS {
             return Err(Trouble::Limited(retry_after(&headers)));
         }
-        if status == StatusCode::REQUEST_TIMEOUT || status.is_server_error() {
+        // What is not implemented now will not be in a second.
+        let is_busy = status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED;
+        if status == StatusCode::REQUEST_TIMEOUT || is_busy {
             return Err(Trouble::Busy(status, retry_after(&headers)));
         }
         let mut body = Vec::new();

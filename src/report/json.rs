@@ -56,7 +56,7 @@ pub enum Status {
     Substituted,
     /// It had a digest already.
     Already,
-    /// It was left alone, as a flag said.
+    /// It was left alone, as a flag or a configuration said.
     Skipped,
     /// It is filled in by something else, later.
     Placeholder,

@@ -4,6 +4,8 @@
 //! Owns what is beside the items: `functionConfig` is read as configuration, `results` are added.
 //! Every other byte stays as it came, as hosts match objects by what stands in them.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 use crate::config::{self, Config};
@@ -11,6 +13,7 @@ use crate::diagnostic::{Diagnostic, Failure, Severity, Spot, quoted};
 use crate::image::PinForm;
 use crate::places::{File, Object, Place};
 use crate::plan::{Entry, Fate};
+use crate::resolve::Network;
 use crate::source::{Origin, Source, Span};
 use crate::yaml::{self, Content, Document, NodeId};
 use crate::{Run, written};
@@ -119,13 +122,11 @@ fn config_map(
     };
     let mut entries = Vec::new();
     for &(key, value) in written {
-        match (text(key), text(value)) {
-            (Some(name), Some(value)) => entries.push((name, value)),
-            _ => {
-                let at = document.node(key).span.start;
-                return Err(vec![wrong_value(source, at, "the data of a ConfigMap are texts")]);
-            }
-        }
+        let (Some(name), Some(value)) = (text(key), text(value)) else {
+            let at = document.node(key).span.start;
+            return Err(vec![wrong_value(source, at, "the data of a ConfigMap are texts")]);
+        };
+        entries.push((name, value));
     }
     config::from_data(&entries).map_err(|wrong| {
         let diagnostic = |(n, message): (usize, String)| {
@@ -222,6 +223,18 @@ pub fn results(run: &Run<'_>, form: PinForm, is_given: bool) -> Vec<Outcome> {
         results.extend(places.into_iter().map(outcome));
     }
     results
+}
+
+/// Keeps a run from waiting for what can't be reached: without any network, a look-up of a name
+/// takes its full time, and so does every retry.
+pub fn expect_no_network(network: &mut Network) {
+    const LONG_ENOUGH: Duration = Duration::from_secs(2);
+    if let Network::Online { registries, .. } = network
+        && !has_route()
+    {
+        registries.retries = 0;
+        registries.timeout = registries.timeout.min(LONG_ENOUGH);
+    }
 }
 
 /// Puts one message in the place of one an image, where no registry can be reached as there is no

@@ -180,7 +180,7 @@ fn run<'s>(
 /// The same for kustomize and kpt, which take a list and give it back with results, on failure too.
 fn function(flags: &Flags, voice: &Voice, source: &Source, reports: &Reports<'_>) -> Done {
     let sources = std::slice::from_ref(source);
-    let options = match function_options(flags, voice, source) {
+    let mut options = match function_options(flags, voice, source) {
         Ok(options) => options,
         Err((diagnostics, stop)) => {
             let list = krm::with_results(source.text(), &krm::failures(&diagnostics));
@@ -190,6 +190,7 @@ fn function(flags: &Flags, voice: &Voice, source: &Source, reports: &Reports<'_>
             return reports.of(Err(stop));
         }
     };
+    krm::expect_no_network(&mut options.network);
     let mut run = digestif::run(sources, &options)?;
     krm::explain_no_network(&mut run.found.diagnostics);
     let shown = voice.show(&run.found.diagnostics, sources);

@@ -12,6 +12,9 @@ use crate::plan::{Entry, Fate, Plan, Skips};
 use crate::registry::{Outcome, Refusal};
 use crate::resolve::{Search, Substitute, Tried};
 
+/// Tags of one repository that a message names.
+const SHOWN_TAGS: usize = 5;
+
 /// What is a warning and what an error.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Policy {
@@ -86,12 +89,15 @@ fn tags_beside_each_other(plan: &Plan, places: &[Place]) -> Vec<Diagnostic> {
     let several = repositories.into_iter().filter(|(_, entries)| entries.len() > 1);
     let warning = |(repository, entries): (&Repository, Vec<&Entry>)| {
         let tag = |entry: &&Entry| quoted(entry.name.rsplit(':').next().unwrap_or_default());
-        let tags: Vec<_> = entries.iter().map(tag).collect();
+        let mut tags: Vec<_> = entries.iter().take(SHOWN_TAGS).map(tag).collect();
+        if entries.len() > SHOWN_TAGS {
+            tags.push(format!("and {} more", entries.len() - SHOWN_TAGS));
+        }
         let repository = quoted(&repository.to_string());
         let first = entries.iter().map(|entry| &places[entry.places[0]]);
         Diagnostic::warning(format!(
             "{repository} has {} tags here: {}",
-            tags.len(),
+            entries.len(),
             tags.join(", ")
         ))
         .places(first)

@@ -1,0 +1,517 @@
+//! The binary with lists on stdin as hosts write them, and as nobody does.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::support::registry::{Content, Fault, Misbehaviour, Registry};
+use crate::support::{command, digestif, finish, for_every_host, start, testdata};
+use crate::{Folder, list, pinned, pod, results, run};
+
+const CONFIG: &str = "functionConfig:\n  apiVersion: digestif.dev/v1alpha1\n  kind: PinImages\n";
+
+/// A list as kustomize 5.8.1 and kpt 1.0.0-beta.61 sent it.
+fn sent(name: &str) -> String {
+    fs::read_to_string(testdata("krm").join(name)).expect("readable")
+}
+
+/// What was put into a text, in one piece.
+#[track_caller]
+fn inserted<'t>(before: &str, after: &'t str) -> &'t str {
+    let same = before.bytes().zip(after.bytes()).take_while(|(b, a)| b == a).count();
+    let rest = after.strip_suffix(&before[same..]);
+    &rest.unwrap_or_else(|| panic!("more than one change:\n{before}\n{after}"))[same..]
+}
+
+#[test]
+fn all_but_images_comes_back_byte_for_byte() {
+    for name in ["kustomize.yaml", "kpt.yaml"] {
+        let list = sent(name);
+        for list in [list.clone(), list.replace('\n', "\r\n")] {
+            let list = format!("{list}x-unknown: {{b: 1e3, 'a': [~, \"\\u00e9\"]}}   # kept\n");
+            let given = run(&[], &list).succeeded();
+            let results = given.strip_prefix(&pinned(&list)).expect("the list with its pins");
+            assert!(results.starts_with("results:\n- {"), "{results}");
+        }
+    }
+}
+
+#[test]
+fn a_list_in_json_comes_back_in_json() {
+    for name in ["kustomize.yaml", "kpt.yaml"] {
+        let list: Value = serde_yaml::from_str(&sent(name)).expect("YAML");
+        for list in [list.to_string(), serde_json::to_string_pretty(&list).expect("JSON")] {
+            let given = run(&[], &list).succeeded();
+            let results = inserted(&pinned(&list), &given);
+            assert!(results.starts_with(", \"results\": [{"), "{results}");
+            serde_json::from_str::<Value>(&given).expect("still JSON");
+        }
+    }
+}
+
+#[test]
+fn each_image_has_a_result() {
+    let given = run(&["--skip=ghcr.io/**"], &sent("kpt.yaml")).succeeded();
+    let tried = "`docker.io/clastix/kubectl:v1.32` (missing: the layout has the repository without this tag), `docker.io/clastix/kubectl:1.32` (missing: the layout has the repository without this tag)";
+    let result = |message: &str, severity, item: Value, field, tags: Value| {
+        json!({"message": message, "severity": severity, "resourceRef": item["ref"],
+               "field": field, "file": item["file"], "tags": tags})
+    };
+    let web = json!({"ref": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"},
+                     "file": {"path": "deploy.yaml", "index": 0}});
+    let job = json!({"ref": {"apiVersion": "v1", "kind": "Pod", "name": "a"},
+                     "file": {"path": "job.yaml", "index": 0}});
+    let (nginx, busybox, kubectl) =
+        (pinned("nginx:1.29.1"), pinned("busybox:1.37"), pinned("docker.io/clastix/kubectl:v1.32"));
+    let digest = |pin: &str| pin.split('@').next_back().unwrap_or_default().to_owned();
+    let expected = [
+        result(
+            &format!("pinned docker.io/library/nginx:1.29.1 to {}", digest(&nginx)),
+            "info",
+            web.clone(),
+            json!({"path": "spec.template.spec.containers[0].image",
+                   "currentValue": "nginx:1.29.1", "proposedValue": nginx}),
+            json!({"digestif.dev/status": "pinned"}),
+        ),
+        result(
+            &format!("pinned docker.io/library/busybox:1.37 to {}", digest(&busybox)),
+            "info",
+            job,
+            json!({"path": "spec.containers[0].image",
+                   "currentValue": "busybox:1.37", "proposedValue": busybox}),
+            json!({"digestif.dev/status": "pinned"}),
+        ),
+        // Of the whole list, so not at a place.
+        json!({"message": "`ghcr.io/**` of `--skip` fits no image; help: a glob has to fit the full repository name, as in `docker.io/library/*` or `quay.io/**`",
+               "severity": "warning"}),
+        result(
+            &format!(
+                "`docker.io/clastix/kubectl:v1.32` does not exist: `docker.io/clastix/kubectl:v1.31` is used instead; rule: kubernetes-version; tried: {tried}; help: use a tag that exists, or forbid this with `--no-fallback`"
+            ),
+            "warning",
+            web,
+            json!({"path": "spec.template.spec.containers[1].image",
+                   "currentValue": "docker.io/clastix/kubectl:v1.32", "proposedValue": kubectl}),
+            json!({"digestif.dev/status": "substituted", "digestif.dev/rule": "kubernetes-version"}),
+        ),
+    ];
+    assert_eq!(results(&given), expected);
+}
+
+#[test]
+fn results_join_those_of_functions_before() {
+    let before = "results:\n- message: another's\n  severity: warning\n- {message: and one more}\n";
+    for rest in [format!("{before}{CONFIG}"), format!("{CONFIG}{before}")] {
+        let text = list(&pod("nginx:1.29.1"), &rest);
+        let given = run(&[], &text).succeeded();
+        let new = inserted(&pinned(&text), &given);
+        assert!(new.contains("\"pinned docker.io/library/nginx:1.29.1 to "), "{new}");
+        let messages: Vec<_> = results(&given).iter().map(|r| r["message"].clone()).collect();
+        assert_eq!(messages[1..], ["another's", "and one more"]);
+    }
+}
+
+#[test]
+fn on_failure_the_list_comes_back_as_it_was_with_results() {
+    let registry = Registry::start(
+        Content::of(&[("docker.io/library/web", &["1"])])
+            .with_fault(Fault::on("library/limited", Misbehaviour::RetryAfter(429, "100")))
+            .with_fault(Fault::on("library/private", Misbehaviour::ErrorCode(401, "UNAUTHORIZED"))),
+    );
+    let every_host = for_every_host(&registry);
+    for (image, flags, status, message, word) in [
+        ("web:2", &[][..], 1, "`docker.io/library/web:2` does not exist", "unresolved"),
+        ("'web:'", &[], 3, "`web:` is not a valid image reference: empty tag", "invalid"),
+        ("limited:1", &["--retries=0"], 4, "`docker.io/library/limited:1` could not", "unresolved"),
+        ("web:1", &["--offline"], 5, "`docker.io/library/web:1` is in no image", "unresolved"),
+        ("web:1", &["--require-digest"], 5, "`docker.io/library/web:1` has no digest", "tagged"),
+        ("${WEB}", &["--deny-placeholders"], 5, "`${WEB}` is a placeholder", "placeholder"),
+        ("private:1", &[], 6, "`docker.io/library/private:1` is absent or private", "unresolved"),
+    ] {
+        let annotations = "{internal.config.kubernetes.io/path: a/b.yaml, internal.config.kubernetes.io/index: '3'}";
+        let named = format!("metadata: {{name: web, namespace: shop, annotations: {annotations}}}");
+        let text = list(&pod(image).replace("metadata: {name: web}", &named), CONFIG);
+        let flags = flags.iter().copied().chain(["-q", &every_host]);
+        let ran = digestif(flags, &text);
+        assert_eq!(ran.status, status, "{}", ran.stderr);
+        assert!(ran.stderr.contains(message), "{}", ran.stderr);
+        assert!(inserted(&text, &ran.stdout).starts_with("results:\n- {"), "{}", ran.stdout);
+        let results = results(&ran.stdout);
+        assert_eq!(results.len(), 1, "{results:?}");
+        assert!(results[0]["message"].as_str().is_some_and(|said| said.starts_with(message)));
+        assert_eq!(results[0]["severity"], "error");
+        let item = json!({"apiVersion": "v1", "kind": "Pod", "namespace": "shop", "name": "web"});
+        assert_eq!(results[0]["resourceRef"], item);
+        let written = image.trim_matches('\'');
+        let field = json!({"path": "spec.containers[0].image", "currentValue": written});
+        assert_eq!(results[0]["field"], field);
+        assert_eq!(results[0]["file"], json!({"path": "a/b.yaml", "index": 3}));
+        assert_eq!(results[0]["tags"], json!({"digestif.dev/status": word}));
+    }
+}
+
+#[test]
+fn one_image_that_fails_leaves_the_others_as_they_were() {
+    let text = list(&(pod("nginx:1.29.1") + &pod("nginx:9")), "");
+    let ran = run(&[], &text);
+    assert_eq!(ran.status, 1, "{}", ran.stderr);
+    assert!(inserted(&text, &ran.stdout).starts_with("results:\n- {"), "{}", ran.stdout);
+    let severities: Vec<_> = results(&ran.stdout).iter().map(|r| r["severity"].clone()).collect();
+    assert!(severities.contains(&json!("error")), "{severities:?}");
+}
+
+#[test]
+fn a_wrong_function_config_is_shown_where_it_stands() {
+    let config = |rest: &str| format!("{CONFIG}{rest}");
+    let data = |data: &str| {
+        format!(
+            "functionConfig:\n  metadata:\n    name: function-input\n  data: {data}\n  kind: ConfigMap\n  apiVersion: v1\n"
+        )
+    };
+    let wrong = "the configuration is wrong:";
+    for (rest, message, place) in [
+        (config("  pni: digest\n"), "unknown key `pni`, did you mean `pin`?", "13:3"),
+        (config("  pin: digets\n"), "unknown value `digets`, did you mean `digest`?", "13:8"),
+        (config("  pin: digest\n  pin: digest\n"), "the key `pin` is given twice", "14:3"),
+        (config("  skip:\n  - quay.io/**\n  - 'a['\n"), "error parsing glob 'a['", "15:5"),
+        (config("  policy: {requireDigest: maybe}\n"), "", "13:27"),
+        (
+            "functionConfig: {apiVersion: digestif.dev/v2, kind: PinImages}\n".to_owned(),
+            "unknown value `digestif.dev/v2`, did you mean `digestif.dev/v1alpha1`?",
+            "10:30",
+        ),
+        (
+            "functionConfig: {apiVersion: digestif.dev/v1alpha1, kind: PinImages, pni: a}\n"
+                .to_owned(),
+            "unknown key `pni`, did you mean `pin`?",
+            "10:70",
+        ),
+        (data("{pin: digest, pni: \"a\"}"), "unknown key `pni`, did you mean `pin`?", "13:23"),
+        (data("{kubeVersion: \"new\"}"), "`new` is no version like 1.32", "13:10"),
+        (data("\n    policy: |\n      requireDigest: maybe"), "", "14:5"),
+        (data("\n    skip: [quay.io/**]"), "the data of a ConfigMap are texts", "14:5"),
+    ] {
+        // Windows' line endings change no position.
+        for end in ["\n", "\r\n"] {
+            let text = list(&pod("nginx:1.29.1"), &rest).replace('\n', end);
+            let ran = run(&[], &text);
+            let said = format!("error: {wrong} {message}");
+            assert!(ran.stderr.starts_with(&said), "{rest}\n{}", ran.stderr);
+            assert!(ran.stderr.contains(&format!("--> <stdin>:{place}\n")), "{}", ran.stderr);
+            assert_eq!(ran.status, 2);
+            inserted(&text, &ran.stdout);
+            let results = results(&ran.stdout);
+            assert_eq!((results.len(), &results[0]["severity"]), (1, &json!("error")));
+            let said = results[0]["message"].as_str().unwrap_or_default();
+            assert!(said.starts_with(&format!("{wrong} {message}")), "{said}");
+        }
+    }
+}
+
+#[test]
+fn a_function_config_is_pin_images_or_a_config_map() {
+    for (config, what) in [
+        ("[a]", ""),
+        ("PinImages", ""),
+        ("{apiVersion: digestif.dev/v1alpha1}", "without a kind"),
+        ("{apiVersion: v1, kind: Secret}", "`Secret`"),
+        ("{apiVersion: digestif.dev/v1alpha1, kind: PinImage}", "`PinImage`"),
+    ] {
+        let text = list(&pod("nginx:1.29.1"), &format!("functionConfig: {config}\n"));
+        let ran = run(&[], &text);
+        let message = format!("`functionConfig` is {what}");
+        assert!(ran.stderr.starts_with(&format!("error: {message}")), "{}", ran.stderr);
+        assert!(ran.stderr.contains(", not a `PinImages` or `ConfigMap`\n"), "{}", ran.stderr);
+        assert!(ran.stderr.contains("--> <stdin>:10:17\n"), "{}", ran.stderr);
+        assert_eq!(ran.status, 2);
+        inserted(&text, &ran.stdout);
+        let said = results(&ran.stdout)[0]["message"].as_str().map(str::to_owned);
+        assert!(said.is_some_and(|said| said.starts_with(&message)), "{}", ran.stdout);
+    }
+}
+
+#[test]
+fn a_list_may_be_written_in_any_way() {
+    let digest = "{apiVersion: digestif.dev/v1alpha1, kind: PinImages, pin: digest}";
+    let head = "apiVersion: config.kubernetes.io/v1\nkind: ResourceList\n";
+    let item = pod("nginx:1.29.1");
+    let plain = list(&item, "");
+    for (text, pin) in [
+        (format!("{plain}functionConfig: null\n"), "tag-digest"),
+        (format!("{plain}functionConfig: ~\n"), "tag-digest"),
+        (format!("{plain}functionConfig:\n"), "tag-digest"),
+        (format!("{plain}functionConfig: {digest}\n"), "digest"),
+        (format!("{plain}functionConfig: !!map {digest}\n"), "digest"),
+        (format!("{plain}functionConfig: &config {digest}\nagain: *config\n"), "digest"),
+        (
+            format!("{head}config: &config {digest}\nitems:\n{item}functionConfig: *config\n"),
+            "digest",
+        ),
+        (format!("functionConfig: {digest}\n{plain}"), "digest"),
+        (format!("{plain}{CONFIG}  pin: &pin digest\n  metadata: {{name: *pin }}\n"), "digest"),
+        (format!("items:\n{item}functionConfig: {digest}\nkind: ResourceList\n"), "digest"),
+        (
+            format!("\"functionConfig\": {digest}\n'items':\n{item}\"kind\": \"ResourceList\"\n"),
+            "digest",
+        ),
+        (format!("x: &kind ResourceList\nitems:\n{item}kind: *kind\n"), "tag-digest"),
+        (
+            format!("? kind\n: ResourceList\n? items\n: {}", item.replace('\n', "\n  ").trim_end()),
+            "tag-digest",
+        ),
+        (format!("---\n{plain}"), "tag-digest"),
+        (format!("--- # one\n{plain}"), "tag-digest"),
+        (format!("%YAML 1.2\n---\n{plain}"), "tag-digest"),
+        (format!("# one\n\n# two\n{plain}# three\n"), "tag-digest"),
+        (format!("\u{feff}{plain}"), "tag-digest"),
+        (format!("{plain}...\n"), "tag-digest"),
+        (plain.trim_end().to_owned(), "tag-digest"),
+        (plain.trim_end().replace('\n', "\r\n"), "tag-digest"),
+        (format!("{plain}text: |+\n  kept\n\n\n"), "tag-digest"),
+        (format!("{plain}text: |+\n  kept\n\n\n  # and this"), "tag-digest"),
+        (format!("{head}results:\n{}", &plain[head.len()..]), "tag-digest"),
+        (format!("{head}results: []\n{}", &plain[head.len()..]), "tag-digest"),
+        (format!("{{kind: ResourceList, items: [{}]}}", item_in_flow()), "tag-digest"),
+        (format!("--- {{kind: ResourceList, items: [{}],}}\n", item_in_flow()), "tag-digest"),
+    ] {
+        let ran = run(&["-q"], &text);
+        assert_eq!(ran.stderr, "", "{text}");
+        let given = ran.succeeded();
+        let mut expected = pinned(&text);
+        if pin == "digest" {
+            expected = expected.replace("nginx:1.29.1@", "nginx@");
+        }
+        let new = inserted(&expected, &given);
+        assert_eq!(new.matches("\"digestif.dev/status\":\"pinned\"").count(), 1, "{text}\n{new}");
+        assert_eq!(results(&given).len(), 1, "{given}");
+    }
+}
+
+fn item_in_flow() -> &'static str {
+    "{kind: Pod, spec: {containers: [{image: 'nginx:1.29.1'}]}}"
+}
+
+#[test]
+fn a_second_document_is_refused() {
+    for second in ["kind: Pod\n", "kind: ResourceList\nitems: []\n", "text\n"] {
+        let text = format!("{}---\n{second}", list(&pod("nginx:1.29.1"), ""));
+        let ran = run(&[], &text);
+        let message = "error: a `ResourceList` has to be the only document\n";
+        assert!(ran.stderr.starts_with(message), "{}", ran.stderr);
+        assert!(ran.stderr.contains("--> <stdin>:10:1\n"), "{}", ran.stderr);
+        assert_eq!(ran.status, 3);
+        assert!(ran.stdout.is_empty() || ran.stdout == text, "{}", ran.stdout);
+    }
+}
+
+#[test]
+fn an_empty_list_is_no_failure() {
+    for text in [
+        list("", ""),
+        list("", CONFIG),
+        "kind: ResourceList\nitems: []\n".to_owned(),
+        r#"{"kind": "ResourceList", "items": []}"#.to_owned(),
+        list("- apiVersion: v1\n  kind: ConfigMap\n  metadata: {name: a}\n", ""),
+        list("- metadata: {name: of no kind}\n", ""),
+    ] {
+        assert_eq!(run(&[], &text).succeeded(), text);
+    }
+}
+
+#[test]
+fn what_is_not_for_a_cluster_stays_as_it_is() {
+    let containers = "spec: {containers: [{image: 'nginx:1.29.1'}]}";
+    let local = "metadata: {name: a, annotations: {config.kubernetes.io/local-config: 'true'}}";
+    let items = [
+        format!("- apiVersion: v1\n  kind: Pod\n  {local}\n  {containers}\n"),
+        format!(
+            "- apiVersion: kpt.dev/v1\n  kind: Kptfile\n  metadata: {{name: a}}\n  {containers}\n"
+        ),
+        format!("- apiVersion: kpt.dev/v1alpha2\n  kind: Other\n  {containers}\n"),
+    ];
+    let text = list(&items.concat(), "");
+    assert_eq!(run(&[], &text).succeeded(), text);
+}
+
+#[test]
+fn only_items_hold_images() {
+    let containers = "containers: [{image: 'nginx:1.29.1'}]";
+    for rest in [
+        format!("{CONFIG}  metadata: {{name: a, {containers}}}\n"),
+        format!("functionConfig:\n  kind: ConfigMap\n  data: {{}}\n  spec: {{{containers}}}\n"),
+        format!("results:\n- message: a\n  field: {{{containers}}}\n"),
+        format!("x: {{{containers}}}\n{containers}\nspec: {{{containers}}}\n"),
+    ] {
+        let text = list("", &rest);
+        assert_eq!(run(&[], &text).succeeded(), text);
+        let text = list(&pod("busybox:1.37"), &rest);
+        let given = run(&[], &text).succeeded();
+        inserted(&text.replace("busybox:1.37", &pinned("busybox:1.37")), &given);
+    }
+}
+
+#[test]
+fn a_validator_gives_back_what_it_got() {
+    for policy in [
+        format!("{CONFIG}  policy: {{requireDigest: true}}\n"),
+        "functionConfig:\n  kind: ConfigMap\n  data: {policy: 'requireDigest: true'}\n".to_owned(),
+    ] {
+        for text in [list(&pinned(&pod("nginx:1.29.1")), &policy), list("", &policy)] {
+            assert_eq!(run(&[], &text).succeeded(), text);
+        }
+        let text = list(&pod("nginx:1.29.1"), &policy);
+        let ran = run(&[], &text);
+        let said = "error: `docker.io/library/nginx:1.29.1` has no digest\n --> <stdin>:9:14\n";
+        assert!(ran.stderr.starts_with(said), "{}", ran.stderr);
+        assert_eq!(ran.status, 5);
+        inserted(&text, &ran.stdout);
+    }
+}
+
+#[test]
+fn policy_is_tightened_and_never_loosened() {
+    let text = list(&pod("nginx:1.29.1"), &format!("{CONFIG}  policy: {{requireDigest: false}}\n"));
+    assert_eq!(run(&["--require-digest"], &text).status, 5);
+    assert_eq!(run(&[], &text).status, 0);
+}
+
+#[test]
+fn function_config_wins_over_flags_and_flags_over_the_environment() {
+    let kubectl = "docker.io/clastix/kubectl";
+    let registry = Registry::start(Content::of(&[(kubectl, &["v1.29", "v1.30", "v1.31"])]));
+    let every_host = for_every_host(&registry);
+    let run = |env: &[(&str, &str)], flags: &[&str], config: &str| {
+        let text = list(&pod("clastix/kubectl:v1.32"), config);
+        let mut command = command(flags.iter().copied().chain([every_host.as_str()]));
+        let given = finish(start(command.envs(env.iter().copied())), text.as_bytes()).succeeded();
+        let image = given.lines().find_map(|line| line.strip_prefix("    - image: "));
+        image.and_then(|image| image.split("sha256").next()).unwrap_or_default().to_owned()
+    };
+    let env = &[("DIGESTIF_KUBE_VERSION", "1.29"), ("DIGESTIF_PIN", "digest")];
+    let flags = &["--kube-version=1.30", "--pin=tag-digest"];
+    let config = format!("{CONFIG}  kubeVersion: '1.31'\n  pin: digest\n");
+    let data = "functionConfig: {kind: ConfigMap, data: {kubeVersion: '1.31', pin: digest}}\n";
+    assert_eq!(run(&[], &[], ""), "clastix/kubectl:v1.31@");
+    assert_eq!(run(&[("DIGESTIF_KUBE_VERSION", "1.29")], &[], ""), "clastix/kubectl:v1.29@");
+    assert_eq!(run(env, &[], ""), "clastix/kubectl@");
+    assert_eq!(run(env, flags, ""), "clastix/kubectl:v1.30@");
+    assert_eq!(run(env, flags, &config), "clastix/kubectl@");
+    assert_eq!(run(env, flags, data), "clastix/kubectl@");
+    let config = format!("{CONFIG}  kubeVersion: '1.31'\n");
+    assert_eq!(run(env, flags, &config), "clastix/kubectl:v1.31@");
+    let text = list("", &format!("{CONFIG}  kubeVersion: '1.31'\n"));
+    assert_eq!(digestif(flags.iter().copied(), &text).succeeded(), text);
+}
+
+#[test]
+fn no_configuration_is_taken_from_the_folder_unless_it_is_named() {
+    let digest = "apiVersion: digestif.dev/v1alpha1\nkind: PinImages\npin: digest\n";
+    let folder = Folder::new(&[("digestif.yaml", digest)]);
+    let text = list(&pod("nginx:1.29.1"), "");
+    let layout = crate::layout();
+    for (flags, image) in [
+        (&[][..], "image: nginx:1.29.1@sha256:"),
+        (&["-c", "digestif.yaml"], "image: nginx@sha256:"),
+    ] {
+        let mut command = command(["--offline", "--layout", &layout].iter().chain(flags));
+        let given = finish(start(command.current_dir(folder.path())), text.as_bytes()).succeeded();
+        assert!(given.contains(image), "{given}");
+    }
+}
+
+#[test]
+fn a_report_is_written_beside_the_list() {
+    let folder = Folder::new(&[]);
+    let report = folder.path().join("report.json").display().to_string();
+    let schema = digestif(["schema", "report"], "").succeeded();
+    let schema = serde_json::from_str(&schema).expect("JSON");
+    let schema = jsonschema::validator_for(&schema).expect("a JSON Schema");
+    for (items, config, status, counts) in [
+        (pod("nginx:1.29.1"), "", 0, json!([1, 0])),
+        (pod("nginx:1.29.1") + &pod("nginx:9"), "", 1, json!([1, 1])),
+        (pod("nginx:1.29.1"), "functionConfig: wrong\n", 2, json!([0, 0])),
+    ] {
+        let ran = run(&["--report", &report], &list(&items, config));
+        assert_eq!(ran.status, status, "{}", ran.stderr);
+        let report: Value = serde_json::from_str(&folder.read("report.json")).expect("JSON");
+        assert!(schema.is_valid(&report), "{report}");
+        let summary = &report["summary"];
+        assert_eq!(json!([summary["pinned"], summary["unresolved"]]), counts, "{report}");
+    }
+}
+
+#[test]
+fn a_list_goes_to_a_file_where_one_is_named() {
+    let folder = Folder::new(&[]);
+    let output = folder.path().join("list.yaml").display().to_string();
+    let text = list(&pod("nginx:1.29.1"), "");
+    assert_eq!(run(&["-o", &output], &text).succeeded(), "");
+    inserted(&pinned(&text), &folder.read("list.yaml"));
+}
+
+#[test]
+fn a_list_in_a_file_is_no_function() {
+    let folder = Folder::new(&[]);
+    let path = folder.path().join("list.yaml").display().to_string();
+    let config = format!("{CONFIG}  pin: digest\n");
+    folder.write("list.yaml", &list(&pod("nginx:1.29.1"), &config));
+    let given = run(&["-f", &path], "").succeeded();
+    assert_eq!(given, pinned(&folder.read("list.yaml")));
+    folder.write("list.yaml", &list(&pod("nginx:9"), "functionConfig: wrong\n"));
+    run(&["-f", &path], "").failed(1);
+}
+
+#[test]
+fn thousands_of_items_are_no_burden() {
+    let items = |n: usize| (0..n).map(|_| pod("nginx:1.29.1")).collect::<String>();
+    let text = list(&items(5_000), "results:\n- message: another's\n");
+    let given = run(&["-q"], &text).succeeded();
+    let status = "\"digestif.dev/status\":\"pinned\"";
+    assert_eq!(inserted(&pinned(&text), &given).matches(status).count(), 5_000);
+    let text = list(&items(1_000), "").replace("nginx:1.29.1", "nginx:9");
+    let ran = run(&["-q"], &text);
+    assert_eq!(ran.status, 1);
+    let status = "\"digestif.dev/status\":\"unresolved\"";
+    assert_eq!(inserted(&text, &ran.stdout).matches(status).count(), 1_000);
+}
+
+#[test]
+fn a_check_of_a_list_goes_by_the_lists_own_policy() {
+    let policy = "functionConfig:\n  apiVersion: digestif.dev/v1alpha1\n  kind: PinImages\n  policy: {requireDigest: true}\n";
+    let text = list(&pod("nginx:1.29.1"), policy);
+    let ran = run(&["check"], &text);
+    assert_eq!(ran.status, 5, "{}", ran.stderr);
+    let behind_nothing = format!("---\n---\n{text}");
+    assert_eq!(run(&[], &behind_nothing).status, 5, "it is a function's list all the same");
+}
+
+#[test]
+fn what_is_not_done_is_not_reported_as_done() {
+    let pods = format!("{}{}", pod("nginx:1.29.1"), pod("nginx:absent"));
+    let ran = run(&[], &list(&pods, ""));
+    assert_eq!(ran.status, 1);
+    let messages: Vec<_> = results(&ran.stdout).iter().map(|r| r["severity"].clone()).collect();
+    assert!(!messages.iter().any(|severity| severity == "info"), "{}", ran.stdout);
+}
+
+#[test]
+fn a_wrong_call_gives_the_list_back_with_a_result() {
+    let text = list(&pod("nginx:1.29.1"), "");
+    for flags in [&["--skip=a["][..], &["-c", "/nowhere.yaml"], &["--report=/nowhere/report"]] {
+        let ran = run(flags, &text);
+        assert_eq!(ran.status, 2, "{flags:?}");
+        inserted(&text, &ran.stdout);
+        let last = results(&ran.stdout).pop().expect("a result");
+        assert_eq!(last["severity"], "error", "{flags:?}: {}", ran.stdout);
+    }
+}
+
+#[test]
+fn no_line_of_a_list_is_shown_for_a_slip_in_its_configuration() {
+    let text = r#"{"kind":"ResourceList","items":[{"kind":"Secret","stringData":{"password":"hunter2"}}],"functionConfig":{"apiVersion":"digestif.dev/v1alpha1","kind":"PinImages","foo":1}}"#;
+    let ran = run(&[], text);
+    assert_eq!(ran.status, 2);
+    assert!(!ran.stderr.contains("hunter2"), "{}", ran.stderr);
+    let broken = r#"{"kind":"Secret","stringData":{"password":"hunter2"} "x":1}"#;
+    assert!(!run(&[], broken).stderr.contains("hunter2"));
+}

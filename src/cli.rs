@@ -13,16 +13,18 @@ use std::time::Duration;
 use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use reqwest::Certificate;
+use reqwest::{Certificate, Identity};
 
 use crate::config::{Config, ConfiguredRule, DEFAULT_SKEW, MAX_SKEW};
+use crate::diagnostic::Diagnostic;
 use crate::fallback::{Kind, KubernetesVersion, MinorVersion, Preset, Rule};
 use crate::image::{Globs, PinForm};
 use crate::input::Exclusions;
 use crate::plan::Skips;
 use crate::policy::{Digests, Leniency, Placeholders, Policy};
-use crate::registry::{self, Replacement, Settings};
+use crate::registry::{self, Credentials, Replacement, Settings};
 use crate::resolve::Network;
+use crate::streams::usage;
 use crate::{Empty, Options};
 
 const EXAMPLES: &str = "\
@@ -274,6 +276,40 @@ pub struct Flags {
     )]
     pub registry: Vec<String>,
 
+    /// Where the registry of a host is asked first; the host itself when the mirror does not have it
+    #[arg(
+        long,
+        global = true,
+        value_name = "HOST=URL",
+        env = "DIGESTIF_MIRROR",
+        value_delimiter = '\n'
+    )]
+    pub mirror: Vec<String>,
+
+    /// Show this certificate, from a PEM file, to registries that ask for one
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "DIGESTIF_CLIENT_CERT",
+        requires = "client_key"
+    )]
+    pub client_cert: Option<PathBuf>,
+
+    /// The key of that certificate, from a PEM file
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "DIGESTIF_CLIENT_KEY",
+        requires = "client_cert"
+    )]
+    pub client_key: Option<PathBuf>,
+
+    /// Read logins from this file before those of Docker and of containers
+    #[arg(long, global = true, value_name = "FILE", env = "DIGESTIF_AUTH_FILE")]
+    pub auth_file: Option<PathBuf>,
+
     /// Ask this host over plain HTTP (loopback hosts are tried so by themselves)
     #[arg(
         long,
@@ -355,10 +391,10 @@ impl Flags {
     ///
     /// # Errors
     /// A glob is wrong, or the file with certificates can't be used.
-    pub fn options(&self, function: Config, file: Config) -> Result<Options, String> {
+    pub fn options(&self, function: Config, file: Config) -> Result<Options, Diagnostic> {
         let cluster = function.kube_version.or(self.kube_version).or(file.kube_version);
         let skips = Skips {
-            flags: Globs::new(&self.skip).map_err(|error| format!("`--skip`: {error}"))?,
+            flags: Globs::new(&self.skip).map_err(|error| usage(&format!("`--skip`: {error}")))?,
             configured: function.skip.and(file.skip),
         };
         let require_digest = self.require_digest || function.require_digest || file.require_digest;
@@ -368,7 +404,8 @@ impl Flags {
             Network::Offline
         } else {
             let caches = [function.caches, file.caches];
-            self.online(replacements.concat(), caches.concat())?
+            let mirrors = [function.mirrors, parsed("--mirror", &self.mirror)?, file.mirrors];
+            self.online(replacements.concat(), mirrors.concat(), caches.concat())?
         };
         Ok(Options {
             pin: function.pin.or(self.pin).or(file.pin).unwrap_or_default(),
@@ -442,19 +479,45 @@ impl Flags {
     fn online(
         &self,
         replacements: Vec<Replacement>,
+        mirrors: Vec<Replacement>,
         caches: Vec<String>,
-    ) -> Result<Network, String> {
+    ) -> Result<Network, Diagnostic> {
+        let (mut named, defaults) = registry::default_files();
+        if let Some(file) = &self.auth_file {
+            named = vec![file.clone()];
+        }
+        let credentials = Credentials::read(&named, &defaults)?;
         let registries = Settings {
+            credentials,
             replacements,
+            mirrors,
             caches,
+            identity: self.identity().map_err(|message| usage(&message))?,
             plain_http: self.plain_http.clone(),
-            certificates: self.certificates()?,
+            certificates: self.certificates().map_err(|message| usage(&message))?,
             timeout: Duration::from_secs(self.timeout),
             retries: self.retries.into(),
             concurrency: self.concurrency.into(),
             verify_content: self.verify_content,
         };
-        Ok(Network::Online { registries, quiet: self.quiet })
+        Ok(Network::Online { registries: Box::new(registries), quiet: self.quiet })
+    }
+
+    /// What registries see that ask who connects.
+    fn identity(&self) -> Result<Option<Identity>, String> {
+        let (Some(certificate), Some(key)) = (&self.client_cert, &self.client_key) else {
+            return Ok(None);
+        };
+        let read = |flag: &str, path: &PathBuf| {
+            std::fs::read(path).map_err(|error| format!("`{flag} {}`: {error}", path.display()))
+        };
+        let mut pem = read("--client-cert", certificate)?;
+        pem.push(b'\n');
+        pem.extend(read("--client-key", key)?);
+        let identity = Identity::from_pem(&pem);
+        identity.map(Some).map_err(|_| {
+            "`--client-cert` and `--client-key` hold no PEM certificate and key".to_owned()
+        })
     }
 
     fn certificates(&self) -> Result<Vec<Certificate>, String> {
@@ -472,8 +535,9 @@ impl Flags {
 
 /// Reads replacements here, as the parser of arguments repeats what is wrong, and there may be a
 /// password in it.
-fn parsed(flag: &str, texts: &[String]) -> Result<Vec<Replacement>, String> {
-    let read = |text: &String| text.parse().map_err(|error| format!("`{flag}`: {error}"));
+fn parsed(flag: &str, texts: &[String]) -> Result<Vec<Replacement>, Diagnostic> {
+    let wrong = |error: String| usage(&format!("`{flag}`: {error}"));
+    let read = |text: &String| text.parse().map_err(wrong);
     texts.iter().map(read).collect()
 }
 

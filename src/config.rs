@@ -37,6 +37,8 @@ pub struct Config {
     pub skip: Globs,
     /// Where the registries of some hosts are reached instead.
     pub replacements: Vec<Replacement>,
+    /// Where the registries of some hosts are asked first.
+    pub mirrors: Vec<Replacement>,
     /// Whether every image has to come with a digest.
     pub require_digest: bool,
     /// Hosts that are pull-through caches, so that a 404 of theirs proves nothing.
@@ -374,7 +376,11 @@ mod tests {
                 "",
             ),
             ("registries: [{url: 'https://a'}]", "the key `host` is missing", "url"),
-            ("registries: [{host: a.io}]", "the registry has neither `url` nor `cache: true`", "{"),
+            (
+                "registries: [{host: a.io}]",
+                "the registry has no `url`, no `mirrors` and no `cache: true`",
+                "{",
+            ),
             (
                 "registries: [{host: a.io, url: a.b}]",
                 "it is no URL (relative URL without a base); expected https://…",

@@ -118,8 +118,11 @@ pub fn run<'s>(sources: &'s [Source], options: &Options) -> Result<Run<'s>, reso
     let mut plan = Plan::new(&found.places, &options.skips);
     if found.complete {
         if options.policy.digests == Digests::Given {
-            match resolve::answers(&plan, options)? {
-                Ok(answers) => plan = plan.settled(&answers),
+            match resolve::answers(&plan, options, &found.pull_secrets)? {
+                Ok(answers) => {
+                    plan = plan.settled(&answers);
+                    found.diagnostics.extend(policy::idle_helpers(&answers));
+                }
                 Err(diagnostics) => found.diagnostics.extend(diagnostics),
             }
         }

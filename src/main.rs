@@ -275,7 +275,7 @@ fn explain(flags: &Flags, voice: &Voice, image: &str, format: Format) -> Done {
 
 /// How the run is to go.
 fn options(flags: &Flags, function: Config, file: Config) -> Result<Options, Stop> {
-    flags.options(function, file).map_err(|message| usage(&message).into())
+    Ok(flags.options(function, file)?)
 }
 
 /// What the configuration file says.

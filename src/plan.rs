@@ -138,7 +138,7 @@ impl Plan {
     #[must_use]
     pub fn settled(mut self, answers: &Answers) -> Self {
         for entry in &mut self.entries {
-            let Some(answer) = answers.get(&entry.name).cloned() else { continue };
+            let Some(answer) = answers.settled.get(&entry.name).cloned() else { continue };
             entry.fate = match (answer, &entry.fate) {
                 (Settled::Pinned(pin), _) => Fate::Pinned(pin),
                 (Settled::Substituted(substitute, search), _) => {

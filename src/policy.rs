@@ -10,7 +10,7 @@ use crate::image::{Asked, Reference, Repository};
 use crate::places::{Image, Place};
 use crate::plan::{Entry, Fate, Plan, Skips};
 use crate::registry::{Outcome, Refusal};
-use crate::resolve::{Search, Substitute, Tried};
+use crate::resolve::{Answers, Search, Substitute, Tried};
 
 /// Tags of one repository that a message names.
 const SHOWN_TAGS: usize = 5;
@@ -72,6 +72,20 @@ pub fn idle<'s>(skips: &'s Skips, places: &[Place]) -> impl Iterator<Item = Diag
         Diagnostic::warning(format!("{} of `--skip` fits no image", quoted(glob)))
             .help("a glob has to fit the full repository name, as in `docker.io/library/*` or `quay.io/**`")
     })
+}
+
+/// Warns of what was of no use in finding the answers: logins that did not open what opened
+/// without them, and mirrors that did not answer.
+pub fn idle_helpers(answers: &Answers) -> impl Iterator<Item = Diagnostic> {
+    let logins = answers.idle_logins.iter().map(|reason| {
+        Diagnostic::warning(format!("a login was of no use: {reason}"))
+            .help("log in again, or remove the login; the images were found without it")
+    });
+    let mirrors = answers.idle_mirrors.iter().map(|(mirror, reason)| {
+        Diagnostic::warning(format!("the mirror {} was passed over: {reason}", quoted(mirror)))
+            .help("its registry was asked instead; look at the mirror, or leave it out")
+    });
+    logins.chain(mirrors)
 }
 
 /// Warns of repositories that are asked for by more than one tag: a Deployment and its migration
@@ -240,7 +254,7 @@ fn unresolved(
         ),
         Outcome::Denied => (
             format!("{name} is absent or private: the registry does not say which"),
-            "digestif asks without credentials so far: give it a copy with `--layout DIR`, or leave the image alone with `--skip`",
+            "log in with `docker login HOST`, or name a file with logins with `--auth-file`; or give it a copy with `--layout DIR`",
         ),
         Outcome::RateLimited => (
             format!("{name} could not be resolved: the registry limits how often it is asked"),

@@ -4,7 +4,7 @@
 //! looked at before the network, and rules only once absence is proved. The only stage that waits.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -21,7 +21,7 @@ use crate::interrupt;
 pub use crate::interrupt::Interrupted;
 use crate::plan::{Plan, Question};
 use crate::progress::Progress;
-use crate::registry::{Layouts, Lookup, Outcome, Refusal, Registry, Settings};
+use crate::registry::{Layouts, Lookup, Outcome, PullSecret, Refusal, Registry, Settings};
 
 /// Who supplied a digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,8 +125,16 @@ pub enum Settled {
     Invalid(Search),
 }
 
-/// By the full name of what was asked.
-pub type Answers = BTreeMap<String, Settled>;
+/// How everything was settled.
+#[derive(Debug, Default)]
+pub struct Answers {
+    /// By the full name of what was asked.
+    pub settled: BTreeMap<String, Settled>,
+    /// Logins that were of no use, and why.
+    pub idle_logins: BTreeSet<String>,
+    /// Mirrors that were passed over, and why.
+    pub idle_mirrors: BTreeMap<String, String>,
+}
 
 /// Whether and how registries are asked.
 #[derive(Debug)]
@@ -136,7 +144,7 @@ pub enum Network {
     /// As these settings say; with a line of progress on a terminal, unless it is to be quiet.
     Online {
         /// How they are reached.
-        registries: Settings,
+        registries: Box<Settings>,
         /// Whether nothing is to be shown while waiting.
         quiet: bool,
     },
@@ -149,9 +157,10 @@ pub enum Network {
 pub fn answers(
     plan: &Plan,
     options: &Options,
+    secrets: &[PullSecret],
 ) -> Result<Result<Answers, Vec<Diagnostic>>, Interrupted> {
     match Layouts::read(&options.layouts) {
-        Ok(layouts) => resolve(plan, &options.rules, &layouts, &options.network),
+        Ok(layouts) => resolve(plan, &options.rules, &layouts, &options.network, secrets),
         Err(diagnostics) => Ok(Err(diagnostics)),
     }
 }
@@ -165,6 +174,7 @@ pub fn resolve(
     rules: &[Rule],
     layouts: &Layouts,
     network: &Network,
+    secrets: &[PullSecret],
 ) -> Result<Result<Answers, Vec<Diagnostic>>, Interrupted> {
     let mut sources =
         Sources { layouts, registry: None, known: Mutex::default(), lists: Mutex::default() };
@@ -176,7 +186,7 @@ pub fn resolve(
     {
         quiet = *silent;
         let elsewhere = elsewhere.into_iter();
-        match Registry::new(registries, elsewhere.map(Question::repository)) {
+        match Registry::new(registries, secrets, elsewhere.map(Question::repository)) {
             Ok(registry) => sources.registry = Some(registry),
             Err(reason) => {
                 let message = format!("the certificates can't be used: {reason}");
@@ -242,10 +252,14 @@ impl Sources<'_> {
         };
         let mut settled: FuturesUnordered<_> = plan.unsettled().map(settle).collect();
         progress.expect(settled.len());
-        let mut answers = Answers::new();
+        let mut answers = Answers::default();
         while let Some((name, answer)) = settled.next().await {
             progress.step();
-            answers.insert(name, answer);
+            answers.settled.insert(name, answer);
+        }
+        if let Some(registry) = &self.registry {
+            answers.idle_logins = registry.idle_logins();
+            answers.idle_mirrors = registry.idle_mirrors();
         }
         answers
     }

@@ -95,7 +95,7 @@ fn whatever_the_rules_what_exists_is_pinned_and_what_stands_in_exists() {
         let answers = settle(&existing, &asked, &rules);
         let mut n = 0;
         for image in &asked {
-            let answer = &answers[image];
+            let answer = &answers.settled[image];
             if existing.contains(image) {
                 let pin = Pin { digest: digest_of(image), via: Via::Layout };
                 prop_assert_eq!(answer, &Settled::Pinned(pin));
@@ -130,7 +130,7 @@ fn the_built_in_rule_keeps_to_stable_versions_with_the_same_suffix_within_the_sk
         let answers = settle(&existing, &asked, &[built_in(settings)]);
         let mut n = 0;
         for image in &asked {
-            let Settled::Substituted(substitute, _) = &answers[image] else { continue };
+            let Settled::Substituted(substitute, _) = &answers.settled[image] else { continue };
             let instead = substitute.tagged.to_string();
             let pair = format!("{instead} for {image} with {settings:?}");
             let tags = image.strip_prefix(KUBECTL).zip(instead.strip_prefix(KUBECTL));
@@ -234,6 +234,6 @@ fn settle(existing: &BTreeSet<String>, asked: &[String], rules: &[Rule]) -> Answ
     let source = Source::new(Origin::Stdin, manifest.into_bytes()).expect("text");
     let found = locate(&[source], Empty::Refused);
     let plan = Plan::new(&found.places, &Skips::default());
-    let answers = resolve(&plan, rules, &layouts, &Network::Offline);
+    let answers = resolve(&plan, rules, &layouts, &Network::Offline, &[]);
     answers.expect("nobody interrupts it").expect("offline needs nothing")
 }

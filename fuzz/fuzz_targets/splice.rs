@@ -28,7 +28,8 @@ fuzz_target!(|bytes: &[u8]| {
     let digest = Digest::of(Algorithm::Sha256, b"fuzz");
     let pin = || Settled::Pinned(Pin { digest: digest.clone(), via: Via::Layout });
     let tagged = plan.unsettled().filter(|question| matches!(question, Question::Tagged(_)));
-    let answers: Answers = tagged.map(|question| (question.to_string(), pin())).collect();
+    let settled = tagged.map(|question| (question.to_string(), pin())).collect();
+    let answers = Answers { settled, ..Answers::default() };
     let plan = plan.settled(&answers);
     let sources = [source];
     let texts = match digestif::edit(&sources, &before, &plan, PinForm::TagDigest) {

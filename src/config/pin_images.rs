@@ -83,6 +83,9 @@ struct Registry {
     /// Where it is reached instead. A path goes before the repository; `{host}` is the host.
     #[schemars(with = "Option<String>")]
     url: Option<Spanned<String>>,
+    /// Where it is asked first, in order. The host itself is asked for what none of them has.
+    #[schemars(with = "Option<Vec<String>>")]
+    mirrors: Option<Vec<Spanned<String>>>,
     /// Whether it is a pull-through cache, whose 404 proves nothing.
     #[serde(default)]
     cache: bool,
@@ -165,11 +168,18 @@ impl Registry {
             let wrong = |error: String| Wrong::at(span(url.referenced), error).hidden();
             config.replacements.push(replacement.map_err(wrong)?);
         }
+        for mirror in self.mirrors.iter().flatten() {
+            let parsed = Replacement::new(&canonical, &mirror.value);
+            let wrong = |error: String| Wrong::at(span(mirror.referenced), error);
+            config.mirrors.push(parsed.map_err(wrong)?);
+        }
+        let is_idle = self.url.is_none() && self.mirrors.is_none_or(|mirrors| mirrors.is_empty());
         match (self.cache, canonical.as_str()) {
             (true, "*") => return Err(Wrong::at(host, "`cache` needs the host that is one")),
             (true, _) => config.caches.push(canonical),
-            (false, _) if self.url.is_none() => {
-                return Err(Wrong::at(at, "the registry has neither `url` nor `cache: true`"));
+            (false, _) if is_idle => {
+                let message = "the registry has no `url`, no `mirrors` and no `cache: true`";
+                return Err(Wrong::at(at, message));
             }
             (false, _) => {}
         }

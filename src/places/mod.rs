@@ -10,6 +10,7 @@
 //! system-upgrade-controller are not containers and so are no places either.
 
 mod path;
+mod secrets;
 mod walk;
 
 use std::collections::HashSet;
@@ -18,6 +19,7 @@ use std::rc::Rc;
 
 use crate::diagnostic::{Diagnostic, Failure, Spot, escaped, quoted, shortened};
 use crate::image::{ParseError, Written};
+use crate::registry::PullSecret;
 use crate::source::{Source, Span};
 use crate::splice::Site;
 use crate::yaml::{Content, Document, Node, NodeId};
@@ -189,6 +191,8 @@ pub struct Found {
     pub objects: usize,
     /// What is wrong or worth knowing.
     pub diagnostics: Vec<Diagnostic>,
+    /// Logins for registries, in the order of the input.
+    pub pull_secrets: Vec<PullSecret>,
     /// Whether everything could be read.
     pub complete: bool,
     /// Whether an object carries the mark by which Helm 4 takes a post-renderer's output apart.
@@ -201,6 +205,7 @@ impl Default for Found {
             places: Vec::new(),
             objects: 0,
             diagnostics: Vec::new(),
+            pull_secrets: Vec::new(),
             complete: true,
             is_from_helm_4: false,
         }
@@ -248,6 +253,13 @@ impl Found {
                 self.objects += 1;
             }
             self.is_from_helm_4 |= document.string_at(root, &HELM_4_MARK).is_some();
+            match secrets::pull_secret(document, root) {
+                Some(Ok(secret)) => self.pull_secrets.push(secret),
+                Some(Err(node)) => {
+                    self.diagnostics.push(secrets::unreadable(source, document, node));
+                }
+                None => {}
+            }
             // What a function's input has beside its items belongs to the function.
             if !is_framing {
                 walk.object(root, &items);

@@ -14,7 +14,8 @@ use reqwest::{Method, StatusCode};
 use super::host::{Host, Request, Retry, Stop};
 use super::tags::{self, Next};
 use super::transport::{Fetched, Limit, Transport, Trouble};
-use super::{Answer, Outcome, Refusal, Settings};
+use super::{Answer, Endpoint, Outcome, PullSecret, Refusal, Settings, authority};
+use crate::diagnostic::Failure;
 use crate::digest::{Algorithm, Digest};
 use crate::image::{Repository, Tag, Tagged};
 
@@ -45,6 +46,8 @@ pub struct Registry {
     /// Names of repositories that will be asked for, by the origin that has them.
     expected: BTreeMap<String, BTreeSet<String>>,
     hosts: Mutex<BTreeMap<String, Arc<Host>>>,
+    /// Mirrors that are not asked again in this run, by their origins, and why.
+    idle_mirrors: Mutex<BTreeMap<String, String>>,
 }
 
 impl Registry {
@@ -54,16 +57,21 @@ impl Registry {
     /// The certificates of the settings can't be used.
     pub fn new<'r>(
         settings: &Settings,
+        secrets: &[PullSecret],
         repositories: impl IntoIterator<Item = &'r Repository>,
     ) -> Result<Self, String> {
         let mut expected: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for repository in repositories {
-            let Some(endpoint) = settings.endpoint(repository) else { continue };
-            let name = endpoint.name(repository);
-            expected.entry(endpoint.origin.to_string()).or_default().insert(name);
+            for endpoint in settings.mirrors(repository).chain(settings.endpoint(repository)) {
+                let name = endpoint.name(repository);
+                expected.entry(endpoint.origin.to_string()).or_default().insert(name);
+            }
         }
         let transport = Transport::new(settings)?;
-        Ok(Self { transport, settings: settings.clone(), expected, hosts: Mutex::default() })
+        let credentials = settings.credentials.clone().and_pull_secrets(secrets);
+        let settings = Settings { credentials, ..settings.clone() };
+        let (hosts, idle_mirrors) = (Mutex::default(), Mutex::default());
+        Ok(Self { transport, settings, expected, hosts, idle_mirrors })
     }
 
     /// The digest of what a tag names now: of the index, where there is one.
@@ -71,6 +79,9 @@ impl Registry {
     /// # Errors
     /// Why there is none. `Missing…` is proof of absence, anything else is not.
     pub async fn digest(&self, tagged: &Tagged) -> Answer {
+        if let Some(digest) = self.in_time(self.ask_mirrors(tagged)).await.unwrap_or_default() {
+            return Ok(digest);
+        }
         let answer = self.in_time(self.ask(tagged)).await;
         let cache = self.settings.is_cache(&tagged.repository);
         answer.map_err(|refusal| if cache { uncached(refusal) } else { refusal })
@@ -82,6 +93,19 @@ impl Registry {
     /// Why there is no list. `Denied` and `Missing…` say only that nothing can be listed.
     pub async fn tags(&self, repository: &Repository) -> Result<Vec<Tag>, Refusal> {
         self.in_time(self.list(repository)).await
+    }
+
+    /// Logins that did not open what opened without them, and why.
+    #[must_use]
+    pub fn idle_logins(&self) -> BTreeSet<String> {
+        let hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        hosts.values().flat_map(|host| host.idle_logins()).collect()
+    }
+
+    /// Mirrors that were passed over, and why.
+    #[must_use]
+    pub fn idle_mirrors(&self) -> BTreeMap<String, String> {
+        self.idle_mirrors.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     async fn in_time<T>(
@@ -101,36 +125,67 @@ impl Registry {
             let detail = format!("`{}` is no host that a URL can hold", repository.host());
             Refusal::new(Outcome::Nonsense, detail)
         })?;
+        Ok(self.host_at(endpoint, repository))
+    }
+
+    fn host_at(&self, endpoint: Endpoint, repository: &Repository) -> (Arc<Host>, String) {
         let name = endpoint.name(repository);
         let origin = endpoint.origin.to_string();
         let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
         let host = hosts.entry(origin).or_insert_with_key(|origin| {
-            let expected = self.expected.get(origin).cloned().unwrap_or_default();
-            Arc::new(Host::new(endpoint, expected, self.settings.concurrency))
+            let none = BTreeSet::new();
+            let expected = self.expected.get(origin).unwrap_or(&none);
+            let offers = self.settings.credentials.of_host(&authority(&endpoint.origin));
+            Arc::new(Host::new(endpoint, expected, offers, self.settings.concurrency))
         });
-        Ok((host.clone(), name))
+        (host.clone(), name)
+    }
+
+    /// The digest that a mirror has. What a mirror has not is no word about its registry, and a
+    /// mirror that is down or refuses is passed over, from then on.
+    ///
+    /// # Errors
+    /// None but that time is up.
+    async fn ask_mirrors(&self, tagged: &Tagged) -> Result<Option<Digest>, Refusal> {
+        for endpoint in self.settings.mirrors(&tagged.repository) {
+            let origin = authority(&endpoint.origin);
+            if self.idle_mirrors().contains_key(&origin) {
+                continue;
+            }
+            let (host, name) = self.host_at(endpoint, &tagged.repository);
+            match self.ask_at(&host, &name, tagged, Retry::No).await {
+                Ok(digest) => return Ok(Some(digest)),
+                Err(refusal) if refusal.outcome.failure() == Failure::Absent => {}
+                Err(refusal) => {
+                    let mut idle = self.idle_mirrors.lock().unwrap_or_else(PoisonError::into_inner);
+                    idle.entry(origin).or_insert(refusal.detail);
+                }
+            }
+        }
+        Ok(None)
     }
 
     async fn ask(&self, tagged: &Tagged) -> Answer {
         let (host, name) = self.host(&tagged.repository)?;
-        let question = Question {
-            transport: &self.transport,
-            host: &host,
-            name: &name,
-            tag: tagged.tag.to_string(),
-        };
+        self.ask_at(&host, &name, tagged, Retry::Yes).await
+    }
+
+    /// Asks one host, which calls the repository so.
+    async fn ask_at(&self, host: &Host, name: &str, tagged: &Tagged, retry: Retry) -> Answer {
+        let transport = &self.transport;
+        let question = Question { transport, host, name, tag: tagged.tag.to_string() };
         if self.settings.verify_content {
-            return question.get(Retry::Yes, Prior::Nothing).await;
+            return question.get(retry, Prior::Nothing).await;
         }
-        match question.send(Method::HEAD, Limit::Nothing, Retry::Yes).await {
+        match question.send(Method::HEAD, Limit::Nothing, retry).await {
             Ok(head) if head.status == StatusCode::OK => match digest_header(&head.headers)? {
                 Some(digest) if is_manifest_type(&head.headers) => Ok(digest),
-                _ => question.get(Retry::Yes, Prior::Found).await,
+                _ => question.get(retry, Prior::Found).await,
             },
             Ok(head) if head.status == StatusCode::NOT_FOUND => {
-                question.get(Retry::Yes, Prior::Missing).await
+                question.get(retry, Prior::Missing).await
             }
-            Ok(head) if doubtful(head.status) => question.get(Retry::Yes, Prior::Unclear).await,
+            Ok(head) if doubtful(head.status) => question.get(retry, Prior::Unclear).await,
             Ok(head) => Err(refused(&head)),
             // The server has had its retries; a GET may go another way through a proxy.
             Err(Stop::Trouble(Trouble::Busy(..))) => question.get(Retry::No, Prior::Unclear).await,
@@ -324,6 +379,7 @@ pub(super) fn refused(reply: &Fetched) -> Refusal {
         _ => Outcome::Nonsense,
     };
     Refusal::new(outcome, format!("{status} from {answered}{}", listed(&codes)))
+        .after(&reply.refused_to)
 }
 
 fn error_codes(body: &[u8]) -> Option<Vec<OciErrorCode>> {

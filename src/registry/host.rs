@@ -5,21 +5,28 @@
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
 
 use reqwest::header::HeaderValue;
 use reqwest::{Method, StatusCode, Url};
 use tokio::sync::{Mutex, MutexGuard, Semaphore};
 
-use super::tokens::{Token, Tokens};
+use super::credentials::{Login, Offer};
+use super::tokens::{Asked, Token, Tokens};
 use super::transport::{Fetched, Limit, Transport, Trouble};
 use super::{Endpoint, Outcome, Refusal, authority};
 
 /// How long the others wait for what the first request learns. Registries answer a HEAD in a tenth
 /// of that; a host that doesn't must not keep the others from failing, or succeeding, by themselves.
 const HEAD_START: Duration = Duration::from_secs(1);
+
+/// Longer than any run, and short enough for a clock to count.
+const LONGEST_REST: Duration = Duration::from_secs(100_000);
+
+/// How long a host is left alone that limits requests and does not say for how long.
+const DEFAULT_REST: Duration = Duration::from_secs(1);
 
 /// One host.
 #[derive(Debug)]
@@ -33,6 +40,19 @@ pub(super) struct Host {
     /// Held by the first request, which finds out how the host wants to be asked.
     first: Mutex<()>,
     known: AtomicBool,
+    /// Until when it wants to be left alone.
+    rests_until: std::sync::Mutex<Option<Instant>>,
+    /// As whom it can be asked, in order; the last is nobody.
+    accounts: Vec<Account>,
+    /// Logins that did not open what opened without them.
+    idle: std::sync::Mutex<BTreeSet<String>>,
+}
+
+/// As whom a host is asked.
+#[derive(Debug)]
+struct Account {
+    /// None is nobody.
+    offer: Option<Offer>,
     tokens: Tokens,
 }
 
@@ -73,10 +93,24 @@ impl Stop {
 
 impl Host {
     /// The host of an endpoint, which will be asked about these repositories.
-    pub(super) fn new(endpoint: Endpoint, names: BTreeSet<String>, concurrency: usize) -> Self {
+    pub(super) fn new(
+        endpoint: Endpoint,
+        names: &BTreeSet<String>,
+        offers: Vec<Offer>,
+        concurrency: usize,
+    ) -> Self {
         let in_flight = Arc::new(Semaphore::new(concurrency));
+        let asked = Asked::default();
+        let account = |offer: Option<Offer>| {
+            let is_for = |name: &&String| offer.as_ref().is_none_or(|offer| offer.is_for(name));
+            let names = names.iter().filter(is_for).cloned().collect();
+            Account { tokens: Tokens::new(names, in_flight.clone(), asked.clone()), offer }
+        };
+        let accounts = offers.into_iter().map(Some).chain([None]).map(account).collect();
         Self {
-            tokens: Tokens::new(names, in_flight.clone()),
+            accounts,
+            idle: std::sync::Mutex::default(),
+            rests_until: std::sync::Mutex::default(),
             origin: endpoint.origin,
             plain_fallback: endpoint.plain_fallback,
             plain: AtomicBool::new(false),
@@ -86,9 +120,63 @@ impl Host {
         }
     }
 
-    /// Sends a request, with a token if the host wants one.
+    /// Sends a request as whoever may: a login that is refused must not stand in the way of the
+    /// next, nor of what anybody may read (moby#8376).
     pub(super) async fn send(
         &self,
+        request: &Request<'_>,
+        transport: &Transport,
+        retry: Retry,
+    ) -> Result<Fetched, Stop> {
+        let mut refused_to = Vec::new();
+        let is_for = |account: &&Account| {
+            account.offer.as_ref().is_none_or(|offer| offer.is_for(request.repository))
+        };
+        for account in self.accounts.iter().filter(is_for) {
+            let Some(offer) = &account.offer else { continue };
+            let login = match offer.login(transport.deadline()).await {
+                Ok(Some(login)) => login,
+                Ok(None) => continue,
+                Err(reason) => {
+                    refused_to.push(reason);
+                    continue;
+                }
+            };
+            let answer = self.send_as(account, Some(&login), request, transport, retry).await;
+            if !is_denied(&answer) {
+                self.note(&refused_to);
+                return answer;
+            }
+            refused_to.push(format!("{offer} is refused"));
+        }
+        let nobody = self.accounts.last().expect("it is always there");
+        let answer = self.send_as(nobody, None, request, transport, retry).await;
+        if !is_denied(&answer) {
+            self.note(&refused_to);
+            return answer;
+        }
+        match answer {
+            Ok(reply) => Ok(Fetched { refused_to, ..reply }),
+            Err(Stop::Refused(refusal)) => Err(Stop::Refused(refusal.after(&refused_to))),
+            Err(stop) => Err(stop),
+        }
+    }
+
+    fn note(&self, refused_to: &[String]) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.extend(refused_to.iter().cloned());
+    }
+
+    /// Logins that did not open what opened without them, and why.
+    pub(super) fn idle_logins(&self) -> BTreeSet<String> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Sends a request as one account, with a token if the host wants one.
+    async fn send_as(
+        &self,
+        account: &Account,
+        login: Option<&Login>,
         request: &Request<'_>,
         transport: &Transport,
         retry: Retry,
@@ -103,7 +191,7 @@ impl Host {
             drop(first.take());
         };
         for _ in 0..ROUNDS {
-            let token = self.tokens.token(repository, &self.origin(), transport).await;
+            let token = account.tokens.token(repository, login, &self.origin(), transport).await;
             let token = token.map_err(Stop::Refused)?;
             // What fails may take its time to heal: the others are not to wait for it.
             let once = async || {
@@ -117,9 +205,9 @@ impl Host {
             let refused = matches!(reply.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
             let learned = refused
                 && reply.answered == self.name()
-                && self
+                && account
                     .tokens
-                    .learn(repository, token.as_ref(), reply.status, &reply.headers)
+                    .learn(repository, login, token.as_ref(), reply.status, &reply.headers)
                     .await;
             go_on();
             if !learned {
@@ -138,6 +226,7 @@ impl Host {
         token: Option<&Token>,
     ) -> Result<Fetched, Trouble> {
         let _permit = self.in_flight.acquire().await.expect("it is never closed");
+        self.rest(transport.deadline()).await?;
         let send = |origin: Url| {
             let authorization: Option<HeaderValue> = token.map(|token| token.header.clone());
             let (method, mut url) = (request.method.clone(), origin);
@@ -146,6 +235,10 @@ impl Host {
             transport.once(method, url, Some(request.accept), authorization, request.limit)
         };
         let reply = send(self.origin()).await;
+        if let Err(Trouble::Limited(pause, _)) = &reply {
+            let until = Instant::now() + pause.unwrap_or(DEFAULT_REST).min(LONGEST_REST);
+            *self.rests_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(until);
+        }
         let Err(Trouble::Connect(_) | Trouble::Untrusted(_)) = &reply else { return reply };
         if !self.plain_fallback || self.plain.load(Ordering::Acquire) {
             return reply;
@@ -158,6 +251,23 @@ impl Host {
                 self.plain.store(true, Ordering::Release);
                 answered
             }
+        }
+    }
+
+    /// Waits until the host may be asked again: what limits one request limits them all.
+    async fn rest(&self, deadline: Instant) -> Result<(), Trouble> {
+        loop {
+            let until = *self.rests_until.lock().unwrap_or_else(PoisonError::into_inner);
+            let Some(left) = until.and_then(|until| until.checked_duration_since(Instant::now()))
+            else {
+                return Ok(());
+            };
+            // Spread, so that the host is not asked by all at once then.
+            let left = left + DEFAULT_REST.mul_f64(fastrand::f64());
+            if Instant::now() + left > deadline {
+                return Err(Trouble::Limited(Some(left), String::new()));
+            }
+            tokio::time::sleep(left).await;
         }
     }
 
@@ -186,6 +296,15 @@ impl Host {
         }
         let guard = tokio::time::timeout(HEAD_START, self.first.lock()).await.ok()?;
         (!self.known.load(Ordering::Acquire)).then_some(guard)
+    }
+}
+
+/// Whether somebody else may be let in.
+fn is_denied(answer: &Result<Fetched, Stop>) -> bool {
+    match answer {
+        Ok(reply) => matches!(reply.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN),
+        Err(Stop::Refused(refusal)) => refusal.outcome == Outcome::Denied,
+        Err(Stop::Trouble(_)) => false,
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod challenge;
 mod client;
+mod credentials;
 mod host;
 mod layout;
 mod tags;
@@ -13,10 +14,11 @@ mod transport;
 
 use std::time::Duration;
 
-use reqwest::{Certificate, Url};
+use reqwest::{Certificate, Identity, Url};
 
 pub use challenge::{Bearer, Challenge};
 pub use client::Registry;
+pub use credentials::{Credentials, PullSecret, default_files};
 pub use layout::{Layouts, Lookup, is_layout};
 
 use crate::diagnostic::{Failure, quoted};
@@ -35,6 +37,15 @@ pub struct Refusal {
 impl Refusal {
     pub(crate) fn new(outcome: Outcome, detail: impl Into<String>) -> Self {
         Self { outcome, detail: detail.into() }
+    }
+
+    /// The same, after it was asked in vain as these.
+    fn after(mut self, refused_to: &[String]) -> Self {
+        for who in refused_to {
+            self.detail.push_str("; ");
+            self.detail.push_str(who);
+        }
+        self
     }
 }
 
@@ -122,12 +133,18 @@ pub fn host(text: &str) -> Result<String, String> {
 pub struct Settings {
     /// Where the registries of some hosts are reached instead; the first that fits.
     pub replacements: Vec<Replacement>,
+    /// Where the registries of some hosts are asked first; all that fit, in order.
+    pub mirrors: Vec<Replacement>,
+    /// Who digestif may say it is.
+    pub credentials: Credentials,
     /// Hosts that are pull-through caches: what they do not have may exist all the same.
     pub caches: Vec<String>,
     /// Hosts that are asked over plain HTTP.
     pub plain_http: Vec<String>,
     /// Certificates that are trusted besides the system's.
     pub certificates: Vec<Certificate>,
+    /// What registries see that ask who connects.
+    pub identity: Option<Identity>,
     /// How long the whole run may take.
     pub timeout: Duration,
     /// How often one request is tried again.
@@ -197,9 +214,13 @@ impl Replacement {
         }
     }
 
-    /// The URL for `host`. None would be no reason to ask the host itself.
-    fn url(&self, host: &str) -> Option<Url> {
-        Url::parse(&self.url.replace("{host}", host)).ok()
+    /// Where the registry of `host` is reached. None would be no reason to ask the host itself.
+    fn endpoint(&self, host: &str) -> Option<Endpoint> {
+        let url = Url::parse(&self.url.replace("{host}", host)).ok()?;
+        let path = url.path().trim_matches('/');
+        let prefix = if path.is_empty() { String::new() } else { format!("{path}/") };
+        let origin = url.join("/").ok()?;
+        Some(Endpoint { origin, prefix, plain_fallback: false })
     }
 }
 
@@ -237,15 +258,18 @@ impl Settings {
             || self.endpoint(repository).is_some_and(|endpoint| is_contacted(&endpoint.origin))
     }
 
+    /// Where `repository` is asked for before anything else, and what is not there proves nothing.
+    fn mirrors(&self, repository: &Repository) -> impl Iterator<Item = Endpoint> {
+        let host = repository.host();
+        let mirrors = self.mirrors.iter().filter(move |mirror| mirror.is_about(host));
+        mirrors.filter_map(move |mirror| mirror.endpoint(host))
+    }
+
     /// Where `repository` is asked for: at its replacement, or at its own host.
     fn endpoint(&self, repository: &Repository) -> Option<Endpoint> {
         let host = repository.host();
         if let Some(replacement) = self.replacements.iter().find(|found| found.is_about(host)) {
-            let url = replacement.url(host)?;
-            let path = url.path().trim_matches('/');
-            let prefix = if path.is_empty() { String::new() } else { format!("{path}/") };
-            let origin = url.join("/").ok()?;
-            return Some(Endpoint { origin, prefix, plain_fallback: false });
+            return replacement.endpoint(host);
         }
         let plain = self.plain_http.iter().any(|plain| plain == host);
         let scheme = if plain { "http" } else { "https" };
@@ -282,9 +306,12 @@ mod tests {
     fn settings(replacements: &[&str], plain_http: &[&str]) -> Settings {
         Settings {
             replacements: replacements.iter().map(|text| text.parse().expect("valid")).collect(),
+            mirrors: Vec::new(),
+            credentials: Credentials::default(),
             caches: Vec::new(),
             plain_http: plain_http.iter().map(|&host| host.to_owned()).collect(),
             certificates: Vec::new(),
+            identity: None,
             timeout: Duration::from_secs(1),
             retries: 0,
             concurrency: 1,

@@ -1,8 +1,8 @@
 //! Tokens: what answers a challenge.
 //!
 //! Owns the rules of who may be asked for a token (distribution spec, "Token Authentication") and
-//! sees to it that a token is asked for once, however many requests wait for it. Anonymous so far:
-//! no credential is sent anywhere.
+//! sees to it that a token is asked for once, however many requests wait for it. A login goes to the
+//! realm that its registry names, and nowhere else.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,10 +10,12 @@ use std::time::{Duration, Instant};
 
 use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode, Url};
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use tokio::sync::Semaphore;
 
 use super::challenge::{Bearer, Challenge};
+use super::credentials::Login;
 use super::transport::{Fetched, Limit, Transport};
 use super::{Outcome, Refusal, is_loopback};
 
@@ -43,6 +45,15 @@ pub(super) struct Token {
 enum Breadth {
     Many,
     One,
+    /// It is a login itself, and no token that was asked for.
+    Login,
+}
+
+impl Token {
+    fn of_a_login(header: HeaderValue) -> Self {
+        let expires = Instant::now() + Duration::from_secs(86_400);
+        Self { header, breadth: Breadth::Login, expires }
+    }
 }
 
 /// A slot that the first who needs the token fills, while the others wait.
@@ -55,12 +66,15 @@ pub(super) struct Tokens {
     groups: Vec<Vec<String>>,
     /// Shared with the registry's other requests, as it often gives the tokens itself.
     in_flight: Arc<Semaphore>,
+    asked: Asked,
     state: Mutex<State>,
 }
 
+/// What a registry has asked for, whoever asked it.
+pub(super) type Asked = Arc<Mutex<Option<Challenge>>>;
+
 #[derive(Debug, Default)]
 struct State {
-    challenge: Option<Bearer>,
     slots: HashMap<Vec<String>, Slot>,
     /// Repositories that a token for many was no good for.
     alone: BTreeSet<String>,
@@ -69,25 +83,39 @@ struct State {
 }
 
 impl Tokens {
-    pub(super) fn new(repositories: BTreeSet<String>, in_flight: Arc<Semaphore>) -> Self {
-        Self { groups: groups(repositories), in_flight, state: Mutex::default() }
+    pub(super) fn new(
+        repositories: BTreeSet<String>,
+        in_flight: Arc<Semaphore>,
+        asked: Asked,
+    ) -> Self {
+        Self { groups: groups(repositories), in_flight, asked, state: Mutex::default() }
     }
 
-    /// The token for a repository; none as long as the registry has not asked for one. The realm
-    /// must not be less secure than `origin`, where the registry is asked.
+    /// The token for a repository, by a login if there is one; none as long as the registry has not
+    /// asked for one. The realm must not be less secure than `origin`, where the registry is asked.
     ///
     /// # Errors
     /// What the token endpoint said. The same for all who wait: nobody asks again.
     pub(super) async fn token(
         &self,
         repository: &str,
+        login: Option<&Login>,
         origin: &Url,
         transport: &Transport,
     ) -> Result<Option<Token>, Refusal> {
         loop {
             let (bearer, names, slot) = {
+                let bearer = match self.asked().clone() {
+                    None => return Ok(None),
+                    Some(Challenge::Basic) => {
+                        return Ok(login.and_then(Login::basic).map(Token::of_a_login));
+                    }
+                    Some(Challenge::Bearer(bearer)) => bearer,
+                };
+                if let Some(header) = login.and_then(Login::bearer) {
+                    return Ok(Some(Token::of_a_login(header)));
+                }
                 let mut state = self.state();
-                let Some(bearer) = state.challenge.clone() else { return Ok(None) };
                 let names = self.names(&state, repository);
                 let slot = state.slots.entry(names.clone()).or_default().clone();
                 (bearer, names, slot)
@@ -103,8 +131,8 @@ impl Tokens {
                 Some(Err(refusal)) => return Err(refusal.clone()),
                 _ => {}
             }
-            let answer =
-                self.fetch(token_url(origin, &bearer, &names), names.len(), transport).await;
+            let url = token_url(origin, &bearer, &names);
+            let answer = self.fetch(url, login, names.len(), transport).await;
             let final_word = |refusal: &Refusal| {
                 matches!(refusal.outcome, Outcome::RateLimited | Outcome::Unreachable)
             };
@@ -121,15 +149,23 @@ impl Tokens {
     pub(super) async fn learn(
         &self,
         repository: &str,
+        login: Option<&Login>,
         sent: Option<&Token>,
         status: StatusCode,
         headers: &HeaderMap,
     ) -> bool {
         let Some(sent) = sent else {
-            let Some(Challenge::Bearer(bearer)) = Challenge::of(headers) else { return false };
-            self.state().challenge = Some(bearer);
+            let Some(challenge) = Challenge::of(headers) else { return false };
+            let answers = login.is_some_and(|login| login.basic().is_some());
+            if challenge == Challenge::Basic && !answers {
+                return false;
+            }
+            *self.asked() = Some(challenge);
             return status == StatusCode::UNAUTHORIZED;
         };
+        if sent.breadth == Breadth::Login {
+            return false;
+        }
         let slot = {
             let mut state = self.state();
             if sent.breadth == Breadth::Many {
@@ -165,6 +201,7 @@ impl Tokens {
     async fn fetch(
         &self,
         url: Result<Url, Refusal>,
+        login: Option<&Login>,
         repositories: usize,
         transport: &Transport,
     ) -> Result<Token, Refusal> {
@@ -172,26 +209,40 @@ impl Tokens {
         let host = url.host_str().unwrap_or_default().to_owned();
         let once = || async {
             let _permit = self.in_flight.acquire().await.expect("it is never closed");
-            transport.once(Method::GET, url.clone(), None, None, Limit::Bytes(MAX_TOKEN)).await
+            let limit = Limit::Bytes(MAX_TOKEN);
+            match login {
+                Some(Login::Identity(token)) => {
+                    let (url, form) = exchange(&url, token);
+                    transport.post(url, form, limit).await
+                }
+                login => {
+                    let basic = login.and_then(Login::basic);
+                    transport.once(Method::GET, url.clone(), None, basic, limit).await
+                }
+            }
         };
         let reply = transport.retrying(once).await;
         let Fetched { status, body, .. } = reply.map_err(|trouble| {
             let refusal = trouble.refusal();
             Refusal::new(refusal.outcome, format!("{} (token from {host})", refusal.detail))
         })?;
-        match status {
-            StatusCode::OK => token(&body, repositories).map_err(|detail| {
+        if status == StatusCode::OK {
+            return token(&body, repositories).map_err(|detail| {
                 Refusal::new(Outcome::Nonsense, format!("{detail} (token from {host})"))
-            }),
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-                let detail = format!("{status} from {host}, which gives the tokens");
-                Err(Refusal::new(Outcome::Denied, detail))
-            }
-            _ => {
-                let detail = format!("{status} from {host}, which gives the tokens");
-                Err(Refusal::new(Outcome::Nonsense, detail))
-            }
+            });
         }
+        let is_denied = match login {
+            // A stale identity token is a bad request (RFC 6749, 5.2); where tokens are not exchanged
+            // at all, it is of no more use.
+            Some(Login::Identity(_)) => status.is_client_error(),
+            _ => matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN),
+        };
+        let outcome = if is_denied { Outcome::Denied } else { Outcome::Nonsense };
+        Err(Refusal::new(outcome, format!("{status} from {host}, which gives the tokens")))
+    }
+
+    fn asked(&self) -> std::sync::MutexGuard<'_, Option<Challenge>> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
@@ -232,6 +283,30 @@ fn token_url(origin: &Url, bearer: &Bearer, names: &[String]) -> Result<Url, Ref
         }
     }
     Ok(url)
+}
+
+/// The request that exchanges an identity token for another (distribution, "`OAuth2` Token
+/// Authentication"): what the URL asks for goes into the body.
+fn exchange(url: &Url, identity: &SecretString) -> (Url, String) {
+    let mut form = url.clone();
+    let (asked, own): (Vec<_>, Vec<_>) =
+        url.query_pairs().partition(|(name, _)| matches!(&**name, "service" | "scope"));
+    let scopes = asked.iter().filter(|(name, _)| name == "scope").map(|(_, scope)| &**scope);
+    let scope = scopes.collect::<Vec<_>>().join(" ");
+    form.set_query(None);
+    {
+        let mut pairs = form.query_pairs_mut();
+        pairs.append_pair("grant_type", "refresh_token").append_pair("client_id", "digestif");
+        pairs.extend_pairs(asked.iter().filter(|(name, _)| name == "service"));
+        pairs.append_pair("scope", &scope).append_pair("refresh_token", identity.expose_secret());
+    }
+    let body = form.query().unwrap_or_default().to_owned();
+    let mut realm = url.clone();
+    realm.set_query(None);
+    if !own.is_empty() {
+        realm.query_pairs_mut().extend_pairs(own);
+    }
+    (realm, body)
 }
 
 /// Whether one of these scopes is for this repository, and not for one whose name begins with it.
@@ -327,6 +402,29 @@ mod tests {
         assert_eq!(two.expect("allowed").query(), Some(query));
         let other = token_url(&origin, &challenge, &["a".to_owned()]).expect("allowed");
         assert_eq!(other.query(), Some("x=1&service=s&scope=repository%3Aa%3Apull"));
+    }
+
+    #[test]
+    fn an_identity_token_goes_into_the_body_and_not_into_the_url() {
+        let origin = Url::parse("https://a.io").expect("valid");
+        let challenge = Bearer::new("https://a.io/t?x=1&y=a+b", Some("s s"), None);
+        let names = ["a/b".to_owned(), "c".to_owned()];
+        let url = token_url(&origin, &challenge, &names).expect("allowed");
+        let (url, body) = exchange(&url, &SecretString::from("a&b=c"));
+        assert_eq!(url.as_str(), "https://a.io/t?x=1&y=a+b");
+        let expected = "grant_type=refresh_token&client_id=digestif&service=s+s\
+            &scope=repository%3Aa%2Fb%3Apull+repository%3Ac%3Apull&refresh_token=a%26b%3Dc";
+        assert_eq!(body, expected);
+    }
+
+    #[test]
+    fn a_token_is_not_printed() {
+        let found = token(br#"{"token": "NeverShowThisSecret"}"#, 1).expect("one");
+        let tokens = Tokens::new(BTreeSet::new(), Arc::new(Semaphore::new(1)), Asked::default());
+        let slot = Arc::new(tokio::sync::Mutex::new(Some(Ok(found.clone()))));
+        tokens.state().slots.insert(vec!["a".to_owned()], slot);
+        let printed = format!("{found:?} {tokens:?}");
+        assert!(printed.contains("Sensitive") && !printed.contains("NeverShow"), "{printed}");
     }
 
     #[test]

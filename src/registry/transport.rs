@@ -5,12 +5,16 @@
 //! that their answers are hostile until parsed.
 
 use std::error::Error as _;
-use std::time::{Duration, Instant};
+use std::fmt::Write as _;
+use std::time::{Duration, Instant, SystemTime};
 
 use backon::{ExponentialBuilder, Retryable};
-use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER,
+};
 use reqwest::redirect::Policy;
-use reqwest::{Client, Method, StatusCode, Url};
+use reqwest::{Client, Method, RequestBuilder, StatusCode, Url};
+use rustls::CertificateError;
 use tokio::sync::Semaphore;
 
 use super::authority;
@@ -52,6 +56,8 @@ pub(super) struct Fetched {
     pub(super) body: Vec<u8>,
     /// The host and port that answered in the end.
     pub(super) answered: String,
+    /// As whom it was asked before, in vain.
+    pub(super) refused_to: Vec<String>,
 }
 
 #[cfg(test)]
@@ -63,6 +69,7 @@ impl Fetched {
             headers: HeaderMap::new(),
             body: body.as_bytes().to_vec(),
             answered: "r.io".to_owned(),
+            refused_to: Vec::new(),
         }
     }
 }
@@ -78,8 +85,8 @@ pub(super) enum Trouble {
     Broken(String),
     /// 408 or 5xx.
     Busy(StatusCode, Option<Duration>),
-    /// 429.
-    Limited(Option<Duration>),
+    /// 429; after which pause another try may do, and what else is said of the limit.
+    Limited(Option<Duration>, String),
     /// The answer can't be taken as it is; asking again would not help.
     Unusable(String),
 }
@@ -90,10 +97,10 @@ impl Trouble {
         let (outcome, detail) = match self {
             Self::Connect(detail) | Self::Broken(detail) => (Outcome::Unreachable, detail.clone()),
             Self::Busy(status, _) => (Outcome::Unreachable, status.to_string()),
-            Self::Limited(pause) => {
+            Self::Limited(pause, limit) => {
                 let pause = pause.map(|pause| format!(", retry after {} s", pause.as_secs()));
                 let status = StatusCode::TOO_MANY_REQUESTS;
-                (Outcome::RateLimited, format!("{status}{}", pause.unwrap_or_default()))
+                (Outcome::RateLimited, format!("{status}{limit}{}", pause.unwrap_or_default()))
             }
             Self::Untrusted(detail) => (Outcome::Untrusted, detail.clone()),
             Self::Unusable(detail) => (Outcome::Nonsense, detail.clone()),
@@ -108,7 +115,7 @@ impl Trouble {
 
     fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Busy(_, pause) | Self::Limited(pause) => *pause,
+            Self::Busy(_, pause) | Self::Limited(pause, _) => *pause,
             _ => None,
         }
     }
@@ -117,6 +124,7 @@ impl Trouble {
 /// The HTTP client of a run.
 #[derive(Debug)]
 pub(super) struct Transport {
+    /// Follows no redirect by itself, so that what a request holds goes nowhere else.
     client: Client,
     in_flight: Semaphore,
     retries: usize,
@@ -135,10 +143,15 @@ impl Transport {
             .user_agent(concat!("digestif/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(REQUEST_TIMEOUT)
-            .redirect(redirects())
-            .tls_certs_merge(settings.certificates.iter().cloned())
-            .build()
-            .map_err(|error| causes(&error))?;
+            // reqwest 0.13 takes the Authorization header off where a redirect leads to another
+            // host, and sends it again where that host redirects to itself: `once` follows them.
+            .redirect(Policy::none())
+            .tls_certs_merge(settings.certificates.iter().cloned());
+        let client = match &settings.identity {
+            Some(identity) => client.identity(identity.clone()),
+            None => client,
+        };
+        let client = client.build().map_err(|error| causes(&error))?;
         let deadline = Instant::now() + settings.timeout;
         let in_flight = Semaphore::new(MAX_IN_FLIGHT);
         Ok(Self { client, in_flight, retries: settings.retries, deadline })
@@ -149,28 +162,53 @@ impl Transport {
         self.deadline
     }
 
-    /// One try of one request.
+    /// One try of one request. Redirects are followed; as soon as one leads to another host, nobody
+    /// is told any more who asks.
     pub(super) async fn once(
         &self,
         method: Method,
-        url: Url,
+        mut url: Url,
         accept: Option<&'static str>,
-        authorization: Option<HeaderValue>,
+        mut authorization: Option<HeaderValue>,
         limit: Limit,
     ) -> Result<Fetched, Trouble> {
+        for _ in 0..=MAX_REDIRECTS {
+            let mut request = self.client.request(method.clone(), url.clone());
+            if let Some(accept) = accept {
+                request = request.header(ACCEPT, accept);
+            }
+            if let Some(authorization) = &authorization {
+                request = request.header(AUTHORIZATION, authorization);
+            }
+            let fetched = self.answer(request, limit).await?;
+            let Some(target) = target(&url, &fetched)? else { return Ok(fetched) };
+            if target.origin() != url.origin() {
+                authorization = None;
+            }
+            url = target;
+        }
+        Err(Trouble::Unusable("too many redirects".to_owned()))
+    }
+
+    /// One try to post a form, which is sent to this URL alone.
+    pub(super) async fn post(
+        &self,
+        url: Url,
+        form: String,
+        limit: Limit,
+    ) -> Result<Fetched, Trouble> {
+        const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
+        let request = self.client.post(url).header(CONTENT_TYPE, FORM).body(form);
+        self.answer(request, limit).await
+    }
+
+    async fn answer(&self, request: RequestBuilder, limit: Limit) -> Result<Fetched, Trouble> {
         let _permit = self.in_flight.acquire().await.expect("it is never closed");
-        let mut request = self.client.request(method, url);
-        if let Some(accept) = accept {
-            request = request.header(ACCEPT, accept);
-        }
-        if let Some(authorization) = authorization {
-            request = request.header(AUTHORIZATION, authorization);
-        }
         let mut response = request.send().await.map_err(|error| trouble(&error))?;
         let (status, headers) = (response.status(), response.headers().clone());
         let answered = authority(response.url());
         if status == StatusCode::TOO_MANY_REQUESTS {
-            return Err(Trouble::Limited(retry_after(&headers)));
+            return Err(Trouble::Limited(retry_after(&headers), limit_of(&headers)));
         }
         // What is not implemented now will not be in a second.
         let is_busy = status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED;
@@ -187,7 +225,7 @@ impl Transport {
                 body.extend_from_slice(&chunk);
             }
         }
-        Ok(Fetched { status, headers, body, answered })
+        Ok(Fetched { status, headers, body, answered, refused_to: Vec::new() })
     }
 
     /// Tries again after what may heal, as often as the flags say, while the budget lasts.
@@ -213,32 +251,58 @@ impl Transport {
     }
 }
 
-fn redirects() -> Policy {
-    Policy::custom(|attempt| {
-        let from_https = attempt.previous().last().is_some_and(|url| url.scheme() == "https");
-        if attempt.previous().len() > MAX_REDIRECTS {
-            attempt.error("too many redirects")
-        } else if from_https && attempt.url().scheme() != "https" {
-            attempt.error("a redirect from https to http")
-        } else {
-            // reqwest takes the Authorization header off where host or port change.
-            attempt.follow()
+/// Where a redirect leads; none where what came is an answer itself.
+fn target(from: &Url, fetched: &Fetched) -> Result<Option<Url>, Trouble> {
+    if !matches!(fetched.status.as_u16(), 301 | 302 | 303 | 307 | 308) {
+        return Ok(None);
+    }
+    let location = fetched.headers.get(LOCATION).and_then(|location| location.to_str().ok());
+    let target = location.and_then(|location| from.join(location).ok());
+    match (from.scheme(), target.as_ref().map(Url::scheme)) {
+        ("https", Some("http")) => {
+            Err(Trouble::Unusable("a redirect from https to http".to_owned()))
         }
-    })
+        (_, Some("http" | "https")) => Ok(target),
+        _ => Ok(None),
+    }
 }
 
-/// Retry-After in seconds. (As a date it counts as absent: our own pause applies.)
+/// Retry-After, in seconds or as a date (RFC 9110, 10.2.3); a date that is over is no pause.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds))
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = httpdate::parse_http_date(text).ok()?;
+    Some(date.duration_since(SystemTime::now()).unwrap_or_default())
+}
+
+/// What a registry says of its limit: Docker Hub's `ratelimit-limit: 100;w=21600`, and whom it counts
+/// (`docker-ratelimit-source`, an address or an account).
+fn limit_of(headers: &HeaderMap) -> String {
+    let number = |text: &str| text.parse::<u32>().ok();
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let mut said = String::new();
+    if let Some((count, window)) = header("ratelimit-limit").and_then(|text| text.split_once(";w="))
+        && let (Some(count), Some(window)) = (number(count), number(window))
+    {
+        write!(said, ", {count} in {} minutes", window / 60).expect("a string takes all");
+    }
+    let is_name = |text: &&str| {
+        text.len() <= 64 && text.chars().all(|c| c.is_ascii_alphanumeric() || ".:-_".contains(c))
+    };
+    if let Some(source) = header("docker-ratelimit-source").filter(is_name) {
+        write!(said, " for {source}").expect("a string takes all");
+    }
+    said
 }
 
 fn trouble(error: &reqwest::Error) -> Trouble {
     let detail = causes(error);
     if error.is_redirect() {
         Trouble::Unusable(detail)
-    } else if is_untrusted(error) {
-        Trouble::Untrusted(detail)
+    } else if let Some(reason) = distrust(error) {
+        Trouble::Untrusted(reason)
     } else if error.is_connect() {
         Trouble::Connect(detail)
     } else if error.is_timeout() {
@@ -250,10 +314,27 @@ fn trouble(error: &reqwest::Error) -> Trouble {
 
 type Cause<'e> = &'e (dyn std::error::Error + 'static);
 
-/// Whether TLS failed because of a certificate.
-fn is_untrusted(error: &reqwest::Error) -> bool {
-    std::iter::successors(error.source(), |&cause| cause_of(cause))
-        .any(|cause| matches!(cause.downcast_ref(), Some(rustls::Error::InvalidCertificate(_))))
+/// Why TLS failed, where it was because of a certificate.
+fn distrust(error: &reqwest::Error) -> Option<String> {
+    let mut causes = std::iter::successors(error.source(), |&cause| cause_of(cause));
+    causes.find_map(|cause| match cause.downcast_ref() {
+        Some(rustls::Error::InvalidCertificate(wrong)) => Some(match wrong {
+            CertificateError::UnknownIssuer => {
+                "nobody we trust has signed the certificate (UnknownIssuer)".to_owned()
+            }
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+                "the certificate has expired; is the clock of this machine right?".to_owned()
+            }
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+                "the certificate is not valid yet; is the clock of this machine right?".to_owned()
+            }
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                "the certificate is for another name".to_owned()
+            }
+            other => format!("the certificate is wrong: {other}"),
+        }),
+        _ => None,
+    })
 }
 
 /// The next cause. An error of the system passes over what it wraps in its own `source`.

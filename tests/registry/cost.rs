@@ -2,8 +2,12 @@
 //! what needs no answer.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::time::Duration;
 
+use serde_json::{Value, json};
+
+use crate::support::accounts::{Account, auth, password};
 use crate::support::digest_of;
 use crate::support::registry::{Content, ManyScopes, Registry, TokenRules};
 use crate::{WEB, lines, pinned, pods, run};
@@ -67,6 +71,56 @@ fn fifty_repositories_share_a_token_where_the_registry_lets_them() {
         let registry = pin(with_tokens(many_scopes), &[], &repositories(50));
         let requests = registry.requests().len();
         assert!(requests <= most, "{many_scopes:?}: {requests} requests");
+    }
+}
+
+/// Has these images pinned by a registry that knows these logins, each as Docker's file has it, and
+/// gives the registry back for its log.
+#[track_caller]
+fn pin_with(logins: &[&Value], content: Content, images: &[String]) -> Registry {
+    let registry = Registry::start(content);
+    let home = tempfile::tempdir().expect("a temporary folder");
+    // Two keys for one host, of which the first in the alphabet is tried first.
+    let keys = [registry.address().to_owned(), format!("https://{}", registry.address())];
+    let auths: serde_json::Map<_, _> =
+        keys.into_iter().zip(logins.iter().copied().cloned()).collect();
+    let file = home.path().join("config.json");
+    fs::write(&file, json!({ "auths": auths }).to_string()).expect("writable");
+    let flag = format!("--auth-file={}", file.display());
+    assert!(run(&registry, &[&flag], &pods(images)).succeeded() == pinned(images));
+    registry
+}
+
+#[test]
+fn logins_cost_no_more() {
+    let tokens = |many_scopes, accounts: &[Account]| {
+        let accounts = accounts.to_vec();
+        let rules = TokenRules { many_scopes, accounts, ..TokenRules::default() };
+        Content::everything().with_tokens(rules)
+    };
+    let granted = |accounts: &[Account]| tokens(ManyScopes::Granted, accounts);
+    let user = |name| json!({ "auth": auth(name) });
+    let [ann, old] = ["ann", "old"].map(user);
+    let identity = json!({ "identitytoken": password("ann") });
+    let bearer = json!({ "registrytoken": password("ann") });
+    let everyone = [Account::user("ann"), Account::identity("ann"), Account::bearer("ann")];
+    let (tags, repositories) = (tags(50), repositories(50));
+    for (name, logins, content, images, most) in [
+        ("a password", &[&ann][..], granted(&everyone), &tags, 52),
+        ("an identity token", &[&identity], granted(&everyone), &tags, 52),
+        ("a registry token", &[&bearer], granted(&everyone), &tags, 51),
+        ("Basic", &[&ann], Content::everything().with_basic(&everyone), &tags, 51),
+        ("nobody is asked for it", &[&ann], Content::everything(), &tags, 50),
+        // A token request more for each who is tried in vain, and not a request more for each tag.
+        ("a stale one", &[&old], granted(&[Account::nobody()]), &tags, 53),
+        ("a stale one first", &[&old, &ann], granted(&everyone), &tags, 53),
+        ("repositories", &[&ann], granted(&everyone), &repositories, 53),
+        ("exchanged for repositories", &[&identity], granted(&everyone), &repositories, 53),
+        ("one by one", &[&ann], tokens(ManyScopes::Refused, &everyone), &repositories, 103),
+    ] {
+        let registry = pin_with(logins, content, images);
+        let requests = registry.requests().len();
+        assert!(requests <= most, "{name}: {requests} requests");
     }
 }
 

@@ -8,6 +8,8 @@
 mod absence;
 mod answers;
 mod cost;
+mod credentials;
+mod mirrors;
 #[path = "../support/mod.rs"]
 mod support;
 mod tls;

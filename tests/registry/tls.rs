@@ -4,7 +4,9 @@ use std::fs;
 
 use tempfile::NamedTempFile;
 
-use crate::support::registry::{Content, Fault, Misbehaviour, Registry, TokenRules, digest_of};
+use crate::support::registry::{
+    Content, Fault, Misbehaviour, Registry, TokenRules, bearer, digest_of,
+};
 use crate::support::{Ran, digestif, for_every_host};
 use crate::{WEB, assert_web_failed, authorizations, pinned, pods};
 
@@ -46,7 +48,12 @@ fn http_2_carries_all_requests_over_one_connection() {
 fn a_certificate_that_nobody_vouches_for_is_status_4() {
     let registry = Registry::start_tls(Content::everything());
     let ran = digestif([for_every_host(&registry).as_str(), ONCE], pods([WEB]));
-    assert_web_failed("no authority", &ran, 4, "invalid peer certificate: UnknownIssuer");
+    assert_web_failed(
+        "no authority",
+        &ran,
+        4,
+        "nobody we trust has signed the certificate (UnknownIssuer)",
+    );
     assert!(ran.stderr.contains("`--ca-file FILE`"), "{}", ran.stderr);
     let other = Registry::start_tls(Content::everything());
     let ran = trusting(&registry, &[&other], &[ONCE], &pods([WEB]));
@@ -91,7 +98,7 @@ fn a_loopback_host_with_tls_is_asked_over_tls() {
     assert_eq!(registry.connections(), 1);
 
     let said = digestif([ONCE], &stream).failed(4);
-    assert!(said.contains("invalid peer certificate: UnknownIssuer"), "{said}");
+    assert!(said.contains("nobody we trust has signed the certificate (UnknownIssuer)"), "{said}");
     let plain = format!("--plain-http={}", registry.address());
     digestif([plain.as_str(), flag.as_str(), ONCE], &stream).failed(4);
     assert_eq!(registry.requests().len(), 1, "only the first was let in");
@@ -140,7 +147,7 @@ fn tokens_may_come_from_another_host_over_https() {
     let ran = trusting(&registry, &[&registry, &realm], &[ONCE], &pods([WEB]));
     assert_eq!(ran.succeeded(), pinned([WEB]));
     assert_eq!(authorizations(&realm), [None]);
-    assert_eq!(authorizations(&registry), [None, Some("Bearer opaque-0".to_owned())]);
+    assert_eq!(authorizations(&registry), [None, Some(bearer(0))]);
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! Who is asked for a token, and who gets to see one.
 
+use crate::support::accounts::SECRET;
 use crate::support::registry::{
-    ChallengeScope, Content, Fault, ManyScopes, Misbehaviour, Registry, TokenRules,
+    ChallengeScope, Content, Fault, ManyScopes, Misbehaviour, Registry, TokenRules, bearer,
 };
 use crate::{authorizations, fail_web, lines, pin_web, pinned, pods, run};
 
@@ -57,7 +58,7 @@ fn of_basic_and_bearer_in_one_line_the_token_is_asked_for() {
     let content = Content::everything().with_fault(Fault::on("acme/web", fault).times(1));
     let registry = pin_web("both", content, ONCE);
     assert_eq!(realm.requests_to("token"), 1);
-    assert_eq!(authorizations(&registry), [None, Some("Bearer opaque-0".to_owned())]);
+    assert_eq!(authorizations(&registry), [None, Some(bearer(0))]);
 }
 
 #[test]
@@ -161,7 +162,7 @@ fn an_insecure_realm_is_not_asked() {
         ("another host", "http://auth.invalid/token", "`http://auth.invalid`, which is not https"),
         ("a file", "file:///etc/passwd", "which is not https"),
         ("no URL", "/token", "is no URL"),
-        ("credentials", "http://u:p@127.0.0.1:1/token", "holds credentials"),
+        ("credentials", &format!("http://u:{SECRET}@127.0.0.1:1/token"), "holds credentials"),
     ] {
         let registry = fail_web(name, realm(url.to_owned()), ONCE, 4, words);
         assert_eq!(registry.requests().len(), 1, "{name}");
@@ -174,7 +175,7 @@ fn no_other_host_gets_to_see_a_token() {
     let target = format!("{}/v2/registry.example/acme/web/manifests/1", other.url());
     let content = tokens().with_fault(Fault::on("acme/web", RedirectTo(target)));
     let registry = pin_web("redirected", content, ONCE);
-    let token = Some("Bearer opaque-0".to_owned());
+    let token = Some(bearer(0));
     assert_eq!(authorizations(&registry), [None, None, token]);
     assert_eq!(authorizations(&other), [None]);
 }

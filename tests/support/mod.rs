@@ -2,6 +2,8 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test crate uses a part of it")]
 
+pub mod accounts;
+pub mod distribution;
 pub mod judge;
 pub mod registry;
 
@@ -46,6 +48,7 @@ pub fn command(args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
 }
 
 /// Runs the binary with this text on stdin.
+#[track_caller]
 pub fn digestif(args: impl IntoIterator<Item = impl AsRef<OsStr>>, stdin: impl AsRef<[u8]>) -> Ran {
     finish(start(&mut command(args)), stdin.as_ref())
 }
@@ -60,8 +63,19 @@ pub fn start(command: &mut Command) -> Child {
         .expect("the binary was built")
 }
 
-/// Gives a child its stdin and waits for its end.
-pub fn finish(mut child: Child, stdin: &[u8]) -> Ran {
+/// Gives a child its stdin and waits for its end. Whatever the test is about, no secret may be shown
+/// that stdin did not have on the same line.
+#[track_caller]
+pub fn finish(child: Child, stdin: &[u8]) -> Ran {
+    let ran = ended(child, stdin);
+    let known = String::from_utf8_lossy(stdin);
+    let shown = accounts::telling(&ran.stdout).filter(|shown| !known.lines().any(|l| l == *shown));
+    accounts::assert_tells_nothing("stdout", &shown.collect::<Vec<_>>().join("\n"));
+    accounts::assert_tells_nothing("stderr", &ran.stderr);
+    ran
+}
+
+fn ended(mut child: Child, stdin: &[u8]) -> Ran {
     let mut input = child.stdin.take().expect("it is piped");
     let stdin = stdin.to_owned();
     let writer = std::thread::spawn(move || {

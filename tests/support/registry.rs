@@ -30,6 +30,8 @@ use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::{self, pki_types::PrivateKeyDer};
 
+use super::accounts::{Account, SECRET};
+
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const ARCHITECTURES: [&str; 2] = ["amd64", "arm64"];
@@ -70,6 +72,10 @@ pub struct TokenRules {
     pub expires_in: Option<u64>,
     /// Answer each token request with this status instead of a token.
     pub status: Option<u16>,
+    /// Who gets tokens, and for what; where there is nobody, everyone does for everything.
+    pub accounts: Vec<Account>,
+    /// The status for all others.
+    pub refusal: u16,
 }
 
 /// What a token request with several scopes gets.
@@ -159,6 +165,11 @@ pub struct Request {
     pub version: String,
     /// The connection it came over, counted from 0.
     pub connection: usize,
+}
+
+/// The Authorization header with the n-th token that a registry gives, counted from 0.
+pub fn bearer(n: usize) -> String {
+    format!("Bearer {}", issued(n))
 }
 
 /// The digest that every registry here serves for a tag.
@@ -274,11 +285,10 @@ impl Content {
         self
     }
 
-    /// Requires one of these Authorization headers (`Basic …`); none of them denies everyone.
+    /// Requires a user and a password of one of these; none of them denies everyone.
     #[must_use]
-    pub fn with_basic(mut self, accepted: &[&str]) -> Self {
-        let accepted = accepted.iter().copied().map(String::from).collect();
-        self.authentication = Authentication::Basic(accepted);
+    pub fn with_basic(mut self, accounts: &[Account]) -> Self {
+        self.authentication = Authentication::Basic(accounts.to_vec());
         self
     }
 
@@ -324,6 +334,8 @@ impl Default for TokenRules {
             field: "token",
             expires_in: Some(300),
             status: None,
+            accounts: Vec::new(),
+            refusal: 401,
         }
     }
 }
@@ -433,8 +445,7 @@ enum Tags {
 enum Authentication {
     Open,
     Tokens(TokenRules),
-    /// The Authorization headers that it accepts.
-    Basic(Vec<String>),
+    Basic(Vec<Account>),
 }
 
 enum Route<'a> {
@@ -563,7 +574,7 @@ impl State {
             tokio::time::sleep(self.content.latency).await;
         }
         let route = Route::of(&request.path);
-        if let Some(challenge) = self.challenge(&route, request.authorization.as_deref()) {
+        if let Some(challenge) = self.challenge(&route, &request) {
             return Ok(challenge.response(&request.method));
         }
         let response = match self.misbehaviour(&request) {
@@ -636,8 +647,7 @@ impl State {
                 self.manifest(repository, reference)
             }
             ("GET", Route::Tags(repository)) => self.tag_page(repository, &request.query),
-            ("GET", Route::Token) => self.token(&request.query),
-            ("POST", Route::Token) => self.token(&request.body),
+            ("GET" | "POST", Route::Token) => self.token(request),
             (_, Route::Elsewhere) => Answer::error(404, "NOT_FOUND"),
             _ => Answer::error(405, "UNSUPPORTED"),
         }
@@ -706,26 +716,30 @@ impl State {
         }
     }
 
-    /// The 401 for a request that may not pass.
-    fn challenge(&self, route: &Route<'_>, authorization: Option<&str>) -> Option<Answer> {
+    /// The 401 for a request that may not pass; 403 where the registry knows who asks.
+    fn challenge(&self, route: &Route<'_>, request: &Request) -> Option<Answer> {
         let repository = match route {
             Route::Token | Route::Elsewhere => return None,
             Route::Ping => None,
             Route::Manifest(repository, _) | Route::Tags(repository) => Some(*repository),
         };
+        let authorization = request.authorization.as_deref();
         let challenges = match &self.content.authentication {
             Authentication::Open => return None,
-            Authentication::Basic(accepted) => {
-                if accepted.iter().any(|login| authorization == Some(login)) {
-                    return None;
+            Authentication::Basic(accounts) => {
+                match accounts.iter().find(|account| account.sends(authorization)) {
+                    Some(account) if account.opens(repository.unwrap_or_default()) => return None,
+                    Some(account) if !account.is_nobody() => {
+                        return Some(Answer::error(403, "DENIED"));
+                    }
+                    _ => vec!["Basic realm=\"x\"".to_owned()],
                 }
-                vec!["Basic realm=\"x\"".to_owned()]
             }
             Authentication::Tokens(rules) => {
-                if self.is_granted(authorization, repository) {
+                if self.is_granted(rules, authorization, repository) {
                     return None;
                 }
-                let own = rules.bearer(&self.url(), repository);
+                let own = rules.bearer(&format!("{}://{}", self.scheme, request.host), repository);
                 let others = rules.other_challenges.iter().cloned();
                 others.chain([own]).collect()
             }
@@ -737,22 +751,37 @@ impl State {
         Some(answer)
     }
 
-    fn is_granted(&self, authorization: Option<&str>, repository: Option<&str>) -> bool {
-        let tokens = self.tokens.lock().expect(UNPOISONED);
-        let token = authorization.and_then(|header| header.strip_prefix("Bearer "));
-        let Some(granted) = token.and_then(|token| tokens.get(token)) else {
+    fn is_granted(
+        &self,
+        rules: &TokenRules,
+        authorization: Option<&str>,
+        repository: Option<&str>,
+    ) -> bool {
+        let Some(token) = authorization.and_then(|header| header.strip_prefix("Bearer ")) else {
             return false;
         };
-        repository.is_none_or(|repository| granted.iter().any(|name| name == repository))
+        let tokens = self.tokens.lock().expect(UNPOISONED);
+        match tokens.get(token) {
+            Some(granted) => {
+                repository.is_none_or(|repository| granted.iter().any(|name| name == repository))
+            }
+            None => rules.accounts.iter().any(|account| {
+                account.sends(authorization) && account.opens(repository.unwrap_or_default())
+            }),
+        }
     }
 
-    fn token(&self, query: &str) -> Answer {
+    fn token(&self, request: &Request) -> Answer {
         let Authentication::Tokens(rules) = &self.content.authentication else {
             return Answer::error(404, "NOT_FOUND");
         };
         if let Some(status) = rules.status {
             return Answer::error(status, "TOKEN");
         }
+        let query = if request.method == "POST" { &request.body } else { &request.query };
+        let Some(account) = rules.account(request) else {
+            return Answer::error(rules.refusal, "UNAUTHORIZED");
+        };
         let scopes: Vec<String> = parameter(query, "scope")
             .flat_map(|scopes| scopes.split(' ').map(String::from).collect::<Vec<_>>())
             .collect();
@@ -763,10 +792,10 @@ impl State {
         };
         let name = |scope: &String| {
             let (name, _actions) = scope.strip_prefix("repository:")?.rsplit_once(':')?;
-            Some(name.to_owned())
+            account.opens(name).then(|| name.to_owned())
         };
         let mut tokens = self.tokens.lock().expect(UNPOISONED);
-        let token = format!("opaque-{}", tokens.len());
+        let token = issued(tokens.len());
         tokens.insert(token.clone(), granted.iter().filter_map(name).collect());
         let mut body = json!({ rules.field: token });
         if let Some(seconds) = rules.expires_in {
@@ -777,6 +806,21 @@ impl State {
 }
 
 impl TokenRules {
+    /// Who asks for a token: with the Authorization header, or with a token to be exchanged.
+    fn account(&self, request: &Request) -> Option<Account> {
+        if self.accounts.is_empty() {
+            return Some(Account::nobody());
+        }
+        let field = |name: &str| parameter(&request.body, name).next().unwrap_or_default();
+        let identity = field("refresh_token");
+        let exchange = request.method == "POST" && field("grant_type") == "refresh_token";
+        let asks = |account: &&Account| match request.method.as_str() {
+            "POST" => exchange && account.exchanges(&identity),
+            _ => account.sends(request.authorization.as_deref()),
+        };
+        self.accounts.iter().find(asks).cloned()
+    }
+
     fn bearer(&self, url: &str, repository: Option<&str>) -> String {
         let realm = self.realm.clone().unwrap_or_else(|| format!("{url}/token"));
         let scope = match (self.challenge_scope, repository) {
@@ -866,6 +910,10 @@ impl Answer {
         *response.headers_mut() = self.headers;
         response
     }
+}
+
+fn issued(n: usize) -> String {
+    format!("{SECRET}-{n}")
 }
 
 fn broken_off() -> io::Error {

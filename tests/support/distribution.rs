@@ -1,0 +1,161 @@
+//! The reference registry as it is: a process of its own, over TLS with a CA of our own.
+
+#![allow(dead_code, unreachable_pub, reason = "each test crate uses a part of it")]
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use serde_json::json;
+use tempfile::TempDir;
+
+use super::accounts::auth;
+use super::testdata;
+
+/// The user of a closed registry.
+pub const USER: &str = "ann";
+
+/// What bcrypt makes of the password of [`USER`].
+const HASH: &str = "$2a$05$abcdefghijklmnopqrstuu09OicbM2J/ivs.wY9urClg8.V9.F442";
+
+/// The reference registry, serving over TLS from a temporary folder until it is dropped.
+pub struct RealRegistry {
+    process: Child,
+    /// `localhost:PORT`.
+    pub address: String,
+    /// The folder with the clients.
+    pub clients: PathBuf,
+    folder: TempDir,
+}
+
+impl RealRegistry {
+    /// A registry that is open to everyone.
+    pub fn start(clients: PathBuf) -> Self {
+        Self::launch(clients, None)
+    }
+
+    /// A registry that asks everyone for the password of [`USER`].
+    pub fn start_closed(clients: PathBuf) -> Self {
+        Self::launch(clients, Some(format!("{USER}:{HASH}\n")))
+    }
+
+    fn launch(clients: PathBuf, htpasswd: Option<String>) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        certificates(&folder);
+        let mut config = format!(
+            "version: 0.1\nlog: {{level: info}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\n\
+             http: {{addr: '127.0.0.1:0', tls: {{certificate: {}, key: {}}}}}\n",
+            path("storage"),
+            path("cert.pem"),
+            path("key.pem"),
+        );
+        if let Some(text) = htpasswd {
+            fs::write(folder.path().join("htpasswd"), text).expect("writable");
+            let file = path("htpasswd");
+            writeln!(config, "auth: {{htpasswd: {{realm: x, path: {file}}}}}").expect("a text");
+        }
+        fs::write(folder.path().join("config.yml"), config).expect("writable");
+        let mut process = Command::new(clients.join("registry"))
+            .args(["serve", &path("config.yml")])
+            .env("OTEL_TRACES_EXPORTER", "none")
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("scripts/clients built it");
+        let mut log = BufReader::new(process.stderr.take().expect("it is piped"));
+        let mut seen = String::new();
+        let port = loop {
+            let mut line = String::new();
+            let read = log.read_line(&mut line).expect("the log is text");
+            assert!(read > 0, "the registry ended before it listened:\n{seen}");
+            if let Some((_, rest)) = line.split_once("listening on 127.0.0.1:") {
+                break rest.chars().take_while(char::is_ascii_digit).collect::<String>();
+            }
+            seen.push_str(&line);
+        };
+        // Nobody reads on, so the rest of the log must not fill the pipe.
+        std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
+        let address = format!("localhost:{port}");
+        // What crane has to know where the registry is closed.
+        let login = json!({ "auths": { &*address: { "auth": auth(USER) } } });
+        fs::write(folder.path().join("config.json"), login.to_string()).expect("writable");
+        Self { process, address, clients, folder }
+    }
+
+    /// The file with its authority.
+    pub fn ca_file(&self) -> String {
+        self.folder.path().join("ca.pem").display().to_string()
+    }
+
+    /// Runs crane, and gives back what it printed, without the line break.
+    pub fn crane(&self, args: &[&str]) -> String {
+        let output = Command::new(self.clients.join("crane"))
+            .args(args)
+            .env("SSL_CERT_FILE", self.ca_file())
+            .env("DOCKER_CONFIG", self.folder.path())
+            .output()
+            .expect("scripts/clients built it");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("crane prints text").trim_end().to_owned()
+    }
+
+    /// Pushes the images of the quick start, each a real index of two platforms, under these
+    /// names; gives back the digest that crane says each has.
+    pub fn fill(&self, images: &[&str]) -> BTreeMap<String, String> {
+        let seed = format!("{}/seed/all", self.address);
+        let layout = testdata("quickstart/images");
+        self.crane(&[
+            "push",
+            "--index",
+            layout.to_str().expect("a plain path"),
+            &format!("{seed}:1"),
+        ]);
+        let index = fs::read(layout.join("index.json")).expect("readable");
+        let index: serde_json::Value = serde_json::from_slice(&index).expect("valid");
+        let manifests = index["manifests"].as_array().expect("a list").iter().cycle();
+        let mut digests = BTreeMap::new();
+        for (image, manifest) in images.iter().zip(manifests) {
+            let digest = manifest["digest"].as_str().expect("a text");
+            let name = format!("{}/{image}", self.address);
+            self.crane(&["copy", &format!("{seed}@{digest}"), &name]);
+            digests.insert((*image).to_owned(), self.crane(&["digest", &name]));
+        }
+        digests
+    }
+
+    /// The flags that put it in the place of every other registry.
+    pub fn flags(&self) -> [String; 2] {
+        let registry = format!("--registry=*=https://{}/{{host}}", self.address);
+        [registry, format!("--ca-file={}", self.ca_file())]
+    }
+}
+
+impl Drop for RealRegistry {
+    fn drop(&mut self) {
+        self.process.kill().expect("it is ours");
+        self.process.wait().expect("it was started");
+    }
+}
+
+/// A CA, and a certificate for `localhost`.
+fn certificates(folder: &TempDir) {
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let ca_key = KeyPair::generate().expect("random numbers");
+    let ca = params.self_signed(&ca_key).expect("valid parameters");
+    let issuer = Issuer::new(params, ca_key);
+    let key = KeyPair::generate().expect("random numbers");
+    let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+    let certificate = CertificateParams::new(names).expect("valid names");
+    let certificate = certificate.signed_by(&key, &issuer).expect("valid parameters");
+    for (name, text) in
+        [("ca.pem", ca.pem()), ("cert.pem", certificate.pem()), ("key.pem", key.serialize_pem())]
+    {
+        fs::write(folder.path().join(name), text).expect("writable");
+    }
+}

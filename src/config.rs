@@ -22,7 +22,6 @@ use crate::source::{Source, Span};
 
 pub use data::{Entry, from_data};
 use pin_images::PinImages;
-pub use rules::{DEFAULT_SKEW, MAX_SKEW};
 
 /// What a configuration says.
 #[derive(Debug, Default)]

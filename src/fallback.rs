@@ -19,7 +19,7 @@ use crate::diagnostic::{Failure, quoted};
 use crate::image::{Asked, Globs, Repository, Tag, Tagged};
 use crate::registry::Outcome;
 
-pub use kubernetes::{KubernetesVersion, MinorVersion};
+pub use kubernetes::{DEFAULT_SKEW, KubernetesVersion, MAX_SKEW, MinorVersion};
 pub use nearest::{Suggestion, nearest, suggestion};
 pub use presets::Preset;
 pub use template::Template;

@@ -10,17 +10,11 @@ use super::pin_images::Glob;
 use super::{ConfiguredRule, Wrong, span};
 use crate::diagnostic::escaped;
 use crate::fallback::{
-    Kind, KubernetesVersion, Preset, Rule, Scope, SemanticVersion, Template, When, WholeTag,
+    DEFAULT_SKEW, Kind, KubernetesVersion, MAX_SKEW, Preset, Rule, Scope, SemanticVersion,
+    Template, When, WholeTag,
 };
 use crate::image::Globs;
 use crate::source::Span;
-
-/// How many minor versions a client tool steps down where nobody says more (Kubernetes version skew
-/// policy: kubectl works with one minor version on either side).
-pub const DEFAULT_SKEW: u32 = 1;
-
-/// The farthest that anyone may step down; each version costs some requests.
-pub const MAX_SKEW: u32 = 20;
 
 /// A rule for tags that do not exist: either `preset`, or `name` and `images` with one of `try`,
 /// `kubernetesVersion` and `version`.

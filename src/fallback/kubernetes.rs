@@ -41,6 +41,13 @@ const CONTROL_PLANE: [&str; 8] = [
     "hyperkube",
 ];
 
+/// How many minor versions a client tool steps down where nobody says more (Kubernetes version skew
+/// policy: kubectl works with one minor version on either side).
+pub const DEFAULT_SKEW: u32 = 1;
+
+/// The farthest that anyone may step down; each version costs some requests.
+pub const MAX_SKEW: u32 = 20;
+
 /// A minor version of Kubernetes: `1.32`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct MinorVersion {

@@ -1,0 +1,175 @@
+//! Where flags, a function's own configuration and a file meet: who wins, and what adds up.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use reqwest::{Certificate, Identity};
+
+use super::Flags;
+use crate::config::{Config, ConfiguredRule};
+use crate::diagnostic::Diagnostic;
+use crate::fallback::{DEFAULT_SKEW, Kind, KubernetesVersion, MinorVersion, Preset, Rule};
+use crate::image::Globs;
+use crate::plan::Skips;
+use crate::policy::{Digests, Leniency, Placeholders, Policy};
+use crate::registry::{self, Credentials, Replacement, Settings};
+use crate::resolve::Network;
+use crate::streams::usage;
+use crate::{Empty, Options};
+
+impl Flags {
+    /// How the run is to go, by the flags and by what a function's caller and a file configure. Of
+    /// what contradicts, the function's wins over the flag's, and that over the file's; rules,
+    /// images to skip and registries add up, in this order. No one loosens what another refuses.
+    ///
+    /// # Errors
+    /// A glob is wrong, or the file with certificates can't be used.
+    pub fn options(&self, function: Config, file: Config) -> Result<Options, Diagnostic> {
+        let cluster = function.kube_version.or(self.kube_version).or(file.kube_version);
+        let skips = Skips {
+            flags: Globs::new(&self.skip).map_err(|error| usage(&format!("`--skip`: {error}")))?,
+            configured: function.skip.and(file.skip),
+        };
+        let require_digest = self.require_digest || function.require_digest || file.require_digest;
+        let replacements =
+            [function.replacements, parsed("--registry", &self.registry)?, file.replacements];
+        let network = if self.offline {
+            Network::Offline
+        } else {
+            let caches = [function.caches, file.caches];
+            let mirrors = [function.mirrors, parsed("--mirror", &self.mirror)?, file.mirrors];
+            self.online(replacements.concat(), mirrors.concat(), caches.concat())?
+        };
+        Ok(Options {
+            pin: function.pin.or(self.pin).or(file.pin).unwrap_or_default(),
+            skips,
+            rules: self.rules(cluster, function.rules, file.rules),
+            layouts: self.layout.clone(),
+            network,
+            policy: Policy {
+                unresolved: if self.allow_unresolved {
+                    Leniency::WriteUnchanged
+                } else {
+                    Leniency::Strict
+                },
+                placeholders: if self.deny_placeholders {
+                    Placeholders::Denied
+                } else {
+                    Placeholders::Allowed
+                },
+                digests: if require_digest { Digests::Required } else { Digests::Given },
+            },
+            empty: if self.allow_empty { Empty::Allowed } else { Empty::Refused },
+        })
+    }
+
+    /// The rules in order, and last the built-in one, unless one of the configurations names it.
+    fn rules(
+        &self,
+        cluster: Option<MinorVersion>,
+        function: Vec<ConfiguredRule>,
+        file: Vec<ConfiguredRule>,
+    ) -> Vec<Rule> {
+        if self.no_fallback {
+            return Vec::new();
+        }
+        let skew = |configured: Option<u32>| configured.unwrap_or(DEFAULT_SKEW);
+        let mut rules: Vec<Rule> = Vec::new();
+        let mut presets = Vec::new();
+        let mut add = |configured: ConfiguredRule, max_minor_skew| {
+            let ConfiguredRule { mut rule, preset, enabled, .. } = configured;
+            // A preset that was named before is not named again.
+            if preset.is_some_and(|preset| presets.contains(&preset)) {
+                return;
+            }
+            presets.extend(preset);
+            if let Kind::KubernetesVersion(kubernetes) = &mut rule.kind {
+                *kubernetes = KubernetesVersion { cluster, max_minor_skew };
+            }
+            rules.extend(enabled.then_some(rule));
+        };
+        for configured in function {
+            let max_minor_skew = skew(configured.max_minor_skew.or(self.max_minor_skew));
+            add(configured, max_minor_skew);
+        }
+        let own = |rule: &Rule| ConfiguredRule {
+            rule: rule.clone(),
+            preset: None,
+            enabled: true,
+            max_minor_skew: None,
+        };
+        for configured in self.fallback.iter().map(own).chain(file) {
+            let max_minor_skew = skew(self.max_minor_skew.or(configured.max_minor_skew));
+            add(configured, max_minor_skew);
+        }
+        let max_minor_skew = skew(self.max_minor_skew);
+        let built_in = Rule::built_in(KubernetesVersion { cluster, max_minor_skew });
+        let preset = Some(Preset::KubernetesVersion);
+        add(ConfiguredRule { preset, ..own(&built_in) }, max_minor_skew);
+        rules
+    }
+
+    fn online(
+        &self,
+        replacements: Vec<Replacement>,
+        mirrors: Vec<Replacement>,
+        caches: Vec<String>,
+    ) -> Result<Network, Diagnostic> {
+        let (mut named, defaults) = registry::default_files();
+        if let Some(file) = &self.auth_file {
+            named = vec![file.clone()];
+        }
+        let credentials = Credentials::read(&named, &defaults)?;
+        let registries = Settings {
+            credentials,
+            replacements,
+            mirrors,
+            caches,
+            identity: self.identity().map_err(|message| usage(&message))?,
+            plain_http: self.plain_http.clone(),
+            certificates: self.certificates().map_err(|message| usage(&message))?,
+            timeout: Duration::from_secs(self.timeout),
+            retries: self.retries.into(),
+            concurrency: self.concurrency.into(),
+            verify_content: self.verify_content,
+        };
+        Ok(Network::Online { registries: Box::new(registries), quiet: self.quiet })
+    }
+
+    /// What registries see that ask who connects.
+    fn identity(&self) -> Result<Option<Identity>, String> {
+        let (Some(certificate), Some(key)) = (&self.client_cert, &self.client_key) else {
+            return Ok(None);
+        };
+        let read = |flag: &str, path: &PathBuf| {
+            std::fs::read(path).map_err(|error| format!("`{flag} {}`: {error}", path.display()))
+        };
+        let mut pem = read("--client-cert", certificate)?;
+        pem.push(b'\n');
+        pem.extend(read("--client-key", key)?);
+        let identity = Identity::from_pem(&pem);
+        identity.map(Some).map_err(|_| {
+            "`--client-cert` and `--client-key` hold no PEM certificate and key".to_owned()
+        })
+    }
+
+    fn certificates(&self) -> Result<Vec<Certificate>, String> {
+        let Some(path) = &self.ca_file else { return Ok(Vec::new()) };
+        let failed = |reason: String| format!("`--ca-file {}`: {reason}", path.display());
+        let pem = std::fs::read(path).map_err(|error| failed(error.to_string()))?;
+        let certificates = Certificate::from_pem_bundle(&pem)
+            .map_err(|_| failed("it holds no PEM certificates".to_owned()))?;
+        if certificates.is_empty() {
+            return Err(failed("it holds no PEM certificates".to_owned()));
+        }
+        Ok(certificates)
+    }
+}
+
+/// Reads replacements here, as the parser of arguments repeats what is wrong, and there may be a
+/// password in it.
+fn parsed(flag: &str, texts: &[String]) -> Result<Vec<Replacement>, Diagnostic> {
+    let wrong = |error: String| usage(&format!("`{flag}`: {error}"));
+    let read = |text: &String| text.parse().map_err(wrong);
+    texts.iter().map(read).collect()
+}

@@ -33,7 +33,8 @@ impl Flags {
         let require_digest = self.require_digest || function.require_digest || file.require_digest;
         let replacements =
             [function.replacements, parsed("--registry", &self.registry)?, file.replacements];
-        let network = if self.offline {
+        // Where nobody is asked, a login that can't be read is nobody's business.
+        let network = if self.offline || require_digest {
             Network::Offline
         } else {
             let caches = [function.caches, file.caches];

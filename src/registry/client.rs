@@ -337,6 +337,10 @@ fn hashed(reply: &Fetched) -> Answer {
 /// nothing at all; nothing, where a proxy or a web server may have said it.
 pub(super) fn absence(reply: &Fetched) -> Refusal {
     let (status, answered) = (reply.status, &reply.answered);
+    if !reply.refused_to.is_empty() {
+        let refusal = Refusal::new(Outcome::Denied, format!("{status} from {answered}"));
+        return refusal.after(&reply.refused_to);
+    }
     if reply.body.trim_ascii().is_empty() {
         return Refusal::new(Outcome::MissingTag, format!("{status} from {answered}"));
     }

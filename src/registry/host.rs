@@ -28,6 +28,10 @@ const LONGEST_REST: Duration = Duration::from_secs(100_000);
 /// How long a host is left alone that limits requests and does not say for how long.
 const DEFAULT_REST: Duration = Duration::from_secs(1);
 
+/// Logins that are tried for one repository. People have two or three; thousands, as a stream may
+/// bring them, would have the registry shut its doors.
+const MAX_LOGINS: usize = 16;
+
 /// One host.
 #[derive(Debug)]
 pub(super) struct Host {
@@ -129,11 +133,9 @@ impl Host {
         retry: Retry,
     ) -> Result<Fetched, Stop> {
         let mut refused_to = Vec::new();
-        let is_for = |account: &&Account| {
-            account.offer.as_ref().is_none_or(|offer| offer.is_for(request.repository))
-        };
-        for account in self.accounts.iter().filter(is_for) {
-            let Some(offer) = &account.offer else { continue };
+        let offers = self.accounts.iter().filter_map(|one| Some((one, one.offer.as_ref()?)));
+        let offers: Vec<_> = offers.filter(|(_, offer)| offer.is_for(request.repository)).collect();
+        for (account, offer) in offers.iter().take(MAX_LOGINS) {
             let login = match offer.login(transport.deadline()).await {
                 Ok(Some(login)) => login,
                 Ok(None) => continue,
@@ -144,21 +146,41 @@ impl Host {
             };
             let answer = self.send_as(account, Some(&login), request, transport, retry).await;
             if !is_denied(&answer) {
-                self.note(&refused_to);
-                return answer;
+                return self.settled(answer, refused_to);
             }
             refused_to.push(format!("{offer} is refused"));
+        }
+        if offers.len() > MAX_LOGINS {
+            let more = offers.len() - MAX_LOGINS;
+            refused_to.push(format!("{more} more logins are not tried"));
         }
         let nobody = self.accounts.last().expect("it is always there");
         let answer = self.send_as(nobody, None, request, transport, retry).await;
         if !is_denied(&answer) {
-            self.note(&refused_to);
-            return answer;
+            return self.settled(answer, refused_to);
         }
         match answer {
             Ok(reply) => Ok(Fetched { refused_to, ..reply }),
             Err(Stop::Refused(refusal)) => Err(Stop::Refused(refusal.after(&refused_to))),
             Err(stop) => Err(stop),
+        }
+    }
+
+    /// An answer to somebody, after others were refused. Some registries hide what is private behind
+    /// a 404, so that whoever was refused goes with it.
+    fn settled(
+        &self,
+        answer: Result<Fetched, Stop>,
+        refused_to: Vec<String>,
+    ) -> Result<Fetched, Stop> {
+        match answer {
+            Ok(reply) if reply.status == StatusCode::NOT_FOUND => {
+                Ok(Fetched { refused_to, ..reply })
+            }
+            answer => {
+                self.note(&refused_to);
+                answer
+            }
         }
     }
 

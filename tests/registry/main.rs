@@ -3,7 +3,8 @@
 //!
 //! [`answers`] is about what an answer proves and what a failure looks like, [`absence`] about when
 //! another tag is used instead, [`cost`] about how often anybody is asked, [`tokens`] about who is
-//! asked for a token and who gets to see one, and [`tls`] about certificates, HTTP/2 and plain HTTP.
+//! asked for a token and who gets to see one, [`credentials`] about who digestif says it is, [`mirrors`]
+//! about hosts that are asked first, and [`tls`] about certificates, HTTP/2 and plain HTTP.
 
 mod absence;
 mod answers;

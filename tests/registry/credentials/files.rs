@@ -398,6 +398,22 @@ fn a_stale_login_does_not_stand_in_the_way_of_what_anybody_may_read() {
 }
 
 #[test]
+fn what_is_missing_to_nobody_is_not_absent_where_a_login_was_refused() {
+    // Some registries hide from strangers what is private.
+    let hidden = Content::of(&[("acme/kubectl", &["v1.31"])]);
+    let content = hidden
+        .with_tokens(TokenRules { accounts: vec![Account::nobody()], ..TokenRules::default() });
+    let stream = pods(["registry.example/acme/kubectl:v1.32"]);
+    let machine = Machine::with_docker(content, &auths(&[("registry.example", "old")]));
+    let said = machine.run(&[], &stream).failed(6);
+    assert!(said.contains("is absent or private"), "{said}");
+    assert!(said.contains("(denied: 404 Not Found from registry.example; the login for"), "{said}");
+    machine.write(".docker/config.json", "{}");
+    let ran = machine.run(&[], &stream);
+    assert!(ran.stderr.contains("is used instead"), "nobody was refused: {}", ran.stderr);
+}
+
+#[test]
 fn where_all_are_refused_the_message_says_who_was_tried() {
     for (content, seen) in [
         (basic(&[]), "401 Unauthorized from registry.example"),

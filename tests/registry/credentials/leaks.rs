@@ -225,6 +225,23 @@ fn no_output_of_any_kind_shows_a_secret() {
     }
 }
 
+#[test]
+fn a_login_in_a_url_is_not_shown() {
+    let machine = Machine::new(Content::everything());
+    let url = format!("https://ann:{}@other.example", password("ann"));
+    machine.write(
+        "digestif.yaml",
+        format!("apiVersion: digestif.dev/v1alpha1\nkind: PinImages\nregistries:\n- {{host: a.io, url: '{url}'}}\n"),
+    );
+    for url in [url.clone(), format!("{url}:x"), format!("{url}/a b?c")] {
+        for flag in ["--registry", "--mirror"] {
+            machine.run(&[flag, &format!("a.io={url}")], "kind: Pod\n").failed(2);
+            machine.run(&[flag, &url], "kind: Pod\n").failed(2);
+        }
+    }
+    machine.run(&["-c", "~/digestif.yaml"], "kind: Pod\n").failed(2);
+}
+
 /// A page with a secret in it, as a debugging proxy may answer.
 fn page() -> Misbehaviour {
     Status(200, Vec::new(), format!("<html>{SECRET} {}</html>", auth("ann")))

@@ -137,6 +137,22 @@ fn a_pull_secret_that_is_in_every_namespace_is_tried_once() {
 }
 
 #[test]
+fn a_stream_of_logins_is_no_storm_of_requests() {
+    let machine = machine(&[]);
+    let user = |n: usize| for_user("registry.example", &format!("user-{n}"));
+    let secrets: String = (0..200).map(user).collect();
+    let said = machine.run(&[], &format!("{secrets}{}", pods([WEB]))).failed(6);
+    assert!(said.contains("; 184 more logins are not tried)"), "{said}");
+    assert_eq!(machine.asked_as().len(), 1 + 16 + 1);
+    // Those for other repositories are none of its business.
+    let other = |n: usize| for_user(&format!("registry.example/team-{n}"), "other");
+    let secrets: String = (0..200).map(other).collect::<String>() + &user(0);
+    let machine = Machine::new(basic(&[Account::user("user-0")]));
+    machine.run(&[], &format!("{secrets}{}", pods([WEB]))).succeeded();
+    assert_eq!(machine.asked_as(), ["nobody", "user-0"]);
+}
+
+#[test]
 fn the_more_specific_pull_secret_is_the_first() {
     let machine = machine(&[]);
     let keys =

@@ -10,6 +10,8 @@ use std::io::{self, IsTerminal as _, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use etcetera::BaseStrategy as _;
+
 use crate::cli::{Cli, Command, Flags};
 use crate::diagnostic::{Diagnostic, Failure, Severity, Spot, verdict};
 use crate::interrupt::Interrupted;
@@ -265,7 +267,8 @@ fn print(text: &str) -> Done {
 /// Where the log is when nobody names one: in the state directory, or where the system keeps such
 /// files; none where there is no home.
 fn default_log() -> Option<PathBuf> {
-    let folder = dirs::state_dir().or_else(dirs::data_local_dir)?;
+    let folders = etcetera::base_strategy::choose_native_strategy().ok()?;
+    let folder = folders.state_dir().unwrap_or_else(|| folders.data_dir());
     Some(folder.join("digestif").join("log"))
 }
 

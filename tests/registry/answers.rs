@@ -1,7 +1,6 @@
 //! What an answer proves, and what a failure looks like: all or nothing, whatever the registry
 //! says.
 
-use crate::support::digestif;
 use crate::support::registry::{Content, Fault, Misbehaviour, Registry};
 use crate::{
     WEB, assert_web_failed, authorizations, fail_web, methods, pin_web, pinned, place, pods, run,
@@ -9,7 +8,7 @@ use crate::{
 
 use Misbehaviour::{
     ContentType, DigestHeader, Empty404, EndlessBody, ErrorCode, Hang, Html404, NoDigestHeader,
-    RedirectLoop, RedirectTo, Reset, RetryAfter, Status, WrongBody,
+    Reset, RetryAfter, Status, WrongBody,
 };
 
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
@@ -78,57 +77,15 @@ fn a_refusal_is_status_6_and_proves_nothing() {
 }
 
 #[test]
-fn everything_else_is_status_4() {
-    let not_a_registry = "but not in the words of a registry";
-    for (misbehaviour, words) in [
-        (Html404, not_a_registry),
-        (index(404, "{}"), not_a_registry),
-        (index(404, r#"{"errors":[]}"#), not_a_registry),
-        (index(404, r#"{"message":"MANIFEST_UNKNOWN"}"#), not_a_registry),
-        (ErrorCode(404, "ARTIFACT_LOCKED"), "(nonsense: 404 Not Found"),
-        (ErrorCode(404, "TOOMANYREQUESTS"), "(rate-limited: 404 Not Found"),
-        (EndlessBody(404), "404 Not Found with a body of more than 4096 KiB"),
-        (EndlessBody(403), "403 Forbidden with a body of more than 4096 KiB"),
-        (ErrorCode(400, "TAG_INVALID"), "(nonsense: 400 Bad Request"),
-        (ErrorCode(410, "MANIFEST_UNKNOWN"), "(nonsense: 410 Gone"),
-        (ErrorCode(408, "X"), "(unreachable: 408 Request Timeout"),
-        (ErrorCode(429, "TOOMANYREQUESTS"), "(rate-limited: 429 Too Many Requests"),
-        (ErrorCode(500, "MANIFEST_UNKNOWN"), "(unreachable: 500 Internal Server Error"),
-        (EndlessBody(500), "(unreachable: 500 Internal Server Error"),
-        (Status(502, Vec::new(), "<html>".to_owned()), "(unreachable: 502 Bad Gateway"),
-        (RetryAfter(503, "soon"), "(unreachable: 503 Service Unavailable"),
-        (RedirectTo("file:///etc/passwd".to_owned()), "= tried: "),
-        (Status(307, Vec::new(), String::new()), "(nonsense: 307 Temporary Redirect"),
-        (index(206, "{}"), "(nonsense: 206 Partial Content"),
-        (Reset, "(unreachable: "),
-    ] {
-        let name = format!("{misbehaviour:?}");
-        fail_web(&name, always(misbehaviour), ONCE, 4, words);
-    }
-}
-
-#[test]
-fn a_redirect_loop_is_left_after_a_few_rounds() {
-    let words = "(nonsense: too many redirects";
-    let registry = fail_web("loop", always(RedirectLoop), ONCE, 4, words);
-    let requests = registry.requests().len();
-    assert!((2..=10).contains(&requests), "{requests} requests");
-}
-
-#[test]
 fn a_200_without_a_manifest_is_status_4() {
-    let html = || "<html><body>Log in</body></html>".to_owned();
-    let digest = || ("docker-content-digest", format!("sha256:{}", "0".repeat(64)));
+    let digest = ("docker-content-digest", format!("sha256:{}", "0".repeat(64)));
     for misbehaviour in [
-        Status(200, vec![("content-type", "text/html".to_owned())], html()),
-        Status(200, vec![("content-type", "text/html".to_owned()), digest()], html()),
-        Status(200, vec![digest()], html()),
+        Status(200, vec![digest], "<html>without a type</html>".to_owned()),
         index(200, ""),
         index(200, "{}"),
         index(200, "[]"),
         index(200, "null"),
         index(200, r#"{"schemaVersion":2}"#),
-        index(200, r#"{"schemaVersion":2,"manifests":["#),
         index(200, r#"{"schemaVersion":1,"name":"acme/web","tag":"1","fsLayers":[],"history":[]}"#),
         index(200, r#"{"errors":[{"code":"MANIFEST_UNKNOWN"}]}"#),
     ] {
@@ -146,8 +103,6 @@ fn a_malformed_digest_header_is_status_4_and_never_written() {
         "sha256".to_owned(),
         "sha256:".to_owned(),
         hex.clone(),
-        format!("sha256:{}", &hex[1..]),
-        format!("sha256:{hex}0"),
         format!("sha256:{}", "A".repeat(64)),
         format!("SHA256:{hex}"),
         format!("sha256={hex}"),
@@ -155,8 +110,6 @@ fn a_malformed_digest_header_is_status_4_and_never_written() {
         format!("sha256:{hex} # injected"),
         format!("sha256:{hex}\"}}]\tinjected: x"),
         format!("sha256:{}\u{e9}", &hex[2..]),
-        format!("sha512:{hex}"),
-        format!("md5:{}", &hex[..32]),
     ] {
         let content = always(DigestHeader(bytes.clone().into_bytes()));
         let words = "200 with a malformed Docker-Content-Digest header";
@@ -183,42 +136,6 @@ fn a_line_break_in_the_digest_header_is_status_4() {
 }
 
 #[test]
-fn what_is_no_http_at_all_is_status_4() {
-    for answer in
-        ["", "\r\n", "SSH-2.0-OpenSSH_9.6\r\n", "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n"]
-    {
-        let registry = Registry::raw(answer.as_bytes().to_vec());
-        let ran = run(&registry, ONCE, &pods([WEB]));
-        assert_web_failed(&format!("{answer:?}"), &ran, 4, "(unreachable: ");
-    }
-}
-
-#[test]
-fn a_body_that_is_fetched_is_checked() {
-    for (name, content, words) in [
-        ("wrong", on("GET", WrongBody), "the header says sha256:"),
-        ("endless", on("GET", EndlessBody(200)), "200 OK with a body of more than 4096 KiB"),
-        ("half", on("GET", Reset), "(unreachable: "),
-    ] {
-        fail_web(name, content, HASHED, 4, words);
-    }
-    let content = on("GET", EndlessBody(200))
-        .with_fault(Fault::on("acme/web", NoDigestHeader).method("HEAD"));
-    fail_web("endless after HEAD", content, ONCE, 4, "with a body of more than 4096 KiB");
-}
-
-#[test]
-fn a_registry_that_hangs_is_status_4_when_the_budget_is_spent() {
-    for (name, content) in [
-        ("at once", always(Hang)),
-        ("on GET", on("GET", Hang).with_fault(Fault::on("acme/web", NoDigestHeader))),
-    ] {
-        let words = "(unreachable: no answer before the time of `--timeout` was up)";
-        fail_web(name, content, &["--timeout=1"], 4, words);
-    }
-}
-
-#[test]
 fn an_image_that_hangs_does_not_keep_the_others_from_their_answer() {
     let images = ["r.example/a/slow:1", "r.example/a/gone:1"];
     for order in [[0, 1], [1, 0]] {
@@ -228,16 +145,6 @@ fn an_image_that_hangs_does_not_keep_the_others_from_their_answer() {
         assert!(said.contains("`r.example/a/gone:1` does not exist"), "{said}");
         assert!(said.contains("`r.example/a/slow:1` could not be resolved"), "{said}");
     }
-}
-
-#[test]
-fn a_registry_that_is_down_is_status_4() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback has free ports");
-    let address = listener.local_addr().expect("a bound socket has an address");
-    drop(listener);
-    let flag = format!("--registry=*=http://{address}/{{host}}");
-    let ran = digestif([flag.as_str(), "--retries=0"], pods([WEB]));
-    assert_web_failed("down", &ran, 4, "(unreachable: Connection refused");
 }
 
 #[test]
@@ -327,23 +234,6 @@ fn absent_and_invalid_images_can_be_let_through_but_nothing_else() {
         let content = always(misbehaviour).with_fault(absent());
         fail_web(&name, content, &["--retries=0", "--allow-unresolved"], status, "= tried: ");
     }
-}
-
-#[test]
-fn faults_that_pass_are_waited_out() {
-    let once = |misbehaviour| Fault::on("acme/web", misbehaviour).times(1);
-    for (name, fault, requests) in [
-        ("two 503s", Fault::on("acme/web", ErrorCode(503, "UNKNOWN")).times(2), 3),
-        ("a 429", once(RetryAfter(429, "0")), 2),
-        ("a 429 without a time", once(ErrorCode(429, "TOOMANYREQUESTS")), 2),
-        ("a 408", once(ErrorCode(408, "UNKNOWN")), 2),
-        ("a reset", once(Reset), 2),
-    ] {
-        let registry = pin_web(name, Content::everything().with_fault(fault), &["--retries=2"]);
-        assert_eq!(registry.requests().len(), requests, "{name}");
-    }
-    let content = Content::everything().with_fault(once(Reset).method("GET"));
-    pin_web("half a body", content, &["--retries=1", "--verify-content"]);
 }
 
 #[test]

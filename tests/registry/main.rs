@@ -1,8 +1,8 @@
 //! What digestif makes of registries: the real binary against a loopback registry that is honest,
 //! broken or hostile.
 //!
-//! [`answers`] is about what an answer proves and what a failure looks like, [`absence`] about when
-//! another tag is used instead, [`cost`] about how often anybody is asked, [`tokens`] about who is
+//! [`answers`] is about what an answer proves and what a failure looks like, [`faults`] about whatever
+//! else can go wrong on the way, [`absence`] about when another tag is used instead, [`cost`] about how often anybody is asked, [`tokens`] about who is
 //! asked for a token and who gets to see one, [`credentials`] about who digestif says it is, [`mirrors`]
 //! about hosts that are asked first, and [`tls`] about certificates, HTTP/2 and plain HTTP.
 
@@ -10,6 +10,7 @@ mod absence;
 mod answers;
 mod cost;
 mod credentials;
+mod faults;
 mod mirrors;
 #[path = "../support/mod.rs"]
 mod support;
@@ -82,15 +83,23 @@ fn fail_web(name: &str, content: Content, flags: &[&str], status: i32, words: &s
     registry
 }
 
-/// Checks a failed run on [`WEB`]: nothing on stdout, and a message with the image, its place, its
-/// object and field, what was seen, and what to do next.
+/// Checks a failed run on [`WEB`].
 #[track_caller]
 fn assert_web_failed(name: &str, ran: &Ran, status: i32, words: &str) {
+    assert_failed(name, ran, WEB, status, words);
+}
+
+/// Checks a failed run on one image: nothing on stdout, and one message with the image, its place,
+/// its object and field, what was seen, and what to do next.
+#[track_caller]
+fn assert_failed(name: &str, ran: &Ran, image: &str, status: i32, words: &str) {
     assert_eq!((ran.status, ran.stdout.as_str()), (status, ""), "{name}: {}", ran.stderr);
-    let of_web = format!("`{WEB}`");
+    let image = format!("`{image}`");
     let at = place(0);
     let field = "Pod p, container `c`, spec.containers[0].image";
-    for part in ["error: ", &of_web, &at, field, "= tried: ", words, "= help: "] {
+    for part in ["error: ", &image, &at, field, "= tried: ", words, "= help: "] {
         assert!(ran.stderr.contains(part), "{name}: no `{part}` in\n{}", ran.stderr);
     }
+    let errors = ran.stderr.lines().filter(|line| line.starts_with("error: ")).count();
+    assert_eq!(errors, 1, "{name}: {}", ran.stderr);
 }

@@ -8,9 +8,18 @@ pub mod judge;
 pub mod registry;
 
 use std::ffi::OsStr;
-use std::io::Write as _;
+use std::io::{Read, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Sender, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_digestif");
+
+/// The data that a frugal run may have in memory, in KiB. With its code and its libraries, which
+/// are 13 MiB for a debug build, it stays under 64 MiB.
+const FRUGAL: usize = 48 << 10;
 
 /// What a run of the binary came to.
 #[derive(Debug)]
@@ -41,9 +50,21 @@ impl Ran {
 
 /// The binary under test, with nothing of the caller's environment but the path to programs.
 pub fn command(args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_digestif"));
+    let mut command = Command::new(BINARY);
     command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
     command.args(args);
+    command
+}
+
+/// The same with little memory. Linux refuses what is over it, which ends the run; sampling what a
+/// run uses could miss the most. Elsewhere, there is no such limit.
+pub fn frugal(args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
+    if !cfg!(target_os = "linux") {
+        return command(args);
+    }
+    let mut command = Command::new("sh");
+    command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    command.args(["-c", &format!("ulimit -d {FRUGAL} && exec \"$0\" \"$@\""), BINARY]).args(args);
     command
 }
 
@@ -67,7 +88,13 @@ pub fn start(command: &mut Command) -> Child {
 /// that stdin did not have on the same line.
 #[track_caller]
 pub fn finish(child: Child, stdin: &[u8]) -> Ran {
-    let ran = ended(child, stdin);
+    finish_within("the run", child, stdin, Duration::MAX)
+}
+
+/// The same, with an end to the waiting: a child that takes longer is killed, and the test fails.
+#[track_caller]
+pub fn finish_within(name: &str, child: Child, stdin: &[u8], limit: Duration) -> Ran {
+    let ran = ended(name, child, stdin, limit);
     let known = String::from_utf8_lossy(stdin);
     let shown = accounts::telling(&ran.stdout).filter(|shown| !known.lines().any(|l| l == *shown));
     accounts::assert_tells_nothing("stdout", &shown.collect::<Vec<_>>().join("\n"));
@@ -75,20 +102,43 @@ pub fn finish(child: Child, stdin: &[u8]) -> Ran {
     ran
 }
 
-fn ended(mut child: Child, stdin: &[u8]) -> Ran {
+#[track_caller]
+fn ended(name: &str, mut child: Child, stdin: &[u8], limit: Duration) -> Ran {
+    let started = Instant::now();
     let mut input = child.stdin.take().expect("it is piped");
     let stdin = stdin.to_owned();
     let writer = std::thread::spawn(move || {
         // A child that ends early closes the pipe, which is its right.
         let _ = input.write_all(&stdin);
     });
-    let output = child.wait_with_output().expect("the child runs");
-    writer.join().expect("writing does not panic");
-    Ran {
-        status: output.status.code().unwrap_or(255),
-        stdout: String::from_utf8(output.stdout).expect("stdout is text"),
-        stderr: String::from_utf8(output.stderr).expect("stderr is text"),
+    let (done, streams) = channel();
+    let stdout = reader(child.stdout.take().expect("it is piped"), done.clone());
+    let stderr = reader(child.stderr.take().expect("it is piped"), done);
+    let is_late = (0..2).any(|_| {
+        let left = limit.saturating_sub(started.elapsed());
+        streams.recv_timeout(left).is_err()
+    });
+    if is_late {
+        child.kill().expect("it is ours");
     }
+    let status = child.wait().expect("the child runs");
+    let text = |reader: JoinHandle<String>| reader.join().expect("it prints text");
+    let (stdout, stderr) = (text(stdout), text(stderr));
+    assert!(!is_late, "{name}: it takes longer than {limit:?}, and has said:\n{stderr}");
+    writer.join().expect("writing does not panic");
+    Ran { status: status.code().unwrap_or(255), stdout, stderr }
+}
+
+/// Reads a stream to its end, and says so.
+fn reader(mut stream: impl Read + Send + 'static, done: Sender<()>) -> JoinHandle<String> {
+    std::thread::spawn(move || {
+        let mut text = String::new();
+        let read = stream.read_to_string(&mut text);
+        // Nobody listens any more where the child was late.
+        let _ = done.send(());
+        read.expect("it prints text");
+        text
+    })
 }
 
 /// The flag that makes a registry answer for every host, under the host's name.

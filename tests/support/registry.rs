@@ -3,7 +3,7 @@
 //! Manifests follow from the name and the tag alone, so [`digest_of`] knows what any registry here
 //! serves. A [`Fault`] takes the place of the answer to an authorised request; of several that
 //! match, the first that is not used up counts, so that faults can be queued. Nothing here takes
-//! time, except [`Content::with_latency`] and [`Misbehaviour::Hang`].
+//! time, except [`Content::with_latency`], [`Misbehaviour::Hang`] and what comes in drops.
 
 #![allow(dead_code, unreachable_pub, reason = "each test crate uses a part of it")]
 
@@ -37,6 +37,10 @@ const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const ARCHITECTURES: [&str; 2] = ["amd64", "arm64"];
 const DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
 const UNPOISONED: &str = "nothing panics while it holds the lock";
+
+/// How long what comes in drops takes for each byte: never long enough for anybody to take the
+/// connection for dead.
+const DROP: Duration = Duration::from_millis(10);
 
 /// A running registry on 127.0.0.1; it ends when it is dropped.
 pub struct Registry {
@@ -120,6 +124,10 @@ pub enum Misbehaviour {
     Reset,
     /// This status and the right content type, then a body without end or announced length.
     EndlessBody(u16),
+    /// The same, but byte by byte.
+    DrippingBody(u16),
+    /// The right headers over 128 MiB, which gzip makes less than one.
+    GzipBomb,
     /// 307 to this URL.
     RedirectTo(String),
     /// 307 to the very same place.
@@ -191,7 +199,12 @@ impl Registry {
 
     /// Answers each connection with exactly these bytes, once the request head is read, and closes.
     pub fn raw(answer: Vec<u8>) -> Self {
-        Self::launch(Content::everything(), Transport::Raw(answer.into()), None)
+        Self::launch(Content::everything(), Transport::Raw(answer.into(), Ending::Close), None)
+    }
+
+    /// The same, but then goes on with this byte, drop by drop.
+    pub fn dripping(answer: Vec<u8>, byte: u8) -> Self {
+        Self::launch(Content::everything(), Transport::Raw(answer.into(), Ending::Drip(byte)), None)
     }
 
     /// `127.0.0.1:PORT`.
@@ -434,7 +447,14 @@ type Body = BoxBody<Bytes, io::Error>;
 enum Transport {
     Plain,
     Tls(TlsAcceptor),
-    Raw(Bytes),
+    Raw(Bytes, Ending),
+}
+
+/// What comes behind raw bytes.
+#[derive(Clone, Copy)]
+enum Ending {
+    Close,
+    Drip(u8),
 }
 
 enum Tags {
@@ -501,9 +521,9 @@ async fn accept(listener: std::net::TcpListener, transport: Transport, state: Ar
                         serve(stream, connection, state).await;
                     }
                 }
-                Transport::Raw(answer) => {
+                Transport::Raw(answer, ending) => {
                     // A client that breaks off is its own affair, here as below.
-                    let _ = serve_raw(&stream, connection, &state, &answer).await;
+                    let _ = serve_raw(&stream, connection, &state, &answer, ending).await;
                 }
             }
         });
@@ -532,7 +552,8 @@ async fn serve_raw(
     stream: &TcpStream,
     connection: usize,
     state: &State,
-    mut answer: &[u8],
+    answer: &[u8],
+    ending: Ending,
 ) -> io::Result<()> {
     let mut head = Vec::new();
     while !head.windows(4).any(|end| end == b"\r\n\r\n") {
@@ -547,10 +568,19 @@ async fn serve_raw(
     }
     let request = Request::from_head(&String::from_utf8_lossy(&head), connection);
     state.requests.lock().expect(UNPOISONED).push(request);
-    while !answer.is_empty() {
+    write(stream, answer).await?;
+    while let Ending::Drip(byte) = ending {
+        tokio::time::sleep(DROP).await;
+        write(stream, &[byte]).await?;
+    }
+    Ok(())
+}
+
+async fn write(stream: &TcpStream, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
         stream.writable().await?;
-        match stream.try_write(answer) {
-            Ok(n) => answer = &answer[n..],
+        match stream.try_write(bytes) {
+            Ok(n) => bytes = &bytes[n..],
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => return Err(error),
         }
@@ -605,6 +635,10 @@ impl State {
             Misbehaviour::Reset => return Ok(honest().half()),
             Misbehaviour::EndlessBody(status) => {
                 return Ok(Answer::endless(status, &request.method));
+            }
+            Misbehaviour::DrippingBody(status) => return Ok(Answer::dripping(status)),
+            Misbehaviour::GzipBomb => {
+                Answer { body: bomb().into(), ..honest() }.with("content-encoding", "gzip")
             }
             Misbehaviour::Status(status, headers, body) => Answer {
                 headers: headers.iter().map(|(name, text)| (field(name), value(text))).collect(),
@@ -904,6 +938,16 @@ impl Answer {
         })
     }
 
+    fn dripping(status: u16) -> Response<Body> {
+        Self::new(status, INDEX, " ").streamed(|space| {
+            let frames = stream::repeat(space).then(|space| async {
+                tokio::time::sleep(DROP).await;
+                Ok(Frame::data(space))
+            });
+            BodyExt::boxed(StreamBody::new(frames))
+        })
+    }
+
     fn streamed(self, body: impl FnOnce(Bytes) -> Body) -> Response<Body> {
         let mut response = Response::new(body(self.body));
         *response.status_mut() = StatusCode::from_u16(self.status).expect("tests name statuses");
@@ -958,6 +1002,16 @@ fn sha256(bytes: &[u8]) -> String {
         write!(text, "{byte:02x}").expect("a String takes everything");
     }
     text
+}
+
+/// Spaces as gzip has them: one, and then again and again a copy of the last 258 bytes, in the fixed
+/// codes of RFC 1951, 3.2.6. They end without a checksum, which is too late for who reads so far.
+fn bomb() -> Vec<u8> {
+    const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
+    let (last_block, space, copy, end) = ("110", "01010000", "1100010100000", "0000000");
+    let bits = [last_block, space, &copy.repeat((128 << 20) / 258), end].concat();
+    let byte = |bits: &[u8]| bits.iter().rev().fold(0, |byte, bit| byte << 1 | (bit - b'0'));
+    HEADER.into_iter().chain(bits.as_bytes().chunks(8).map(byte)).collect()
 }
 
 /// The grammar of the distribution spec.

@@ -12,7 +12,7 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use reqwest::{Method, StatusCode};
 
 use super::host::{Host, Request, Retry, Stop};
-use super::tags::{self, Next};
+use super::tags::{self, MAX_TAGS, Next};
 use super::transport::{Fetched, Limit, Transport, Trouble};
 use super::{Answer, Endpoint, Outcome, PullSecret, Refusal, Settings, authority};
 use crate::diagnostic::Failure;
@@ -33,10 +33,6 @@ const PAGE: usize = 1_000;
 
 /// Pages that are read of one list.
 const MAX_PAGES: usize = 100;
-
-/// Tags that are kept of one list. Repositories with more than 50,000 tags exist; ten times that
-/// would take 100 MB.
-const MAX_TAGS: usize = 100_000;
 
 /// The registries of one run.
 #[derive(Debug)]
@@ -212,8 +208,9 @@ impl Registry {
             tags.extend(tags::page(&reply)?);
             let url = host.url(&path, Some(&query));
             match tags::next(&reply.headers, &url) {
+                _ if tags.len() >= MAX_TAGS => break,
                 Next::End => return Ok(tags),
-                Next::Query(next) if next != query && tags.len() < MAX_TAGS => query = next,
+                Next::Query(next) if next != query => query = next,
                 _ => break,
             }
         }

@@ -1,18 +1,56 @@
 //! Lists of tags (OCI distribution spec 1.1, "Content Discovery"): one page, and where the next is.
 
+use std::fmt;
+
 use reqwest::header::{HeaderMap, LINK};
 use reqwest::{StatusCode, Url};
-use serde::Deserialize;
+use serde::de::{IgnoredAny, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use super::client::{absence, refused};
 use super::transport::Fetched;
 use super::{Outcome, Refusal};
 use crate::image::Tag;
 
+/// Tags that are kept of one list. Repositories with more than 50,000 tags exist; ten times that
+/// would take 100 MB.
+pub(super) const MAX_TAGS: usize = 100_000;
+
 #[derive(Deserialize)]
 struct Page {
     /// `null` where the last tag of a repository was deleted.
-    tags: Option<Vec<String>>,
+    tags: Option<Names>,
+}
+
+/// What of a list of names is a tag, and no more of them than are kept: a page of 4 MiB may have a
+/// million, which would take 100 MB before anybody could count them.
+struct Names(Vec<Tag>);
+
+impl<'de> Deserialize<'de> for Names {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Kept;
+
+        impl<'de> Visitor<'de> for Kept {
+            type Value = Names;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of names")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut names: A) -> Result<Names, A::Error> {
+                let mut tags = Vec::new();
+                while tags.len() < MAX_TAGS
+                    && let Some(name) = names.next_element::<String>()?
+                {
+                    tags.extend(name.parse().ok());
+                }
+                while names.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(Names(tags))
+            }
+        }
+
+        deserializer.deserialize_seq(Kept)
+    }
 }
 
 /// The tags of one page. What is no valid tag is left out: nobody can ask for it.
@@ -35,8 +73,7 @@ pub(super) fn page(reply: &Fetched) -> Result<Vec<Tag>, Refusal> {
         let detail = "200 with something that is no list of tags".to_owned();
         Refusal { outcome: Outcome::Nonsense, detail }
     })?;
-    let tags = page.tags.unwrap_or_default();
-    Ok(tags.iter().filter_map(|tag| tag.parse().ok()).collect())
+    Ok(page.tags.map(|Names(tags)| tags).unwrap_or_default())
 }
 
 /// Where a list goes on.

@@ -125,6 +125,7 @@ fn table() -> Vec<Row> {
         row("an endless token", token(EndlessBody(200)), ONCE, 4, TOO_LARGE_FOR_A_TOKEN),
         row("an endless refusal of a token", token(EndlessBody(403)), ONCE, 4, "than 1024 KiB"),
         list("an endless list", EndlessBody(200), TOO_LARGE),
+        list("a list of a million tags", million(), "read to its end (100000 tags)"),
         row("a header of 1 MB", Raw(large_header()), ONCE, 4, "message head is too large"),
         row("a challenge of 1 MB", asks(&large(BEARER)), ONCE, 4, "head is too large"),
         row("a challenge of 50 kB", asks(&large(BEARER)[..50_000]), ONCE, 6, "(denied: 401"),
@@ -396,6 +397,11 @@ fn to(url: &str) -> Misbehaviour {
 fn page(last: &str) -> Misbehaviour {
     let link = vec![("link", format!("<?last={last}>; rel=\"next\""))];
     Status(200, link, r#"{"tags":["v1.31"]}"#.to_owned())
+}
+
+fn million() -> Misbehaviour {
+    let tags = vec!["\"1\""; 1_000_000].join(",");
+    Status(200, Vec::new(), format!("{{\"tags\":[{tags}]}}"))
 }
 
 /// An answer that says all that it has to, behind 1 MB of something else.

@@ -193,6 +193,7 @@ impl Registry {
         let (host, name) = self.host(repository)?;
         let path = format!("/v2/{name}/tags/list");
         let mut query = format!("n={PAGE}");
+        let mut read = BTreeSet::from([query.clone()]);
         let mut tags = Vec::new();
         for _ in 0..MAX_PAGES {
             let request = Request {
@@ -210,7 +211,7 @@ impl Registry {
             match tags::next(&reply.headers, &url) {
                 _ if tags.len() >= MAX_TAGS => break,
                 Next::End => return Ok(tags),
-                Next::Query(next) if next != query => query = next,
+                Next::Query(next) if read.insert(next.clone()) => query = next,
                 _ => break,
             }
         }

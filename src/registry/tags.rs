@@ -16,6 +16,9 @@ use crate::image::Tag;
 /// would take 100 MB.
 pub(super) const MAX_TAGS: usize = 100_000;
 
+/// The longest query of a next page: servers take at least 8 KiB of request line.
+const MAX_QUERY: usize = 8 << 10;
+
 #[derive(Deserialize)]
 struct Page {
     /// `null` where the last tag of a repository was deleted.
@@ -99,8 +102,8 @@ pub(super) fn next(headers: &HeaderMap, url: &Url) -> Next {
     };
     match url.join(target) {
         Ok(next) if next.path().ends_with("/tags/list") => match next.query() {
-            Some(query) => Next::Query(query.to_owned()),
-            None => Next::Elsewhere,
+            Some(query) if query.len() <= MAX_QUERY => Next::Query(query.to_owned()),
+            _ => Next::Elsewhere,
         },
         _ => Next::Elsewhere,
     }
@@ -154,6 +157,7 @@ mod tests {
             ("</v2/other?last=x>; rel=\"next\"", Next::Elsewhere),
             ("</v2/docker.io/a/b/tags/list>; rel=\"next\"", Next::Elsewhere),
             ("<http://[>; rel=\"next\"", Next::Elsewhere),
+            (&format!("<?last={}>; rel=next", "x".repeat(MAX_QUERY)), Next::Elsewhere),
         ] {
             let mut headers = HeaderMap::new();
             headers.append(LINK, "<?n=1>; rel=\"first\"".parse().expect("a header value"));

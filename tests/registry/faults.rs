@@ -87,8 +87,12 @@ fn row(
 
 /// A row in which the list of tags is what goes wrong.
 fn list(name: &'static str, misbehaviour: Misbehaviour, words: &'static str) -> Row {
+    lists(name, [Fault::on("tags/list", misbehaviour)], words)
+}
+
+fn lists(name: &'static str, faults: impl IntoIterator<Item = Fault>, words: &'static str) -> Row {
     let content = Content::of(&[("registry.example/a/kubectl", &["v1.31"])]);
-    let content = content.with_fault(Fault::on("tags/list", misbehaviour));
+    let content = faults.into_iter().fold(content, Content::with_fault);
     Row { image: KUBECTL, ..row(name, content, ONCE, 4, words) }
 }
 
@@ -146,6 +150,7 @@ fn table() -> Vec<Row> {
         row("a redirect to itself", always(RedirectLoop), ONCE, 4, "(nonsense: too many redirects"),
         row("a redirect of tokens to itself", token(RedirectLoop), ONCE, 4, "too many redirects"),
         list("a page that leads to itself", page("a"), "read to its end (2 tags)"),
+        lists("pages that lead to each other", circle(), "read to its end (3 tags)"),
         // What comes has another length than it says.
         row("a length that is too long", Raw(json("9999", "{}")), HASHED, 4, "(unreachable: "),
         row("a length that is too short", Raw(json("9", MANIFEST)), HASHED, 4, NO_MANIFEST),
@@ -397,6 +402,12 @@ fn to(url: &str) -> Misbehaviour {
 fn page(last: &str) -> Misbehaviour {
     let link = vec![("link", format!("<?last={last}>; rel=\"next\""))];
     Status(200, link, r#"{"tags":["v1.31"]}"#.to_owned())
+}
+
+/// Two pages in turn, for longer than anybody should read them.
+fn circle() -> impl Iterator<Item = Fault> {
+    let pages = ["a", "b"].into_iter().cycle().take(2 * MOST_REQUESTS);
+    pages.map(|last| Fault::on("tags/list", page(last)).times(1))
 }
 
 fn million() -> Misbehaviour {

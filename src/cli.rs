@@ -18,6 +18,13 @@ use crate::image::PinForm;
 use crate::input::Exclusions;
 use crate::registry;
 
+/// Requests in flight to one host. Measured with a release build and a registry on loopback over
+/// HTTP/1.1, for 4, 8, 16, 32 and 64 of them: 50 images at 50 ms an answer take 0.82, 0.44, 0.28,
+/// 0.18 and 0.14 s; 1,000 images at 200 ms take 51, 26, 13, 6.9 and 3.9 s. With four, these take
+/// longer than the budget; with 16, two thirds of it are left for tokens and retries. More would
+/// gain seconds where there are a thousand images, and be the burst that registries limit.
+const CONCURRENCY: u16 = 16;
+
 const EXAMPLES: &str = "\
 Examples:
   helm template web ./chart | digestif | kubectl apply -f -
@@ -325,7 +332,7 @@ pub struct Flags {
     pub retries: u8,
 
     /// Requests in flight to one host
-    #[arg(long, global = true, value_name = "N", env = "DIGESTIF_CONCURRENCY", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    #[arg(long, global = true, value_name = "N", env = "DIGESTIF_CONCURRENCY", default_value_t = CONCURRENCY, value_parser = clap::value_parser!(u16).range(1..=1_000))]
     pub concurrency: u16,
 
     /// Fetch every manifest and hash it, instead of trusting the registry's header

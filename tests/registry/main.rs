@@ -2,7 +2,7 @@
 //! broken or hostile.
 //!
 //! [`answers`] is about what an answer proves and what a failure looks like, [`faults`] about whatever
-//! else can go wrong on the way, [`absence`] about when another tag is used instead, [`cost`] about how often anybody is asked, [`tokens`] about who is
+//! else can go wrong on the way, [`absence`] about when another tag is used instead, [`cost`] about how often anybody is asked, [`load`] about large runs, [`tokens`] about who is
 //! asked for a token and who gets to see one, [`credentials`] about who digestif says it is, [`mirrors`]
 //! about hosts that are asked first, and [`tls`] about certificates, HTTP/2 and plain HTTP.
 
@@ -11,6 +11,7 @@ mod answers;
 mod cost;
 mod credentials;
 mod faults;
+mod load;
 mod mirrors;
 #[path = "../support/mod.rs"]
 mod support;

@@ -13,7 +13,7 @@ use std::future::{pending, ready};
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt as _, stream};
 use http_body_util::{BodyExt, Full, StreamBody, combinators::BoxBody};
@@ -173,6 +173,8 @@ pub struct Request {
     pub version: String,
     /// The connection it came over, counted from 0.
     pub connection: usize,
+    /// When it came.
+    pub at: Instant,
 }
 
 /// The Authorization header with the n-th token that a registry gives, counted from 0.
@@ -413,6 +415,7 @@ impl Request {
             accept: accept.flat_map(|value| media_types(&text(value))).collect(),
             version: format!("{:?}", parts.version),
             connection,
+            at: Instant::now(),
         }
     }
 
@@ -437,6 +440,7 @@ impl Request {
             accept: media_types(&header("accept").unwrap_or_default()),
             version: line.next().unwrap_or_default(),
             connection,
+            at: Instant::now(),
         }
     }
 }

@@ -1,0 +1,80 @@
+//! Large runs: many hosts, many images, many places, and a host that has had enough.
+
+use std::time::Duration;
+
+use crate::support::registry::{Content, Fault, Misbehaviour, Registry};
+use crate::support::{Ran, finish_within, frugal, start};
+use crate::{pinned, pods};
+
+/// Requests in flight to one host, where no flag says otherwise.
+const CONCURRENCY: usize = 16;
+
+/// The budget of a run, where no flag says otherwise, and a second.
+const LIMIT: Duration = Duration::from_secs(45 + 1);
+
+/// Runs digestif in little memory, with one registry for each host.
+#[track_caller]
+fn run(registries: &[(&str, &Registry)], stream: &str) -> Ran {
+    let flag = |(host, registry): &(&str, &Registry)| {
+        format!("--registry={host}={}/{{host}}", registry.url())
+    };
+    let child = start(&mut frugal(registries.iter().map(flag)));
+    finish_within("the run", child, stream.as_bytes(), LIMIT)
+}
+
+/// Images of a host, each of a repository of its own.
+fn images(host: &str, n: usize) -> impl Iterator<Item = String> {
+    (0..n).map(move |n| format!("{host}/acme/app-{n}:1.{n}"))
+}
+
+fn slow(latency: u64) -> Content {
+    Content::everything().with_latency(Duration::from_millis(latency))
+}
+
+#[test]
+fn a_thousand_images_of_twenty_slow_hosts_take_little_memory_and_few_connections() {
+    let hosts: Vec<_> = (0..20).map(|n| format!("host-{n}.example")).collect();
+    let registries: Vec<_> = hosts.iter().map(|_| Registry::start(slow(200))).collect();
+    let images: Vec<_> = hosts.iter().flat_map(|host| images(host, 50)).collect();
+    let places: Vec<_> = hosts.iter().map(String::as_str).zip(&registries).collect();
+    assert!(run(&places, &pods(&images)).succeeded() == pinned(&images));
+    for (host, registry) in places {
+        assert_eq!(registry.requests().len(), 50, "{host}");
+        let (most, connections) = (registry.most_in_flight(), registry.connections());
+        assert!(most <= CONCURRENCY, "{host}: {most} requests in flight");
+        assert!(connections <= CONCURRENCY, "{host}: {connections} connections");
+    }
+}
+
+#[test]
+fn ten_thousand_places_of_ten_images_are_ten_questions() {
+    let registry = Registry::start(Content::everything());
+    let images: Vec<_> = images("registry.example", 10).collect();
+    let places: Vec<_> = images.iter().cycle().take(10_000).collect();
+    let ran = run(&[("*", &registry)], &pods(&places));
+    assert!(ran.succeeded() == pinned(&places));
+    assert_eq!(registry.requests().len(), images.len());
+}
+
+#[test]
+fn a_limit_on_one_host_is_no_storm_and_lets_the_others_go_on() {
+    let rest = Duration::from_secs(2);
+    for (name, path) in [("at once", ""), ("on the way", "acme/app-50")] {
+        let limit = Misbehaviour::RetryAfter(429, "2");
+        let limited = Registry::start(slow(50).with_fault(Fault::on(path, limit).times(1)));
+        let other = Registry::start(slow(50));
+        let both: Vec<_> = images("a.example", 100).chain(images("b.example", 100)).collect();
+        let ran = run(&[("a.example", &limited), ("b.example", &other)], &pods(&both));
+        assert!(ran.succeeded() == pinned(&both), "{name}");
+        let requests = limited.requests();
+        let refused = requests.iter().find(|request| request.is_to(path)).expect("it came").at;
+        let is_meanwhile = |at| at > refused && at < refused + rest;
+        let storm = requests.iter().filter(|request| is_meanwhile(request.at)).count();
+        assert!(storm < CONCURRENCY, "{name}: {storm} requests to a host that rests");
+        let behind = other.requests().into_iter().filter(|request| request.at > refused);
+        let (meanwhile, after): (Vec<_>, Vec<_>) =
+            behind.partition(|request| is_meanwhile(request.at));
+        assert!(!meanwhile.is_empty(), "{name}: the other host had nothing left to do");
+        assert!(after.is_empty(), "{name}: {} requests to another host waited", after.len());
+    }
+}

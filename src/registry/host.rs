@@ -133,8 +133,20 @@ impl Host {
         retry: Retry,
     ) -> Result<Fetched, Stop> {
         let mut refused_to = Vec::new();
+        let nobody = self.accounts.last().expect("it is always there");
         let offers = self.accounts.iter().filter_map(|one| Some((one, one.offer.as_ref()?)));
         let offers: Vec<_> = offers.filter(|(_, offer)| offer.is_for(request.repository)).collect();
+        if !offers.is_empty() {
+            let first = self.first_or_known().await;
+            // A program that knows a login may ask a server, or a person: not without need.
+            if !nobody.tokens.are_asked_for() {
+                let asked = self.ask_as(nobody, None, first, request, transport, retry).await;
+                let (reply, _) = asked?;
+                if !is_refusal(reply.status) || !nobody.tokens.are_asked_for() {
+                    return Ok(reply);
+                }
+            }
+        }
         for (account, offer) in offers.iter().take(MAX_LOGINS) {
             let login = match offer.login(transport.deadline()).await {
                 Ok(Some(login)) => login,
@@ -154,7 +166,6 @@ impl Host {
             let more = offers.len() - MAX_LOGINS;
             refused_to.push(format!("{more} more logins are not tried"));
         }
-        let nobody = self.accounts.last().expect("it is always there");
         let answer = self.send_as(nobody, None, request, transport, retry).await;
         if !is_denied(&answer) {
             return self.settled(answer, refused_to);
@@ -206,38 +217,53 @@ impl Host {
         // Without a token, with one for many repositories, with one for this alone, with that one
         // renewed: more is no use.
         const ROUNDS: usize = 4;
-        let repository = request.repository;
-        let first = Cell::new(self.first_or_known().await);
-        let go_on = || {
-            self.known.store(true, Ordering::Release);
-            drop(first.take());
-        };
         for _ in 0..ROUNDS {
-            let token = account.tokens.token(repository, login, &self.origin(), transport).await;
-            let token = token.map_err(Stop::Refused)?;
-            // What fails may take its time to heal: the others are not to wait for it.
-            let once = async || {
-                self.once(request, transport, token.as_ref()).await.inspect_err(|_| go_on())
-            };
-            let reply = match retry {
-                Retry::Yes => transport.retrying(once).await,
-                Retry::No => once().await,
-            };
-            let reply = reply.map_err(Stop::Trouble)?;
-            let refused = matches!(reply.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
-            let learned = refused
-                && reply.answered == self.name()
-                && account
-                    .tokens
-                    .learn(repository, login, token.as_ref(), reply.status, &reply.headers)
-                    .await;
-            go_on();
+            let first = self.first_or_known().await;
+            let asked = self.ask_as(account, login, first, request, transport, retry).await;
+            let (reply, learned) = asked?;
             if !learned {
                 return Ok(reply);
             }
         }
         let detail = "a new token was refused as soon as it was given";
         Err(Stop::Refused(Refusal::new(Outcome::Denied, detail)))
+    }
+
+    /// Sends a request as one account, with the token that there is; says too whether another one is
+    /// worth a try. Whoever is the first has the others wait until there is an answer.
+    async fn ask_as(
+        &self,
+        account: &Account,
+        login: Option<&Login>,
+        first: Option<MutexGuard<'_, ()>>,
+        request: &Request<'_>,
+        transport: &Transport,
+        retry: Retry,
+    ) -> Result<(Fetched, bool), Stop> {
+        let repository = request.repository;
+        let first = Cell::new(first);
+        let go_on = || {
+            self.known.store(true, Ordering::Release);
+            drop(first.take());
+        };
+        let token = account.tokens.token(repository, login, &self.origin(), transport).await;
+        let token = token.map_err(Stop::Refused)?;
+        // What fails may take its time to heal: the others are not to wait for it.
+        let once =
+            async || self.once(request, transport, token.as_ref()).await.inspect_err(|_| go_on());
+        let reply = match retry {
+            Retry::Yes => transport.retrying(once).await,
+            Retry::No => once().await,
+        };
+        let reply = reply.map_err(Stop::Trouble)?;
+        let learned = is_refusal(reply.status)
+            && reply.answered == self.name()
+            && account
+                .tokens
+                .learn(repository, login, token.as_ref(), reply.status, &reply.headers)
+                .await;
+        go_on();
+        Ok((reply, learned))
     }
 
     /// One try, over plain HTTP as well where that is allowed and no TLS connection can be made.
@@ -324,10 +350,14 @@ impl Host {
 /// Whether somebody else may be let in.
 fn is_denied(answer: &Result<Fetched, Stop>) -> bool {
     match answer {
-        Ok(reply) => matches!(reply.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN),
+        Ok(reply) => is_refusal(reply.status),
         Err(Stop::Refused(refusal)) => refusal.outcome == Outcome::Denied,
         Err(Stop::Trouble(_)) => false,
     }
+}
+
+fn is_refusal(status: StatusCode) -> bool {
+    matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
 }
 
 fn plain(origin: &Url) -> Url {

@@ -91,6 +91,11 @@ impl Tokens {
         Self { groups: groups(repositories), in_flight, asked, state: Mutex::default() }
     }
 
+    /// Whether the registry has asked for a token, or for a login.
+    pub(super) fn are_asked_for(&self) -> bool {
+        self.asked().is_some()
+    }
+
     /// The token for a repository, by a login if there is one; none as long as the registry has not
     /// asked for one. The realm must not be less secure than `origin`, where the registry is asked.
     ///
@@ -156,12 +161,10 @@ impl Tokens {
     ) -> bool {
         let Some(sent) = sent else {
             let Some(challenge) = Challenge::of(headers) else { return false };
-            let answers = login.is_some_and(|login| login.basic().is_some());
-            if challenge == Challenge::Basic && !answers {
-                return false;
-            }
+            let is_answered =
+                challenge != Challenge::Basic || login.is_some_and(|login| login.basic().is_some());
             *self.asked() = Some(challenge);
-            return status == StatusCode::UNAUTHORIZED;
+            return status == StatusCode::UNAUTHORIZED && is_answered;
         };
         if sent.breadth == Breadth::Login {
             return false;

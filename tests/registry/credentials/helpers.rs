@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{Machine, auths, basic, count, pinned, read, tokens};
 use crate::support::accounts::{Account, password};
-use crate::support::registry::Content;
+use crate::support::registry::{Content, Fault, Misbehaviour};
 use crate::support::start;
 use crate::{WEB, pods};
 
@@ -83,6 +83,21 @@ fn a_host_without_a_helper_asks_none() {
     let machine = machine(basic(&[]), &[("x", &knows("ann"))], &file);
     machine.run(&[], &pods([WEB])).failed(6);
     assert!(!machine.path("log").exists());
+}
+
+#[test]
+fn a_registry_that_asks_for_nothing_has_no_helper_asked() {
+    let images: Vec<_> = (0..20).map(|n| format!("registry.example/acme/app-{n}:1")).collect();
+    for content in [Content::everything(), Content::of(&[])] {
+        let machine = machine(content, &[("x", &knows("ann"))], &one("x"));
+        let said = machine.run(&[], &pods(&images)).stderr;
+        assert!(!machine.path("log").exists() && !said.contains("docker-credential"), "{said}");
+    }
+    let refusing = Fault::on("", Misbehaviour::ErrorCode(403, "DENIED"));
+    let content = Content::everything().with_fault(refusing);
+    let machine = machine(content, &[("x", &knows("ann"))], &one("x"));
+    machine.run(&[], &pods([WEB])).failed(6);
+    assert!(!machine.path("log").exists(), "it asks for no login, so that none would be sent");
 }
 
 #[test]

@@ -13,8 +13,9 @@ use reqwest::header::HeaderValue;
 use reqwest::{Method, StatusCode, Url};
 use tokio::sync::{Mutex, MutexGuard, Semaphore};
 
+use super::account::{Account, Standing};
 use super::credentials::{Login, Offer};
-use super::tokens::{Asked, Token, Tokens};
+use super::tokens::{Asked, Token};
 use super::transport::{Fetched, Limit, Transport, Trouble};
 use super::{Endpoint, Outcome, Refusal, authority};
 
@@ -50,14 +51,6 @@ pub(super) struct Host {
     accounts: Vec<Account>,
     /// Logins that did not open what opened without them.
     idle: std::sync::Mutex<BTreeSet<String>>,
-}
-
-/// As whom a host is asked.
-#[derive(Debug)]
-struct Account {
-    /// None is nobody.
-    offer: Option<Offer>,
-    tokens: Tokens,
 }
 
 /// A request to a host.
@@ -105,11 +98,7 @@ impl Host {
     ) -> Self {
         let in_flight = Arc::new(Semaphore::new(concurrency));
         let asked = Asked::default();
-        let account = |offer: Option<Offer>| {
-            let is_for = |name: &&String| offer.as_ref().is_none_or(|offer| offer.is_for(name));
-            let names = names.iter().filter(is_for).cloned().collect();
-            Account { tokens: Tokens::new(names, in_flight.clone(), asked.clone()), offer }
-        };
+        let account = |offer| Account::new(offer, names, in_flight.clone(), asked.clone());
         let accounts = offers.into_iter().map(Some).chain([None]).map(account).collect();
         Self {
             accounts,
@@ -242,12 +231,22 @@ impl Host {
     ) -> Result<(Fetched, bool), Stop> {
         let repository = request.repository;
         let first = Cell::new(first);
-        let go_on = || {
-            self.known.store(true, Ordering::Release);
-            drop(first.take());
-        };
         let token = account.tokens.token(repository, login, &self.origin(), transport).await;
         let token = token.map_err(Stop::Refused)?;
+        let standing = account.standing(token.as_ref(), repository);
+        let untried = match &standing {
+            Some(standing) => Some(standing.lock().await),
+            None => None,
+        };
+        if untried.as_deref() == Some(&Standing::Refused) {
+            let detail = "the login was refused before";
+            return Err(Stop::Refused(Refusal::new(Outcome::Denied, detail)));
+        }
+        let untried = Cell::new(untried.filter(|standing| **standing == Standing::Untried));
+        let go_on = || {
+            self.known.store(true, Ordering::Release);
+            drop((first.take(), untried.take()));
+        };
         // What fails may take its time to heal: the others are not to wait for it.
         let once =
             async || self.once(request, transport, token.as_ref()).await.inspect_err(|_| go_on());
@@ -256,8 +255,13 @@ impl Host {
             Retry::No => once().await,
         };
         let reply = reply.map_err(Stop::Trouble)?;
+        let is_own = reply.answered == self.name();
+        if let Some(mut standing) = untried.take() {
+            let is_refused = is_own && reply.status == StatusCode::UNAUTHORIZED;
+            *standing = if is_refused { Standing::Refused } else { Standing::Known };
+        }
         let learned = is_refusal(reply.status)
-            && reply.answered == self.name()
+            && is_own
             && account
                 .tokens
                 .learn(repository, login, token.as_ref(), reply.status, &reply.headers)

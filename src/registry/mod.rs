@@ -3,6 +3,7 @@
 //! [`Registry`] asks over HTTP, [`Layouts`] look on disk. Both answer with a [`Digest`] or a
 //! [`Refusal`], whose [`Outcome`] is the only thing that later decisions are made from.
 
+mod account;
 mod challenge;
 mod client;
 mod credentials;

@@ -45,14 +45,26 @@ pub(super) struct Token {
 enum Breadth {
     Many,
     One,
-    /// It is a login itself, and no token that was asked for.
-    Login,
+    /// It is a user and a password, and no token at all.
+    Password,
+    /// It is a login too, as it was not asked for.
+    Given,
 }
 
 impl Token {
-    fn of_a_login(header: HeaderValue) -> Self {
+    fn of_a_login(header: HeaderValue, breadth: Breadth) -> Self {
         let expires = Instant::now() + Duration::from_secs(86_400);
-        Self { header, breadth: Breadth::Login, expires }
+        Self { header, breadth, expires }
+    }
+
+    /// What a login is refused for with a 401, where this is one: a password for all that the host
+    /// has (RFC 7617, 2), a token for the repository. None where it is no login.
+    pub(super) fn login_extent<'r>(&self, repository: &'r str) -> Option<&'r str> {
+        match self.breadth {
+            Breadth::Password => Some(""),
+            Breadth::Given => Some(repository),
+            Breadth::Many | Breadth::One => None,
+        }
     }
 }
 
@@ -113,12 +125,14 @@ impl Tokens {
                 let bearer = match self.asked().clone() {
                     None => return Ok(None),
                     Some(Challenge::Basic) => {
-                        return Ok(login.and_then(Login::basic).map(Token::of_a_login));
+                        let header = login.and_then(Login::basic);
+                        let token = |header| Token::of_a_login(header, Breadth::Password);
+                        return Ok(header.map(token));
                     }
                     Some(Challenge::Bearer(bearer)) => bearer,
                 };
                 if let Some(header) = login.and_then(Login::bearer) {
-                    return Ok(Some(Token::of_a_login(header)));
+                    return Ok(Some(Token::of_a_login(header, Breadth::Given)));
                 }
                 let mut state = self.state();
                 let names = self.names(&state, repository);
@@ -166,7 +180,7 @@ impl Tokens {
             *self.asked() = Some(challenge);
             return status == StatusCode::UNAUTHORIZED && is_answered;
         };
-        if sent.breadth == Breadth::Login {
+        if sent.login_extent(repository).is_some() {
             return false;
         }
         let slot = {

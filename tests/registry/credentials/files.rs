@@ -1,6 +1,7 @@
 //! Auth files: where they are, what is in them, and which login is the first.
 
 use std::fs;
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -395,6 +396,48 @@ fn a_stale_login_does_not_stand_in_the_way_of_what_anybody_may_read() {
         assert!(ran.stderr.starts_with(&expected), "{name}: {}", ran.stderr);
         assert_eq!(count(&ran.stderr, "warning"), 1 + 1, "{name}: {}", ran.stderr);
     }
+}
+
+#[test]
+fn a_wrong_password_is_sent_once_however_many_wait() {
+    let images: Vec<_> =
+        (0..50).map(|n| format!("registry.example/acme/app-{}:{n}", n % 5)).collect();
+    let slow = |accounts: &[Account]| basic(accounts).with_latency(Duration::from_millis(20));
+    for (name, content, status, last) in [
+        ("another is right", slow(&[Account::user("ann")]), 0, "ann"),
+        ("none is right", slow(&[]), 6, "nobody"),
+    ] {
+        let machine = Machine::with_docker(content, &auths(&[("registry.example", "ann")]));
+        let old = auths(&[("registry.example", "old")]);
+        machine.write(".config/containers/auth.json", old.to_string());
+        let ran = machine.run(&[], &pods(&images));
+        assert_eq!(ran.status, status, "{name}: {}", ran.stderr);
+        let asked = machine.asked_as();
+        let times = |user: &str| asked.iter().filter(|asked| *asked == user).count();
+        assert_eq!((times("old"), times(last) >= images.len()), (1, true), "{name}: {asked:?}");
+        if status != 0 {
+            assert_eq!(times("ann"), 1, "{name}: {asked:?}");
+            // The message is the same for the first image and for those that did not ask again.
+            let words = "the login for registry.example from ";
+            assert_eq!(ran.stderr.matches(words).count(), 2 * images.len(), "{}", ran.stderr);
+        }
+    }
+}
+
+#[test]
+fn a_token_of_an_auth_file_is_refused_for_one_repository_at_a_time() {
+    let bearer = Account::bearer("ann").opening(&["acme/app"]);
+    let file = json!({ "auths": { "registry.example": { "registrytoken": password("ann") } } });
+    let machine = Machine::with_docker(tokens(&[bearer, Account::nobody().opening(&[])]), &file);
+    let tags = (0..10).flat_map(|n| ["closed", "app"].map(|name| (name, n)));
+    let tags = tags.map(|(name, n)| format!("registry.example/acme/{name}:{n}"));
+    machine.run(&[], &pods(tags)).failed(6);
+    let sent = |path: &str| {
+        let requests = machine.registry.requests().into_iter().filter(|one| one.is_to(path));
+        let own = format!("Bearer {}", password("ann"));
+        requests.filter(|request| request.authorization.as_ref() == Some(&own)).count()
+    };
+    assert_eq!((sent("acme/closed"), sent("acme/app")), (1, 10));
 }
 
 #[test]

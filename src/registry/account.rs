@@ -1,0 +1,56 @@
+//! Account: as whom a host is asked, and what came of it.
+//!
+//! A login that is sent as it is, and not to a token endpoint, is tried by one request alone, while
+//! the others wait; once it is refused it is not sent again. Hosts lock out who sends a wrong
+//! password a few times, and a stream has hundreds of tags.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::Semaphore;
+
+use super::credentials::Offer;
+use super::tokens::{Asked, Token, Tokens};
+
+/// As whom a host is asked.
+#[derive(Debug)]
+pub(super) struct Account {
+    /// None is nobody.
+    pub(super) offer: Option<Offer>,
+    pub(super) tokens: Tokens,
+    standings: Mutex<HashMap<String, Shared>>,
+}
+
+/// What is known of a login; whoever finds out holds it.
+pub(super) type Shared = Arc<tokio::sync::Mutex<Standing>>;
+
+/// What is known of a login.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    #[default]
+    Untried,
+    /// The host knows who it is, though it may not open everything.
+    Known,
+    Refused,
+}
+
+impl Account {
+    /// The account of an offer, which the host will be asked about these repositories as.
+    pub(super) fn new(
+        offer: Option<Offer>,
+        names: &BTreeSet<String>,
+        in_flight: Arc<Semaphore>,
+        asked: Asked,
+    ) -> Self {
+        let is_for = |name: &&String| offer.as_ref().is_none_or(|offer| offer.is_for(name));
+        let names = names.iter().filter(is_for).cloned().collect();
+        Self { tokens: Tokens::new(names, in_flight, asked), offer, standings: Mutex::default() }
+    }
+
+    /// What is known of the login that is about to be sent for a repository; none where it is none.
+    pub(super) fn standing(&self, token: Option<&Token>, repository: &str) -> Option<Shared> {
+        let extent = token?.login_extent(repository)?;
+        let mut standings = self.standings.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(standings.entry(extent.to_owned()).or_default().clone())
+    }
+}

@@ -268,6 +268,10 @@ fn unresolved(
             format!("{name} could not be resolved: the registry's certificate is not trusted"),
             "name the certificate of its CA with `--ca-file FILE`, or look whether a proxy has put its own in between",
         ),
+        Outcome::Unproxied => (
+            format!("{name} could not be resolved: the proxy does not lead to its registry"),
+            "look at `HTTPS_PROXY` and `HTTP_PROXY`, whose URLs hold user and password where the proxy wants them; hosts in `NO_PROXY` are asked directly",
+        ),
         Outcome::Nonsense => (
             format!("{name} could not be resolved: the registry's answer makes no sense"),
             "a proxy or a login page may have answered; see what `crane digest` says, and run it again",

@@ -12,7 +12,7 @@ use crate::fallback::{DEFAULT_SKEW, Kind, KubernetesVersion, MinorVersion, Prese
 use crate::image::Globs;
 use crate::plan::Skips;
 use crate::policy::{Digests, Leniency, Placeholders, Policy};
-use crate::registry::{self, Credentials, Replacement, Settings};
+use crate::registry::{self, Credentials, Proxies, Replacement, Settings};
 use crate::resolve::Network;
 use crate::streams::usage;
 use crate::{Empty, Options};
@@ -129,6 +129,8 @@ impl Flags {
             identity: self.identity().map_err(|message| usage(&message))?,
             plain_http: self.plain_http.clone(),
             certificates: self.certificates().map_err(|message| usage(&message))?,
+            proxies: Proxies::read(|name| std::env::var(name).ok())
+                .map_err(|message| usage(&message))?,
             timeout: Duration::from_secs(self.timeout),
             retries: self.retries.into(),
             concurrency: self.concurrency.into(),

@@ -9,6 +9,7 @@ mod client;
 mod credentials;
 mod host;
 mod layout;
+mod proxies;
 mod tags;
 mod tokens;
 mod transport;
@@ -21,6 +22,7 @@ pub use challenge::{Bearer, Challenge};
 pub use client::Registry;
 pub use credentials::{Credentials, PullSecret, default_files};
 pub use layout::{Layouts, Lookup, is_layout};
+pub use proxies::Proxies;
 
 use crate::diagnostic::{Failure, quoted};
 use crate::digest::Digest;
@@ -68,6 +70,8 @@ pub enum Outcome {
     Unreachable,
     /// The host's certificate is not one that we trust.
     Untrusted,
+    /// The proxy can't be reached, or lets nobody through.
+    Unproxied,
     /// An answer that makes no sense, which a proxy or a captive portal may have given.
     Nonsense,
     /// A pull-through cache does not have it, which proves nothing about its registry.
@@ -86,6 +90,7 @@ impl Outcome {
             Self::RateLimited
             | Self::Unreachable
             | Self::Untrusted
+            | Self::Unproxied
             | Self::Nonsense
             | Self::NotCached => Failure::Unavailable,
             Self::NotRecorded => Failure::Policy,
@@ -106,7 +111,9 @@ impl Outcome {
             Self::MissingTag | Self::MissingRepository => "missing",
             Self::Denied => "denied",
             Self::RateLimited => "rate-limited",
-            Self::Unreachable | Self::Untrusted | Self::NotCached => "unreachable",
+            Self::Unreachable | Self::Untrusted | Self::Unproxied | Self::NotCached => {
+                "unreachable"
+            }
             Self::Nonsense => "nonsense",
             Self::NotRecorded => "not recorded",
         }
@@ -146,6 +153,8 @@ pub struct Settings {
     pub certificates: Vec<Certificate>,
     /// What registries see that ask who connects.
     pub identity: Option<Identity>,
+    /// Through whom hosts are asked.
+    pub proxies: Proxies,
     /// How long the whole run may take.
     pub timeout: Duration,
     /// How often one request is tried again.
@@ -313,6 +322,7 @@ mod tests {
             plain_http: plain_http.iter().map(|&host| host.to_owned()).collect(),
             certificates: Vec::new(),
             identity: None,
+            proxies: Proxies::default(),
             timeout: Duration::from_secs(1),
             retries: 0,
             concurrency: 1,

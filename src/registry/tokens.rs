@@ -153,7 +153,10 @@ impl Tokens {
             let url = token_url(origin, &bearer, &names);
             let answer = self.fetch(url, login, names.len(), transport).await;
             let final_word = |refusal: &Refusal| {
-                matches!(refusal.outcome, Outcome::RateLimited | Outcome::Unreachable)
+                matches!(
+                    refusal.outcome,
+                    Outcome::RateLimited | Outcome::Unreachable | Outcome::Unproxied
+                )
             };
             if names.len() > 1 && answer.as_ref().is_err_and(|refusal| !final_word(refusal)) {
                 self.state().refuses_many = true;

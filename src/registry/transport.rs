@@ -13,12 +13,12 @@ use reqwest::header::{
     ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER,
 };
 use reqwest::redirect::Policy;
-use reqwest::{Client, Method, RequestBuilder, StatusCode, Url};
+use reqwest::{Client, Method, Proxy, RequestBuilder, StatusCode, Url};
 use rustls::CertificateError;
 use tokio::sync::Semaphore;
 
 use super::authority;
-use super::{Outcome, Refusal, Settings};
+use super::{Outcome, Proxies, Refusal, Settings};
 
 /// A registry that takes longer to connect is down. Twice what a lost SYN costs (3 s, RFC 6298).
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(6);
@@ -81,10 +81,14 @@ pub(super) enum Trouble {
     Connect(String),
     /// Nobody we trust vouches for the host.
     Untrusted(String),
+    /// The proxy can't be reached, or does not connect us.
+    Unproxied(String),
+    /// The proxy wants to know who asks.
+    Unknown(String),
     /// The connection broke, or went on for too long.
     Broken(String),
-    /// 408 or 5xx.
-    Busy(StatusCode, Option<Duration>),
+    /// 408 or 5xx, and after which pause another try may do.
+    Busy(String, Option<Duration>),
     /// 429; after which pause another try may do, and what else is said of the limit.
     Limited(Option<Duration>, String),
     /// The answer can't be taken as it is; asking again would not help.
@@ -96,13 +100,14 @@ impl Trouble {
     pub(super) fn refusal(&self) -> Refusal {
         let (outcome, detail) = match self {
             Self::Connect(detail) | Self::Broken(detail) => (Outcome::Unreachable, detail.clone()),
-            Self::Busy(status, _) => (Outcome::Unreachable, status.to_string()),
+            Self::Busy(status, _) => (Outcome::Unreachable, status.clone()),
             Self::Limited(pause, limit) => {
                 let pause = pause.map(|pause| format!(", retry after {} s", pause.as_secs()));
                 let status = StatusCode::TOO_MANY_REQUESTS;
                 (Outcome::RateLimited, format!("{status}{limit}{}", pause.unwrap_or_default()))
             }
             Self::Untrusted(detail) => (Outcome::Untrusted, detail.clone()),
+            Self::Unproxied(detail) | Self::Unknown(detail) => (Outcome::Unproxied, detail.clone()),
             Self::Unusable(detail) => (Outcome::Nonsense, detail.clone()),
         };
         Refusal::new(outcome, detail)
@@ -110,7 +115,7 @@ impl Trouble {
 
     /// Whether another try may go better.
     pub(super) fn may_heal(&self) -> bool {
-        !matches!(self, Self::Unusable(_) | Self::Untrusted(_))
+        !matches!(self, Self::Unusable(_) | Self::Untrusted(_) | Self::Unknown(_))
     }
 
     fn retry_after(&self) -> Option<Duration> {
@@ -126,6 +131,7 @@ impl Trouble {
 pub(super) struct Transport {
     /// Follows no redirect by itself, so that what a request holds goes nowhere else.
     client: Client,
+    proxies: Proxies,
     in_flight: Semaphore,
     retries: usize,
     deadline: Instant,
@@ -139,6 +145,8 @@ impl Transport {
     pub(super) fn new(settings: &Settings) -> Result<Self, String> {
         // Fails only where a provider is set already, which is then as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
+        let proxies = settings.proxies.clone();
+        let proxy = Proxy::custom(move |url| proxies.url(url));
         let client = Client::builder()
             .user_agent(concat!("digestif/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT_TIMEOUT)
@@ -146,6 +154,7 @@ impl Transport {
             // reqwest 0.13 takes the Authorization header off where a redirect leads to another
             // host, and sends it again where that host redirects to itself: `once` follows them.
             .redirect(Policy::none())
+            .proxy(proxy)
             .tls_certs_merge(settings.certificates.iter().cloned());
         let client = match &settings.identity {
             Some(identity) => client.identity(identity.clone()),
@@ -154,7 +163,8 @@ impl Transport {
         let client = client.build().map_err(|error| causes(&error))?;
         let deadline = Instant::now() + settings.timeout;
         let in_flight = Semaphore::new(MAX_IN_FLIGHT);
-        Ok(Self { client, in_flight, retries: settings.retries, deadline })
+        let (proxies, retries) = (settings.proxies.clone(), settings.retries);
+        Ok(Self { client, proxies, in_flight, retries, deadline })
     }
 
     /// When the run's budget ends.
@@ -180,7 +190,7 @@ impl Transport {
             if let Some(authorization) = &authorization {
                 request = request.header(AUTHORIZATION, authorization);
             }
-            let fetched = self.answer(request, limit).await?;
+            let fetched = self.answer(request, &url, limit).await?;
             let Some(target) = target(&url, &fetched)? else { return Ok(fetched) };
             if target.origin() != url.origin() {
                 authorization = None;
@@ -198,26 +208,40 @@ impl Transport {
         limit: Limit,
     ) -> Result<Fetched, Trouble> {
         const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
-        let request = self.client.post(url).header(CONTENT_TYPE, FORM).body(form);
-        self.answer(request, limit).await
+        let request = self.client.post(url.clone()).header(CONTENT_TYPE, FORM).body(form);
+        self.answer(request, &url, limit).await
     }
 
-    async fn answer(&self, request: RequestBuilder, limit: Limit) -> Result<Fetched, Trouble> {
+    async fn answer(
+        &self,
+        request: RequestBuilder,
+        url: &Url,
+        limit: Limit,
+    ) -> Result<Fetched, Trouble> {
+        let proxy = self.proxies.name(url);
+        let trouble = |error| trouble(&error, proxy, url);
         let _permit = self.in_flight.acquire().await.expect("it is never closed");
-        let mut response = request.send().await.map_err(|error| trouble(&error))?;
+        let mut response = request.send().await.map_err(trouble)?;
         let (status, headers) = (response.status(), response.headers().clone());
         let answered = authority(response.url());
         if status == StatusCode::TOO_MANY_REQUESTS {
             return Err(Trouble::Limited(retry_after(&headers), limit_of(&headers)));
         }
+        // In a tunnel it would be the registry's, which makes no sense.
+        if let Some(proxy) = proxy.filter(|_| url.scheme() == "http")
+            && status == StatusCode::PROXY_AUTHENTICATION_REQUIRED
+        {
+            return Err(Trouble::Unknown(format!("{status} from the proxy {proxy}")));
+        }
         // What is not implemented now will not be in a second.
         let is_busy = status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED;
         if status == StatusCode::REQUEST_TIMEOUT || is_busy {
-            return Err(Trouble::Busy(status, retry_after(&headers)));
+            let detail = format!("{status}{}", through(proxy));
+            return Err(Trouble::Busy(detail, retry_after(&headers)));
         }
         let mut body = Vec::new();
         if let Limit::Bytes(limit) = limit {
-            while let Some(chunk) = response.chunk().await.map_err(|error| trouble(&error))? {
+            while let Some(chunk) = response.chunk().await.map_err(trouble)? {
                 if body.len() + chunk.len() > limit {
                     let detail = format!("{status} with a body of more than {} KiB", limit >> 10);
                     return Err(Trouble::Unusable(detail));
@@ -297,18 +321,49 @@ fn limit_of(headers: &HeaderMap) -> String {
     said
 }
 
-fn trouble(error: &reqwest::Error) -> Trouble {
+fn trouble(error: &reqwest::Error, proxy: Option<&str>, url: &Url) -> Trouble {
     let detail = causes(error);
+    let through = through(proxy);
     if error.is_redirect() {
         Trouble::Unusable(detail)
     } else if let Some(reason) = distrust(error) {
-        Trouble::Untrusted(reason)
+        Trouble::Untrusted(format!("{reason}{through}"))
+    } else if let Some(proxy) = proxy.filter(|_| error.is_connect()) {
+        unconnected(error, proxy, url)
     } else if error.is_connect() {
         Trouble::Connect(detail)
     } else if error.is_timeout() {
-        Trouble::Broken(format!("no answer within {} s", REQUEST_TIMEOUT.as_secs()))
+        Trouble::Broken(format!("no answer within {} s{through}", REQUEST_TIMEOUT.as_secs()))
     } else {
-        Trouble::Broken(detail)
+        Trouble::Broken(format!("{detail}{through}"))
+    }
+}
+
+/// Whose fault it may be besides the host's.
+fn through(proxy: Option<&str>) -> String {
+    proxy.map(|proxy| format!(", through the proxy {proxy}")).unwrap_or_default()
+}
+
+/// Why no connection could be made through a proxy.
+fn unconnected(error: &reqwest::Error, proxy: &str, url: &Url) -> Trouble {
+    let detail = causes(error);
+    let causes = std::iter::successors(error.source(), |&cause| cause_of(cause));
+    // The type of this error is not public (hyper-util 0.1); tests hold its words.
+    let tunnel = causes.map(ToString::to_string).find(|text| text.starts_with("tunnel error: "));
+    match tunnel.as_deref().and_then(|text| text.strip_prefix("tunnel error: ")) {
+        Some("proxy authorization required") => {
+            let status = StatusCode::PROXY_AUTHENTICATION_REQUIRED;
+            Trouble::Unknown(format!("{status} from the proxy {proxy}"))
+        }
+        Some("unsuccessful") => {
+            let host = authority(url);
+            Trouble::Unproxied(format!("the proxy {proxy} refuses to connect to {host}"))
+        }
+        // A request for http has no tunnel: the connection is the one to the proxy.
+        None if url.scheme() == "https" => {
+            Trouble::Connect(format!("{detail}{}", through(Some(proxy))))
+        }
+        _ => Trouble::Unproxied(format!("no connection to the proxy {proxy}: {detail}")),
     }
 }
 

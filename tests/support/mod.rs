@@ -5,6 +5,7 @@
 pub mod accounts;
 pub mod distribution;
 pub mod judge;
+pub mod proxy;
 pub mod registry;
 
 use std::ffi::OsStr;

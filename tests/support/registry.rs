@@ -167,6 +167,8 @@ pub struct Request {
     pub host: String,
     /// The Authorization header.
     pub authorization: Option<String>,
+    /// The Proxy-Authorization header, which is for proxies alone.
+    pub proxy_authorization: Option<String>,
     /// The media types of all Accept headers.
     pub accept: Vec<String>,
     /// `HTTP/1.1` or `HTTP/2.0`.
@@ -193,7 +195,7 @@ impl Registry {
         Self::launch(content, Transport::Plain, None)
     }
 
-    /// Serves HTTP/1.1 and HTTP/2 over TLS, as `localhost` and `127.0.0.1`.
+    /// Serves HTTP/1.1 and HTTP/2 over TLS, as `localhost`, `127.0.0.1` and names for proxies.
     pub fn start_tls(content: Content) -> Self {
         let (acceptor, ca_pem) = tls();
         Self::launch(content, Transport::Tls(acceptor), Some(ca_pem))
@@ -412,6 +414,7 @@ impl Request {
             body: String::from_utf8_lossy(body).into_owned(),
             host: authority.or_else(|| header("host")).unwrap_or_default(),
             authorization: header("authorization"),
+            proxy_authorization: header("proxy-authorization"),
             accept: accept.flat_map(|value| media_types(&text(value))).collect(),
             version: format!("{:?}", parts.version),
             connection,
@@ -437,6 +440,7 @@ impl Request {
             body: String::new(),
             host: header("host").unwrap_or_default(),
             authorization: header("authorization"),
+            proxy_authorization: header("proxy-authorization"),
             accept: media_types(&header("accept").unwrap_or_default()),
             version: line.next().unwrap_or_default(),
             connection,
@@ -1057,11 +1061,11 @@ fn tls() -> (TlsAcceptor, String) {
     ca.distinguished_name.push(DnType::CommonName, "loopback CA");
     let ca_key = new_key();
     let ca_pem = ca.self_signed(&ca_key).expect("the key is whole").pem();
-    let names = ["localhost", "127.0.0.1"].map(String::from);
+    let names = ["localhost", "127.0.0.1", "registry.example", "token.example"].map(String::from);
     let key = new_key();
     let certificate = CertificateParams::new(names)
         .and_then(|leaf| leaf.signed_by(&key, &Issuer::new(ca, ca_key)))
-        .expect("both names and both keys are valid");
+        .expect("the names and both keys are valid");
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let key = PrivateKeyDer::try_from(key.serialize_der()).expect("rcgen writes PKCS #8");
     let mut config = rustls::ServerConfig::builder_with_provider(provider)

@@ -259,10 +259,10 @@ fn echo() -> Misbehaviour {
 fn the_login_of_a_proxy_is_not_shown() {
     let proxy = format!("http://ann:{}@127.0.0.1:1", password("ann"));
     let machine = Machine::new(Content::everything());
-    for (name, value) in [("HTTP_PROXY", proxy.clone()), ("HTTP_PROXY", format!("{proxy}:x"))] {
+    for (value, status) in [(proxy.clone(), 4), (format!("{proxy}:x"), 2)] {
         let mut command = machine.command(&["-v", "--timeout=2"], &[]);
-        let ran = finish(start(command.env(name, value)), pods([WEB]).as_bytes());
-        ran.failed(4);
+        let ran = finish(start(command.env("HTTP_PROXY", value)), pods([WEB]).as_bytes());
+        ran.failed(status);
     }
 }
 

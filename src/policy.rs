@@ -268,6 +268,10 @@ fn unresolved(
             format!("{name} could not be resolved: the registry's certificate is not trusted"),
             "name the certificate of its CA with `--ca-file FILE`, or look whether a proxy has put its own in between",
         ),
+        Outcome::Unidentified => (
+            format!("{name} could not be resolved: the registry wants to see another certificate"),
+            "name one with `--client-cert` and `--client-key`, which its registry trusts",
+        ),
         Outcome::Unproxied => (
             format!("{name} could not be resolved: the proxy does not lead to its registry"),
             "look at `HTTPS_PROXY` and `HTTP_PROXY`, whose URLs hold user and password where the proxy wants them; hosts in `NO_PROXY` are asked directly",

@@ -80,7 +80,7 @@ pub fn resolve(
             Ok(registry) => sources.registry = Some(registry),
             Err(reason) => {
                 let message = format!("the certificates can't be used: {reason}");
-                let help = "check the file named with `--ca-file`";
+                let help = "check the files of `--ca-file`, `--client-cert` and `--client-key`";
                 return Ok(Err(vec![Diagnostic::error(Failure::Usage, message).help(help)]));
             }
         }

@@ -147,9 +147,24 @@ impl Flags {
         let read = |flag: &str, path: &PathBuf| {
             std::fs::read(path).map_err(|error| format!("`{flag} {}`: {error}", path.display()))
         };
+        let wrong = |flag: &str, path: &PathBuf, reason: &str| {
+            Err(format!("`{flag} {}`: {reason}", path.display()))
+        };
+        let holds = |pem: &[u8], word: &[u8]| pem.windows(word.len()).any(|text| text == word);
         let mut pem = read("--client-cert", certificate)?;
+        if !holds(&pem, b"BEGIN CERTIFICATE") {
+            return wrong("--client-cert", certificate, "it holds no PEM certificate");
+        }
+        let secret = read("--client-key", key)?;
+        if holds(&secret, b"ENCRYPTED") {
+            let reason = "the key is encrypted; `openssl pkey -in FILE` decrypts it";
+            return wrong("--client-key", key, reason);
+        }
+        if !holds(&secret, b"PRIVATE KEY") {
+            return wrong("--client-key", key, "it holds no PEM key");
+        }
         pem.push(b'\n');
-        pem.extend(read("--client-key", key)?);
+        pem.extend(secret);
         let identity = Identity::from_pem(&pem);
         identity.map(Some).map_err(|_| {
             "`--client-cert` and `--client-key` hold no PEM certificate and key".to_owned()

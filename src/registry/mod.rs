@@ -70,6 +70,8 @@ pub enum Outcome {
     Unreachable,
     /// The host's certificate is not one that we trust.
     Untrusted,
+    /// The host wants a certificate of ours, or another.
+    Unidentified,
     /// The proxy can't be reached, or lets nobody through.
     Unproxied,
     /// An answer that makes no sense, which a proxy or a captive portal may have given.
@@ -90,6 +92,7 @@ impl Outcome {
             Self::RateLimited
             | Self::Unreachable
             | Self::Untrusted
+            | Self::Unidentified
             | Self::Unproxied
             | Self::Nonsense
             | Self::NotCached => Failure::Unavailable,
@@ -111,9 +114,11 @@ impl Outcome {
             Self::MissingTag | Self::MissingRepository => "missing",
             Self::Denied => "denied",
             Self::RateLimited => "rate-limited",
-            Self::Unreachable | Self::Untrusted | Self::Unproxied | Self::NotCached => {
-                "unreachable"
-            }
+            Self::Unreachable
+            | Self::Untrusted
+            | Self::Unidentified
+            | Self::Unproxied
+            | Self::NotCached => "unreachable",
             Self::Nonsense => "nonsense",
             Self::NotRecorded => "not recorded",
         }

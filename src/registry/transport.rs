@@ -81,6 +81,8 @@ pub(super) enum Trouble {
     Connect(String),
     /// Nobody we trust vouches for the host.
     Untrusted(String),
+    /// The host does not trust us.
+    Unidentified(String),
     /// The proxy can't be reached, or does not connect us.
     Unproxied(String),
     /// The proxy wants to know who asks.
@@ -107,6 +109,7 @@ impl Trouble {
                 (Outcome::RateLimited, format!("{status}{limit}{}", pause.unwrap_or_default()))
             }
             Self::Untrusted(detail) => (Outcome::Untrusted, detail.clone()),
+            Self::Unidentified(detail) => (Outcome::Unidentified, detail.clone()),
             Self::Unproxied(detail) | Self::Unknown(detail) => (Outcome::Unproxied, detail.clone()),
             Self::Unusable(detail) => (Outcome::Nonsense, detail.clone()),
         };
@@ -115,7 +118,10 @@ impl Trouble {
 
     /// Whether another try may go better.
     pub(super) fn may_heal(&self) -> bool {
-        !matches!(self, Self::Unusable(_) | Self::Untrusted(_) | Self::Unknown(_))
+        !matches!(
+            self,
+            Self::Unusable(_) | Self::Untrusted(_) | Self::Unidentified(_) | Self::Unknown(_)
+        )
     }
 
     fn retry_after(&self) -> Option<Duration> {
@@ -160,7 +166,7 @@ impl Transport {
             Some(identity) => client.identity(identity.clone()),
             None => client,
         };
-        let client = client.build().map_err(|error| causes(&error))?;
+        let client = client.build().map_err(|error| unusable(&error))?;
         let deadline = Instant::now() + settings.timeout;
         let in_flight = Semaphore::new(MAX_IN_FLIGHT);
         let (proxies, retries) = (settings.proxies.clone(), settings.retries);
@@ -328,6 +334,8 @@ fn trouble(error: &reqwest::Error, proxy: Option<&str>, url: &Url) -> Trouble {
         Trouble::Unusable(detail)
     } else if let Some(reason) = distrust(error) {
         Trouble::Untrusted(format!("{reason}{through}"))
+    } else if let Some(reason) = mistrust(&detail) {
+        Trouble::Unidentified(format!("{reason}{through}"))
     } else if let Some(proxy) = proxy.filter(|_| error.is_connect()) {
         unconnected(error, proxy, url)
     } else if error.is_connect() {
@@ -337,6 +345,35 @@ fn trouble(error: &reqwest::Error, proxy: Option<&str>, url: &Url) -> Trouble {
     } else {
         Trouble::Broken(format!("{detail}{through}"))
     }
+}
+
+/// What a host has against our certificate. HTTP/2 keeps the words of what broke a connection, and
+/// not their type.
+fn mistrust(detail: &str) -> Option<String> {
+    let alert = detail.strip_prefix("received fatal alert: ")?;
+    match alert {
+        "CertificateRequired" => Some(format!("the registry asks for a certificate ({alert})")),
+        "BadCertificate"
+        | "UnsupportedCertificate"
+        | "CertificateRevoked"
+        | "CertificateExpired"
+        | "CertificateUnknown"
+        | "DecryptError"
+        | "UnknownCA"
+        | "AccessDenied" => Some(format!("the registry refuses our certificate ({alert})")),
+        _ => None,
+    }
+}
+
+/// Why there can be no client.
+fn unusable(error: &reqwest::Error) -> String {
+    let mut causes_of = std::iter::successors(error.source(), |&cause| cause_of(cause));
+    let is_mismatch =
+        |cause: Cause<'_>| matches!(cause.downcast_ref(), Some(rustls::Error::InconsistentKeys(_)));
+    if causes_of.any(is_mismatch) {
+        return "the key of `--client-key` is not the one of `--client-cert`".to_owned();
+    }
+    causes(error)
 }
 
 /// Whose fault it may be besides the host's.

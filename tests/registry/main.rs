@@ -2,15 +2,18 @@
 //! broken or hostile.
 //!
 //! [`answers`] is about what an answer proves and what a failure looks like, [`faults`] about whatever
-//! else can go wrong on the way, [`absence`] about when another tag is used instead, [`cost`] about how often anybody is asked, [`load`] about large runs, [`tokens`] about who is
-//! asked for a token and who gets to see one, [`credentials`] about who digestif says it is, [`mirrors`]
-//! about hosts that are asked first, [`proxies`] about those in between, and [`tls`] about certificates, HTTP/2 and plain HTTP.
+//! else can go wrong on the way, [`absence`] about when another tag is used instead, [`cost`] about
+//! how often anybody is asked, [`load`] about large runs, [`tokens`] about who is asked for a token and
+//! who gets to see one, [`credentials`] about who digestif says it is, [`mirrors`] about hosts that are
+//! asked first, [`proxies`] about those in between, [`tls`] about certificates, HTTP/2 and plain HTTP,
+//! and [`identity`] about certificates of our own.
 
 mod absence;
 mod answers;
 mod cost;
 mod credentials;
 mod faults;
+mod identity;
 mod load;
 mod mirrors;
 mod proxies;

@@ -7,6 +7,7 @@ pub mod distribution;
 pub mod judge;
 pub mod proxy;
 pub mod registry;
+pub mod tls;
 
 use std::ffi::OsStr;
 use std::io::{Read, Write as _};

@@ -22,15 +22,14 @@ use hyper::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode, service::service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::{self, pki_types::PrivateKeyDer};
 
 use super::accounts::{Account, SECRET};
+use super::tls::Authority;
 
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -197,8 +196,13 @@ impl Registry {
 
     /// Serves HTTP/1.1 and HTTP/2 over TLS, as `localhost`, `127.0.0.1` and names for proxies.
     pub fn start_tls(content: Content) -> Self {
-        let (acceptor, ca_pem) = tls();
-        Self::launch(content, Transport::Tls(acceptor), Some(ca_pem))
+        let authority = Authority::new();
+        Self::start_behind(content, &authority, authority.server(&["h2", "http/1.1"], None))
+    }
+
+    /// The same behind this server, which shows a certificate of this authority.
+    pub fn start_behind(content: Content, authority: &Authority, server: TlsAcceptor) -> Self {
+        Self::launch(content, Transport::Tls(server), Some(authority.pem().to_owned()))
     }
 
     /// Answers each connection with exactly these bytes, once the request head is read, and closes.
@@ -525,8 +529,12 @@ async fn accept(listener: std::net::TcpListener, transport: Transport, state: Ar
                 Transport::Plain => serve(stream, connection, state).await,
                 Transport::Tls(acceptor) => {
                     // A client that refuses the certificate is what some tests are about.
-                    if let Ok(stream) = acceptor.accept(stream).await {
-                        serve(stream, connection, state).await;
+                    match acceptor.accept(stream).into_fallible().await {
+                        Ok(stream) => serve(stream, connection, state).await,
+                        // What is left unread would take back the alert that says why.
+                        Err((_, mut stream)) => {
+                            let _ = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
+                        }
                     }
                 }
                 Transport::Raw(answer, ending) => {
@@ -1051,29 +1059,4 @@ fn decoded(text: &str) -> String {
         bytes.extend_from_slice(&piece.as_bytes()[if hex.is_some() { 2 } else { 0 }..]);
     }
     String::from_utf8_lossy(&bytes).into_owned()
-}
-
-/// A certificate for loopback, and the authority that signed it.
-fn tls() -> (TlsAcceptor, String) {
-    let new_key = || KeyPair::generate().expect("ring makes keys of the default kind");
-    let mut ca = CertificateParams::new([]).expect("no names are valid names");
-    ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    ca.distinguished_name.push(DnType::CommonName, "loopback CA");
-    let ca_key = new_key();
-    let ca_pem = ca.self_signed(&ca_key).expect("the key is whole").pem();
-    let names = ["localhost", "127.0.0.1", "registry.example", "token.example"].map(String::from);
-    let key = new_key();
-    let certificate = CertificateParams::new(names)
-        .and_then(|leaf| leaf.signed_by(&key, &Issuer::new(ca, ca_key)))
-        .expect("the names and both keys are valid");
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let key = PrivateKeyDer::try_from(key.serialize_der()).expect("rcgen writes PKCS #8");
-    let mut config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("ring knows TLS 1.2 and 1.3")
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate.der().clone()], key)
-        .expect("the key belongs to the certificate");
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    (TlsAcceptor::from(Arc::new(config)), ca_pem)
 }

@@ -3,7 +3,6 @@
 #![allow(dead_code, unreachable_pub, reason = "each test crate uses a part of it")]
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
@@ -35,15 +34,24 @@ pub struct RealRegistry {
 impl RealRegistry {
     /// A registry that is open to everyone.
     pub fn start(clients: PathBuf) -> Self {
-        Self::launch(clients, None)
+        Self::launch(clients, "", &[])
     }
 
     /// A registry that asks everyone for the password of [`USER`].
     pub fn start_closed(clients: PathBuf) -> Self {
-        Self::launch(clients, Some(format!("{USER}:{HASH}\n")))
+        let realm = "auth: {htpasswd: {realm: x, path: FOLDER/htpasswd}}";
+        Self::launch(clients, realm, &[("htpasswd", format!("{USER}:{HASH}\n"))])
     }
 
-    fn launch(clients: PathBuf, htpasswd: Option<String>) -> Self {
+    /// A pull-through cache of another registry.
+    pub fn start_cache(origin: &Self) -> Self {
+        let ca = fs::read_to_string(origin.ca_file()).expect("readable");
+        let config = format!("proxy: {{remoteurl: 'https://{}'}}", origin.address);
+        Self::launch(origin.clients.clone(), &config, &[("trusted.pem", ca)])
+    }
+
+    /// Starts a registry with more in its configuration, and these files in its folder.
+    fn launch(clients: PathBuf, more: &str, files: &[(&str, String)]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = |name: &str| folder.path().join(name).display().to_string();
         certificates(&folder);
@@ -54,15 +62,15 @@ impl RealRegistry {
             path("cert.pem"),
             path("key.pem"),
         );
-        if let Some(text) = htpasswd {
-            fs::write(folder.path().join("htpasswd"), text).expect("writable");
-            let file = path("htpasswd");
-            writeln!(config, "auth: {{htpasswd: {{realm: x, path: {file}}}}}").expect("a text");
+        for (name, text) in files {
+            fs::write(path(name), text).expect("writable");
         }
+        config.push_str(&more.replace("FOLDER", &folder.path().display().to_string()));
         fs::write(folder.path().join("config.yml"), config).expect("writable");
         let mut process = Command::new(clients.join("registry"))
             .args(["serve", &path("config.yml")])
             .env("OTEL_TRACES_EXPORTER", "none")
+            .env("SSL_CERT_FILE", path("trusted.pem"))
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
@@ -90,6 +98,12 @@ impl RealRegistry {
     /// The file with its authority.
     pub fn ca_file(&self) -> String {
         self.folder.path().join("ca.pem").display().to_string()
+    }
+
+    /// Ends it before its time.
+    pub fn stop(&mut self) {
+        self.process.kill().expect("it is ours");
+        self.process.wait().expect("it was started");
     }
 
     /// Runs crane, and gives back what it printed, without the line break.
@@ -137,8 +151,7 @@ impl RealRegistry {
 
 impl Drop for RealRegistry {
     fn drop(&mut self) {
-        self.process.kill().expect("it is ours");
-        self.process.wait().expect("it was started");
+        self.stop();
     }
 }
 

@@ -206,6 +206,42 @@ pub fn escaped(text: &str) -> String {
     out
 }
 
+/// A text with the user and password of every URL in it covered, byte for byte, so that offsets and
+/// columns stay. People put them into images and flags, where they do not belong.
+#[must_use]
+pub fn covered(text: &str) -> Cow<'_, str> {
+    const MARK: &str = "://";
+    if !text.contains(MARK) || !text.contains('@') {
+        return Cow::Borrowed(text);
+    }
+    let (mut out, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some(at) = rest.find(MARK) {
+        let (before, behind) = rest.split_at(at + MARK.len());
+        let secret = user_and_password(behind);
+        out.push_str(before);
+        out.extend(std::iter::repeat_n('*', secret));
+        rest = &behind[secret..];
+    }
+    out.push_str(rest);
+    Cow::Owned(out)
+}
+
+/// How many bytes of what follows `://` are a user and a password.
+fn user_and_password(text: &str) -> usize {
+    let is_end = |c: char| c.is_whitespace() || c.is_control() || c == '"';
+    let whole = &text[..text.find(is_end).unwrap_or(text.len())];
+    let host = &whole[..whole.find(['/', '?', '#', '\\']).unwrap_or(whole.len())];
+    let is_port = |text: &str| text.chars().all(|c| c.is_ascii_digit());
+    match host.rfind('@') {
+        Some(at) => at,
+        // A slash in a password ought to be written as `%2F`, and often is not.
+        None if host.split_once(':').is_some_and(|(_, port)| !is_port(port)) => {
+            whole.rfind('@').unwrap_or_default()
+        }
+        None => 0,
+    }
+}
+
 /// The one of the known words that a wrong one was most likely meant to be, if any is near.
 #[must_use]
 pub fn closest<'w>(wrong: &str, known: impl IntoIterator<Item = &'w str>) -> Option<&'w str> {
@@ -260,6 +296,25 @@ mod tests {
         let longest = "é".repeat(LONGEST / 2);
         assert_eq!(quoted(&longest), format!("`{longest}`"));
         assert_eq!(quoted(&"xé".repeat(LONGEST)), format!("`{}x…`", "xé".repeat(133)));
+    }
+
+    #[test]
+    fn a_url_is_shown_without_its_password() {
+        for (text, shown) in [
+            ("`https://bob:pw@h/x:1` is", "`https://******@h/x:1` is"),
+            ("https://bob@h", "https://***@h"),
+            ("https://bob:p@w@h/x", "https://*******@h/x"),
+            ("https://bob:it's@h", "https://********@h"),
+            ("https://bob:p/w@h/x", "https://*******@h/x"),
+            ("http://bob:é@h, ftp://a:b@c", "http://******@h, ftp://***@c"),
+            ("https://h:5000/x:1@sha256:0", "https://h:5000/x:1@sha256:0"),
+            ("https://h/x@y https://h", "https://h/x@y https://h"),
+            ("https://h and bob@h", "https://h and bob@h"),
+            ("bob:pw@h", "bob:pw@h"),
+        ] {
+            assert_eq!(covered(text), shown);
+            assert_eq!(text.len(), shown.len());
+        }
     }
 
     #[test]

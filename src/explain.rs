@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::Options;
-use crate::diagnostic::{Diagnostic, escaped};
+use crate::diagnostic::{Diagnostic, covered, escaped};
 use crate::fallback::{Rule, Step, Suggestion};
 use crate::image::Asked;
 use crate::plan::{Entry, Fate, Plan, Question};
@@ -232,7 +232,7 @@ impl Explanation {
             section("a rule that would help", &[format!("--fallback '{}'", suggestion.flag())]);
             section("the same in `fallbacks` of digestif.yaml", &[suggestion.yaml()]);
         }
-        text
+        covered(&text).into_owned()
     }
 
     fn result(&self) -> Vec<String> {

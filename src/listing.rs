@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use crate::diagnostic::shortened;
+use crate::diagnostic::{covered, shortened};
 use crate::places::Place;
 use crate::plan::Plan;
 use crate::report::json::{self, ReportedPlace};
@@ -68,5 +68,5 @@ pub fn table(plan: &Plan, places: &[Place], sources: &[Source]) -> String {
         writeln!(text, "{image:a$}  {status:b$}  {position:c$}  {field}")
             .expect("a string takes all");
     }
-    text
+    covered(&text).into_owned()
 }

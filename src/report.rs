@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Element, Level, Origin, Renderer, Snippet};
 
-use crate::diagnostic::{Diagnostic, Severity, Spot};
+use crate::diagnostic::{Diagnostic, Severity, Spot, covered};
 use crate::plan::{Fate, Plan};
 use crate::source::{Origin as SourceOrigin, Source, Span};
 
@@ -77,10 +77,13 @@ fn excerpt<'s>(source: &'s Source, span: Span, label: &str, elements: &mut Vec<E
         return;
     }
     let label = (!label.is_empty()).then(|| label.to_owned());
+    let covered = covered(source.slice(lines));
     let snippet = |shown: Span| {
         let within = within(source, shown, span);
         let annotation = AnnotationKind::Primary.span(within.into()).label(label.clone());
-        Snippet::source(harmless(source.slice(shown))).line_start(first).annotation(annotation)
+        // Of a long line, a part may begin behind the `://`.
+        let shown = &covered[shown.start - lines.start..shown.end - lines.start];
+        Snippet::source(harmless(shown).into_owned()).line_start(first).annotation(annotation)
     };
     if lines.end - lines.start <= MAX_EXCERPT {
         elements.push(snippet(lines).path(name).into());

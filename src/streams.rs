@@ -13,7 +13,7 @@ use std::time::SystemTime;
 use etcetera::BaseStrategy as _;
 
 use crate::cli::{Cli, Command, Flags};
-use crate::diagnostic::{Diagnostic, Failure, Severity, Spot, verdict};
+use crate::diagnostic::{Diagnostic, Failure, Severity, Spot, covered, verdict};
 use crate::interrupt::Interrupted;
 use crate::output::{self, Destination, Rewrite, Unwritten};
 use crate::report;
@@ -94,6 +94,7 @@ impl Voice {
 
     /// Says a text on stderr.
     pub fn say(&self, text: &str) {
+        let text = &*covered(text);
         self.said.borrow_mut().push_str(text);
         // Where stderr is closed, nobody can be told.
         let _ = write!(anstream::stderr(), "{text}");

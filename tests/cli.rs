@@ -7,6 +7,7 @@ use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::process::{Child, Command};
 
+use support::accounts::{assert_tells_nothing, password};
 use support::registry::{Content, Fault, Misbehaviour, Registry};
 use support::{command, digest_of, digestif, finish, for_every_host, start, testdata};
 
@@ -611,11 +612,59 @@ fn outputs_do_not_get_in_each_others_way() {
 
 #[test]
 fn a_password_in_a_url_is_not_repeated() {
-    let url = "docker.io=https://bob:hunter2@h";
-    for args in [&["--registry", url][..], &["--registry", "docker.io=ftp://bob:hunter2@h"]] {
-        let said = digestif(args, POD).failed(2);
-        assert!(said.starts_with("error: `--registry`: ") && !said.contains("hunter2"), "{said}");
+    // `finish` looks at what is said; `***` shows that something is.
+    let bob = format!("bob:{}@h", password("bob"));
+    for (flag, value) in [
+        ("--registry", format!("docker.io=https://{bob}")),
+        ("--registry", format!("docker.io=ftp://{bob}")),
+        ("--mirror", format!("docker.io=https://{bob}/x")),
+    ] {
+        let said = digestif([flag, &value], POD).failed(2);
+        assert!(said.starts_with(&format!("error: `{flag}`: ")), "{said}");
     }
+    for flag in ["--plain-http", "--timeout", "--fallback"] {
+        let said = digestif([flag, &format!("http://{bob}")], POD).failed(2);
+        assert!(said.contains("***@h"), "{flag}: {said}");
+    }
+    let mut command = command(["--offline"]);
+    command.env("DIGESTIF_PLAIN_HTTP", format!("http://{bob}"));
+    assert!(finish(start(&mut command), POD.as_bytes()).failed(2).contains("***@h"));
+    digestif([format!("https://{bob}")], POD).failed(2);
+}
+
+#[test]
+fn a_password_in_an_image_is_in_no_message_and_no_report() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let [report, log] = ["report", "log"].map(|name| folder.path().join(name));
+    let flags = [format!("--report={}", report.display()), format!("--log={}", log.display())];
+    let image = format!("https://bob:{}@ghcr.io/acme/web:1", password("bob"));
+    let pod = POD.replace("web:1", &image);
+    assert_ne!(pod, POD);
+    let said = digestif(&flags, &pod).failed(3);
+    assert!(said.contains("***@ghcr.io/acme/web:1` is not a valid image reference"), "{said}");
+    assert!(said.contains("***@ghcr.io/acme/web:1 # ours"), "the excerpt: {said}");
+    for path in [report, log] {
+        let text = fs::read_to_string(&path).expect("it was written");
+        assert!(text.contains("***@ghcr.io/acme/web:1"), "{text}");
+        assert_tells_nothing(&path.display().to_string(), &text);
+    }
+    // Of a long line, the part that is shown may end before the `@`.
+    let long = format!("Web:1 # https://bob:{}{}@h", password("bob"), "x".repeat(500));
+    digestif(["-v"], POD.replace("web:1", &long)).failed(3);
+    for args in [&["images"][..], &["images", "--format=json"]] {
+        assert!(digestif(args, &pod).succeeded().contains("***@ghcr.io/acme/web:1"));
+    }
+    for args in [&["explain", &*image][..], &["explain", "--format=json", &image]] {
+        let ran = digestif(args, "");
+        assert_ne!(ran.status, 0);
+        assert!(ran.stdout.contains("***@ghcr.io") || ran.stderr.contains("***@ghcr.io"));
+    }
+    let list = format!(
+        "apiVersion: config.kubernetes.io/v1\nkind: ResourceList\nitems:\n- kind: Pod\n  spec:\n    containers:\n    - image: {image}\n"
+    );
+    let ran = digestif([""; 0], &list);
+    assert_eq!(ran.status, 3, "{}", ran.stderr);
+    assert!(ran.stdout.starts_with(&list) && ran.stdout.contains("***@ghcr.io"), "{}", ran.stdout);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::ops::Range;
 use serde::Serialize;
 
 use super::{only_document, root};
-use crate::diagnostic::{Diagnostic, Failure, Severity, Spot};
+use crate::diagnostic::{Diagnostic, Failure, Severity, Spot, covered};
 use crate::image::PinForm;
 use crate::places::{File, Object, Place};
 use crate::plan::{Entry, Fate};
@@ -189,6 +189,7 @@ pub fn with_results(list: &str, results: &[Outcome]) -> Result<String, Diagnosti
 /// A result as one line of JSON, which is YAML too; without the characters that YAML wants escaped.
 fn json(result: &Outcome) -> String {
     let text = serde_json::to_string(result).expect("keys are strings");
+    let text = covered(&text);
     let is_plain = |c: char| !c.is_control() && !matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}');
     let escaped =
         |c: char| if is_plain(c) { c.to_string() } else { format!("\\u{:04x}", u32::from(c)) };

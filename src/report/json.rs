@@ -7,7 +7,7 @@ use schemars::generate::SchemaSettings;
 use serde::Serialize;
 
 use crate::Run;
-use crate::diagnostic::Failure;
+use crate::diagnostic::{Failure, covered};
 use crate::places::{Class, Place};
 use crate::plan::{Entry, Fate};
 use crate::resolve::{Search, Tried};
@@ -190,7 +190,7 @@ pub fn schema() -> String {
 pub(crate) fn text(value: &impl Serialize) -> String {
     let mut text = serde_json::to_string_pretty(value).expect("keys are strings");
     text.push('\n');
-    text
+    covered(&text).into_owned()
 }
 
 /// What became of an image at these places.

@@ -7,6 +7,7 @@ use tempfile::NamedTempFile;
 use crate::support::registry::{
     Content, Fault, Misbehaviour, Registry, TokenRules, bearer, digest_of,
 };
+use crate::support::tls::Authority;
 use crate::support::{Ran, digestif, for_every_host};
 use crate::{WEB, assert_web_failed, authorizations, pinned, pods};
 
@@ -42,6 +43,24 @@ fn http_2_carries_all_requests_over_one_connection() {
     assert_eq!(ran.succeeded(), pinned(&images));
     assert!(registry.requests().iter().all(|request| request.version == "HTTP/2.0"));
     assert_eq!(registry.connections(), 1);
+}
+
+#[test]
+fn a_registry_without_http_2_is_asked_over_http_1() {
+    for (protocols, version) in [
+        (&["h2", "http/1.1"][..], "HTTP/2.0"),
+        (&["h2"], "HTTP/2.0"),
+        (&["http/1.1"], "HTTP/1.1"),
+        (&[], "HTTP/1.1"),
+    ] {
+        let authority = Authority::new();
+        let server = authority.server(protocols, None);
+        let registry = Registry::start_behind(Content::everything(), &authority, server);
+        let ran = trusting(&registry, &[&registry], &[ONCE], &pods([WEB]));
+        assert_eq!(ran.succeeded(), pinned([WEB]), "{protocols:?}");
+        let versions: Vec<_> = registry.requests().into_iter().map(|one| one.version).collect();
+        assert_eq!(versions, [version], "{protocols:?}");
+    }
 }
 
 #[test]

@@ -35,7 +35,8 @@ impl Challenge {
     }
 
     /// The challenge to answer, of the lines of all `WWW-Authenticate` headers: a token where one
-    /// is offered. Lines that break the grammar are passed over, as are very long ones.
+    /// is offered. Lines that break the grammar are passed over, as are very long ones, and tokens
+    /// that are asked for with control characters.
     pub fn find<'h>(headers: impl IntoIterator<Item = &'h str>) -> Option<Self> {
         let mut basic = None;
         let headers = headers.into_iter().filter(|text| text.len() <= MAX_CHALLENGE);
@@ -50,10 +51,21 @@ impl Challenge {
                 && let Some(realm) = parameter("realm")
             {
                 let (service, scope) = (parameter("service"), parameter("scope"));
-                return Some(Challenge::Bearer(Bearer { realm, service, scope }));
+                let bearer = Bearer { realm, service, scope };
+                if bearer.is_plain() {
+                    return Some(Challenge::Bearer(bearer));
+                }
             }
         }
         basic
+    }
+}
+
+impl Bearer {
+    /// Whether it can be sent and shown. Quotes may hold a tab, which URLs lose without a word.
+    fn is_plain(&self) -> bool {
+        let parts = [Some(&self.realm), self.service.as_ref(), self.scope.as_ref()];
+        !parts.into_iter().flatten().any(|part| part.contains(char::is_control))
     }
 }
 
@@ -97,6 +109,8 @@ mod tests {
             ),
             (&["Basic realm=\"x\""], Some(Challenge::Basic)),
             (&["Negotiate", "Bearer service=\"x\""], None),
+            (&["Bearer realm=\"https://a/\tt\"", "Basic realm=\"a\tb\""], Some(Challenge::Basic)),
+            (&["Bearer realm=\"https://a/t\",scope=\"a\\\tb\""], None),
             (&["", "Bearer realm=\"https://a", "\u{7f}"], None),
         ] {
             assert_eq!(Challenge::find(headers.iter().copied()), expected, "{headers:?}");

@@ -1,4 +1,5 @@
-//! Any header: the challenge parser ends, and what it finds is a part of the header.
+//! Any header: the challenge parser ends, and what it finds is a part of the header, without
+//! control characters.
 
 #![no_main]
 
@@ -11,5 +12,10 @@ fuzz_target!(|header: &str| {
         let letters: String = header.chars().filter(|&c| c != '\\').collect();
         let realm: String = bearer.realm.chars().filter(|&c| c != '\\').collect();
         assert!(letters.contains(&realm), "{bearer:?}");
+        let parts = [Some(&bearer.realm), bearer.service.as_ref(), bearer.scope.as_ref()];
+        assert!(
+            !parts.into_iter().flatten().any(|part| part.contains(char::is_control)),
+            "{bearer:?}"
+        );
     }
 });

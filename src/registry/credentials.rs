@@ -137,7 +137,8 @@ impl Credentials {
     }
 
     /// What may open repositories of a host, the most specific first.
-    pub(super) fn of_host(&self, host: &str) -> Vec<Offer> {
+    #[must_use]
+    pub fn of_host(&self, host: &str) -> Vec<Offer> {
         let host = canonical_host(host);
         let is_for = |source: &&Source| match &source.scope {
             Scope::Every => true,
@@ -201,7 +202,7 @@ fn part_fits(pattern: &str, part: &str) -> bool {
 
 /// A login for one host, which a program may have to be asked for.
 #[derive(Debug)]
-pub(super) struct Offer {
+pub struct Offer {
     /// What the names of repositories begin with.
     path: String,
     origin: String,
@@ -223,7 +224,8 @@ impl Offer {
     }
 
     /// Whether it is for a repository, by the name that the host has for it.
-    pub(super) fn is_for(&self, repository: &str) -> bool {
+    #[must_use]
+    pub fn is_for(&self, repository: &str) -> bool {
         let rest = repository.strip_prefix(&*self.path);
         self.path.is_empty() || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }

@@ -20,9 +20,10 @@ use reqwest::{Certificate, Identity, Url};
 
 pub use challenge::{Bearer, Challenge};
 pub use client::Registry;
-pub use credentials::{Credentials, PullSecret, default_files};
+pub use credentials::{Credentials, Offer, PullSecret, default_files};
 pub use layout::{Layouts, Lookup, is_layout};
 pub use proxies::Proxies;
+pub use tags::Next;
 
 use crate::diagnostic::{Failure, quoted};
 use crate::digest::Digest;

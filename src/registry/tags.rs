@@ -81,7 +81,7 @@ pub(super) fn page(reply: &Fetched) -> Result<Vec<Tag>, Refusal> {
 
 /// Where a list goes on.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Next {
+pub enum Next {
     /// Nowhere: this was the last page.
     End,
     /// At the same host, with this query.
@@ -90,22 +90,29 @@ pub(super) enum Next {
     Elsewhere,
 }
 
-/// Where the list goes on behind a page that was read at `url` (RFC 8288). Only the query of the
-/// link is taken over, so the next page can't be anywhere else.
+/// Where the list goes on behind a page that was read at `url`, by the headers it came with.
 pub(super) fn next(headers: &HeaderMap, url: &Url) -> Next {
-    let links = headers.get_all(LINK).iter().filter_map(|link| link.to_str().ok());
-    let Some(target) = links.flat_map(links_of).find_map(|(target, parameters)| {
-        let mut parameters = parameters.split([';', ',']).map(str::trim);
-        parameters.any(|found| matches!(found, "rel=\"next\"" | "rel=next")).then_some(target)
-    }) else {
-        return Next::End;
-    };
-    match url.join(target) {
-        Ok(next) if next.path().ends_with("/tags/list") => match next.query() {
-            Some(query) if query.len() <= MAX_QUERY => Next::Query(query.to_owned()),
-            _ => Next::Elsewhere,
-        },
-        _ => Next::Elsewhere,
+    Next::find(headers.get_all(LINK).iter().filter_map(|link| link.to_str().ok()), url)
+}
+
+impl Next {
+    /// Where the list goes on behind a page that was read at `url`, by the lines of all `Link`
+    /// headers (RFC 8288). Only the query of the link is taken over, so the next page can't be
+    /// anywhere else.
+    pub fn find<'h>(links: impl IntoIterator<Item = &'h str>, url: &Url) -> Self {
+        let Some(target) = links.into_iter().flat_map(links_of).find_map(|(target, parameters)| {
+            let mut parameters = parameters.split([';', ',']).map(str::trim);
+            parameters.any(|found| matches!(found, "rel=\"next\"" | "rel=next")).then_some(target)
+        }) else {
+            return Self::End;
+        };
+        match url.join(target) {
+            Ok(next) if next.path().ends_with("/tags/list") => match next.query() {
+                Some(query) if query.len() <= MAX_QUERY => Self::Query(query.to_owned()),
+                _ => Self::Elsewhere,
+            },
+            _ => Self::Elsewhere,
+        }
     }
 }
 

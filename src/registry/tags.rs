@@ -1,6 +1,7 @@
 //! Lists of tags (OCI distribution spec 1.1, "Content Discovery"): one page, and where the next is.
 
 use std::fmt;
+use std::iter;
 
 use reqwest::header::{HeaderMap, LINK};
 use reqwest::{StatusCode, Url};
@@ -100,15 +101,18 @@ impl Next {
     /// headers (RFC 8288). Only the query of the link is taken over, so the next page can't be
     /// anywhere else.
     pub fn find<'h>(links: impl IntoIterator<Item = &'h str>, url: &Url) -> Self {
-        let Some(target) = links.into_iter().flat_map(links_of).find_map(|(target, parameters)| {
-            let mut parameters = parameters.split([';', ',']).map(str::trim);
-            parameters.any(|found| matches!(found, "rel=\"next\"" | "rel=next")).then_some(target)
-        }) else {
+        let mut links = links.into_iter().flat_map(links_of);
+        let Some((target, _)) = links.find(|(_, parameters)| is_next(parameters)) else {
             return Self::End;
         };
         match url.join(target) {
-            Ok(next) if next.path().ends_with("/tags/list") => match next.query() {
-                Some(query) if query.len() <= MAX_QUERY => Self::Query(query.to_owned()),
+            // Other schemes write a query in another way.
+            Ok(next) if matches!(next.scheme(), "http" | "https") => match next.query() {
+                Some(query)
+                    if next.path().ends_with("/tags/list") && query.len() <= MAX_QUERY =>
+                {
+                    Self::Query(query.to_owned())
+                }
                 _ => Self::Elsewhere,
             },
             _ => Self::Elsewhere,
@@ -116,9 +120,41 @@ impl Next {
     }
 }
 
-/// The targets of a Link header, each with the parameters behind it.
-fn links_of(header: &str) -> impl Iterator<Item = (&str, &str)> {
-    header.split('<').skip(1).filter_map(|link| link.split_once('>'))
+/// The targets of a `Link` header, each with the parameters behind it.
+fn links_of(mut header: &str) -> impl Iterator<Item = (&str, &str)> {
+    iter::from_fn(move || {
+        let (target, behind) = header.split_once('<')?.1.split_once('>')?;
+        let (parameters, rest) = unquoted(behind, ',');
+        header = rest;
+        Some((target, parameters))
+    })
+}
+
+/// Whether a link leads to the next page (RFC 8288, 3.3): relations are words in any case.
+fn is_next(mut parameters: &str) -> bool {
+    while !parameters.is_empty() {
+        let (parameter, rest) = unquoted(parameters, ';');
+        if let Some((name, value)) = parameter.split_once('=')
+            && name.trim().eq_ignore_ascii_case("rel")
+        {
+            let mut relations = value.trim().trim_matches('"').split_ascii_whitespace();
+            return relations.any(|relation| relation.eq_ignore_ascii_case("next"));
+        }
+        parameters = rest;
+    }
+    false
+}
+
+/// What stands before and behind the first separator that is in no quotes.
+fn unquoted(text: &str, separator: char) -> (&str, &str) {
+    let (mut is_quoted, mut is_escaped) = (false, false);
+    let is_end = |c: char| {
+        let is_end = c == separator && !is_quoted;
+        is_quoted ^= c == '"' && !is_escaped;
+        is_escaped = c == '\\' && is_quoted && !is_escaped;
+        is_end
+    };
+    text.find(is_end).map_or((text, ""), |end| (&text[..end], &text[end + separator.len_utf8()..]))
 }
 
 #[cfg(test)]
@@ -159,12 +195,17 @@ mod tests {
             ("<?last=a,b>; rel=\"next\"", query("last=a,b")),
             ("</v2/a/b/tags/list?last=x>; rel=\"next\"", query("last=x")),
             ("<?last=y>; rel=\"prev\", <?last=x>; title=\"a\"; rel=\"next\"", query("last=x")),
+            ("<?last=x>; title=\"a, <b>; c\"; REL = \"prev Next\"", query("last=x")),
+            ("<?last=y>; title=\"\\\"; rel=next\", <?last=x>; rel=next", query("last=x")),
             ("<?last=x>; rel=\"prev\"", Next::End),
+            ("<?last=x>; title=\"; rel=next\"; rel=prev", Next::End),
             ("nonsense", Next::End),
             ("</v2/other?last=x>; rel=\"next\"", Next::Elsewhere),
             ("</v2/docker.io/a/b/tags/list>; rel=\"next\"", Next::Elsewhere),
             ("<http://[>; rel=\"next\"", Next::Elsewhere),
             (&format!("<?last={}>; rel=next", "x".repeat(MAX_QUERY)), Next::Elsewhere),
+            ("<ftp:/v2/a/b/tags/list?last='x>; rel=\"next\"", Next::Elsewhere),
+            ("<x:/v2/a/b/tags/list?last='x>; rel=\"next\"", Next::Elsewhere),
         ] {
             let mut headers = HeaderMap::new();
             headers.append(LINK, "<?n=1>; rel=\"first\"".parse().expect("a header value"));

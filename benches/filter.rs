@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use digestif::digest::{Algorithm, Digest};
-use digestif::image::PinForm;
+use digestif::image::{Globs, PinForm};
 use digestif::plan::Skips;
 use digestif::policy::Policy;
 use digestif::resolve::Network;
@@ -67,6 +67,8 @@ impl Release {
             rules: Vec::new(),
             layouts: vec![self.layout.path().to_owned()],
             network: Network::Offline,
+            lock: None,
+            update: Globs::default(),
             policy: Policy::default(),
             empty: Empty::Refused,
         }

@@ -16,6 +16,7 @@ use clap_complete::Shell;
 use crate::fallback::{MAX_SKEW, MinorVersion, Rule};
 use crate::image::PinForm;
 use crate::input::Exclusions;
+use crate::lock::EVERYTHING;
 use crate::registry;
 
 /// Requests in flight to one host. Measured with a release build and a registry on loopback over
@@ -31,6 +32,7 @@ Examples:
   helm upgrade --install web ./chart --post-renderer digestif
   digestif -i -f deploy/
   digestif images -f rendered.yaml
+  digestif --lock images.lock.yaml -f rendered.yaml -o pinned.yaml
 
 Exit status:
   0  every image is pinned, or left alone as the flags say
@@ -113,6 +115,8 @@ pub enum Subject {
     Config,
     /// The file that `--report` writes
     Report,
+    /// The file that `--lock` writes
+    Lock,
 }
 
 /// How a list is written.
@@ -260,7 +264,33 @@ pub struct Flags {
     )]
     pub layout: Vec<PathBuf>,
 
-    /// Ask no registry
+    /// Take the digests that this file has, and record those of other images in it
+    #[arg(long, global = true, value_name = "FILE", env = "DIGESTIF_LOCK")]
+    pub lock: Option<PathBuf>,
+
+    /// Fail where the lock lacks an image; ask nobody, and do not write the lock
+    #[arg(long, global = true, env = "DIGESTIF_LOCKED", value_parser = BoolishValueParser::new())]
+    pub locked: bool,
+
+    /// Resolve again what the lock has, and the tag beside a digest that the input has; with a glob,
+    /// only images whose full repository name it fits
+    #[arg(
+        long,
+        global = true,
+        value_name = "GLOB",
+        env = "DIGESTIF_UPDATE",
+        value_delimiter = '\n',
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = EVERYTHING
+    )]
+    pub update: Vec<String>,
+
+    /// With `check` and a lock: ask registries whether its tags have moved, or missing ones exist now
+    #[arg(long, global = true, env = "DIGESTIF_DRIFT", value_parser = BoolishValueParser::new())]
+    pub drift: bool,
+
+    /// Ask no registry: the lock and image layouts alone
     #[arg(long, global = true, env = "DIGESTIF_OFFLINE", value_parser = BoolishValueParser::new())]
     pub offline: bool,
 
@@ -355,6 +385,17 @@ pub struct Flags {
     /// When to colour messages
     #[arg(long, global = true, value_enum, default_value_t, env = "DIGESTIF_COLOR")]
     pub color: Color,
+}
+
+/// What flags are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Task {
+    /// To pin.
+    Pin,
+    /// To check.
+    Check,
+    /// To show something, for which no lock is needed.
+    Show,
 }
 
 impl Flags {

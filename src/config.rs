@@ -9,6 +9,7 @@ mod pin_images;
 mod rules;
 
 use std::fmt;
+use std::path::PathBuf;
 
 use schemars::generate::SchemaSettings;
 use serde_saphyr::{Error, Location};
@@ -42,6 +43,8 @@ pub struct Config {
     pub require_digest: bool,
     /// Hosts that are pull-through caches, so that a 404 of theirs proves nothing.
     pub caches: Vec<String>,
+    /// The lock.
+    pub lock: Option<PathBuf>,
 }
 
 /// A rule as a configuration gives it.
@@ -62,10 +65,15 @@ pub struct ConfiguredRule {
 /// # Errors
 /// It is not YAML, has unknown or duplicate keys, or values that make no sense: with their places.
 pub fn read(source: &Source) -> Result<Config, Vec<Diagnostic>> {
-    read_part(source.text()).map_err(|wrong| {
+    let mut config = read_part(source.text()).map_err(|wrong| {
         let diagnostic = |wrong: Wrong| wrong.diagnostic(source, |offset| offset, Shown::Yes);
-        wrong.into_iter().map(diagnostic).collect()
-    })
+        wrong.into_iter().map(diagnostic).collect::<Vec<_>>()
+    })?;
+    // What a file names lies beside it, wherever the run starts.
+    if let (Some(lock), Some(file)) = (&mut config.lock, source.origin().path()) {
+        *lock = file.with_file_name(&lock);
+    }
+    Ok(config)
 }
 
 /// Reads the configuration of a function, which is a part of its input.
@@ -134,7 +142,7 @@ pub struct Wrong {
 }
 
 impl Wrong {
-    fn at(span: Option<Span>, message: impl Into<String>) -> Self {
+    pub(crate) fn at(span: Option<Span>, message: impl Into<String>) -> Self {
         Self { span, shown: Shown::Yes, message: message.into(), help: None }
     }
 
@@ -142,9 +150,14 @@ impl Wrong {
         Self { shown: Shown::No, ..self }
     }
 
-    fn help(mut self, help: impl Into<String>) -> Self {
+    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
+    }
+
+    /// Where it is, what it is, and what to do about it, for another file of the same kind.
+    pub(crate) fn parts(self) -> (Option<Span>, String, Option<String>) {
+        (self.span, self.message, self.help)
     }
 
     /// The diagnostic, about a part of a source that begins at an offset. A function's input holds
@@ -177,7 +190,7 @@ impl fmt::Display for Wrong {
 }
 
 /// The bytes of a location.
-fn span(location: Location) -> Option<Span> {
+pub(crate) fn span(location: Location) -> Option<Span> {
     let span = location.span();
     let start = usize::try_from(span.byte_offset()?).ok()?;
     let length = usize::try_from(span.byte_len()?).ok()?;
@@ -195,7 +208,7 @@ fn offset(text: &str, location: Location) -> Option<Span> {
 
 impl Wrong {
     /// What an error says about a text.
-    fn of(error: &Error, text: &str) -> Self {
+    pub(crate) fn of(error: &Error, text: &str) -> Self {
         let error = error.without_snippet();
         let place = |at: Location| span(at).or_else(|| offset(text, at));
         let wrong = |message: String| Self::at(error.location().and_then(place), message);

@@ -85,7 +85,7 @@ impl FromStr for Tag {
 
 /// A repository and the tag that was written, which may be no valid one (`v1.16+`). Such a
 /// reference is never sent to a registry; a fallback may find the one that was meant.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Asked {
     /// The repository.
     pub repository: Repository,
@@ -244,6 +244,12 @@ impl Written {
         &self.text
     }
 
+    /// The text without its digest, where it has one.
+    #[must_use]
+    pub fn undigested(&self) -> &str {
+        self.text.split('@').next().unwrap_or(&self.text)
+    }
+
     /// The name as it was written, without tag and digest.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -256,11 +262,11 @@ impl Written {
         &self.reference
     }
 
-    /// The text with `digest`, the name and the tag as they were written.
+    /// The text with `digest` in the place of any other, the name and the tag as they were written.
     #[must_use]
     pub fn pinned(&self, digest: &Digest, form: PinForm) -> String {
         let kept = match form {
-            PinForm::TagDigest => &self.text,
+            PinForm::TagDigest => self.undigested(),
             PinForm::Digest => self.name(),
         };
         format!("{kept}@{digest}")

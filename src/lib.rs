@@ -26,6 +26,7 @@
 //!   the first candidate that exists is its **substitute** ([`resolve::Substitute`]).
 //! - **answer**: how a reference was settled: pinned, substituted, or why not
 //!   ([`resolve::Settled`]).
+//! - **lock**: which digest each image had when it was recorded ([`lock::Lock`]).
 //! - **diagnostic**: a failure or warning, with its place and a remedy
 //!   ([`diagnostic::Diagnostic`]).
 
@@ -43,6 +44,7 @@ pub mod input;
 pub mod interrupt;
 pub mod krm;
 pub mod listing;
+pub mod lock;
 pub mod output;
 pub mod places;
 pub mod plan;
@@ -61,7 +63,8 @@ use std::path::PathBuf;
 
 use crate::diagnostic::{Diagnostic, Failure, Spot, sort, verdict};
 use crate::fallback::Rule;
-use crate::image::{Asked, PinForm, Reference};
+use crate::image::{Globs, PinForm, Reference};
+use crate::lock::{Locking, Record};
 use crate::places::{Found, Image, Place};
 use crate::plan::{Fate, Plan, Skips};
 use crate::policy::{Digests, Policy};
@@ -82,6 +85,10 @@ pub struct Options {
     pub layouts: Vec<PathBuf>,
     /// Whether and how registries are asked.
     pub network: Network,
+    /// The lock, if there is one.
+    pub lock: Option<Locking>,
+    /// Repositories whose images are resolved again, whatever a lock or the input itself has.
+    pub update: Globs,
     /// What is an error and what a warning.
     pub policy: Policy,
     /// What an input without any object is.
@@ -107,6 +114,8 @@ pub struct Run<'s> {
     pub plan: Plan,
     /// The new text of each source, in their order; only where nothing failed.
     pub texts: Option<Vec<Cow<'s, str>>>,
+    /// What the lock is to get before those are given out.
+    pub record: Option<Record>,
 }
 
 /// Takes the sources through every stage. Nothing is written and nothing printed.
@@ -118,6 +127,10 @@ pub fn run<'s>(sources: &'s [Source], options: &Options) -> Result<Run<'s>, reso
     let mut plan = Plan::new(&found.places, &options.skips);
     if found.complete {
         if options.policy.digests == Digests::Given {
+            plan = plan.reopened(&found.places, &options.update);
+            if let Some(lock) = &options.lock {
+                plan = lock.settle(plan, &options.update);
+            }
             match resolve::answers(&plan, options, &found.pull_secrets)? {
                 Ok(answers) => {
                     plan = plan.settled(&answers);
@@ -125,19 +138,28 @@ pub fn run<'s>(sources: &'s [Source], options: &Options) -> Result<Run<'s>, reso
                 }
                 Err(diagnostics) => found.diagnostics.extend(diagnostics),
             }
+            if let Some(lock) = &options.lock {
+                plan = lock.missed(plan);
+                let said = lock.check(&plan, &found, options)?;
+                found.diagnostics.extend(said);
+            }
         }
         found.diagnostics.extend(policy::judge(&plan, &found.places, options.policy));
         found.diagnostics.extend(policy::idle(&options.skips, &found.places));
+        found.diagnostics.extend(lock::idle_updates(&options.update, &found.places));
     }
-    let mut texts = None;
+    let (mut texts, mut record) = (None, None);
     if verdict(&found.diagnostics).is_none() {
         match edit(sources, &found, &plan, options.pin) {
-            Ok(edited) => texts = Some(edited),
+            Ok(edited) => {
+                texts = Some(edited);
+                record = options.lock.as_ref().and_then(|lock| lock.record(&plan));
+            }
             Err(diagnostics) => found.diagnostics.extend(diagnostics),
         }
     }
     sort(&mut found.diagnostics);
-    Ok(Run { found, plan, texts })
+    Ok(Run { found, plan, texts, record })
 }
 
 /// Finds the places of all sources, and refuses an input that holds nothing.
@@ -211,18 +233,19 @@ fn defect(source: usize, message: &str, span: Span) -> Diagnostic {
 /// What is written at a place; none where nothing changes.
 pub(crate) fn written(place: &Place, fate: &Fate, form: PinForm) -> Option<String> {
     match (&place.image, fate) {
-        (Image::Reference(written), Fate::Pinned(pin)) => Some(written.pinned(&pin.digest, form)),
+        (Image::Reference(written), Fate::Pinned(pin)) => match written.reference() {
+            // In whatever form it is: what says the same stays as it is.
+            Reference::Pinned(pinned) if pinned.digest == pin.digest => None,
+            _ => Some(written.pinned(&pin.digest, form)),
+        },
         (image, Fate::Substituted(substitute, _)) => {
-            let asked = match image {
-                Image::Reference(written) => match written.reference() {
-                    Reference::Tagged(tagged) => Asked::from(tagged),
-                    Reference::Pinned(_) => return None,
-                },
-                Image::Invalid(error) => error.asked()?.clone(),
+            let (asked, text) = match image {
+                Image::Reference(written) => (lock::asked(image)?, written.undigested()),
+                Image::Invalid(error) => (error.asked()?.clone(), place.text()),
                 Image::Placeholder => return None,
             };
             let digest = &substitute.pin.digest;
-            Some(asked.substituted(place.text(), &substitute.tagged, digest, form))
+            Some(asked.substituted(text, &substitute.tagged, digest, form))
         }
         _ => None,
     }

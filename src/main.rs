@@ -1,18 +1,22 @@
 //! The binary: stdin -> [`digestif::run`] -> stdout, written once -> exit status.
 
+use std::cell::Cell;
 use std::path::Path;
 use std::process::ExitCode;
 
 use anstream::ColorChoice;
 use clap::CommandFactory as _;
-use digestif::cli::{Cli, Color, Command, Emit, Flags, Format, Subject};
+use digestif::cli::{Cli, Color, Command, Emit, Flags, Format, Subject, Task};
 use digestif::config::Config;
 use digestif::diagnostic::{Diagnostic, verdict};
 use digestif::host::{Host, PLUGIN_NAME};
+use digestif::lock::{self, Record, Recording};
 use digestif::output::{self, Rewrite};
 use digestif::plan::Plan;
 use digestif::source::Source;
-use digestif::streams::{self, Done, Log, Stop, Voice, deliver, failed, replace, usage};
+use digestif::streams::{
+    self, Done, Log, Stop, Voice, deliver, deliver_with, failed, record, replace, usage,
+};
 use digestif::{
     Empty, Options, Run, config, emit, helm_plugin, input, interrupt, krm, listing, report,
 };
@@ -89,11 +93,13 @@ fn command(cli: &Cli, voice: &Voice) -> Done {
         }
         Some(Command::Schema { subject: Subject::Config }) => deliver(to, &config::schema()),
         Some(Command::Schema { subject: Subject::Report }) => deliver(to, &report::json::schema()),
+        Some(Command::Schema { subject: Subject::Lock }) => deliver(to, &lock::schema()),
     }
 }
 
 fn pin(flags: &Flags, voice: &Voice) -> Done {
-    let reports = Reports(flags.report.iter().map(|path| Some(&**path)).collect());
+    let to = flags.report.iter().map(|path| Some(&**path)).collect();
+    let reports = Reports { to, is_check: false, is_safe: Cell::new(true) };
     let sources = reports.of(read(flags, voice))?;
     let host = Host::of(&sources, std::env::var_os(PLUGIN_NAME).as_deref());
     if host == Host::Function {
@@ -113,7 +119,7 @@ fn pin(flags: &Flags, voice: &Voice) -> Done {
         let (list, warnings) = emit::kustomize_images(&run, &sources, form)
             .map_err(|refused| voice.fail(&refused, &sources))?;
         voice.show(&warnings, &sources)?;
-        deliver(flags.output.as_deref(), &list)?;
+        deliver_with(flags.output.as_deref(), &list, begin(&run)?)?;
         summarise(flags, voice, &run);
         return Ok(());
     }
@@ -121,9 +127,14 @@ fn pin(flags: &Flags, voice: &Voice) -> Done {
     if host == Host::Helm4 && texts.iter().all(|text| text.trim().is_empty()) {
         return deliver(flags.output.as_deref(), NO_MANIFESTS);
     }
-    write(flags, &sources, texts)?;
+    write(flags, &sources, texts, begin(&run)?)?;
     summarise(flags, voice, &run);
     Ok(())
+}
+
+/// The lock with what a run has found, which no one else writes from here on.
+fn begin(run: &Run<'_>) -> Result<Option<Recording>, Stop> {
+    Ok(run.record.as_ref().map(Record::begin).transpose()?)
 }
 
 /// Says what was done, once it is done.
@@ -131,7 +142,10 @@ fn summarise(flags: &Flags, voice: &Voice, run: &Run<'_>) {
     if !flags.quiet {
         let pins = if flags.verbose { report::pins(&run.plan) } else { String::new() };
         let summary = report::summary(&run.plan, run.found.objects);
-        voice.say(&format!("{pins}digestif: {summary}\n"));
+        let recorded = run.record.as_ref().map_or_else(String::new, |record| {
+            format!("; {} recorded in {}", record.count(), record.file())
+        });
+        voice.say(&format!("{pins}digestif: {summary}{recorded}\n"));
     }
 }
 
@@ -142,7 +156,8 @@ fn check(flags: &Flags, voice: &Voice) -> Done {
         );
     }
     let file = flags.report.as_deref().map(Some);
-    let reports = Reports(file.into_iter().chain([flags.output.as_deref()]).collect());
+    let to = file.into_iter().chain([flags.output.as_deref()]).collect();
+    let reports = Reports { to, is_check: true, is_safe: Cell::new(true) };
     let sources = reports.of(read(flags, voice))?;
     run(flags, voice, &sources, Host::Any, &reports)?.1
 }
@@ -163,7 +178,9 @@ fn run<'s>(
         }
         _ => Config::default(),
     };
-    let mut options = reports.of(options(flags, own, file))?;
+    let task = if reports.is_check { Task::Check } else { Task::Pin };
+    reports.of(check_lock(flags, (&own, &file), sources, reports))?;
+    let mut options = reports.of(options(flags, own, file, task))?;
     if host == Host::Helm4 {
         options.empty = Empty::Allowed;
     }
@@ -180,7 +197,7 @@ fn run<'s>(
 /// The same for kustomize and kpt, which take a list and give it back with results, on failure too.
 fn function(flags: &Flags, voice: &Voice, source: &Source, reports: &Reports<'_>) -> Done {
     let sources = std::slice::from_ref(source);
-    let mut options = match function_options(flags, voice, source) {
+    let mut options = match function_options(flags, voice, source, reports) {
         Ok(options) => options,
         Err((diagnostics, stop)) => {
             let list = krm::with_results(source.text(), &krm::failures(&diagnostics));
@@ -195,14 +212,17 @@ fn function(flags: &Flags, voice: &Voice, source: &Source, reports: &Reports<'_>
     krm::explain_no_network(&mut run.found.diagnostics);
     let shown = voice.show(&run.found.diagnostics, sources);
     let reported = reports.write(&run, sources);
-    let unreported = match &reported {
-        Err(Stop::Failed(error)) => krm::failures(std::slice::from_ref(&**error)),
-        _ => Vec::new(),
-    };
-    let done = shown.and(reported);
+    let recorded =
+        if shown.is_ok() && reported.is_ok() { begin(&run).and_then(record) } else { Ok(()) };
+    let unwritten = [&reported, &recorded].into_iter().filter_map(|written| match written {
+        Err(Stop::Failed(error)) => Some((**error).clone()),
+        _ => None,
+    });
+    let unwritten = krm::failures(&unwritten.collect::<Vec<_>>());
+    let done = shown.and(reported).and(recorded);
     let given = run.texts.as_deref().filter(|_| done.is_ok());
     let mut results = krm::results(&run, options.pin, given.is_some());
-    results.extend(unreported);
+    results.extend(unwritten);
     let text = given.and_then(|texts| texts.first()).map_or(source.text(), AsRef::as_ref);
     deliver(flags.output.as_deref(), &krm::with_results(text, &results)?)?;
     done.inspect(|()| summarise(flags, voice, &run))
@@ -213,6 +233,7 @@ fn function_options(
     flags: &Flags,
     voice: &Voice,
     source: &Source,
+    reports: &Reports<'_>,
 ) -> Result<Options, (Vec<Diagnostic>, Stop)> {
     let own = krm::config(source).map_err(|diagnostics| {
         let stop = voice.fail(&diagnostics, std::slice::from_ref(source));
@@ -220,7 +241,11 @@ fn function_options(
     })?;
     // What lies in the folder is most often this function's own configuration.
     let file = if flags.config.is_some() { file(flags, voice) } else { Ok(Config::default()) };
-    let options = file.and_then(|file| options(flags, own, file)).map_err(|stop| match &stop {
+    let options = file.and_then(|file| {
+        check_lock(flags, (&own, &file), std::slice::from_ref(source), reports)?;
+        options(flags, own, file, Task::Pin)
+    });
+    let options = options.map_err(|stop| match &stop {
         Stop::Failed(error) => (vec![(**error).clone()], stop),
         Stop::Status(_) => (vec![failed("the configuration file is wrong")], stop),
     })?;
@@ -228,11 +253,17 @@ fn function_options(
 }
 
 /// Where reports go; `None` is stdout.
-struct Reports<'f>(Vec<Option<&'f Path>>);
+struct Reports<'f> {
+    to: Vec<Option<&'f Path>>,
+    /// Whether they are all that is wanted.
+    is_check: bool,
+    /// Whether none of them goes where something else is kept.
+    is_safe: Cell<bool>,
+}
 
 impl Reports<'_> {
     fn write(&self, run: &Run<'_>, sources: &[Source]) -> Done {
-        for path in &self.0 {
+        for path in &self.to {
             deliver(*path, &report::json::report(run, sources))?;
             interrupt::heed();
         }
@@ -241,7 +272,7 @@ impl Reports<'_> {
 
     /// Writes a report of nothing where there was nothing to run.
     fn of<T>(&self, prepared: Result<T, Stop>) -> Result<T, Stop> {
-        if prepared.is_err() {
+        if prepared.is_err() && self.is_safe.get() {
             // That it can't be written either is not what the user has to mend first.
             let _ = self.write(&Run::default(), &[]);
         }
@@ -251,7 +282,7 @@ impl Reports<'_> {
 
 fn images(flags: &Flags, voice: &Voice, format: Format) -> Done {
     let sources = read(flags, voice)?;
-    let options = options(flags, Config::default(), file(flags, voice)?)?;
+    let options = options(flags, Config::default(), file(flags, voice)?, Task::Show)?;
     let found = digestif::locate(&sources, options.empty);
     let plan = Plan::new(&found.places, &options.skips);
     voice.show(&found.diagnostics, &sources)?;
@@ -263,7 +294,7 @@ fn images(flags: &Flags, voice: &Voice, format: Format) -> Done {
 }
 
 fn explain(flags: &Flags, voice: &Voice, image: &str, format: Format) -> Done {
-    let options = options(flags, Config::default(), file(flags, voice)?)?;
+    let options = options(flags, Config::default(), file(flags, voice)?, Task::Show)?;
     let explanation = digestif::explain::explain(image, &options)?;
     let text = match format {
         Format::Table => explanation.text(),
@@ -274,8 +305,21 @@ fn explain(flags: &Flags, voice: &Voice, image: &str, format: Format) -> Done {
 }
 
 /// How the run is to go.
-fn options(flags: &Flags, function: Config, file: Config) -> Result<Options, Stop> {
-    Ok(flags.options(function, file)?)
+fn options(flags: &Flags, function: Config, file: Config, task: Task) -> Result<Options, Stop> {
+    Ok(flags.options(function, file, task)?)
+}
+
+/// Sees to it that the lock is a file of its own; where it is not, no report is written over it.
+fn check_lock(
+    flags: &Flags,
+    (function, file): (&Config, &Config),
+    sources: &[Source],
+    reports: &Reports<'_>,
+) -> Done {
+    let Some(lock) = flags.lock(function, file) else { return Ok(()) };
+    let checked = streams::check_lock(flags, lock, sources);
+    reports.is_safe.set(checked.is_ok());
+    Ok(checked?)
 }
 
 /// What the configuration file says.
@@ -310,15 +354,22 @@ fn read(flags: &Flags, voice: &Voice) -> Result<Vec<Source>, Stop> {
 }
 
 /// Writes the new texts where the flags say: over their files, or as one stream.
-fn write(flags: &Flags, sources: &[Source], texts: &[impl AsRef<str>]) -> Done {
+fn write(
+    flags: &Flags,
+    sources: &[Source],
+    texts: &[impl AsRef<str>],
+    lock: Option<Recording>,
+) -> Done {
     let texts = texts.iter().map(AsRef::as_ref);
     if !flags.in_place {
-        return deliver(flags.output.as_deref(), &output::joined(texts));
+        return deliver_with(flags.output.as_deref(), &output::joined(texts), lock);
     }
     let rewrites = sources.iter().zip(texts).filter_map(|(source, new)| {
         let old = source.text();
         let path = source.origin().path().filter(|_| old != new)?;
         Some(Rewrite { path, old: Some(old), new })
     });
-    replace(&rewrites.collect::<Vec<_>>())
+    // The lock comes last: only what stands before a failure has to be taken back.
+    let lock = lock.as_ref().and_then(Recording::rewrite);
+    replace(&rewrites.chain(lock).collect::<Vec<_>>())
 }

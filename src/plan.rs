@@ -67,6 +67,8 @@ pub struct Entry {
 pub struct Plan {
     /// The images.
     pub entries: Vec<Entry>,
+    /// Digests of tags that need not be asked for, whoever wants them.
+    pub known: BTreeMap<Tagged, Pin>,
 }
 
 /// Images that are left alone.
@@ -115,14 +117,38 @@ impl Plan {
             });
             entries[entry].places.push(n);
         }
-        Self { entries }
+        Self { entries, ..Self::default() }
+    }
+
+    /// The plan in which the tags beside digests, of these repositories, are asked for once more.
+    #[must_use]
+    pub fn reopened(self, places: &[Place], update: &Globs) -> Self {
+        let mut entries: Vec<Entry> = Vec::new();
+        let mut known: BTreeMap<String, usize> = BTreeMap::new();
+        for mut entry in self.entries {
+            if entry.fate == Fate::Already
+                && let Some(tagged) = entry.places.first().and_then(|&n| tag_beside(&places[n]))
+                && update.fit(&tagged.repository)
+            {
+                entry = Entry { name: tagged.to_string(), fate: Fate::Tagged(tagged), ..entry };
+            }
+            if let Some(&n) = known.get(&entry.name) {
+                entries[n].places.extend(entry.places);
+                entries[n].places.sort_unstable();
+            } else {
+                known.insert(entry.name.clone(), entries.len());
+                entries.push(entry);
+            }
+        }
+        Self { entries, ..self }
     }
 
     /// The plan for one text, wherever it may stand.
     #[must_use]
     pub fn of(text: &str, skips: &Skips) -> Self {
         let (name, fate) = settle(&Image::read(text), text, skips);
-        Self { entries: vec![Entry { name, fate, places: Vec::new() }] }
+        let entries = vec![Entry { name, fate, places: Vec::new() }];
+        Self { entries, ..Self::default() }
     }
 
     /// The references that need a digest, and those whose tag is wrong.
@@ -152,6 +178,20 @@ impl Plan {
             };
         }
         self
+    }
+}
+
+/// What a tag beside a digest names.
+fn tag_beside(place: &Place) -> Option<Tagged> {
+    match &place.image {
+        Image::Reference(written) => match written.reference() {
+            Reference::Pinned(pinned) => {
+                let (repository, tag) = (pinned.repository.clone(), pinned.tag.clone()?);
+                Some(Tagged { repository, tag })
+            }
+            Reference::Tagged(_) => None,
+        },
+        Image::Placeholder | Image::Invalid(_) => None,
     }
 }
 

@@ -10,7 +10,7 @@ use crate::image::{Asked, Reference, Repository};
 use crate::places::{Image, Place};
 use crate::plan::{Entry, Fate, Plan, Skips};
 use crate::registry::{Outcome, Refusal};
-use crate::resolve::{Answers, Search, Substitute, Tried};
+use crate::resolve::{Answers, Search, Substitute, Tried, Via};
 
 /// Tags of one repository that a message names.
 const SHOWN_TAGS: usize = 5;
@@ -185,6 +185,13 @@ fn what_is_wrong(asked: &str, search: &Search) -> &'static str {
 fn substituted(asked: &str, substitute: &Substitute, search: &Search) -> Diagnostic {
     let what = what_is_wrong(asked, search);
     let instead = quoted(&substitute.tagged.to_string());
+    if substitute.pin.via == Via::Lock {
+        let name = quoted(asked);
+        let message = format!("{name} is locked to a substitute: {instead} is used instead");
+        return Diagnostic::substitution(message)
+            .note("rule", escaped(&substitute.rule))
+            .help("`digestif check --drift` says whether it exists by now; `--update` asks again, `--no-fallback` forbids this");
+    }
     let message = format!("{} {what}: {instead} is used instead", quoted(asked));
     let diagnostic = Diagnostic::substitution(message).note("rule", substitute.rule.clone());
     explained(diagnostic, None, search)
@@ -290,6 +297,7 @@ fn unresolved(
             format!("{name} is in no image layout, and `--offline` forbids to ask for it"),
             "copy the image into a folder for `--layout`, or run without `--offline`",
         ),
+        Outcome::NotLocked => (format!("{name} {}", refusal.detail), "record it with `--lock`"),
     };
     let diagnostic = match failure {
         Failure::Absent => lenient(leniency, failure, message),

@@ -66,8 +66,10 @@ pub fn resolve(
     network: &Network,
     secrets: &[PullSecret],
 ) -> Result<Result<Answers, Vec<Diagnostic>>, Interrupted> {
-    let mut sources =
-        Sources { layouts, registry: None, known: Mutex::default(), lists: Mutex::default() };
+    let answered = |pin: &Pin| Arc::new(OnceCell::new_with(Some(Ok(pin.clone()))));
+    let known = plan.known.iter().map(|(tagged, pin)| (tagged.clone(), answered(pin)));
+    let known = Mutex::new(known.collect());
+    let mut sources = Sources { layouts, registry: None, known, lists: Mutex::default() };
     let mut quiet = true;
     let elsewhere: Vec<_> =
         plan.unsettled().filter(|question| !is_in(layouts, *question)).collect();

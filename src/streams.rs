@@ -13,8 +13,9 @@ use std::time::SystemTime;
 use etcetera::BaseStrategy as _;
 
 use crate::cli::{Cli, Command, Flags};
-use crate::diagnostic::{Diagnostic, Failure, Severity, Spot, covered, verdict};
-use crate::interrupt::Interrupted;
+use crate::diagnostic::{Diagnostic, Failure, Severity, Spot, covered, escaped, verdict};
+use crate::interrupt::{self, Interrupted};
+use crate::lock::Recording;
 use crate::output::{self, Destination, Rewrite, Unwritten};
 use crate::report;
 use crate::source::{Origin, Source};
@@ -165,7 +166,8 @@ pub fn check_destinations(cli: &Cli) -> Result<(), Diagnostic> {
             );
         }
     }
-    let named = [("--output", &flags.output), ("--report", &flags.report), ("--log", &flags.log)];
+    let (output, report) = (("--output", &flags.output), ("--report", &flags.report));
+    let named = [output, report, ("--log", &flags.log), ("--lock", &flags.lock)];
     let named: Vec<_> =
         named.iter().filter_map(|(flag, path)| Some((*flag, real(path.as_deref()?)?))).collect();
     for (n, (flag, path)) in named.iter().enumerate() {
@@ -189,6 +191,33 @@ pub fn check_sources(flags: &Flags, sources: &[Source]) -> Result<(), Diagnostic
             let message = format!("`{flag}` names a file that `--in-place` rewrites");
             return Err(failed(&message).help("give it a file of its own"));
         }
+    }
+    Ok(())
+}
+
+/// Sees to it that the lock is no file that anything else is written to.
+///
+/// # Errors
+/// It is.
+pub fn check_lock(flags: &Flags, lock: &Path, sources: &[Source]) -> Result<(), Diagnostic> {
+    let at = |path: &Path| {
+        let file = Spot::File(escaped(&path.display().to_string()));
+        move |message: &str| failed(message).spot(file).help("give it a file of its own")
+    };
+    let Destination::File(_) = output::destination(lock).map_err(|error| *error)? else {
+        return Err(at(lock)("the lock has to be a file"));
+    };
+    let own = real(lock);
+    for (flag, path) in
+        [("--output", &flags.output), ("--report", &flags.report), ("--log", &flags.log)]
+    {
+        if own.is_some() && path.as_deref().and_then(real) == own {
+            return Err(at(lock)(&format!("`{flag}` names the lock")));
+        }
+    }
+    let mut sources = sources.iter().filter_map(|source| real(source.origin().path()?));
+    if flags.in_place && sources.any(|source| Some(source) == own) {
+        return Err(at(lock)("the lock is among the files that `--in-place` rewrites"));
     }
     Ok(())
 }
@@ -221,20 +250,50 @@ pub fn nothing_is_piped_in() -> bool {
     io::stdin().is_terminal()
 }
 
+/// Writes a lock, and lets others write it.
+///
+/// # Errors
+/// It can't be written, or a signal came first.
+pub fn record(lock: Option<Recording>) -> Done {
+    let Some(lock) = lock else { return Ok(()) };
+    if let Some(rewrite) = lock.rewrite() {
+        replace(&[rewrite])?;
+        interrupt::heed();
+    }
+    Ok(())
+}
+
 /// Writes a text to a file, or to stdout where none is named.
 ///
 /// # Errors
 /// It can't be written, or a signal came first.
 pub fn deliver(path: Option<&Path>, text: &str) -> Done {
-    let Some(path) = path else { return print(text) };
-    match output::destination(path).map_err(Stop::Failed)? {
+    deliver_with(path, text, None)
+}
+
+/// The same, together with a lock that has to be written first: where that is impossible nothing is
+/// given out.
+///
+/// # Errors
+/// As [`deliver`].
+pub fn deliver_with(path: Option<&Path>, text: &str, lock: Option<Recording>) -> Done {
+    let destination = path.map_or(Ok(Destination::Stdout), output::destination);
+    let destination = destination.map_err(Stop::Failed)?;
+    if let (Destination::File(_), Some(path)) = (&destination, path) {
+        let text = Rewrite { path, old: None, new: text };
+        let lock = lock.as_ref().and_then(Recording::rewrite);
+        return replace(&[text].into_iter().chain(lock).collect::<Vec<_>>());
+    }
+    // It ends here: whoever reads what is printed may take all day, and others wait for the lock.
+    record(lock)?;
+    match destination {
         Destination::Stdout => print(text),
         Destination::Stderr => io::stderr().write_all(text.as_bytes()).map_err(|error| {
             // Perhaps nobody reads this; the status says it as well.
             failed(&format!("stderr can't be written: {error}")).into()
         }),
         Destination::Stream(path) => output::write_stream(&path, text).map_err(Stop::Failed),
-        Destination::File(_) => replace(&[Rewrite { path, old: None, new: text }]),
+        Destination::File(_) => unreachable!("files were written above"),
     }
 }
 

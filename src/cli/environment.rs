@@ -8,7 +8,7 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, CommandFactory as _, FromArgMatches as _};
 
-use super::{Cli, Emit};
+use super::{Cli, Command, Emit};
 
 impl Cli {
     /// Reads arguments, the first of which is the program's name, and the environment.
@@ -62,6 +62,33 @@ impl Cli {
                 (true, false) => flags.config = None,
                 (false, true) => flags.no_config = false,
                 _ => return Err(contradiction("no-config", "config")),
+            }
+        }
+        let is_check = matches!(self.command, Some(Command::Check));
+        if flags.drift && !is_check {
+            if typed("drift") {
+                return Err("the argument '--drift' is only for `digestif check`".to_owned());
+            }
+            flags.drift = false;
+        }
+        if !flags.update.is_empty() && is_check {
+            if typed("update") {
+                return Err("the argument '--update' is only for pinning; `digestif check --drift` says what it would change".to_owned());
+            }
+            flags.update.clear();
+        }
+        if !flags.update.is_empty() && flags.locked {
+            match (typed("update"), typed("locked")) {
+                (true, false) => flags.locked = false,
+                (false, true) => flags.update.clear(),
+                _ => return Err(contradiction("update", "locked")),
+            }
+        }
+        if flags.drift && flags.offline {
+            match (typed("drift"), typed("offline")) {
+                (true, false) => flags.offline = false,
+                (false, true) => flags.drift = false,
+                _ => return Err(contradiction("drift", "offline")),
             }
         }
         if flags.quiet && flags.verbose {

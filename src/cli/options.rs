@@ -1,15 +1,16 @@
 //! Where flags, a function's own configuration and a file meet: who wins, and what adds up.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use reqwest::{Certificate, Identity};
 
-use super::Flags;
+use super::{Flags, Task};
 use crate::config::{Config, ConfiguredRule};
 use crate::diagnostic::Diagnostic;
 use crate::fallback::{DEFAULT_SKEW, Kind, KubernetesVersion, MinorVersion, Preset, Rule};
 use crate::image::Globs;
+use crate::lock::{self, EVERYTHING, Lock, Locking, Mode, Substitutes};
 use crate::plan::Skips;
 use crate::policy::{Digests, Leniency, Placeholders, Policy};
 use crate::registry::{self, Credentials, Proxies, Replacement, Settings};
@@ -23,8 +24,14 @@ impl Flags {
     /// images to skip and registries add up, in this order. No one loosens what another refuses.
     ///
     /// # Errors
-    /// A glob is wrong, or the file with certificates can't be used.
-    pub fn options(&self, function: Config, file: Config) -> Result<Options, Diagnostic> {
+    /// A glob is wrong, the lock can't be used, or the file with certificates can't.
+    pub fn options(
+        &self,
+        function: Config,
+        file: Config,
+        task: Task,
+    ) -> Result<Options, Diagnostic> {
+        let lock = self.lock(&function, &file).map(Path::to_owned);
         let cluster = function.kube_version.or(self.kube_version).or(file.kube_version);
         let skips = Skips {
             flags: Globs::new(&self.skip).map_err(|error| usage(&format!("`--skip`: {error}")))?,
@@ -33,8 +40,14 @@ impl Flags {
         let require_digest = self.require_digest || function.require_digest || file.require_digest;
         let replacements =
             [function.replacements, parsed("--registry", &self.registry)?, file.replacements];
+        let lock = match lock {
+            _ if require_digest || task == Task::Show => None,
+            lock => self.locking(lock, task)?,
+        };
+        let is_frozen =
+            lock.as_ref().is_some_and(|lock| matches!(lock.mode, Mode::Frozen | Mode::Check));
         // Where nobody is asked, a login that can't be read is nobody's business.
-        let network = if self.offline || require_digest {
+        let network = if self.offline || require_digest || is_frozen {
             Network::Offline
         } else {
             let caches = [function.caches, file.caches];
@@ -47,6 +60,8 @@ impl Flags {
             rules: self.rules(cluster, function.rules, file.rules),
             layouts: self.layout.clone(),
             network,
+            lock,
+            update: self.updates()?,
             policy: Policy {
                 unresolved: if self.allow_unresolved {
                     Leniency::WriteUnchanged
@@ -62,6 +77,47 @@ impl Flags {
             },
             empty: if self.allow_empty { Empty::Allowed } else { Empty::Refused },
         })
+    }
+
+    /// The path of the lock: the function's, the flag's, or the file's.
+    #[must_use]
+    pub fn lock<'p>(&'p self, function: &'p Config, file: &'p Config) -> Option<&'p Path> {
+        function.lock.as_deref().or(self.lock.as_deref()).or(file.lock.as_deref())
+    }
+
+    /// What is done with the lock.
+    fn locking(&self, path: Option<PathBuf>, task: Task) -> Result<Option<Locking>, Diagnostic> {
+        let Some(path) = path else {
+            let flag = if self.drift { "--drift" } else { "--locked" };
+            if self.drift || self.locked {
+                return Err(usage(&format!("`{flag}` needs a lock: name it with `--lock FILE`")));
+            }
+            return Ok(None);
+        };
+        let mode = match task {
+            Task::Check if self.drift => Mode::Drift,
+            Task::Check => Mode::Check,
+            Task::Pin | Task::Show if self.locked => Mode::Frozen,
+            Task::Pin | Task::Show => Mode::Record,
+        };
+        let lock = match lock::read(&path)? {
+            Some(lock) => lock,
+            None if mode == Mode::Record => Lock::default(),
+            None => return Err(lock::not_there(&path)),
+        };
+        let substitutes = if self.no_fallback { Substitutes::Refused } else { Substitutes::Used };
+        Ok(Some(Locking { path, lock, mode, substitutes }))
+    }
+
+    /// What is resolved again: in a variable, `true` is everything, as it is on the command line
+    /// without a value.
+    fn updates(&self) -> Result<Globs, Diagnostic> {
+        let globs = self.update.iter().filter_map(|glob| match glob.as_str() {
+            "true" | "1" => Some(EVERYTHING),
+            "false" | "0" => None,
+            glob => Some(glob),
+        });
+        Globs::new(globs).map_err(|error| usage(&format!("`--update`: {error}")))
     }
 
     /// The rules in order, and last the built-in one, unless one of the configurations names it.

@@ -47,6 +47,9 @@ pub(super) struct PinImages {
     /// How registries are reached.
     #[schemars(with = "Option<Vec<Registry>>")]
     registries: Option<Vec<Spanned<Registry>>>,
+    /// The file with recorded digests. Its path counts from the folder of the configuration.
+    #[schemars(with = "Option<String>")]
+    lock: Option<Spanned<String>>,
 }
 
 /// The version of the schema.
@@ -139,6 +142,12 @@ impl PinImages {
             require_digest: self.policy.is_some_and(|policy| policy.require_digest),
             ..Config::default()
         };
+        if let Some(lock) = self.lock {
+            match lock.value.trim() {
+                "" | "-" => wrong.push(Wrong::at(span(lock.referenced), "`lock` names no file")),
+                path => config.lock = Some(path.into()),
+            }
+        }
         let mut hosts = BTreeSet::new();
         for registry in self.registries.unwrap_or_default() {
             let at = span(registry.referenced);

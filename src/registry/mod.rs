@@ -81,6 +81,8 @@ pub enum Outcome {
     NotCached,
     /// `--offline` forbids to ask, and no layout has the repository.
     NotRecorded,
+    /// The lock does not have it, and nothing may be added; or has a substitute that is refused.
+    NotLocked,
 }
 
 impl Outcome {
@@ -97,7 +99,7 @@ impl Outcome {
             | Self::Unproxied
             | Self::Nonsense
             | Self::NotCached => Failure::Unavailable,
-            Self::NotRecorded => Failure::Policy,
+            Self::NotRecorded | Self::NotLocked => Failure::Policy,
         }
     }
 
@@ -121,7 +123,7 @@ impl Outcome {
             | Self::Unproxied
             | Self::NotCached => "unreachable",
             Self::Nonsense => "nonsense",
-            Self::NotRecorded => "not recorded",
+            Self::NotRecorded | Self::NotLocked => "not recorded",
         }
     }
 }

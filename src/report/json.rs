@@ -10,7 +10,7 @@ use crate::Run;
 use crate::diagnostic::{Failure, covered};
 use crate::places::{Class, Place};
 use crate::plan::{Entry, Fate};
-use crate::resolve::{Search, Tried};
+use crate::resolve::{Search, Tried, Via};
 use crate::source::Source;
 
 /// The version of the report; it changes when a field changes its meaning.
@@ -84,7 +84,8 @@ pub struct Reported {
     tag: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     digest: Option<String>,
-    /// `registry`, `layout`, or `fallback` where a rule chose it.
+    /// `registry`, `layout`, `fallback` where a rule chose it, or `lock` where that was in an earlier
+    /// run.
     #[serde(skip_serializing_if = "Option::is_none")]
     via: Option<&'static str>,
     /// The rule that chose it.
@@ -220,7 +221,7 @@ pub(crate) fn image(entry: &Entry, places: Vec<ReportedPlace>) -> Reported {
             image.written = Some(format!("{}@{digest}", substitute.tagged));
             image.tag = Some(substitute.tagged.tag.to_string());
             image.digest = Some(digest.to_string());
-            image.via = Some("fallback");
+            image.via = Some(if substitute.pin.via == Via::Lock { "lock" } else { "fallback" });
             image.rule = Some(substitute.rule.clone());
             image.searched(search);
         }

@@ -14,6 +14,8 @@ pub enum Via {
     Registry,
     /// An image layout on disk.
     Layout,
+    /// A lock, in which an earlier run recorded it.
+    Lock,
 }
 
 impl Via {
@@ -23,6 +25,7 @@ impl Via {
         match self {
             Self::Registry => "registry",
             Self::Layout => "layout",
+            Self::Lock => "lock",
         }
     }
 }

@@ -1,0 +1,165 @@
+//! Drift: whether registries still say what the lock says.
+
+use super::Locking;
+use crate::Options;
+use crate::diagnostic::{Diagnostic, Failure, escaped, quoted};
+use crate::image::{Reference, Tagged};
+use crate::places::Place;
+use crate::plan::{Entry, Fate, Plan};
+use crate::policy;
+use crate::registry::{Layouts, Outcome, PullSecret};
+use crate::resolve::{self, Answers, Interrupted, Pin, Settled};
+
+/// Asks for what supplied the digest of each image that the lock settled, and for each original that
+/// a rule replaced; says what is no longer so.
+///
+/// # Errors
+/// A signal interrupted it.
+pub(super) fn drift(
+    plan: &Plan,
+    places: &[Place],
+    locking: &Locking,
+    options: &Options,
+    secrets: &[PullSecret],
+) -> Result<Vec<Diagnostic>, Interrupted> {
+    let layouts = match Layouts::read(&options.layouts) {
+        Ok(layouts) => layouts,
+        Err(diagnostics) => return Ok(diagnostics),
+    };
+    // Rules are no part of it: whether a tag exists is asked, not what could stand in for it.
+    let answers =
+        match resolve::resolve(&questions(plan), &[], &layouts, &options.network, secrets)? {
+            Ok(answers) => answers,
+            Err(diagnostics) => return Ok(diagnostics),
+        };
+    let mut diagnostics: Vec<_> = policy::idle_helpers(&answers).collect();
+    let drift = Drift { locking, answers: &answers, options };
+    for entry in &plan.entries {
+        let at = || entry.places.iter().map(|&n| &places[n]);
+        diagnostics.extend(drift.of(entry).into_iter().map(|diagnostic| diagnostic.places(at())));
+    }
+    Ok(diagnostics)
+}
+
+/// What is to be asked, each once.
+fn questions(plan: &Plan) -> Plan {
+    let mut questions = Plan::default();
+    let asked = plan.entries.iter().flat_map(|entry| {
+        let substitute = match &entry.fate {
+            Fate::Substituted(found, _) => Some(found.tagged.clone()),
+            _ => None,
+        };
+        let original = matches!(entry.fate, Fate::Pinned(_) | Fate::Substituted(..));
+        let original = original.then(|| tagged(&entry.name)).flatten();
+        original.into_iter().chain(substitute)
+    });
+    for tagged in asked {
+        let name = tagged.to_string();
+        if !questions.entries.iter().any(|entry| entry.name == name) {
+            let fate = Fate::Tagged(tagged);
+            questions.entries.push(Entry { name, fate, places: Vec::new() });
+        }
+    }
+    questions
+}
+
+/// What was asked for; none where its tag is invalid, which exists nowhere.
+fn tagged(name: &str) -> Option<Tagged> {
+    match name.parse() {
+        Ok(Reference::Tagged(tagged)) => Some(tagged),
+        _ => None,
+    }
+}
+
+struct Drift<'r> {
+    locking: &'r Locking,
+    answers: &'r Answers,
+    options: &'r Options,
+}
+
+impl Drift<'_> {
+    fn of(&self, entry: &Entry) -> Vec<Diagnostic> {
+        match &entry.fate {
+            Fate::Pinned(pin) => self.moved(&entry.name, &entry.name, pin).into_iter().collect(),
+            Fate::Substituted(found, _) => {
+                let moved = self.moved(&entry.name, &found.tagged.to_string(), &found.pin);
+                self.appeared(&entry.name, &found.rule).into_iter().chain(moved).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Whether what supplied a digest has another one now.
+    fn moved(&self, asked: &str, supplier: &str, pin: &Pin) -> Option<Diagnostic> {
+        let name = quoted(supplier);
+        match self.answers.settled.get(supplier)? {
+            Settled::Pinned(now) if now.digest == pin.digest => None,
+            Settled::Pinned(now) => Some(
+                Diagnostic::error(Failure::Policy, format!("{name} has moved since it was locked"))
+                    .note("locked", pin.digest.to_string())
+                    .note("now", now.digest.to_string())
+                    .help(
+                        self.how_to_take(asked, "to take it; to keep what is locked, do nothing"),
+                    ),
+            ),
+            Settled::Unresolved(refusal, _) if refusal.outcome.failure() == Failure::Absent => {
+                Some(
+                    Diagnostic::error(
+                        Failure::Policy,
+                        format!("{name} is locked, and no longer exists"),
+                    )
+                    .note("locked", pin.digest.to_string())
+                    .note("now", escaped(&refusal.detail))
+                    .help(self.how_to_take(
+                        asked,
+                        "to look for another; its digest may be gone soon as well",
+                    )),
+                )
+            }
+            other => self.unknown(supplier, other),
+        }
+    }
+
+    /// Whether an original exists that a rule had to replace.
+    fn appeared(&self, asked: &str, rule: &str) -> Option<Diagnostic> {
+        let takes_denied = |outcome: Outcome| {
+            let rules = self.options.rules.iter();
+            outcome == Outcome::Denied
+                && rules.into_iter().any(|own| own.name == rule && own.when.covers(Some(outcome)))
+        };
+        match self.answers.settled.get(asked)? {
+            Settled::Pinned(now) => {
+                let message =
+                    format!("{} exists now, and is locked to a substitute", quoted(asked));
+                Some(
+                    Diagnostic::error(Failure::Policy, message)
+                        .note("rule", escaped(rule))
+                        .note("now", now.digest.to_string())
+                        .help(self.how_to_take(asked, "to take it")),
+                )
+            }
+            Settled::Unresolved(refusal, _)
+                if refusal.outcome.failure() == Failure::Absent
+                    || takes_denied(refusal.outcome) =>
+            {
+                None
+            }
+            other => self.unknown(asked, other),
+        }
+    }
+
+    /// What a registry could not say, in the words of any other run.
+    fn unknown(&self, name: &str, answer: &Settled) -> Option<Diagnostic> {
+        let Settled::Unresolved(refusal, search) = answer else { return None };
+        let fate = Fate::Unresolved(refusal.clone(), search.clone());
+        let entries = vec![Entry { name: name.to_owned(), fate, places: Vec::new() }];
+        let plan = Plan { entries, ..Plan::default() };
+        policy::judge(&plan, &[], self.options.policy).pop()
+    }
+
+    fn how_to_take(&self, asked: &str, purpose: &str) -> String {
+        let file = escaped(&self.locking.path.display().to_string());
+        let repository = asked.rsplit_once(':').map_or(asked, |(name, _)| name);
+        format!("run `digestif --lock {file} --update={}` {purpose}", escaped(repository))
+    }
+}

@@ -16,7 +16,7 @@ use clap_complete::Shell;
 use crate::fallback::{MAX_SKEW, MinorVersion, Rule};
 use crate::image::PinForm;
 use crate::input::Exclusions;
-use crate::lock::EVERYTHING;
+use crate::lock::{DiffFormat, EVERYTHING};
 use crate::registry;
 
 /// Requests in flight to one host. Measured with a release build and a registry on loopback over
@@ -79,6 +79,12 @@ pub enum Command {
         #[arg(long, value_enum, default_value_t, env = "DIGESTIF_FORMAT")]
         format: Format,
     },
+    /// Compare image locks
+    Lock {
+        /// What to do
+        #[command(subcommand)]
+        action: LockAction,
+    },
     /// Let Helm 4 run this binary as `--post-renderer digestif`
     HelmPlugin {
         /// What to do
@@ -96,6 +102,21 @@ pub enum Command {
     Schema {
         /// What it describes
         subject: Subject,
+    },
+}
+
+/// What to do with image locks.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum LockAction {
+    /// Show which images differ between two locks; `-` is stdin
+    Diff {
+        /// The lock as it was
+        old: PathBuf,
+        /// The lock as it is
+        new: PathBuf,
+        /// How it is written
+        #[arg(long, value_enum, default_value_t)]
+        format: DiffFormat,
     },
 }
 

@@ -3,11 +3,12 @@
 //! What is recorded costs no request and does not move. A lock is read whole before anything is
 //! asked, and written last, by [`Record`]: the file is then what it was, or complete. `text` owns
 //! its schema, `edit` puts entries into what people wrote, `record` the file and those who write it
-//! at the same time, `drift` the comparison with what registries say now.
+//! at the same time, `drift` the comparison with what registries say now, `diff` that of two locks.
 //!
 //! Only what a registry or a layout supplied is recorded: nothing that is skipped, a placeholder,
 //! unresolved, or pinned in the input already.
 
+mod diff;
 mod drift;
 mod edit;
 mod record;
@@ -27,7 +28,8 @@ use crate::registry::{Outcome, Refusal};
 use crate::resolve::{Answers, Interrupted, Pin, Search, Settled, Substitute, Via};
 use crate::source::{Position, Source};
 
-pub use record::{Record, Recording, not_there, read};
+pub use diff::{Diff, DiffFormat, diff};
+pub use record::{Record, Recording, not_there, read, read_either};
 pub use text::schema;
 
 /// Images that an image lock's help names; the report has all of them.

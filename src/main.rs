@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anstream::ColorChoice;
 use clap::CommandFactory as _;
-use digestif::cli::{Cli, Color, Command, Emit, Flags, Format, Subject, Task};
+use digestif::cli::{Cli, Color, Command, Emit, Flags, Format, LockAction, Subject, Task};
 use digestif::config::Config;
 use digestif::diagnostic::{Diagnostic, verdict};
 use digestif::host::{Host, PLUGIN_NAME};
@@ -76,6 +76,13 @@ fn command(cli: &Cli, voice: &Voice) -> Done {
         Some(Command::Check) => check(flags, voice),
         Some(Command::Images { format }) => images(flags, voice, *format),
         Some(Command::Explain { image, format }) => explain(flags, voice, image, *format),
+        Some(Command::Lock { action: LockAction::Diff { old, new, format } }) => {
+            if old.as_os_str() == "-" && new.as_os_str() == "-" {
+                return Err(usage("stdin can be one of two locks only").into());
+            }
+            let (old, new) = (lock::read_either(old)?, lock::read_either(new)?);
+            deliver(to, &lock::diff(&old, &new).text(*format))
+        }
         Some(Command::HelmPlugin { action }) => {
             let said = helm_plugin::run(*action)?;
             voice.show(&said.warnings, &[])?;

@@ -56,6 +56,23 @@ fn every_configuration_in_the_pages_is_accepted() {
 }
 
 #[test]
+fn every_lock_in_the_pages_is_accepted() {
+    let schema = digestif(["schema", "lock"], "").succeeded();
+    let schema = serde_json::from_str(&schema).expect("JSON");
+    let schema = jsonschema::validator_for(&schema).expect("a JSON Schema");
+    let pages = pages();
+    let blocks = pages.iter().flat_map(|(_, page)| blocks(page, "yaml"));
+    let locks: Vec<_> = blocks.filter(|block| block.contains("kind: ImageLock")).collect();
+    assert!(!locks.is_empty());
+    for lock in locks {
+        let read = digestif(["lock", "diff", "-", "/dev/null"], lock).succeeded();
+        assert!(read.ends_with(" removed\n"), "{read}");
+        let value: serde_json::Value = serde_yaml::from_str(lock).expect("YAML");
+        assert!(schema.is_valid(&value), "{lock}");
+    }
+}
+
+#[test]
 fn every_link_between_pages_leads_somewhere() {
     for (path, page) in pages() {
         for link in page.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {

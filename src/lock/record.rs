@@ -50,6 +50,21 @@ pub fn read(path: &Path) -> Result<Option<Lock>, Diagnostic> {
     parsed(path, text).map(Some)
 }
 
+/// Reads one of two locks that are compared: `-` is stdin, and an empty text is a lock without
+/// entries, as `/dev/null` stands for a file that is not there.
+///
+/// # Errors
+/// It can't be read, or is wrong.
+pub fn read_either(path: &Path) -> Result<Lock, Diagnostic> {
+    let bytes = if path.as_os_str() == "-" {
+        limited(io::stdin().lock())
+    } else {
+        File::open(path).and_then(limited)
+    };
+    let text = bytes.map_err(|error| unreadable(path, &error))?;
+    if text.is_empty() { Ok(Lock::default()) } else { parsed(path, text) }
+}
+
 fn parsed(path: &Path, bytes: Vec<u8>) -> Result<Lock, Diagnostic> {
     let source = Source::new(Origin::Configuration(path.to_owned()), bytes)
         .map_err(|error| Diagnostic { severity: Severity::Error(Failure::Usage), ..error })?;

@@ -1,0 +1,156 @@
+//! The difference of two locks, for people: on a terminal, and in a pull request.
+
+use std::fmt::Write as _;
+
+use clap::ValueEnum;
+
+use super::{Lock, Locked};
+use crate::diagnostic::escaped;
+use crate::image::Asked;
+
+/// How a difference is written.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DiffFormat {
+    /// For a terminal
+    #[default]
+    Text,
+    /// For a pull request
+    Markdown,
+}
+
+/// What has become different from one lock to another, in the order of the images.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Diff<'l>(Vec<Change<'l>>);
+
+/// An image with what it was and what it is; at least one of them.
+#[derive(Debug, PartialEq, Eq)]
+struct Change<'l> {
+    asked: &'l Asked,
+    before: Option<&'l Locked>,
+    after: Option<&'l Locked>,
+}
+
+/// Compares two locks.
+#[must_use]
+pub fn diff<'l>(old: &'l Lock, new: &'l Lock) -> Diff<'l> {
+    let added = new.images().filter(|(asked, _)| old.find(asked).is_none());
+    let mut asked: Vec<_> = old.images().chain(added).map(|(asked, _)| asked).collect();
+    asked.sort();
+    let change = |asked| Change { asked, before: old.find(asked), after: new.find(asked) };
+    Diff(asked.into_iter().map(change).filter(|change| change.before != change.after).collect())
+}
+
+impl Diff<'_> {
+    /// The difference as it is asked for.
+    #[must_use]
+    pub fn text(&self, format: DiffFormat) -> String {
+        match format {
+            DiffFormat::Text => self.plain(),
+            DiffFormat::Markdown => self.markdown(),
+        }
+    }
+
+    fn plain(&self) -> String {
+        let mut text = String::new();
+        for change in &self.0 {
+            let (mark, name) = (change.mark(), escaped(&change.asked.to_string()));
+            writeln!(text, "{mark} {name}").expect("a string takes all");
+            let sides = [("-", change.before), ("+", change.after)];
+            for (side, locked) in sides.into_iter().filter_map(|(side, l)| Some((side, l?))) {
+                let said = change.said(locked, escaped);
+                writeln!(text, "    {side} {said}").expect("a string takes all");
+            }
+        }
+        text + &self.summary() + "\n"
+    }
+
+    fn markdown(&self) -> String {
+        let mut text = format!("**Image lock**: {}\n", self.summary());
+        if self.0.is_empty() {
+            return text;
+        }
+        text.push_str("\n| | image | before | after |\n|---|---|---|---|\n");
+        for change in &self.0 {
+            let side = |locked: Option<&Locked>| {
+                locked.map_or_else(String::new, |locked| change.said(locked, code))
+            };
+            let word = match change.mark() {
+                '+' => "added",
+                '-' => "removed",
+                _ => "changed",
+            };
+            let name = code(&change.asked.to_string());
+            let (before, after) = (side(change.before), side(change.after));
+            writeln!(text, "| {word} | {name} | {before} | {after} |").expect("a string takes all");
+        }
+        text
+    }
+
+    /// `1 added, 2 changed`.
+    fn summary(&self) -> String {
+        let count = |mark| self.0.iter().filter(|change| change.mark() == mark).count();
+        let counts = [('+', "added"), ('-', "removed"), ('~', "changed")];
+        let counts = counts.map(|(mark, word)| (count(mark), word));
+        let counts = counts.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}"));
+        let counts: Vec<_> = counts.collect();
+        if counts.is_empty() { "no image differs".to_owned() } else { counts.join(", ") }
+    }
+}
+
+impl Change<'_> {
+    fn mark(&self) -> char {
+        match (self.before, self.after) {
+            (None, _) => '+',
+            (_, None) => '-',
+            _ => '~',
+        }
+    }
+
+    /// The digest, and where it comes from if that is not what was asked for.
+    fn said(&self, locked: &Locked, shown: impl Fn(&str) -> String) -> String {
+        let digest = shown(&locked.digest.to_string());
+        let Some(rule) = &locked.rule else { return digest };
+        let instead = if locked.supplier.repository == self.asked.repository {
+            shown(&locked.supplier.tag.to_string())
+        } else {
+            shown(&locked.supplier.to_string())
+        };
+        format!("{digest}, of {instead} by rule {}", shown(rule))
+    }
+}
+
+/// A text as code in a cell of a table, which nothing in it can end.
+fn code(text: &str) -> String {
+    let plain = escaped(text).replace('|', "\\|");
+    let longest = plain.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest + 1);
+    let gap = if longest > 0 { " " } else { "" };
+    format!("{fence}{gap}{plain}{gap}{fence}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::{Origin, Source};
+
+    #[test]
+    fn nothing_in_a_name_ends_a_cell_of_the_table() {
+        for (text, cell) in [
+            ("a:v1", "`a:v1`"),
+            ("--fallback a|b=c", "`--fallback a\\|b=c`"),
+            ("a`b", "`` a`b ``"),
+            ("a\nb", "`a\\nb`"),
+        ] {
+            assert_eq!(code(text), cell);
+        }
+    }
+
+    #[test]
+    fn locks_that_say_the_same_differ_in_nothing() {
+        let source = Source::new(Origin::Stdin, Lock::default().text().into_bytes());
+        let lock = Lock::parse(&source.expect("text")).expect("a lock");
+        let none = diff(&lock, &lock);
+        assert_eq!(none.text(DiffFormat::Text), "no image differs\n");
+        assert_eq!(none.text(DiffFormat::Markdown), "**Image lock**: no image differs\n");
+    }
+}

@@ -8,12 +8,12 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use digestif::digest::{Algorithm, Digest};
 use digestif::image::{Globs, PinForm};
-use digestif::plan::Skips;
+use digestif::plan::{Plan, Skips};
 use digestif::policy::Policy;
 use digestif::resolve::Network;
 use digestif::source::{Origin, Source};
@@ -184,6 +184,60 @@ mod release {
     #[divan::bench(sample_count = 20)]
     fn start(bencher: Bencher<'_, '_>) {
         bencher.bench_local(|| run(&["--version"]));
+    }
+}
+
+/// The whole process where the lock has every image: what a pipeline pays for a run that asks nobody.
+mod locked {
+    use super::*;
+
+    /// A chart of the project's own, with four places.
+    #[divan::bench(sample_count = 50)]
+    fn small_chart(bencher: Bencher<'_, '_>) {
+        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("testdata/rendered/gateway.yaml");
+        bench_locked(bencher, &path);
+    }
+
+    /// Argo CD's release, 1.9 MB, where the corpus lies beside the checkout.
+    #[divan::bench(sample_count = 20)]
+    fn argo_cd(bencher: Bencher<'_, '_>) {
+        let Some(corpus) = std::env::var_os("DIGESTIF_CORPUS") else { return };
+        bench_locked(bencher, &PathBuf::from(corpus).join("argo-cd-v3.5.1-install.yaml"));
+    }
+
+    /// A release of two megabytes with a thousand images.
+    #[divan::bench(sample_count = 20)]
+    fn a_thousand_images(bencher: Bencher<'_, '_>) {
+        let release = Release::new(2 * MIB, 1_000, 1_000);
+        let file = release.layout.path().join("release.yaml");
+        fs::write(&file, &release.text).expect("writable");
+        bench_locked(bencher, &file);
+    }
+
+    fn bench_locked(bencher: Bencher<'_, '_>, manifests: &Path) {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let text = fs::read(manifests).expect("readable");
+        let sources = [Source::new(Origin::Stdin, text).expect("it is text")];
+        let found = digestif::locate(&sources, Empty::Refused);
+        let mut images: Vec<_> = Plan::new(&found.places, &Skips::default())
+            .unsettled()
+            .map(|question| question.to_string())
+            .collect();
+        images.sort();
+        assert!(!images.is_empty(), "there is nothing to measure");
+        let mut lock = "apiVersion: digestif.dev/v1alpha1\nkind: ImageLock\nimages:\n".to_owned();
+        for image in images {
+            let tag = image.rsplit_once(':').expect("it has a tag").1;
+            let digest = Digest::of(Algorithm::Sha256, image.as_bytes());
+            writeln!(lock, "- image: {image}\n  tag: '{tag}'\n  digest: {digest}")
+                .expect("a string takes all");
+        }
+        let file = folder.path().join("images.lock.yaml");
+        fs::write(&file, lock).expect("writable");
+        let (lock, manifests) = (file.display().to_string(), manifests.display().to_string());
+        bencher
+            .counter(BytesCount::of_str(sources[0].text()))
+            .bench_local(|| run(&["-q", "--no-config", "--lock", &lock, "-f", &manifests]));
     }
 }
 

@@ -13,6 +13,7 @@ use std::process::{Command, Stdio};
 
 use digestif::digest::{Algorithm, Digest};
 use digestif::image::{Globs, PinForm};
+use digestif::places::Scope;
 use digestif::plan::{Plan, Skips};
 use digestif::policy::Policy;
 use digestif::resolve::Network;
@@ -63,6 +64,7 @@ impl Release {
     fn options(&self) -> Options {
         Options {
             pin: PinForm::TagDigest,
+            scope: Scope::default(),
             skips: Skips::default(),
             rules: Vec::new(),
             layouts: vec![self.layout.path().to_owned()],
@@ -144,7 +146,13 @@ mod release {
         let release = Release::new(2 * MIB, 10, 10);
         let source = release.source();
         bencher.counter(BytesCount::of_str(source.text())).bench_local(|| {
-            digestif::locate(black_box(std::slice::from_ref(&source)), Empty::Refused).places.len()
+            digestif::locate(
+                black_box(std::slice::from_ref(&source)),
+                &Scope::default(),
+                Empty::Refused,
+            )
+            .places
+            .len()
         });
     }
 
@@ -218,7 +226,7 @@ mod locked {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let text = fs::read(manifests).expect("readable");
         let sources = [Source::new(Origin::Stdin, text).expect("it is text")];
-        let found = digestif::locate(&sources, Empty::Refused);
+        let found = digestif::locate(&sources, &Scope::default(), Empty::Refused);
         let mut images: Vec<_> = Plan::new(&found.places, &Skips::default())
             .unsettled()
             .map(|question| question.to_string())

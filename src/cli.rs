@@ -17,6 +17,7 @@ use crate::fallback::{MAX_SKEW, MinorVersion, Rule};
 use crate::image::PinForm;
 use crate::input::Exclusions;
 use crate::lock::{DiffFormat, EVERYTHING};
+use crate::places::Include;
 use crate::registry;
 
 /// Requests in flight to one host. Measured with a release build and a registry on loopback over
@@ -233,6 +234,17 @@ pub struct Flags {
     /// Leave images alone whose full repository name fits this glob, as `quay.io/**`
     #[arg(long, global = true, value_name = "GLOB", env = "DIGESTIF_SKIP", value_delimiter = '\n')]
     pub skip: Vec<String>,
+
+    /// Pin what looks like an image in these places, too; `digestif images` lists it
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "CLASS",
+        env = "DIGESTIF_INCLUDE",
+        value_delimiter = ','
+    )]
+    pub include: Vec<Include>,
 
     /// What to try for a tag that does not exist: a regular expression over the whole tag, and a
     /// tag or reference with `$1`, `${group}`, `$tag`, `$name` and `$repository`

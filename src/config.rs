@@ -17,6 +17,7 @@ use serde_saphyr::{Error, Location};
 use crate::diagnostic::{Diagnostic, Failure, Spot, closest, quoted};
 use crate::fallback::{MinorVersion, Preset, Rule};
 use crate::image::{Globs, PinForm};
+use crate::places::Scope;
 use crate::registry::Replacement;
 use crate::report;
 use crate::source::{Source, Span};
@@ -35,6 +36,8 @@ pub struct Config {
     pub rules: Vec<ConfiguredRule>,
     /// Images that are left alone.
     pub skip: Globs,
+    /// Fields of the user's own, and candidates that are pinned.
+    pub scope: Scope,
     /// Where the registries of some hosts are reached instead.
     pub replacements: Vec<Replacement>,
     /// Where the registries of some hosts are asked first.

@@ -69,6 +69,15 @@ pub enum Spot {
         /// The object and field, for the line above the excerpt; may be empty.
         label: String,
     },
+    /// The same in a text that is not shown: something secret may stand beside it.
+    Hidden {
+        /// Index of the source in the run's input.
+        source: usize,
+        /// Where it is.
+        span: Span,
+        /// The object and field.
+        label: String,
+    },
     /// A position in a text that can't be shown, as it could not be read.
     Position(String, Position),
     /// A whole file.
@@ -77,7 +86,12 @@ pub enum Spot {
 
 impl From<&Place> for Spot {
     fn from(place: &Place) -> Self {
-        Self::Source { source: place.source, span: place.site.text(), label: place.label() }
+        let (source, span, label) = (place.source, place.site.text(), place.label());
+        if place.object.kind == "Secret" {
+            Self::Hidden { source, span, label }
+        } else {
+            Self::Source { source, span, label }
+        }
     }
 }
 
@@ -173,7 +187,9 @@ pub fn sort(diagnostics: &mut [Diagnostic]) {
 
 fn position(diagnostic: &Diagnostic) -> Option<(usize, Span)> {
     match diagnostic.spots.first()? {
-        Spot::Source { source, span, .. } => Some((*source, *span)),
+        Spot::Source { source, span, .. } | Spot::Hidden { source, span, .. } => {
+            Some((*source, *span))
+        }
         Spot::Position(..) | Spot::File(_) => None,
     }
 }

@@ -247,9 +247,7 @@ impl Explanation {
                 format!("it is another image than was asked for, by rule {}", found.rule),
             ],
             Fate::Already => vec!["it has a digest already, and stays as it is".to_owned()],
-            Fate::Skipped => {
-                vec!["it is left alone, as `--skip` or the configuration says".to_owned()]
-            }
+            Fate::Skipped(skip) => vec![format!("it is left alone: {skip}")],
             _ => {
                 let said = |diagnostic: &Diagnostic| {
                     let help = diagnostic.help.iter().map(|help| format!("help: {help}"));

@@ -61,11 +61,11 @@ pub mod yaml;
 use std::borrow::Cow;
 use std::path::PathBuf;
 
-use crate::diagnostic::{Diagnostic, Failure, Spot, sort, verdict};
+use crate::diagnostic::{Diagnostic, Failure, Spot, quoted, sort, verdict};
 use crate::fallback::Rule;
-use crate::image::{Globs, PinForm, Reference};
+use crate::image::{Globs, PinForm, Reference, Tag};
 use crate::lock::{Locking, Record};
-use crate::places::{Found, Image, Place};
+use crate::places::{Found, Image, Place, Scope, Writing};
 use crate::plan::{Fate, Plan, Skips};
 use crate::policy::{Digests, Policy};
 use crate::resolve::Network;
@@ -77,6 +77,8 @@ use crate::splice::Edits;
 pub struct Options {
     /// What is written behind the name.
     pub pin: PinForm,
+    /// Fields of the user's own, and candidates that are pinned.
+    pub scope: Scope,
     /// Images that are left alone.
     pub skips: Skips,
     /// What to try for images that do not exist, in order.
@@ -123,7 +125,7 @@ pub struct Run<'s> {
 /// # Errors
 /// The user interrupted the run.
 pub fn run<'s>(sources: &'s [Source], options: &Options) -> Result<Run<'s>, resolve::Interrupted> {
-    let mut found = locate(sources, options.empty);
+    let mut found = locate(sources, &options.scope, options.empty);
     let mut plan = Plan::new(&found.places, &options.skips);
     if found.complete {
         if options.policy.digests == Digests::Given {
@@ -164,10 +166,10 @@ pub fn run<'s>(sources: &'s [Source], options: &Options) -> Result<Run<'s>, reso
 
 /// Finds the places of all sources, and refuses an input that holds nothing.
 #[must_use]
-pub fn locate(sources: &[Source], empty: Empty) -> Found {
+pub fn locate(sources: &[Source], scope: &Scope, empty: Empty) -> Found {
     let mut found = Found::default();
     for (n, source) in sources.iter().enumerate() {
-        found.read(source, n);
+        found.read(source, n, scope);
     }
     if found.complete && found.objects == 0 && empty == Empty::Refused {
         let spots = sources.iter().map(|source| Spot::File(source.origin().display_name()));
@@ -198,8 +200,12 @@ pub fn edit<'s>(
     let mut refused = Vec::new();
     for entry in &plan.entries {
         for place in entry.places.iter().map(|&n| &found.places[n]) {
+            if is_elsewhere(place, &entry.fate) {
+                refused.push(not_in_parts(place, &entry.name));
+                continue;
+            }
             let Some(after) = written(place, &entry.fate, form) else { continue };
-            match place.site.edit(&place.value, place.text(), &after) {
+            match place.site.edit(&place.value, place.part.clone(), &after) {
                 Some(edit) => edits[place.source].push(edit),
                 None => refused.push(not_editable(place)),
             }
@@ -214,6 +220,28 @@ pub fn edit<'s>(
         splice::apply(source, &edits).map_err(|(message, span)| defect(n, &message, span))
     });
     texts.collect::<Result<_, _>>().map_err(|defect| vec![defect])
+}
+
+/// Whether a substitute is in another repository, which a place of a tag or digest can't name.
+fn is_elsewhere(place: &Place, fate: &Fate) -> bool {
+    let Fate::Substituted(substitute, _) = fate else { return false };
+    let asked = match &place.image {
+        Image::Reference(written) => written.reference().tagged_repository(),
+        Image::Invalid(error) => error.asked().map(|asked| &asked.repository),
+        Image::Placeholder => None,
+    };
+    matches!(place.writing, Writing::Tag | Writing::Digest)
+        && asked != Some(&substitute.tagged.repository)
+}
+
+fn not_in_parts(place: &Place, name: &str) -> Diagnostic {
+    let message = format!(
+        "{} has a substitute in another repository only, which its field can't name",
+        quoted(name)
+    );
+    Diagnostic::error(Failure::Absent, message)
+        .spot(place)
+        .help("write the other repository into the fields beside it, or use a tag that exists")
 }
 
 fn not_editable(place: &Place) -> Diagnostic {
@@ -232,6 +260,25 @@ fn defect(source: usize, message: &str, span: Span) -> Diagnostic {
 
 /// What is written at a place; none where nothing changes.
 pub(crate) fn written(place: &Place, fate: &Fate, form: PinForm) -> Option<String> {
+    let form = if place.writing == Writing::Tagged { PinForm::TagDigest } else { form };
+    let (digest, tag) = match fate {
+        Fate::Pinned(pin) => (&pin.digest, None),
+        Fate::Substituted(substitute, _) => (&substitute.pin.digest, Some(&substitute.tagged.tag)),
+        _ => return None,
+    };
+    match place.writing {
+        Writing::Reference | Writing::Tagged => reference(place, fate, form),
+        Writing::Digest => Some(digest.to_string()),
+        Writing::Tag => {
+            let written = &place.value[place.part.clone()];
+            let tag = tag.map_or_else(|| written.split('@').next().unwrap_or(written), Tag::as_str);
+            Some(format!("{tag}@{digest}")).filter(|text| text != written)
+        }
+    }
+}
+
+/// The reference that is written at a place; none where nothing changes.
+fn reference(place: &Place, fate: &Fate, form: PinForm) -> Option<String> {
     match (&place.image, fate) {
         (Image::Reference(written), Fate::Pinned(pin)) => match written.reference() {
             // In whatever form it is: what says the same stays as it is.

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::diagnostic::{covered, shortened};
 use crate::places::Place;
-use crate::plan::Plan;
+use crate::plan::{Entry, Fate, Plan};
 use crate::report::json::{self, ReportedPlace};
 use crate::source::Source;
 
@@ -17,6 +17,7 @@ const SCHEMA: &str = "digestif.images/v1";
 struct Listing<'p> {
     schema: &'static str,
     images: Vec<ListedImage<'p>>,
+    candidates: Vec<ListedImage<'p>>,
 }
 
 #[derive(Serialize)]
@@ -26,15 +27,20 @@ struct ListedImage<'p> {
     places: Vec<ReportedPlace>,
 }
 
-/// The images as JSON: each with its full name, its status and all its places.
+/// The images and candidates as JSON: each with its full name, its status and all its places.
 #[must_use]
 pub fn json(plan: &Plan, places: &[Place], sources: &[Source]) -> String {
-    let images = plan.entries.iter().map(|entry| ListedImage {
-        image: &entry.name,
-        status: entry.fate.word(),
-        places: entry.places.iter().map(|&n| ReportedPlace::new(&places[n], sources)).collect(),
+    let (candidates, images): (Vec<&Entry>, Vec<&Entry>) =
+        plan.entries.iter().partition(|entry| entry.fate == Fate::Candidate);
+    let [images, candidates] = [images, candidates].map(|entries| {
+        let listed = entries.into_iter().map(|entry| ListedImage {
+            image: &entry.name,
+            status: entry.fate.word(),
+            places: entry.places.iter().map(|&n| ReportedPlace::new(&places[n], sources)).collect(),
+        });
+        listed.collect()
     });
-    let listing = Listing { schema: SCHEMA, images: images.collect() };
+    let listing = Listing { schema: SCHEMA, images, candidates };
     json::text(&listing)
 }
 
@@ -52,20 +58,25 @@ pub fn table(plan: &Plan, places: &[Place], sources: &[Source]) -> String {
             rows.push((
                 place.source,
                 start,
-                [text, entry.fate.word().to_owned(), position, place.label()],
+                [
+                    text,
+                    place.class.word().to_owned(),
+                    entry.fate.word().to_owned(),
+                    position,
+                    place.label(),
+                ],
             ));
         }
     }
     rows.sort();
-    let header = ["IMAGE", "STATUS", "PLACE", "OBJECT AND FIELD"].map(str::to_owned);
+    let header = ["IMAGE", "CLASS", "STATUS", "PLACE", "OBJECT AND FIELD"].map(str::to_owned);
     let rows: Vec<_> = std::iter::once(header).chain(rows.into_iter().map(|row| row.2)).collect();
     let width =
         |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths = [width(0), width(1), width(2)];
+    let [a, b, c, d] = [width(0), width(1), width(2), width(3)];
     let mut text = String::new();
-    for [image, status, position, field] in &rows {
-        let [a, b, c] = widths;
-        writeln!(text, "{image:a$}  {status:b$}  {position:c$}  {field}")
+    for [image, class, status, position, field] in &rows {
+        writeln!(text, "{image:a$}  {class:b$}  {status:c$}  {position:d$}  {field}")
             .expect("a string takes all");
     }
     covered(&text).into_owned()

@@ -272,7 +272,10 @@ impl Locking {
     }
 
     fn unused_images(&self, plan: &Plan, places: &[Place]) -> Vec<&Asked> {
-        let left_alone = plan.entries.iter().filter(|entry| entry.fate == Fate::Skipped);
+        let left_alone = plan
+            .entries
+            .iter()
+            .filter(|entry| matches!(entry.fate, Fate::Skipped(_) | Fate::Candidate));
         let left_alone: BTreeSet<_> = left_alone.flat_map(|entry| &entry.places).collect();
         let places = places.iter().enumerate().filter(|(n, _)| !left_alone.contains(n));
         let used: BTreeSet<_> = places.filter_map(|(_, place)| asked(&place.image)).collect();

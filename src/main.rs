@@ -290,7 +290,7 @@ impl Reports<'_> {
 fn images(flags: &Flags, voice: &Voice, format: Format) -> Done {
     let sources = read(flags, voice)?;
     let options = options(flags, Config::default(), file(flags, voice)?, Task::Show)?;
-    let found = digestif::locate(&sources, options.empty);
+    let found = digestif::locate(&sources, &options.scope, options.empty);
     let plan = Plan::new(&found.places, &options.skips);
     voice.show(&found.diagnostics, &sources)?;
     let text = match format {

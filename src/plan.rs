@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::image::{Asked, Globs, ParseError, Reference, Repository, Tagged};
-use crate::places::{Image, Place};
+use crate::places::{Image, Left, Place};
 use crate::registry::Refusal;
 use crate::resolve::{Answers, Pin, Search, Settled, Substitute};
 
@@ -23,8 +23,10 @@ pub enum Fate {
     Substituted(Substitute, Search),
     /// Has a digest already.
     Already,
-    /// Is left alone, as `--skip` or a configuration says.
-    Skipped,
+    /// Is left alone.
+    Skipped(Skip),
+    /// Only looks like an image, and stays as it is.
+    Candidate,
     /// Is filled in by something else, later.
     Placeholder,
     /// Is no reference, for this reason; and what the rules came to, if its tag alone is wrong.
@@ -42,10 +44,40 @@ impl Fate {
             Self::Pinned(_) => "pinned",
             Self::Substituted(..) => "substituted",
             Self::Already => "already",
-            Self::Skipped => "skipped",
+            Self::Skipped(_) => "skipped",
+            Self::Candidate => "candidate",
             Self::Placeholder => "placeholder",
             Self::Invalid(..) => "invalid",
             Self::Unresolved(..) => "unresolved",
+        }
+    }
+}
+
+/// What an image is left alone by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Skip {
+    /// This glob of `--skip`.
+    Flag(String),
+    /// This glob of a configuration.
+    Configuration(String),
+    /// Something at its place.
+    Place(Left),
+}
+
+impl fmt::Display for Skip {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag(glob) => write!(f, "`--skip {glob}`"),
+            Self::Configuration(glob) => write!(f, "`{glob}` in `skip` of the configuration"),
+            Self::Place(Left::Annotation) => f.write_str("the annotation `digestif.dev/skip`"),
+            Self::Place(Left::Comment) => f.write_str("the comment `# digestif: skip`"),
+            Self::Place(Left::Configured) => {
+                f.write_str("`pin: false` in `fields` of the configuration")
+            }
+            Self::Place(Left::Candidate) => {
+                f.write_str("nobody asked for its class with `--include`")
+            }
+            Self::Place(Left::Operator(reason)) => f.write_str(reason),
         }
     }
 }
@@ -81,8 +113,10 @@ pub struct Skips {
 }
 
 impl Skips {
-    fn fit(&self, repository: &Repository) -> bool {
-        self.flags.fit(repository) || self.configured.fit(repository)
+    fn skip(&self, repository: &Repository) -> Option<Skip> {
+        let flag = self.flags.fitting(repository).map(|glob| Skip::Flag(glob.to_owned()));
+        let configured = || self.configured.fitting(repository);
+        flag.or_else(|| configured().map(|glob| Skip::Configuration(glob.to_owned())))
     }
 
     /// The globs of `--skip` that fit no image.
@@ -108,10 +142,15 @@ impl Plan {
     #[must_use]
     pub fn new(places: &[Place], skips: &Skips) -> Self {
         let mut entries: Vec<Entry> = Vec::new();
-        let mut known: BTreeMap<String, usize> = BTreeMap::new();
+        // An image that is left alone at one place may be pinned at another.
+        let mut known: BTreeMap<(String, Option<Left>), usize> = BTreeMap::new();
         for (n, place) in places.iter().enumerate() {
             let (name, fate) = settle(&place.image, place.text(), skips);
-            let entry = *known.entry(name.clone()).or_insert_with(|| {
+            let fate = place.left.map_or(fate, left_alone);
+            // Without a tag it need not be `latest` that is meant.
+            let is_operators = matches!(place.left, Some(Left::Operator(_)));
+            let name = if is_operators { place.text().to_owned() } else { name };
+            let entry = *known.entry((name.clone(), place.left)).or_insert_with(|| {
                 entries.push(Entry { name, fate, places: Vec::new() });
                 entries.len() - 1
             });
@@ -132,11 +171,16 @@ impl Plan {
             {
                 entry = Entry { name: tagged.to_string(), fate: Fate::Tagged(tagged), ..entry };
             }
-            if let Some(&n) = known.get(&entry.name) {
+            // What is left alone stays so, whatever is written elsewhere.
+            let is_asked = matches!(entry.fate, Fate::Tagged(_));
+            let same = known.get(&entry.name).filter(|_| is_asked);
+            if let Some(&n) = same {
                 entries[n].places.extend(entry.places);
                 entries[n].places.sort_unstable();
             } else {
-                known.insert(entry.name.clone(), entries.len());
+                if is_asked {
+                    known.insert(entry.name.clone(), entries.len());
+                }
                 entries.push(entry);
             }
         }
@@ -164,7 +208,13 @@ impl Plan {
     #[must_use]
     pub fn settled(mut self, answers: &Answers) -> Self {
         for entry in &mut self.entries {
-            let Some(answer) = answers.settled.get(&entry.name).cloned() else { continue };
+            let is_asked = match &entry.fate {
+                Fate::Tagged(_) => true,
+                Fate::Invalid(error, _) => error.asked().is_some(),
+                _ => false,
+            };
+            let answer = answers.settled.get(&entry.name).filter(|_| is_asked);
+            let Some(answer) = answer.cloned() else { continue };
             entry.fate = match (answer, &entry.fate) {
                 (Settled::Pinned(pin), _) => Fate::Pinned(pin),
                 (Settled::Substituted(substitute, search), _) => {
@@ -235,24 +285,26 @@ impl fmt::Display for Question<'_> {
     }
 }
 
+fn left_alone(left: Left) -> Fate {
+    if left == Left::Candidate { Fate::Candidate } else { Fate::Skipped(Skip::Place(left)) }
+}
+
 fn settle(image: &Image, text: &str, skips: &Skips) -> (String, Fate) {
     match image {
         Image::Placeholder => (text.to_owned(), Fate::Placeholder),
         Image::Invalid(error) => {
             let name = error.asked().map_or_else(|| text.to_owned(), ToString::to_string);
-            let skipped = error.asked().is_some_and(|asked| skips.fit(&asked.repository));
+            let skip = error.asked().and_then(|asked| skips.skip(&asked.repository));
             let invalid = || Fate::Invalid(error.clone(), Search::default());
-            (name, if skipped { Fate::Skipped } else { invalid() })
+            (name, skip.map_or_else(invalid, Fate::Skipped))
         }
         Image::Reference(written) => {
             let fate = match written.reference() {
-                _ if repository(image).is_some_and(|repository| skips.fit(repository)) => {
-                    Fate::Skipped
-                }
                 Reference::Tagged(tagged) => Fate::Tagged(tagged.clone()),
                 Reference::Pinned(_) => Fate::Already,
             };
-            (written.reference().to_string(), fate)
+            let skip = repository(image).and_then(|repository| skips.skip(repository));
+            (written.reference().to_string(), skip.map_or(fate, Fate::Skipped))
         }
     }
 }

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use crate::diagnostic::{Diagnostic, Failure, escaped, quoted, shortened};
 use crate::image::{Asked, Reference, Repository};
-use crate::places::{Image, Place};
-use crate::plan::{Entry, Fate, Plan, Skips};
+use crate::places::{Image, Left, Place};
+use crate::plan::{Entry, Fate, Plan, Skip, Skips};
 use crate::registry::{Outcome, Refusal};
 use crate::resolve::{Answers, Search, Substitute, Tried, Via};
 
@@ -94,7 +94,7 @@ fn tags_beside_each_other(plan: &Plan, places: &[Place]) -> Vec<Diagnostic> {
     let mut repositories: BTreeMap<&Repository, Vec<&Entry>> = BTreeMap::new();
     for entry in plan.entries.iter().filter(|entry| !entry.places.is_empty()) {
         if let Some(Image::Reference(written)) = entry.places.first().map(|&n| &places[n].image)
-            && entry.fate != Fate::Skipped
+            && !matches!(entry.fate, Fate::Skipped(_) | Fate::Candidate)
             && let Some(repository) = written.reference().tagged_repository()
         {
             repositories.entry(repository).or_default().push(entry);
@@ -144,7 +144,12 @@ fn judge_entry(entry: &Entry, policy: Policy) -> Option<Diagnostic> {
                 ),
             )
         }
-        Fate::Tagged(_) | Fate::Pinned(_) | Fate::Already | Fate::Skipped => None,
+        Fate::Skipped(Skip::Place(Left::Operator(reason))) => {
+            Some(unpinnable(&name, reason, policy.digests))
+        }
+        Fate::Tagged(_) | Fate::Pinned(_) | Fate::Already | Fate::Skipped(_) | Fate::Candidate => {
+            None
+        }
     }
 }
 
@@ -166,6 +171,20 @@ fn placeholder(name: &str, placeholders: Placeholders) -> Diagnostic {
         Placeholders::Denied => {
             let message = format!("{name} is a placeholder, which `--deny-placeholders` forbids");
             Diagnostic::error(Failure::Policy, message).help("fill it in before digestif runs")
+        }
+    }
+}
+
+/// An image without a digest that its operator could not read with one.
+fn unpinnable(name: &str, reason: &str, digests: Digests) -> Diagnostic {
+    match digests {
+        Digests::Given => Diagnostic::warning(format!("{name} is written unchanged: {reason}"))
+            .help("write it with a tag that is never moved"),
+        Digests::Required => {
+            let error = Diagnostic::error(Failure::Policy, format!("{name} has no digest"));
+            error
+                .note("note", format!("digestif does not pin it: {reason}"))
+                .help("if that is fine, the annotation `digestif.dev/skip` on its object says so")
         }
     }
 }

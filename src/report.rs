@@ -34,6 +34,9 @@ pub fn diagnostic(diagnostic: &Diagnostic, sources: &[Source]) -> String {
             Spot::Source { source, span, label } => {
                 excerpt(&sources[*source], *span, label, &mut elements);
             }
+            Spot::Hidden { source, span, label } => {
+                elements.push(heading(&sources[*source], *span, label));
+            }
             Spot::Position(file, at) => {
                 elements.push(Origin::path(format!("{file}:{}:{}", at.line, at.column)).into());
             }
@@ -71,9 +74,7 @@ fn excerpt<'s>(source: &'s Source, span: Span, label: &str, elements: &mut Vec<E
     let hides =
         if label.is_empty() { is_json(source, lines) } else { is_flow(source, lines, span) };
     if hides && !is_own {
-        let gap = if label.is_empty() { "" } else { "  " };
-        let heading = format!("{name}:{}:{}{gap}{label}", at.line, at.column);
-        elements.push(Origin::path(heading).into());
+        elements.push(heading(source, span, label));
         return;
     }
     let label = (!label.is_empty()).then(|| label.to_owned());
@@ -95,6 +96,13 @@ fn excerpt<'s>(source: &'s Source, span: Span, label: &str, elements: &mut Vec<E
     // What is shown starts somewhere in the line, so the column has to be said.
     elements.push(Origin::path(name).line(at.line).char_column(at.column).into());
     elements.push(snippet(Span::new(start, end)).into());
+}
+
+/// Position, object and field, without the text.
+fn heading(source: &Source, span: Span, label: &str) -> Element<'static> {
+    let (name, at) = (source.origin().display_name(), source.position(span.start));
+    let gap = if label.is_empty() { "" } else { "  " };
+    Origin::path(format!("{name}:{}:{}{gap}{label}", at.line, at.column)).into()
 }
 
 /// Whether something in brackets stands beside the span.
@@ -162,6 +170,7 @@ pub fn summary(plan: &Plan, objects: usize) -> String {
         ("placeholder", "left as placeholder"),
         ("unresolved", "left unresolved"),
         ("invalid", "left invalid"),
+        ("candidate", "that may be images left alone, as `digestif images` lists them"),
     ] {
         let (images, _) = count(fate);
         if images > 0 {

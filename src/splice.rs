@@ -6,6 +6,8 @@
 //! YAML but for the edited scalars.
 
 use std::borrow::Cow;
+use std::ops::Range;
+use std::rc::Rc;
 
 use crate::source::{Source, Span};
 use crate::yaml::{self, Changed, Style};
@@ -52,6 +54,34 @@ impl Site {
         Self { document, node, form }
     }
 
+    /// Finds several references in one scalar, which are these parts of its decoded text `value`, in
+    /// their order: images in the text of a `ConfigMap`, or in an argument.
+    #[must_use]
+    pub fn of_parts(
+        source: &Source,
+        document: Span,
+        node: Span,
+        style: Style,
+        value: &str,
+        parts: &[Range<usize>],
+    ) -> Vec<Self> {
+        let raw = source.slice(node);
+        // Indentation and folding change nothing but blanks, so the rest can be counted.
+        let mut letters =
+            value.char_indices().filter(|(_, c)| !is_blank(*c)).zip(visible(raw, style));
+        let form = |part: &Range<usize>| {
+            let (_, at) = letters.find(|((at, _), _)| *at == part.start)?;
+            let text = &value[part.clone()];
+            let stands = raw.get(at..)?.starts_with(text);
+            let start = node.start + at;
+            stands.then_some(Form::Verbatim(Span::new(start, start + text.len())))
+        };
+        let forms: Vec<_> = parts.iter().map(form).collect();
+        let site =
+            |form: Option<Form>| Self { document, node, form: form.unwrap_or(Form::Unknown) };
+        forms.into_iter().map(site).collect()
+    }
+
     /// The place of an alias whose own scalar is no image and must not change.
     #[must_use]
     pub fn of_alias(document: Span, node: Span) -> Self {
@@ -73,15 +103,16 @@ impl Site {
         }
     }
 
-    /// The edit that makes `before` into `after` here; none where it can't be proved right.
-    /// `value` is the whole decoded scalar, which may go on with line breaks behind `before`.
+    /// The edit that makes `part` of the whole decoded scalar `value` into `after` here; none where
+    /// it can't be proved right.
     #[must_use]
-    pub fn edit(self, value: &str, before: &str, after: &str) -> Option<Edit> {
+    pub fn edit(self, value: &Rc<str>, part: Range<usize>, after: &str) -> Option<Edit> {
+        let before = &value[part.clone()];
         let kept = before.bytes().zip(after.bytes()).take_while(|(old, new)| old == new).count();
         let (span, insert) = match self.form {
             Form::Verbatim(span) => (Span::new(span.start + kept, span.end), &after[kept..]),
             // What follows the reference, between the quotes, would have to be found first.
-            Form::Escaped(_) if value != before => return None,
+            Form::Escaped(_) if **value != *before => return None,
             Form::Escaped(inner) if kept == before.len() => {
                 (Span::new(inner.end, inner.end), &after[kept..])
             }
@@ -89,18 +120,67 @@ impl Site {
             Form::Alias => (self.node, after),
             Form::Unknown => return None,
         };
-        let value = match self.form {
-            Form::Alias => after.to_owned(),
-            _ => value.replacen(before, after, 1),
-        };
+        let part = if self.form == Form::Alias { 0..value.len() } else { part };
         Some(Edit {
             document: self.document,
             node: self.node,
             span,
             insert: insert.to_owned(),
-            value,
+            value: value.clone(),
+            part,
+            after: after.to_owned(),
         })
     }
+}
+
+/// What indentation and folding take away and put in.
+fn is_blank(c: char) -> bool {
+    matches!(c, ' ' | '\t' | '\n' | '\r')
+}
+
+/// Where each character of a scalar's text stands in its source, but for blanks.
+fn visible(raw: &str, style: Style) -> impl Iterator<Item = usize> {
+    let quote = match style {
+        Style::SingleQuoted => Some('\''),
+        Style::DoubleQuoted => Some('"'),
+        Style::Plain | Style::Block => None,
+    };
+    let end = raw.len() - quote.map_or(0, |_| 1);
+    let mut at = quote.map_or(0, |_| 1);
+    std::iter::from_fn(move || {
+        while at < end {
+            let start = at;
+            let c = raw[at..].chars().next()?;
+            at += c.len_utf8();
+            let shown = match (quote, c) {
+                // Two are one.
+                (Some('\''), '\'') => {
+                    at += 1;
+                    true
+                }
+                (Some('"'), '\\') => {
+                    let escape = raw[at..].chars().next()?;
+                    let digits = match escape {
+                        'x' => 2,
+                        'u' => 4,
+                        'U' => 8,
+                        _ => 0,
+                    };
+                    at += escape.len_utf8();
+                    let code = raw.get(at..at + digits)?;
+                    at += digits;
+                    let blank = |code: u32| char::from_u32(code).is_some_and(is_blank);
+                    let is_code = u32::from_str_radix(code, 16).is_ok_and(blank);
+                    !is_code && !is_blank(escape) && !matches!(escape, 'n' | 't' | 'r')
+                }
+                _ => !is_blank(c),
+            };
+            if shown {
+                return Some(start);
+            }
+        }
+        None
+    })
 }
 
 /// Finds the text of a scalar that stands as it is, exactly once.
@@ -127,10 +207,13 @@ pub struct Edit {
     node: Span,
     span: Span,
     insert: String,
-    value: String,
+    /// The whole decoded scalar as it was, which part of it changes, and to what.
+    value: Rc<str>,
+    part: Range<usize>,
+    after: String,
 }
 
-/// Changes to one source, in its own offsets: sorted, disjoint, one a node.
+/// Changes to one source, in its own offsets: sorted and disjoint.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Edits(Vec<Edit>);
 
@@ -151,7 +234,14 @@ impl Edits {
     pub fn new(mut edits: Vec<Edit>) -> Result<Self, Overlap> {
         edits.sort_by_key(|edit| edit.span);
         edits.dedup();
-        match edits.windows(2).find(|pair| pair[0].node.end > pair[1].node.start) {
+        let overlap = |pair: &&[Edit]| {
+            if pair[0].node == pair[1].node {
+                pair[0].span.end > pair[1].span.start || pair[0].part.end > pair[1].part.start
+            } else {
+                pair[0].node.end > pair[1].node.start
+            }
+        };
+        match edits.windows(2).find(overlap) {
             Some(pair) => Err(Overlap { first: pair[0].node, second: pair[1].node }),
             None => Ok(Self(edits)),
         }
@@ -177,9 +267,11 @@ pub fn apply<'s>(source: &'s Source, edits: &Edits) -> Result<Cow<'s, str>, (Str
         out.push_str(source.slice(Span::new(done, document.start)));
         let start = out.len();
         splice(source, document, edits, &mut out);
-        let changes: Vec<_> = edits
+        let nodes = edits.chunk_by(|one, next| one.node == next.node);
+        let values: Vec<_> = nodes.map(|edits| (edits[0].node, value(edits))).collect();
+        let changes: Vec<_> = values
             .iter()
-            .map(|edit| Changed { node: edit.node.relative_to(document.start), value: &edit.value })
+            .map(|(node, value)| Changed { node: node.relative_to(document.start), value })
             .collect();
         yaml::equal_but_for(source.slice(document), &out[start..], &changes)
             .map_err(|(message, at)| (message, at.behind(document.start)))?;
@@ -187,6 +279,19 @@ pub fn apply<'s>(source: &'s Source, edits: &Edits) -> Result<Cow<'s, str>, (Str
     }
     out.push_str(&source.text()[done..]);
     Ok(Cow::Owned(out))
+}
+
+/// The decoded scalar that the edits of one node lead to.
+fn value(edits: &[Edit]) -> String {
+    let before = &edits[0].value;
+    let mut after = String::new();
+    let mut done = 0;
+    for edit in edits {
+        after.push_str(&before[done..edit.part.start]);
+        after.push_str(&edit.after);
+        done = edit.part.end;
+    }
+    after + &before[done..]
 }
 
 /// Adds the text of `document` with its edits made.
@@ -224,7 +329,7 @@ mod tests {
             let document = Span::new(0, text.len());
             let node = Span::new(node.start, node.end);
             let site = Site::of_scalar(&source, document, node, style, "nginx:1");
-            let edit = site.edit("nginx:1", "nginx:1", "nginx:1@d");
+            let edit = site.edit(&"nginx:1".into(), 0..7, "nginx:1@d");
             assert_eq!(edit.is_some(), found.is_some(), "{text}");
             assert_eq!(source.slice(site.text()), found.unwrap_or(text));
         }
@@ -237,7 +342,9 @@ mod tests {
             node: Span::new(node.0, node.1),
             span: Span::new(node.1, node.1),
             insert: insert.to_owned(),
-            value: String::new(),
+            value: "ab".into(),
+            part: 0..2,
+            after: insert.to_owned(),
         };
         let same = Edits::new(vec![edit((3, 6), "@a"), edit((0, 2), "@b"), edit((3, 6), "@a")]);
         assert_eq!(same, Ok(Edits(vec![edit((0, 2), "@b"), edit((3, 6), "@a")])));
@@ -253,7 +360,9 @@ mod tests {
             node: Span::new(3, 4),
             span: Span::new(4, 4),
             insert: "\nb: z".to_owned(),
-            value: "x".to_owned(),
+            value: "x".into(),
+            part: 0..1,
+            after: "x".to_owned(),
         }]);
         assert!(apply(&source, &edits.expect("disjoint")).is_err());
     }
@@ -278,7 +387,8 @@ mod tests {
                 let node = Span::new(at + 2, at + 2 + name.len() + 2 * quote.len());
                 at += format!("- {quote}{name}{quote} # {name}\n").len();
                 let site = Site::of_scalar(&source, Span::new(0, text.len()), node, style, name);
-                edits.push(site.edit(name, name, &format!("{name}@sha256:{n:064x}")).expect("a form that is known"));
+                let after = format!("{name}@sha256:{n:064x}");
+                edits.push(site.edit(&name.as_str().into(), 0..name.len(), &after).expect("a form that is known"));
             }
             edits.reverse();
             let edits = Edits::new(edits).expect("disjoint");

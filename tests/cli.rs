@@ -480,7 +480,7 @@ fn images_are_listed_without_a_single_request() {
     let place = format!("{path}:17");
     let field =
         "Deployment web, container `permissions`, spec.template.spec.initContainers[0].image";
-    assert_eq!(words[..3], ["busybox:1.37", "tagged", &place]);
+    assert_eq!(words[..4], ["busybox:1.37", "pod", "tagged", &place]);
     assert!(lines[1].ends_with(field), "{table}");
     assert_eq!(lines.len(), 5);
 

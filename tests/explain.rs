@@ -417,7 +417,7 @@ fn what_is_not_looked_up_costs_no_request() {
             &["--skip=quay.io/**"],
             0,
             "quay.io/a/b:1",
-            "it is left alone, as `--skip` or the configuration says\n",
+            "it is left alone: `--skip quay.io/**`\n",
         ),
         (
             "Web:1",
@@ -440,7 +440,8 @@ fn what_is_not_looked_up_costs_no_request() {
     }
     let config = Configured::new("skip: ['quay.io/**']\n");
     let text = explained(&registry, "quay.io/a/b:1", &[&config.flag()], 0);
-    assert!(text.ends_with("\n  it is left alone, as `--skip` or the configuration says\n"));
+    let result = "\n  it is left alone: `quay.io/**` in `skip` of the configuration\n";
+    assert!(text.ends_with(result), "{text}");
     assert_eq!(registry.requests().len(), 0);
 }
 

@@ -7,6 +7,7 @@ use std::fs;
 
 use digestif::digest::{Algorithm, Digest};
 use digestif::fallback::{KubernetesVersion, Rule};
+use digestif::places::Scope;
 use digestif::plan::{Plan, Skips};
 use digestif::registry::Layouts;
 use digestif::resolve::{Answers, Network, Pin, Search, Settled, Via, resolve};
@@ -232,7 +233,7 @@ fn settle(existing: &BTreeSet<String>, asked: &[String], rules: &[Rule]) -> Answ
     };
     let manifest: String = asked.iter().map(pod).collect();
     let source = Source::new(Origin::Stdin, manifest.into_bytes()).expect("text");
-    let found = locate(&[source], Empty::Refused);
+    let found = locate(&[source], &Scope::default(), Empty::Refused);
     let plan = Plan::new(&found.places, &Skips::default());
     let answers = resolve(&plan, rules, &layouts, &Network::Offline, &[]);
     answers.expect("nobody interrupts it").expect("offline needs nothing")

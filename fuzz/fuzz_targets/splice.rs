@@ -6,7 +6,7 @@
 use digestif::diagnostic::Diagnostic;
 use digestif::digest::{Algorithm, Digest};
 use digestif::image::PinForm;
-use digestif::places::{Found, Place};
+use digestif::places::{Found, Place, Scope};
 use digestif::plan::{Plan, Question, Skips};
 use digestif::resolve::{Answers, Pin, Settled, Via};
 use digestif::source::{Origin, Source};
@@ -14,7 +14,7 @@ use libfuzzer_sys::fuzz_target;
 
 fn found(source: &Source) -> (Found, Plan) {
     let mut found = Found::default();
-    found.read(source, 0);
+    found.read(source, 0, &scope());
     let plan = Plan::new(&found.places, &Skips::default());
     (found, plan)
 }

@@ -117,7 +117,7 @@ fn filled(argument: Arg) -> Arg {
         return argument.env(NO_VARIABLE);
     }
     let blank = |line: &str| line.trim().is_empty();
-    if !matches!(argument.get_action(), ArgAction::Append) || !value.split('\n').any(blank) {
+    if !matches!(argument.get_action(), ArgAction::Append) || !value.contains('\n') {
         return argument;
     }
     let items: Vec<_> = value.split('\n').filter(|line| !blank(line)).map(String::from).collect();

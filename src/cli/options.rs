@@ -11,6 +11,7 @@ use crate::diagnostic::Diagnostic;
 use crate::fallback::{DEFAULT_SKEW, Kind, KubernetesVersion, MinorVersion, Preset, Rule};
 use crate::image::Globs;
 use crate::lock::{self, EVERYTHING, Lock, Locking, Mode, Substitutes};
+use crate::places::Scope;
 use crate::plan::Skips;
 use crate::policy::{Digests, Leniency, Placeholders, Policy};
 use crate::registry::{self, Credentials, Proxies, Replacement, Settings};
@@ -37,6 +38,10 @@ impl Flags {
             flags: Globs::new(&self.skip).map_err(|error| usage(&format!("`--skip`: {error}")))?,
             configured: function.skip.and(file.skip),
         };
+        let scope = Scope {
+            include: self.include.iter().map(|class| class.class()).collect(),
+            ..Scope::default()
+        };
         let require_digest = self.require_digest || function.require_digest || file.require_digest;
         let replacements =
             [function.replacements, parsed("--registry", &self.registry)?, file.replacements];
@@ -56,6 +61,7 @@ impl Flags {
         };
         Ok(Options {
             pin: function.pin.or(self.pin).or(file.pin).unwrap_or_default(),
+            scope: function.scope.and(scope).and(file.scope),
             skips,
             rules: self.rules(cluster, function.rules, file.rules),
             layouts: self.layout.clone(),

@@ -14,6 +14,8 @@ use super::{Config, Wrong, span};
 use crate::diagnostic::quoted;
 use crate::fallback::MinorVersion;
 use crate::image::{Globs, PinForm};
+use crate::places::Include;
+use crate::places::fields::Field;
 use crate::registry::{self, Replacement};
 use crate::source::Span;
 
@@ -42,6 +44,11 @@ pub(super) struct PinImages {
     fallbacks: Option<Vec<Spanned<Fallback>>>,
     /// Images that are left alone: globs over the full name of the repository, as `quay.io/**`.
     skip: Option<Vec<Glob>>,
+    /// Fields of custom resources that are images, beside those that digestif knows.
+    #[schemars(with = "Option<Vec<FieldSpec>>")]
+    fields: Option<Vec<Spanned<FieldSpec>>>,
+    /// What else is pinned of what looks like an image, beside what surely is one.
+    include: Option<BTreeSet<Include>>,
     /// What is refused. Flags and other configurations can refuse more, but not less.
     policy: Option<Policy>,
     /// How registries are reached.
@@ -65,6 +72,31 @@ pub(super) enum ApiVersion {
 pub(super) enum Kind {
     /// A configuration.
     PinImages,
+}
+
+/// A field of a kind of objects, as kustomize's field specs name one.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct FieldSpec {
+    /// The API group; every group without it.
+    #[serde(default)]
+    group: String,
+    /// The API version; every version without it.
+    #[serde(default)]
+    version: String,
+    /// The kind; every kind without it.
+    #[serde(default)]
+    kind: String,
+    /// The way to the field, with slashes between the keys: `spec/engines[]/image`. A slash in a key
+    /// is written as `\/`, and `*` is every key.
+    path: String,
+    /// Whether it is pinned. Without, it is only reported, as its operator breaks on a digest.
+    #[serde(default = "yes")]
+    pin: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// What is refused.
@@ -148,6 +180,18 @@ impl PinImages {
                 path => config.lock = Some(path.into()),
             }
         }
+        for field in self.fields.unwrap_or_default() {
+            let at = span(field.referenced);
+            match field.value.path.parse() {
+                Ok(path) => {
+                    let FieldSpec { group, version, kind, pin, .. } = field.value;
+                    config.scope.fields.push(Field { group, version, kind, path, pin });
+                }
+                Err(message) => wrong.push(Wrong::at(at, message)),
+            }
+        }
+        let include = self.include.unwrap_or_default();
+        config.scope.include = include.into_iter().map(Include::class).collect();
         let mut hosts = BTreeSet::new();
         for registry in self.registries.unwrap_or_default() {
             let at = span(registry.referenced);

@@ -23,10 +23,17 @@ impl Globs {
     /// Whether one of them fits.
     #[must_use]
     pub fn fit(&self, repository: &Repository) -> bool {
-        !self.0.is_empty() && {
-            let name = repository.to_string();
-            self.0.iter().any(|glob| glob.is_match(&name))
+        self.fitting(repository).is_some()
+    }
+
+    /// The first of them that fits.
+    #[must_use]
+    pub fn fitting(&self, repository: &Repository) -> Option<&str> {
+        if self.0.is_empty() {
+            return None;
         }
+        let name = repository.to_string();
+        self.0.iter().find(|glob| glob.is_match(&name)).map(|glob| glob.glob().glob())
     }
 
     /// Those that fit none of these repositories.

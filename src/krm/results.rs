@@ -84,7 +84,7 @@ pub fn results(run: &Run<'_>, form: PinForm, is_given: bool) -> Vec<Outcome> {
     }
     for diagnostic in &run.found.diagnostics {
         let spans = diagnostic.spots.iter().filter_map(|spot| match spot {
-            Spot::Source { span, .. } => Some(*span),
+            Spot::Source { span, .. } | Spot::Hidden { span, .. } => Some(*span),
             Spot::Position(..) | Spot::File(_) => None,
         });
         let is_at = |span: Span| run.found.places.iter().position(|p| p.site.text() == span);

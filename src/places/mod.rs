@@ -2,20 +2,29 @@
 //!
 //! The structural rule (class `pod`) finds containers in any kind at any depth: every item of a
 //! list called `containers`, `initContainers` or `ephemeralContainers` that is a mapping with a
-//! string `image`, and `image.reference` of the volumes beside such a list. Further classes get
-//! their own rules here and share everything below them.
+//! string `image`, and `image.reference` of the volumes beside such a list. The table of fields
+//! (`field`, `parts`) knows custom resources. All other texts that look like images are candidates:
+//! they are reported, and pinned where their class is asked for.
 //!
-//! Left out on purpose: schemas in custom resource definitions, `.status`, kpt's own kinds and
-//! local configuration, and the patterns of Kyverno policies. Untagged images in the plans of
-//! system-upgrade-controller are not containers and so are no places either.
+//! Left out on purpose: `.status`, kpt's own kinds and local configuration, and the patterns of
+//! Kyverno policies. Of custom resource definitions, the defaults are candidates that are never
+//! pinned.
 
+mod candidates;
+pub mod fields;
+mod listed;
 mod path;
 mod secrets;
+mod shapes;
 mod walk;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt;
+use std::ops::Range;
 use std::rc::Rc;
+
+use clap::ValueEnum;
+use serde::Deserialize;
 
 use crate::diagnostic::{Diagnostic, Failure, Spot, escaped, quoted, shortened};
 use crate::image::{ParseError, Written};
@@ -40,6 +49,119 @@ const HELM_4_MARK: [&str; 3] =
 pub enum Class {
     /// Containers and image volumes.
     Pod,
+    /// Fields of custom resources, by the table or a configuration.
+    Field,
+    /// A reference in several fields, by the table.
+    Parts,
+    /// Candidates in environment variables.
+    Env,
+    /// Candidates in arguments and commands.
+    Args,
+    /// Candidates in texts of `ConfigMap`s, and of `Secret`s that are written as text.
+    Config,
+    /// Candidates in annotations and labels.
+    Annotations,
+    /// Candidates in other fields of custom resources.
+    Other,
+    /// Candidates in the defaults of custom resource definitions; never pinned.
+    Schema,
+}
+
+impl Class {
+    /// One word for it, as reports write it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Pod => "pod",
+            Self::Field => "field",
+            Self::Parts => "parts",
+            Self::Env => "env",
+            Self::Args => "args",
+            Self::Config => "config",
+            Self::Annotations => "annotations",
+            Self::Other => "other",
+            Self::Schema => "schema",
+        }
+    }
+}
+
+/// Classes of candidates that can be pinned.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Include {
+    /// Environment variables.
+    Env,
+    /// Arguments and commands.
+    Args,
+    /// Texts of config maps, and of secrets that are written as text.
+    Config,
+    /// Annotations and labels.
+    Annotations,
+    /// Fields of custom resources that digestif does not know.
+    Other,
+}
+
+impl Include {
+    /// The class itself.
+    #[must_use]
+    pub fn class(self) -> Class {
+        match self {
+            Self::Env => Class::Env,
+            Self::Args => Class::Args,
+            Self::Config => Class::Config,
+            Self::Annotations => Class::Annotations,
+            Self::Other => Class::Other,
+        }
+    }
+}
+
+/// Which places there are beside those that are built in, and which candidates are pinned.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Scope {
+    /// Fields of the user's own.
+    pub fields: Vec<fields::Field>,
+    /// Classes of candidates that are pinned as all else.
+    pub include: BTreeSet<Class>,
+}
+
+impl Scope {
+    /// This one and another.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.fields.extend(other.fields);
+        self.include.extend(other.include);
+        self
+    }
+}
+
+/// Why a place is left alone although its image is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Left {
+    /// The annotation `digestif.dev/skip` of its object says so.
+    Annotation,
+    /// The comment `# digestif: skip` on its line says so.
+    Comment,
+    /// The configuration names the field with `pin: false`.
+    Configured,
+    /// It only looks like an image, and nobody asked for its class.
+    Candidate,
+    /// Its operator could not read a pinned one, for this reason.
+    Operator(&'static str),
+}
+
+/// What is written at a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Writing {
+    /// The reference.
+    Reference,
+    /// The reference, with its tag however pins are written.
+    Tagged,
+    /// The tag alone, with the digest behind it.
+    Tag,
+    /// The digest alone.
+    Digest,
 }
 
 /// The Kubernetes object that a place is in.
@@ -157,17 +279,31 @@ pub struct Place {
     pub class: Class,
     /// Where it stands in the source.
     pub site: Site,
-    /// The whole decoded scalar; what is parsed is this without the line breaks at its end.
-    pub value: String,
+    /// The whole decoded scalar.
+    pub value: Rc<str>,
+    /// The bytes of the scalar that are changed.
+    pub part: Range<usize>,
     /// What it says.
     pub image: Image,
+    /// The reference, where several fields make it.
+    pub name: Option<String>,
+    /// What is written there.
+    pub writing: Writing,
+    /// Why it is left alone, if it is.
+    pub left: Option<Left>,
 }
 
 impl Place {
-    /// The text that was parsed: the scalar without the line breaks that end a block.
+    /// The reference as it is written; put together where several fields make it.
     #[must_use]
     pub fn text(&self) -> &str {
-        reference_text(&self.value)
+        self.name.as_deref().unwrap_or(&self.value[self.part.clone()])
+    }
+
+    /// Whether it only looks like an image, and stays as it is.
+    #[must_use]
+    pub fn is_candidate(&self) -> bool {
+        self.left == Some(Left::Candidate)
     }
 
     /// Object, container and field, for messages.
@@ -214,10 +350,10 @@ impl Default for Found {
 
 impl Found {
     /// Reads a source and adds what is found in it.
-    pub fn read(&mut self, source: &Source, index: usize) {
+    pub fn read(&mut self, source: &Source, index: usize, scope: &Scope) {
         for (n, document) in crate::yaml::documents(source, index).enumerate() {
             match document {
-                Ok(document) => self.read_document(source, index, n + 1, &document),
+                Ok(document) => self.read_document(source, index, n + 1, &document, scope),
                 Err(diagnostic) => {
                     self.complete = false;
                     self.diagnostics.push(diagnostic);
@@ -232,6 +368,7 @@ impl Found {
         index: usize,
         number: usize,
         document: &Document<'_>,
+        scope: &Scope,
     ) {
         let Some(root) = document.root() else { return };
         let node = document.node(root);
@@ -239,7 +376,7 @@ impl Found {
             self.no_object(source, index, number, node);
             return;
         }
-        let mut walk = Walk::new(source, index, number, document);
+        let mut walk = Walk::new(source, index, number, document, scope);
         let mut roots = vec![root];
         let mut seen = HashSet::new();
         while let Some(root) = roots.pop() {
@@ -310,13 +447,14 @@ fn is_object(document: &Document<'_>, root: NodeId) -> bool {
     !(is_empty && kind.ends_with("List") && kind != "ResourceList")
 }
 
-/// The objects of a `List`, or of any kind of list.
+/// The objects of a `List`, of any kind of list, and of an OpenShift template.
 fn list_items(document: &Document<'_>, root: NodeId) -> Vec<NodeId> {
-    let is_list = document.string_at(root, &["kind"]).is_some_and(|kind| kind.ends_with("List"));
-    match document.value(root, "items") {
-        Some(items) if is_list => document.items(items).to_vec(),
-        _ => Vec::new(),
-    }
+    let key = match document.string_at(root, &["kind"]) {
+        Some("Template") => "objects",
+        Some(kind) if kind.ends_with("List") => "items",
+        _ => return Vec::new(),
+    };
+    document.value(root, key).map_or(Vec::new(), |items| document.items(items).to_vec())
 }
 
 /// A block scalar ends with line breaks, which are not a part of the reference.

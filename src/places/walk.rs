@@ -1,13 +1,15 @@
-//! The search for images in one document: the structural rule, and what aliases do to it.
+//! The search for images in one document: the structural rule, and what aliases do to it. Fields of
+//! custom resources are looked up in `listed.rs`, and `candidates.rs` looks at all other texts.
 //!
 //! Aliases point backwards and their targets are walked where they stand, so nothing is expanded.
 //! One node is one place, however many aliases and merges lead to it.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ops::Range;
 use std::rc::Rc;
 
 use super::path::Path;
-use super::{Class, Found, Image, Object, Place, reference_text};
+use super::{Class, Found, Image, Left, Object, Place, Scope, Writing, reference_text};
 use crate::diagnostic::{Diagnostic, Failure, Spot, quoted};
 use crate::source::{Source, Span};
 use crate::splice::Site;
@@ -21,34 +23,41 @@ const ISTIO_AUTO: &str = "auto";
 
 /// The search in one document.
 pub(super) struct Walk<'d, 's> {
-    source: &'d Source,
-    index: usize,
+    pub(super) source: &'d Source,
+    pub(super) index: usize,
     number: usize,
-    document: &'d Document<'s>,
-    /// Every scalar that stands at an image place itself, with the mapping that holds its list.
+    pub(super) document: &'d Document<'s>,
+    pub(super) scope: &'d Scope,
+    /// Every scalar that is changed as an image, with the mapping that holds its list.
     scalars: HashMap<NodeId, NodeId>,
     /// Every alias through which an image was reached.
     aliases: HashSet<NodeId>,
     /// Every list of containers or volumes that was followed.
     lists: HashSet<NodeId>,
-    /// Every mapping that gave its values of a field.
-    fields: HashSet<(NodeId, &'static str)>,
+    /// Every value that was taken for an image's.
+    values: HashSet<NodeId>,
     /// Every mapping whose merge keys were looked at.
     merges: HashSet<NodeId>,
     /// What is left alone, in the order of the text.
     left_alone: Vec<Span>,
     places: Vec<Pending>,
-    diagnostics: Vec<Diagnostic>,
+    pub(super) diagnostics: Vec<Diagnostic>,
 }
 
 /// A place whose site depends on the other places of the document.
-struct Pending {
-    object: Rc<Object>,
-    container: Option<String>,
-    path: Path,
+pub(super) struct Pending {
+    pub(super) object: Rc<Object>,
+    pub(super) container: Option<String>,
+    pub(super) path: Path,
     /// The node at the place: a scalar or an alias.
-    node: NodeId,
-    image: Image,
+    pub(super) node: NodeId,
+    /// Which bytes of the node's text are changed.
+    pub(super) part: Range<usize>,
+    pub(super) class: Class,
+    pub(super) image: Image,
+    pub(super) name: Option<String>,
+    pub(super) writing: Writing,
+    pub(super) left: Option<Left>,
 }
 
 /// A field of an item of a list of a pod spec.
@@ -61,11 +70,36 @@ struct Field<'p> {
 }
 
 /// Whose fields are searched.
-struct Owner {
-    root: NodeId,
-    object: Rc<Object>,
+pub(super) struct Owner {
+    pub(super) root: NodeId,
+    pub(super) object: Rc<Object>,
     /// Whether texts may be patterns, and `validate` holds nothing else (Kyverno's policies).
-    has_patterns: bool,
+    pub(super) has_patterns: bool,
+    /// What the object says about being left alone.
+    pub(super) opt_out: OptOut,
+}
+
+/// The annotation by which an object has its images left alone.
+#[derive(Debug, Default)]
+pub(super) struct OptOut {
+    all: bool,
+    containers: Vec<String>,
+}
+
+impl OptOut {
+    /// `digestif.dev/skip: "true"`, or the names of containers.
+    fn of(document: &Document<'_>, root: NodeId) -> Self {
+        let annotation = ["metadata", "annotations", "digestif.dev/skip"];
+        let text = document.string_at(root, &annotation).unwrap_or_default();
+        Self {
+            all: text.trim() == "true",
+            containers: text.split(',').map(|name| name.trim().to_owned()).collect(),
+        }
+    }
+
+    pub(super) fn takes(&self, container: Option<&str>) -> bool {
+        self.all || container.is_some_and(|name| self.containers.iter().any(|skip| skip == name))
+    }
 }
 
 impl<'d, 's> Walk<'d, 's> {
@@ -74,16 +108,18 @@ impl<'d, 's> Walk<'d, 's> {
         index: usize,
         number: usize,
         document: &'d Document<'s>,
+        scope: &'d Scope,
     ) -> Self {
         Self {
             source,
             index,
             number,
             document,
+            scope,
             scalars: HashMap::new(),
             aliases: HashSet::new(),
             lists: HashSet::new(),
-            fields: HashSet::new(),
+            values: HashSet::new(),
             merges: HashSet::new(),
             left_alone: Vec::new(),
             places: Vec::new(),
@@ -101,10 +137,21 @@ impl<'d, 's> Walk<'d, 's> {
         }
         let has_patterns =
             object.group() == "kyverno.io" || object.group().ends_with(".kyverno.io");
-        let owner = Owner { root, object: Rc::new(object), has_patterns };
+        let opt_out = OptOut::of(document, root);
+        let owner = Owner { root, object: Rc::new(object), has_patterns, opt_out };
+        if owner.object.kind == "CustomResourceDefinition" {
+            self.left_alone.push(document.node(root).span);
+            self.schema(&owner);
+            return;
+        }
+        if is_kustomization(self.source, &owner) {
+            self.kustomization(&owner);
+        }
         let items: HashSet<_> = items.iter().copied().collect();
         let mut open = vec![root];
         let mut followed = HashSet::new();
+        // Objects in the object, as a template or a workflow holds them, and the texts.
+        let (mut objects, mut texts) = (Vec::new(), Vec::new());
         while let Some(id) = open.pop() {
             match &document.node(id).content {
                 Content::Sequence(children) => {
@@ -112,14 +159,21 @@ impl<'d, 's> Walk<'d, 's> {
                 }
                 Content::Mapping { entries, .. } => {
                     self.pod_spec(&owner, id);
+                    let mut has_version = false;
                     for &(key, value) in entries {
                         let key = document.string(key).unwrap_or_default();
+                        has_version |= key == "apiVersion";
                         if key == "status" && id == root || key == "validate" && has_patterns {
                             self.left_alone.push(document.node(value).span);
                         } else {
                             open.push(value);
                         }
                     }
+                    objects.extend((has_version || id == root).then_some(id));
+                }
+                Content::Scalar { text, string: true, .. } if !has_patterns => {
+                    let is_text = may_be_image(text) || self.key(id) == Some("image");
+                    texts.extend(is_text.then_some(id));
                 }
                 // What an alias stands for is walked where it stands, unless that is left alone.
                 Content::Alias(target) if self.is_left_alone(*target) => {
@@ -128,6 +182,16 @@ impl<'d, 's> Walk<'d, 's> {
                 _ => {}
             }
         }
+        let left = objects.iter().flat_map(|&object| self.listed(&owner, object)).collect();
+        self.candidates(&owner, texts, &left);
+    }
+
+    /// The key that a node is the value of.
+    pub(super) fn key(&self, id: NodeId) -> Option<&'d str> {
+        let document = self.document;
+        let node = document.node(id);
+        let &(key, _) = document.entries(node.parent?).get(node.position)?;
+        document.string(key)
     }
 
     fn is_left_alone(&self, id: NodeId) -> bool {
@@ -187,18 +251,16 @@ impl<'d, 's> Walk<'d, 's> {
         if first { self.document.items(list) } else { &[] }
     }
 
-    /// The values of a field, once for each mapping that has it: thousands of aliases and merges of
-    /// one mapping are one place.
-    fn field(
-        &mut self,
-        mapping: NodeId,
-        key: &'static str,
-    ) -> impl Iterator<Item = NodeId> + use<'d, 's> {
+    /// The values of a field, each once: thousands of aliases and merges of one mapping are one place.
+    fn field(&mut self, mapping: NodeId, key: &str) -> Vec<NodeId> {
         self.note_aliases(mapping);
-        let document = self.document;
-        let holder = document.holder(mapping, key);
-        let first = holder.filter(|&holder| self.fields.insert((holder, key)));
-        first.into_iter().flat_map(move |holder| document.values(holder, key))
+        let values = self.document.values(mapping, key);
+        values.filter(|&value| self.values.insert(value)).collect()
+    }
+
+    /// Whether a value was not taken for an image's before.
+    pub(super) fn is_new(&mut self, value: NodeId) -> bool {
+        self.values.insert(value)
     }
 
     fn note_alias(&mut self, id: NodeId) {
@@ -212,7 +274,7 @@ impl<'d, 's> Walk<'d, 's> {
     }
 
     /// Notes the alias that `id` is, and those that its merge keys take in.
-    fn note_aliases(&mut self, id: NodeId) {
+    pub(super) fn note_aliases(&mut self, id: NodeId) {
         self.note_alias(id);
         for mapping in self.document.with_merged(id) {
             if !self.merges.insert(mapping) {
@@ -262,21 +324,35 @@ impl<'d, 's> Walk<'d, 's> {
         } else {
             Image::read(text)
         };
-        if document.target(node) == node {
-            self.scalars.entry(node).or_insert(field.spec);
-        }
-        self.places.push(Pending {
+        let container = document.string_at(field.item, &["name"]).map(str::to_owned);
+        let opted_out = owner.opt_out.takes(container.as_deref());
+        let pending = Pending {
             object: owner.object.clone(),
-            container: document.string_at(field.item, &["name"]).map(str::to_owned),
+            container,
             path: field.list.item(field.n, field.rest),
             node,
+            part: 0..text.len(),
+            class: Class::Pod,
             image,
-        });
+            name: None,
+            writing: Writing::Reference,
+            left: opted_out.then_some(Left::Annotation),
+        };
+        self.place(pending, field.spec);
+    }
+
+    /// Adds a place. An alias of `holder`, or of what holds it, is a place wherever it stands.
+    pub(super) fn place(&mut self, pending: Pending, holder: NodeId) {
+        let node = pending.node;
+        if self.document.target(node) == node && pending.left.is_none() {
+            self.scalars.entry(node).or_insert(holder);
+        }
+        self.places.push(pending);
     }
 
     /// The text that stands at an image place; none where it is no string, and so no image. A
     /// template without quotes, `{{ … }}`, is a mapping to YAML, but a text to those who wrote it.
-    fn value(&self, node: NodeId) -> Option<&'d str> {
+    pub(super) fn value(&self, node: NodeId) -> Option<&'d str> {
         let document = self.document;
         let raw = || self.source.slice(document.node(document.target(node)).span);
         let is_template = || !document.entries(node).is_empty() && raw().starts_with("{{");
@@ -291,37 +367,62 @@ impl<'d, 's> Walk<'d, 's> {
         }
         found.diagnostics.append(&mut self.diagnostics);
         let first = found.places.len();
-        for pending in std::mem::take(&mut self.places) {
-            let Some(value) = self.value(pending.node) else { continue };
-            found.places.push(Place {
-                site: self.site(pending.node, reference_text(value)),
-                value: value.to_owned(),
-                source: self.index,
-                document: self.number,
-                object: pending.object,
-                container: pending.container,
-                path: pending.path,
-                class: Class::Pod,
-                image: pending.image,
-            });
+        let places = std::mem::take(&mut self.places);
+        let comments = skip_comments(self.source, self.document.span());
+        for places in places.chunk_by(|one, next| one.node == next.node) {
+            let Some(value) = self.value(places[0].node) else { continue };
+            let value: Rc<str> = value.into();
+            for (pending, site) in places.iter().zip(self.sites(places, &value)) {
+                let asks_to_be_left = || {
+                    let behind = comments.partition_point(|line| line.start <= site.text().start);
+                    comments[..behind].last().is_some_and(|line| line.contains(site.text()))
+                };
+                let left = pending.left.or_else(|| asks_to_be_left().then_some(Left::Comment));
+                found.places.push(Place {
+                    site,
+                    value: value.clone(),
+                    part: pending.part.clone(),
+                    source: self.index,
+                    document: self.number,
+                    object: pending.object.clone(),
+                    container: pending.container.clone(),
+                    path: pending.path.clone(),
+                    class: pending.class,
+                    image: pending.image.clone(),
+                    name: pending.name.clone(),
+                    writing: pending.writing,
+                    left,
+                });
+            }
         }
         found.places[first..].sort_by_key(|place| place.site.text());
     }
 
-    /// Where the text of a place is changed: at its scalar, also behind an alias, unless that
-    /// scalar is no image itself.
-    fn site(&self, node: NodeId, text: &str) -> Site {
+    /// Where the texts of one node's places are changed: at its scalar, also behind an alias, unless
+    /// that scalar is no image itself.
+    fn sites(&self, places: &[Pending], value: &str) -> Vec<Site> {
         let document = self.document;
+        let node = places[0].node;
         let target = document.target(node);
         if target != node && !self.scalars.contains_key(&target) {
-            return Site::of_alias(document.span(), document.node(node).span);
+            let site = Site::of_alias(document.span(), document.node(node).span);
+            return vec![site; places.len()];
         }
         let span = document.node(target).span;
         let style = match document.node(target).content {
             Content::Scalar { style, .. } => style,
             _ => Style::Plain,
         };
-        Site::of_scalar(self.source, document.span(), span, style, text)
+        let text = reference_text(value);
+        match places {
+            [place] if place.part == (0..text.len()) => {
+                vec![Site::of_scalar(self.source, document.span(), span, style, text)]
+            }
+            _ => {
+                let parts: Vec<_> = places.iter().map(|place| place.part.clone()).collect();
+                Site::of_parts(self.source, document.span(), span, style, value, &parts)
+            }
+        }
     }
 
     /// An alias without an anchor that no image depends on: the document goes through.
@@ -344,7 +445,9 @@ impl<'d, 's> Walk<'d, 's> {
         let tagged: BTreeMap<Span, NodeId> = self
             .places
             .iter()
-            .filter(|pending| matches!(&pending.image, Image::Reference(_)))
+            .filter(|pending| {
+                pending.left.is_none() && matches!(&pending.image, Image::Reference(_))
+            })
             .filter_map(|pending| {
                 let node = document.target(pending.node);
                 Some((document.node(node).span, *self.scalars.get(&node)?))
@@ -392,10 +495,17 @@ fn is_left_alone(document: &Document<'_>, root: NodeId, object: &Object) -> bool
     const LOCAL_CONFIG: [&str; 3] =
         ["metadata", "annotations", "config.kubernetes.io/local-config"];
     let group = object.group();
-    object.kind == "CustomResourceDefinition"
-        || group == "kpt.dev"
+    group == "kpt.dev"
         || group.ends_with(".kpt.dev")
         || document.string_at(root, &LOCAL_CONFIG) == Some("true")
+}
+
+/// Whether an object is a kustomization file, which need not say so (kustomize, `Kustomization`).
+fn is_kustomization(source: &Source, owner: &Owner) -> bool {
+    const NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
+    let name = source.origin().path().and_then(|path| path.file_name()?.to_str());
+    let is_named = owner.object.kind.is_empty() && name.is_some_and(|name| NAMES.contains(&name));
+    is_named || owner.object.group() == "kustomize.config.k8s.io"
 }
 
 /// Whether the pod that has this spec asks Istio to put a proxy in.
@@ -407,6 +517,28 @@ fn asks_for_injection(document: &Document<'_>, spec: NodeId) -> bool {
         document.string_at(pod, &["metadata", holder, "sidecar.istio.io/inject"]) == Some("true")
             || document.string_at(pod, &["metadata", holder, "inject.istio.io/templates"]).is_some()
     })
+}
+
+/// From the start of a line to a comment `# digestif: skip` on it, for each there is.
+fn skip_comments(source: &Source, document: Span) -> Vec<Span> {
+    const MARK: &str = "digestif:";
+    let text = source.slice(document);
+    let asks = |&(at, _): &(usize, &str)| {
+        let is_comment = text[..at].trim_end_matches([' ', '\t']).ends_with('#');
+        is_comment && text[at + MARK.len()..].split_whitespace().next() == Some("skip")
+    };
+    let (mut line, mut seen) = (0, 0);
+    let line = |(at, _): (usize, &str)| {
+        line = text[seen..at].rfind(['\n', '\r']).map_or(line, |end| seen + end + 1);
+        seen = at;
+        Span::new(document.start + line, document.start + at)
+    };
+    text.match_indices(MARK).filter(asks).map(line).collect()
+}
+
+/// Whether a text may be an image, or hold one: looked at before anything else, as most are not.
+fn may_be_image(text: &str) -> bool {
+    text.bytes().any(|byte| matches!(byte, b'/' | b':' | b'@' | b'$'))
 }
 
 /// A pattern of a Kyverno policy (kyverno, "Operators" and "Wildcards").

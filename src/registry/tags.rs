@@ -108,9 +108,7 @@ impl Next {
         match url.join(target) {
             // Other schemes write a query in another way.
             Ok(next) if matches!(next.scheme(), "http" | "https") => match next.query() {
-                Some(query)
-                    if next.path().ends_with("/tags/list") && query.len() <= MAX_QUERY =>
-                {
+                Some(query) if next.path().ends_with("/tags/list") && query.len() <= MAX_QUERY => {
                     Self::Query(query.to_owned())
                 }
                 _ => Self::Elsewhere,

@@ -25,6 +25,8 @@ pub struct Report {
     summary: Summary,
     /// The distinct images, in the order in which they appear first.
     images: Vec<Reported>,
+    /// What only looks like an image, and was left alone.
+    candidates: Vec<Reported>,
 }
 
 /// How many there are of each; images are counted once, however many places they have.
@@ -44,6 +46,8 @@ pub struct Summary {
     placeholder: usize,
     /// Images without a digest: absent, invalid, or not to be found out now.
     unresolved: usize,
+    /// Distinct texts that only look like images.
+    candidates: usize,
 }
 
 /// What became of an image.
@@ -56,8 +60,10 @@ pub enum Status {
     Substituted,
     /// It had a digest already.
     Already,
-    /// It was left alone, as a flag or a configuration said.
+    /// It was left alone, as `reason` says.
     Skipped,
+    /// It only looks like an image, and was left alone.
+    Candidate,
     /// It is filled in by something else, later.
     Placeholder,
     /// It is proved absent.
@@ -91,6 +97,9 @@ pub struct Reported {
     /// The rule that chose it.
     #[serde(skip_serializing_if = "Option::is_none")]
     rule: Option<String>,
+    /// What it was left alone by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
     /// What was asked for in vain, in order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tried: Vec<Attempt>,
@@ -161,13 +170,18 @@ impl ReportedPlace {
 pub fn report(run: &Run<'_>, sources: &[Source]) -> String {
     let place = |&n: &usize| ReportedPlace::new(&run.found.places[n], sources);
     let reported = |entry: &Entry| image(entry, entry.places.iter().map(place).collect());
-    let images: Vec<_> = run.plan.entries.iter().map(reported).collect();
+    let entries = |candidates: bool| {
+        let entries = run.plan.entries.iter();
+        entries.filter(move |entry| (entry.fate == Fate::Candidate) == candidates)
+    };
+    let images: Vec<_> = entries(false).map(reported).collect();
+    let candidates: Vec<_> = entries(true).map(reported).collect();
     let count = |statuses: &[Status]| {
         images.iter().filter(|image| statuses.contains(&image.status)).count()
     };
     let summary = Summary {
         objects: run.found.objects,
-        places: run.found.places.len(),
+        places: entries(false).map(|entry| entry.places.len()).sum(),
         images: images.len(),
         pinned: count(&[Status::Pinned]),
         substituted: count(&[Status::Substituted]),
@@ -175,8 +189,9 @@ pub fn report(run: &Run<'_>, sources: &[Source]) -> String {
         skipped: count(&[Status::Skipped]),
         placeholder: count(&[Status::Placeholder]),
         unresolved: count(&[Status::Unresolved, Status::Indeterminate, Status::Invalid]),
+        candidates: candidates.len(),
     };
-    text(&Report { schema: SCHEMA.to_owned(), summary, images })
+    text(&Report { schema: SCHEMA.to_owned(), summary, images, candidates })
 }
 
 /// The JSON Schema of the report, as JSON text.
@@ -204,6 +219,7 @@ pub(crate) fn image(entry: &Entry, places: Vec<ReportedPlace>) -> Reported {
         digest: None,
         via: None,
         rule: None,
+        reason: None,
         tried: Vec::new(),
         notes: Vec::new(),
         nearest: Vec::new(),
@@ -226,7 +242,8 @@ pub(crate) fn image(entry: &Entry, places: Vec<ReportedPlace>) -> Reported {
             image.searched(search);
         }
         Fate::Unresolved(_, search) | Fate::Invalid(_, search) => image.searched(search),
-        Fate::Tagged(_) | Fate::Already | Fate::Skipped | Fate::Placeholder => {}
+        Fate::Skipped(skip) => image.reason = Some(skip.to_string()),
+        Fate::Tagged(_) | Fate::Already | Fate::Candidate | Fate::Placeholder => {}
     }
     image
 }
@@ -250,7 +267,8 @@ fn status(fate: &Fate) -> Status {
         Fate::Pinned(_) => Status::Pinned,
         Fate::Substituted(..) => Status::Substituted,
         Fate::Already => Status::Already,
-        Fate::Skipped => Status::Skipped,
+        Fate::Skipped(_) => Status::Skipped,
+        Fate::Candidate => Status::Candidate,
         Fate::Placeholder => Status::Placeholder,
         Fate::Invalid(..) => Status::Invalid,
         Fate::Unresolved(refusal, _) => match refusal.outcome.failure() {

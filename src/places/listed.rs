@@ -1,0 +1,179 @@
+//! Fields of the table and of the configuration, in one object.
+
+use super::fields::{self, FieldPath, Form, PartsPin};
+use super::path::Path;
+use super::walk::{Owner, Pending, Walk};
+use super::{Class, Image, Left, Writing, reference_text};
+use crate::image::Reference;
+use crate::yaml::NodeId;
+
+/// What references stand behind in URLs (containerized data importer; model images of `KServe`).
+const SCHEMES: [&str; 2] = ["docker://", "oci://"];
+
+impl Walk<'_, '_> {
+    /// Adds the places that a mapping with `apiVersion` and `kind` has by the table and by the
+    /// configuration. Gives what is known to be no image there.
+    pub(super) fn listed(&mut self, owner: &Owner, object: NodeId) -> Vec<NodeId> {
+        let document = self.document;
+        let text = |key| document.string_at(object, &[key]).unwrap_or_default();
+        let (api_version, kind) = (text("apiVersion"), text("kind"));
+        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+        let scope = self.scope;
+        for field in scope.fields.iter().filter(|field| field.is_of(group, version, kind)) {
+            let left = (!field.pin).then_some(Left::Configured);
+            for node in self.ends(&field.path, object) {
+                self.reference(owner, node, Writing::Reference, left);
+            }
+        }
+        let mut left = Vec::new();
+        for row in fields::rows(group, kind) {
+            if !row.version.is_empty() && row.version != version {
+                continue;
+            }
+            if row.form == Form::Left {
+                left.extend(row.path.ends(document, object, |_| ()));
+                continue;
+            }
+            for node in self.ends(&row.path, object) {
+                self.listed_field(owner, node, row);
+            }
+        }
+        left
+    }
+
+    fn ends(&mut self, path: &FieldPath, object: NodeId) -> Vec<NodeId> {
+        let document = self.document;
+        path.ends(document, object, |node| self.note_aliases(node))
+    }
+
+    fn listed_field(&mut self, owner: &Owner, node: NodeId, row: &fields::Row) {
+        let document = self.document;
+        let untagged = || {
+            let text = document.string(node).map(reference_text)?;
+            let Image::Reference(written) = Image::read(text) else { return None };
+            let is_bare = written.text() == written.name();
+            is_bare.then_some(Left::Operator(row.note))
+        };
+        match row.form {
+            Form::Reference => self.reference(owner, node, Writing::Reference, None),
+            Form::Tagged => self.reference(owner, node, Writing::Tagged, untagged()),
+            Form::Versioned => self.reference(owner, node, Writing::Reference, untagged()),
+            Form::Url => self.url(owner, node),
+            Form::DockerImage if document.string_at(node, &["kind"]) == Some("DockerImage") => {
+                for name in document.values(node, "name") {
+                    self.reference(owner, name, Writing::Reference, None);
+                }
+            }
+            Form::Parts(join, pin) => {
+                let (writing, left) = match pin {
+                    PartsPin::Behind => (Writing::Tag, None),
+                    PartsPin::Instead => (Writing::Digest, None),
+                    PartsPin::Never => (Writing::Tag, Some(Left::Operator(row.note))),
+                };
+                // What is pinned is all right.
+                let left = |image: &Image| left.filter(|_| is_tagged(image));
+                self.parts(owner, node, join, Class::Parts, writing, left);
+            }
+            Form::Reported => self.reported(owner, node),
+            Form::DockerImage | Form::Left => {}
+        }
+    }
+
+    fn reference(&mut self, owner: &Owner, node: NodeId, writing: Writing, left: Option<Left>) {
+        let Some(text) = self.value(node).map(reference_text) else { return };
+        if text.is_empty() || !self.is_new(node) {
+            return;
+        }
+        let left = owner.opt_out.takes(None).then_some(Left::Annotation).or(left);
+        let pending = Pending { writing, left, ..self.field_place(owner, node, text) };
+        self.place(pending, owner.root);
+    }
+
+    /// A place for the whole text of a node.
+    fn field_place(&self, owner: &Owner, node: NodeId, text: &str) -> Pending {
+        Pending {
+            object: owner.object.clone(),
+            container: None,
+            path: Path::of(self.document, owner.root, node),
+            node,
+            part: 0..text.len(),
+            class: Class::Field,
+            image: Image::read(text),
+            name: None,
+            writing: Writing::Reference,
+            left: None,
+        }
+    }
+
+    fn url(&mut self, owner: &Owner, node: NodeId) {
+        let Some(url) = self.value(node).map(reference_text) else { return };
+        let rest = SCHEMES.iter().find_map(|scheme| url.strip_prefix(scheme));
+        if let Some(text) = rest.filter(|text| !text.is_empty())
+            && self.is_new(node)
+        {
+            let part = url.len() - text.len()..url.len();
+            let left = owner.opt_out.takes(None).then_some(Left::Annotation);
+            let image = Image::read(text);
+            let pending = Pending { part, image, left, ..self.field_place(owner, node, text) };
+            self.place(pending, owner.root);
+        }
+    }
+
+    fn reported(&mut self, owner: &Owner, node: NodeId) {
+        let Some(text) = self.value(node).map(reference_text) else { return };
+        if let Image::Reference(_) = Image::read(text)
+            && self.is_new(node)
+        {
+            let left = Some(Left::Candidate);
+            let pending =
+                Pending { class: Class::Other, left, ..self.field_place(owner, node, text) };
+            self.place(pending, owner.root);
+        }
+    }
+
+    /// A reference in several fields of a mapping, joined as the operator joins them.
+    pub(super) fn parts(
+        &mut self,
+        owner: &Owner,
+        holder: NodeId,
+        join: &str,
+        class: Class,
+        writing: Writing,
+        left: impl Fn(&Image) -> Option<Left>,
+    ) {
+        let document = self.document;
+        let mut joined = String::new();
+        let mut last = None;
+        for part in join.split_inclusive('}') {
+            let (between, key) = part.split_once('{').expect("every part is a key in braces");
+            let key = key.trim_end_matches('}');
+            let Some(node) = document.value(holder, key) else { return };
+            let Some(text) = document.string(node).map(reference_text).filter(|t| !t.is_empty())
+            else {
+                return;
+            };
+            let is_digest = between == ":" && text.starts_with("sha256:");
+            joined.push_str(if is_digest { "@" } else { between });
+            joined.push_str(text);
+            last = Some((node, text));
+        }
+        let Some((node, text)) = last else { return };
+        if !self.is_new(node) {
+            return;
+        }
+        let image = Image::read(&joined);
+        let pending = Pending {
+            class,
+            left: owner.opt_out.takes(None).then_some(Left::Annotation).or_else(|| left(&image)),
+            image,
+            name: Some(joined),
+            writing,
+            ..self.field_place(owner, node, text)
+        };
+        self.place(pending, owner.root);
+    }
+}
+
+fn is_tagged(image: &Image) -> bool {
+    matches!(image, Image::Reference(written) if matches!(written.reference(), Reference::Tagged(_)))
+}

@@ -1,0 +1,417 @@
+//! Shapes: which parts of a text look like image references, where nothing but the text says so.
+//!
+//! A reference needs a registry host and a tag or a digest. Where the key beside it says image, a
+//! name of Docker Hub is enough. What is a part of something greater (a URL, a glob, a template, an
+//! e-mail address, a taint, an import path of Go) is none.
+
+use std::ops::Range;
+
+use crate::image::{Written, has_host};
+
+/// How far before a text its key is looked for, in bytes.
+const KEY_REACH: usize = 160;
+
+/// Hosts of things that look like images and are none: label keys and import paths of Go.
+const OTHER_HOSTS: [&str; 6] =
+    ["github.com", "golang.org", "gopkg.in", "google.golang.org", "kubernetes.io", "k8s.io"];
+
+/// Effects of taints (Kubernetes API, `TaintEffect`), which stand where a tag would.
+const TAINT_EFFECTS: [&str; 3] = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
+
+/// What follows the word image in names of things that are no image.
+const OTHER_WORDS: [&str; 36] = [
+    "catalog",
+    "config",
+    "count",
+    "credential",
+    "credentials",
+    "dir",
+    "digest",
+    "format",
+    "gc",
+    "hash",
+    "id",
+    "label",
+    "labels",
+    "limit",
+    "list",
+    "os",
+    "path",
+    "paths",
+    "policies",
+    "policy",
+    "prefix",
+    "pull",
+    "pulls",
+    "registry",
+    "repo",
+    "repository",
+    "secret",
+    "secrets",
+    "size",
+    "stream",
+    "suffix",
+    "tag",
+    "tags",
+    "type",
+    "version",
+    "volume",
+];
+
+/// What stands for an image without being one's name.
+const OTHER_NAMES: [&str; 7] = ["auto", "default", "false", "none", "null", "true", "latest"];
+
+/// Something in a text that looks like an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Shape {
+    /// Its bytes in the text.
+    pub(super) part: Range<usize>,
+    /// What it is.
+    pub(super) kind: Kind,
+}
+
+/// What looks like an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A reference.
+    Reference,
+    /// A mere name, which the program that reads it may complete.
+    Name,
+    /// A template, whose image is not known yet.
+    Template,
+}
+
+impl Kind {
+    fn of(text: &str) -> Self {
+        if has_tag(text) || text.contains('/') { Self::Reference } else { Self::Name }
+    }
+}
+
+/// Whether a name (of a key, a variable, a flag) says that its value is an image: `image`,
+/// `sidecarImage`, `RELATED_IMAGE_DB`, `--base-image`, but not `imagePullPolicy`.
+pub(super) fn says_image(name: &str) -> bool {
+    let words = words(name);
+    let is_image = |word: &String| matches!(word.as_str(), "image" | "images" | "img");
+    match words.iter().position(is_image) {
+        Some(at) => {
+            let rest = &words[at + 1..];
+            !rest.iter().any(|word| OTHER_WORDS.contains(&word.as_str()))
+        }
+        None => false,
+    }
+}
+
+/// The words of a name in lower case, by case and by what is no letter.
+fn words(name: &str) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    let mut before = ' ';
+    for c in name.chars() {
+        if c.is_ascii_alphanumeric() {
+            let starts = !before.is_ascii_alphanumeric()
+                || c.is_ascii_uppercase() && !before.is_ascii_uppercase();
+            if starts {
+                words.push(String::new());
+            }
+            words.last_mut().expect("just pushed").push(c.to_ascii_lowercase());
+        }
+        before = c;
+    }
+    words
+}
+
+/// What looks like an image in the whole of a text whose key is `key`.
+pub(super) fn find(text: &str, key: &str) -> Vec<Shape> {
+    if text.contains('\n') {
+        return inside(text, false);
+    }
+    let start = text.len() - text.trim_start().len();
+    let part = start..start + text.trim().len();
+    let whole = &text[part.clone()];
+    let says_image = says_image(key);
+    if says_image && is_template(whole) && !whole.contains("://") {
+        return vec![Shape { part, kind: Kind::Template }];
+    }
+    if is_image_of(key, whole) {
+        return vec![Shape { part, kind: Kind::of(whole) }];
+    }
+    inside(text, says_image)
+}
+
+/// What looks like an image inside a text: a list, a flag, a file of any format.
+fn inside(text: &str, is_image: bool) -> Vec<Shape> {
+    let mut shapes = Vec::new();
+    let mut line_start = 0;
+    for line in text.split_inclusive('\n') {
+        let before = shapes.len();
+        let mut start = 0;
+        while let Some(token) = next_token(line, start) {
+            start = token.end;
+            if !stands_alone(line, &token) {
+                continue;
+            }
+            let token = trimmed(line, token);
+            let word = &line[token.clone()];
+            let is_named = || {
+                let key = key_before(line, token.start);
+                key.is_some_and(|key| is_image_of(key, word)) || is_image && has_tag(word)
+            };
+            if is_image_anywhere(word) || is_named() && is_reference(word) {
+                let part = line_start + token.start..line_start + token.end;
+                shapes.push(Shape { part, kind: Kind::of(word) });
+            }
+        }
+        if shapes.len() == before
+            && let Some(part) = template_of_image(line)
+        {
+            let part = line_start + part.start..line_start + part.end;
+            shapes.push(Shape { part, kind: Kind::Template });
+        }
+        line_start += line.len();
+    }
+    shapes
+}
+
+/// The bytes that references are made of.
+fn is_of_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b'/' | b':' | b'@')
+}
+
+fn next_token(line: &str, from: usize) -> Option<Range<usize>> {
+    let bytes = line.as_bytes();
+    let start = from + bytes[from..].iter().position(|&byte| is_of_token(byte))?;
+    let length = bytes[start..].iter().position(|&byte| !is_of_token(byte));
+    Some(start..length.map_or(bytes.len(), |length| start + length))
+}
+
+/// Whether what surrounds a token are ends, and not the rest of a template, a glob or a URL.
+fn stands_alone(line: &str, token: &Range<usize>) -> bool {
+    let before = line[..token.start].chars().next_back();
+    let after = line[token.end..].chars().next();
+    let opens = |c: char| {
+        c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '=' | ',' | ';' | '[' | '(' | '|' | '{')
+    };
+    let closes = |c: char| {
+        c.is_whitespace()
+            || matches!(c, '"' | '\'' | '`' | ',' | ';' | ']' | ')' | '|' | '}' | '\\')
+    };
+    before.is_none_or(opens) && after.is_none_or(closes)
+}
+
+/// A token without the punctuation of a sentence.
+fn trimmed(line: &str, token: Range<usize>) -> Range<usize> {
+    let text = line[token.clone()].trim_end_matches(['.', ':']);
+    token.start..token.start + text.len()
+}
+
+/// The key, variable or flag that a text is the value of, as the line before it says.
+fn key_before(line: &str, at: usize) -> Option<&str> {
+    let mut from = at.saturating_sub(KEY_REACH);
+    while !line.is_char_boundary(from) {
+        from += 1;
+    }
+    let quote = |c: char| matches!(c, '"' | '\'' | '\\' | '`');
+    let before = line[from..at].trim_end_matches(quote);
+    let spaced = before.trim_end();
+    let key = match spaced.strip_suffix([':', '=']) {
+        Some(key) => key.trim_end_matches(|c: char| quote(c) || c.is_whitespace()),
+        // `--image nginx:1`
+        None if spaced.len() < before.len() => spaced,
+        None => return None,
+    };
+    let is_of_key = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let start = key
+        .rfind(|c: char| !is_of_key(c))
+        .map_or(0, |at| at + key[at..].chars().next().map_or(1, char::len_utf8));
+    let key = &key[start..];
+    let is_flag = spaced.ends_with([':', '=']) || key.starts_with('-');
+    is_flag.then_some(key)
+}
+
+/// The template that a line gives to a key that says image: `image: "{{ .Values.image }}"`.
+fn template_of_image(line: &str) -> Option<Range<usize>> {
+    let (key, value) = line.split_once(':')?;
+    let key = key.trim_start_matches([' ', '-', '"', '\'']).trim_end_matches(['"', '\'']);
+    let is_key = key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
+    let text = value.trim().trim_end_matches(',').trim_matches(['"', '\'']);
+    if !is_key || !says_image(key) || !is_template(text) || text.contains("://") {
+        return None;
+    }
+    let start = line.len() - value.len() + value.find(text)?;
+    Some(start..start + text.len())
+}
+
+/// Whether something will be filled in.
+fn is_template(text: &str) -> bool {
+    text.contains("{{") || text.contains("${") || text.contains("$(")
+}
+
+/// Whether a text is an image wherever it stands.
+fn is_image_anywhere(text: &str) -> bool {
+    let Ok(written) = text.parse::<Written>() else { return false };
+    let Some((host, rest)) = written.name().split_once('/') else { return false };
+    let tag = &text[written.name().len()..];
+    has_host(text)
+        && !rest.is_empty()
+        && !tag.is_empty()
+        && !TAINT_EFFECTS.contains(&tag.trim_start_matches(':'))
+        && is_registry(host)
+}
+
+/// Whether a host may be a registry's.
+fn is_registry(host: &str) -> bool {
+    let (name, port) = host.rsplit_once(':').map_or((host, false), |(name, _)| (name, true));
+    let last = name.rsplit('.').next().unwrap_or_default();
+    let is_top_level = last.len() > 1 && last.bytes().all(|byte| byte.is_ascii_alphabetic());
+    let is_other = OTHER_HOSTS.iter().any(|other| {
+        let rest = name.strip_suffix(other);
+        rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    });
+    let is_known = name.starts_with("registry");
+    (port || is_top_level || name == "localhost") && (is_known || !is_other)
+}
+
+/// Whether a text is an image where it is the value of this key: any reference where the key says
+/// image, and a mere name, as `ubuntu`, where it says no more than that.
+fn is_image_of(key: &str, text: &str) -> bool {
+    let may_be = || says_image(key) && (has_tag(text) || text.contains('/') || is_bare(key, text));
+    may_be() && is_reference(text)
+}
+
+/// Whether a text is a reference, and not a port or a time.
+fn is_reference(text: &str) -> bool {
+    let written = text.parse::<Written>();
+    written.is_ok_and(|written| written.name().bytes().any(|byte| byte.is_ascii_alphabetic()))
+}
+
+fn is_bare(key: &str, text: &str) -> bool {
+    key.trim_start_matches('-') == "image" && !OTHER_NAMES.contains(&text)
+}
+
+/// Whether a reference says which image of its repository is meant.
+fn has_tag(text: &str) -> bool {
+    let path = text.rfind('/').map_or(0, |slash| slash + 1);
+    text.contains('@') || text[path..].contains(':')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found<'t>(text: &'t str, key: &str) -> Vec<&'t str> {
+        find(text, key).into_iter().map(|shape| &text[shape.part]).collect()
+    }
+
+    #[test]
+    fn a_name_that_says_image_is_told_from_one_that_does_not() {
+        for name in [
+            "image",
+            "images",
+            "sidecarImage",
+            "IMAGE",
+            "RELATED_IMAGE_DB",
+            "CSI_IMAGE",
+            "--image",
+            "--base-image",
+            "imageName",
+            "image_uri",
+            "proxy_init_image",
+            "defaultImage",
+            "OCI_IMG",
+        ] {
+            assert!(says_image(name), "{name}");
+        }
+        for name in [
+            "imagePullPolicy",
+            "IMAGE_PULL_SECRETS",
+            "imageTag",
+            "image-version",
+            "imagination",
+            "IMAGE_REGISTRY",
+            "--image-gc-high-threshold",
+            "imageRepository",
+            "name",
+            "",
+            "imageFormat",
+            "nodeImageID",
+        ] {
+            assert!(!says_image(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn an_image_is_found_wherever_it_stands() {
+        for (text, images) in [
+            ("quay.io/acme/web:1", &["quay.io/acme/web:1"][..]),
+            ("--sidecar=quay.io/acme/web:1", &["quay.io/acme/web:1"]),
+            ("a=quay.io/a:1,b=ghcr.io/b/c:2", &["quay.io/a:1", "ghcr.io/b/c:2"]),
+            (
+                "db: quay.io/db:1\nweb: localhost:5000/web:2\n",
+                &["quay.io/db:1", "localhost:5000/web:2"],
+            ),
+            (r#"{"image":"nginx:1.27","x":1}"#, &["nginx:1.27"]),
+            (r#"{\"image\":\"nginx:1.27\"}"#, &["nginx:1.27"]),
+            ("  image: acme/web:2 # the web\n", &["acme/web:2"]),
+            ("a: 1\nimage: acme/web\n", &["acme/web"]),
+            (r#"{"image": "proxyv2"}"#, &["proxyv2"]),
+            ("run --image nginx:1 --port 80", &["nginx:1"]),
+            ("see quay.io/acme/web:1.2.", &["quay.io/acme/web:1.2"]),
+            ("registry.k8s.io/pause:3.10", &["registry.k8s.io/pause:3.10"]),
+        ] {
+            assert_eq!(found(text, ""), images, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_only_looks_like_an_image_is_none() {
+        for text in [
+            "https://quay.io/acme/web:1",
+            "oci://ghcr.io/acme/chart:1",
+            "github.com/acme/web:v1",
+            "sigs.k8s.io/controller-runtime:v0.1",
+            "prometheus.monitoring.svc:9090",
+            "prometheus.monitoring.svc:9090/api/v1",
+            "node-role.kubernetes.io/control-plane:NoSchedule",
+            "acme.io/dedicated:NoExecute",
+            "/etc/acme.d/web:ro",
+            "app.kubernetes.io/name: web",
+            "quay.io/acme/*:1",
+            "quay.io/acme/web:{{ .Tag }}",
+            "${REGISTRY}quay.io/acme/web:1",
+            "git@github.com:acme/web",
+            "user@quay.io/acme:1",
+            "quay.io/acme/web",
+            "nginx:1.27",
+            "system:serviceaccount:acme:web",
+            "arn:aws:iam::1234:role/web.io/a:b",
+            "1.2.3/4:5",
+        ] {
+            assert_eq!(found(text, ""), [""; 0], "{text}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_says_image_makes_more_an_image() {
+        for (text, images) in [
+            ("nginx:1.27", &["nginx:1.27"][..]),
+            ("acme/web", &["acme/web"]),
+            ("quay.io/acme/web", &["quay.io/acme/web"]),
+            ("a/b:1,c/d:2", &["a/b:1", "c/d:2"]),
+            ("{{ .Values.image }}", &["{{ .Values.image }}"]),
+            ("ubuntu", &["ubuntu"]),
+            ("auto", &[]),
+            ("Always", &[]),
+            ("1:2", &[]),
+            ("/var/lib/images", &[]),
+            ("https://acme.io/image.png", &[]),
+            ("", &[]),
+        ] {
+            assert_eq!(found(text, "image"), images, "{text}");
+        }
+    }
+
+    #[test]
+    fn templates_of_images_are_found_in_files() {
+        let text = "a: 1\n  image: \"{{ .Values.hub }}/proxy:{{ .Values.tag }}\"\nurl: {{ x }}\n";
+        assert_eq!(found(text, ""), ["{{ .Values.hub }}/proxy:{{ .Values.tag }}"]);
+    }
+}

@@ -100,6 +100,8 @@ impl From<&Place> for Spot {
 pub struct Diagnostic {
     /// Whether the run fails for it, and how.
     pub severity: Severity,
+    /// The rule that it is about, as reports name it: a policy's, `expect`.
+    pub rule: Option<&'static str>,
     /// What is wrong, with the culprit in backticks; lower case, no final period.
     pub message: String,
     /// Where, in the order of the input; empty where it is about no place.
@@ -130,7 +132,14 @@ impl Diagnostic {
     }
 
     fn new(severity: Severity, message: String) -> Self {
-        Self { severity, message, spots: Vec::new(), notes: Vec::new(), help: None }
+        Self { severity, rule: None, message, spots: Vec::new(), notes: Vec::new(), help: None }
+    }
+
+    /// Names the rule that it is about.
+    #[must_use]
+    pub fn of(mut self, rule: &'static str) -> Self {
+        self.rule = Some(rule);
+        self
     }
 
     /// Adds where it is.

@@ -14,10 +14,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::fallback::{MAX_SKEW, MinorVersion, Rule};
-use crate::image::PinForm;
+use crate::image::{PinForm, Platform};
 use crate::input::Exclusions;
 use crate::lock::{DiffFormat, EVERYTHING};
 use crate::places::Include;
+use crate::policy::{Expectation, Mutable};
 use crate::registry;
 
 /// Requests in flight to one host. Measured with a release build and a registry on loopback over
@@ -282,6 +283,42 @@ pub struct Flags {
     /// Refuse images without a digest; ask nobody and change nothing
     #[arg(long, global = true, env = "DIGESTIF_REQUIRE_DIGEST", value_parser = BoolishValueParser::new())]
     pub require_digest: bool,
+
+    /// Refuse tags that move: `latest`, `nightly`, branches; with `=versions` also `1` and `1.27`
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHAT",
+        env = "DIGESTIF_DENY_MUTABLE",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "tags"
+    )]
+    pub deny_mutable: Option<Mutable>,
+
+    /// Fail unless the images of this repository have this tag in the end
+    #[arg(
+        long,
+        global = true,
+        value_name = "REPOSITORY=TAG",
+        env = "DIGESTIF_EXPECT",
+        value_delimiter = '\n'
+    )]
+    pub expect: Vec<Expectation>,
+
+    /// Fail unless every image is there for this platform, as linux/arm64
+    #[arg(
+        long,
+        global = true,
+        value_name = "OS/ARCH",
+        env = "DIGESTIF_REQUIRE_PLATFORM",
+        value_delimiter = '\n'
+    )]
+    pub require_platform: Vec<Platform>,
+
+    /// Ask whether digests that the input has already exist
+    #[arg(long, global = true, env = "DIGESTIF_VERIFY", value_parser = BoolishValueParser::new())]
+    pub verify: bool,
 
     /// Refuse placeholders, such as `${IMAGE}` or `$(params.image)`
     #[arg(long, global = true, env = "DIGESTIF_DENY_PLACEHOLDERS", value_parser = BoolishValueParser::new())]

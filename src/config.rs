@@ -16,8 +16,9 @@ use serde_saphyr::{Error, Location};
 
 use crate::diagnostic::{Diagnostic, Failure, Spot, closest, quoted};
 use crate::fallback::{MinorVersion, Preset, Rule};
-use crate::image::{Globs, PinForm};
+use crate::image::{Globs, PinForm, Platform};
 use crate::places::Scope;
+use crate::policy::{Expectation, Mutable};
 use crate::registry::Replacement;
 use crate::report;
 use crate::source::{Source, Span};
@@ -44,6 +45,12 @@ pub struct Config {
     pub mirrors: Vec<Replacement>,
     /// Whether every image has to come with a digest.
     pub require_digest: bool,
+    /// Tags that no image may have.
+    pub mutable: Mutable,
+    /// Tags that images have to have.
+    pub expectations: Vec<Expectation>,
+    /// Platforms that every image has to offer.
+    pub platforms: Vec<Platform>,
     /// Hosts that are pull-through caches, so that a 404 of theirs proves nothing.
     pub caches: Vec<String>,
     /// The lock.

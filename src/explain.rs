@@ -83,7 +83,7 @@ pub fn explain(text: &str, options: &Options) -> Result<Explanation, Interrupted
         Ok(answers) => (plan.settled(&answers), policy::idle_helpers(&answers).collect()),
         Err(diagnostics) => (plan, diagnostics),
     };
-    diagnostics.extend(policy::judge(&plan, &[], options.policy));
+    diagnostics.extend(policy::judge(&plan, &[], &options.policy));
     let entry = plan.entries.into_iter().next().expect("a plan of one text has one entry");
     let search = searched(&entry.fate);
     let rules = match (&asked, search) {

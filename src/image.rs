@@ -6,6 +6,7 @@
 
 mod globs;
 mod grammar;
+mod platform;
 
 use std::fmt;
 use std::str::FromStr;
@@ -20,6 +21,7 @@ use grammar::{check_text, is_ipv6_start, parse_name, parse_tag};
 
 pub use globs::{Globs, WrongGlob};
 pub use grammar::has_host;
+pub use platform::Platform;
 
 /// Docker Hub, however it was written.
 pub const DOCKER_HUB: &str = "docker.io";

@@ -146,7 +146,17 @@ pub fn run<'s>(sources: &'s [Source], options: &Options) -> Result<Run<'s>, reso
                 found.diagnostics.extend(said);
             }
         }
-        found.diagnostics.extend(policy::judge(&plan, &found.places, options.policy));
+        if options.policy.looks_inside() && verdict(&found.diagnostics).is_none() {
+            match resolve::inspect(&plan, &found, options)? {
+                Ok(inspected) => {
+                    let said = policy::unoffered(&plan, &found.places, &options.policy, &inspected);
+                    found.diagnostics.extend(said);
+                }
+                Err(diagnostics) => found.diagnostics.extend(diagnostics),
+            }
+        }
+        found.diagnostics.extend(policy::judge(&plan, &found.places, &options.policy));
+        found.diagnostics.extend(policy::judge_tags(&plan, &found.places, &options.policy));
         found.diagnostics.extend(policy::idle(&options.skips, &found.places));
         found.diagnostics.extend(lock::idle_updates(&options.update, &found.places));
     }

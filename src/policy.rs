@@ -3,10 +3,13 @@
 //! Turns a resolved plan into diagnostics, one an image, with all its places, what was asked, and
 //! what to do next. Every sentence about an image that a user reads stands here.
 
+mod content;
+mod tags;
+
 use std::collections::BTreeMap;
 
 use crate::diagnostic::{Diagnostic, Failure, escaped, quoted, shortened};
-use crate::image::{Asked, Reference, Repository};
+use crate::image::{Asked, Platform, Reference, Repository};
 use crate::places::{Image, Left, Place};
 use crate::plan::{Entry, Fate, Plan, Skip, Skips};
 use crate::registry::{Outcome, Refusal};
@@ -15,8 +18,11 @@ use crate::resolve::{Answers, Search, Substitute, Tried, Via};
 /// Tags of one repository that a message names.
 const SHOWN_TAGS: usize = 5;
 
+pub use content::unoffered;
+pub use tags::{Expectation, Mutable};
+
 /// What is a warning and what an error.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Policy {
     /// Whether absent and invalid images are written unchanged.
     pub unresolved: Leniency,
@@ -24,6 +30,32 @@ pub struct Policy {
     pub placeholders: Placeholders,
     /// Whether images may come without a digest.
     pub digests: Digests,
+    /// Tags that images have to have.
+    pub expectations: Vec<Expectation>,
+    /// Tags that no image may have.
+    pub mutable: Mutable,
+    /// Platforms that every image has to offer.
+    pub platforms: Vec<Platform>,
+    /// Whether digests that are written already have to exist.
+    pub written: WrittenDigests,
+}
+
+/// Whether digests that the input has already are asked for.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub enum WrittenDigests {
+    /// They are believed.
+    #[default]
+    Believed,
+    /// They have to exist.
+    Verified,
+}
+
+impl Policy {
+    /// Whether it asks for more than tags and digests.
+    #[must_use]
+    pub fn looks_inside(&self) -> bool {
+        self.written == WrittenDigests::Verified || !self.platforms.is_empty()
+    }
 }
 
 /// What happens to images that are absent or invalid.
@@ -58,12 +90,20 @@ pub enum Placeholders {
 
 /// Judges every image of a plan.
 #[must_use]
-pub fn judge(plan: &Plan, places: &[Place], policy: Policy) -> Vec<Diagnostic> {
+pub fn judge(plan: &Plan, places: &[Place], policy: &Policy) -> Vec<Diagnostic> {
     let entries = plan.entries.iter().filter_map(|entry| {
         let diagnostic = judge_entry(entry, policy)?;
         Some(diagnostic.places(entry.places.iter().map(|&n| &places[n])))
     });
     entries.chain(tags_beside_each_other(plan, places)).collect()
+}
+
+/// Judges the tags of a run: whether they are those that are expected, and none of those that move.
+#[must_use]
+pub fn judge_tags(plan: &Plan, places: &[Place], policy: &Policy) -> Vec<Diagnostic> {
+    let mut diagnostics = tags::unexpected(plan, places, &policy.expectations);
+    diagnostics.extend(tags::moving(plan, places, policy.mutable));
+    diagnostics
 }
 
 /// Warns of globs of `--skip` that fit no image, which are slips.
@@ -120,7 +160,7 @@ fn tags_beside_each_other(plan: &Plan, places: &[Place]) -> Vec<Diagnostic> {
     several.map(warning).collect()
 }
 
-fn judge_entry(entry: &Entry, policy: Policy) -> Option<Diagnostic> {
+fn judge_entry(entry: &Entry, policy: &Policy) -> Option<Diagnostic> {
     let name = quoted(&entry.name);
     match &entry.fate {
         Fate::Placeholder => Some(placeholder(&name, policy.placeholders)),

@@ -4,6 +4,7 @@
 //! looked at before the network, and rules only once absence is proved. The only stage that waits.
 
 mod answers;
+mod inspect;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -23,6 +24,8 @@ pub use crate::interrupt::Interrupted;
 use crate::plan::{Plan, Question};
 use crate::progress::Progress;
 use crate::registry::{Layouts, Lookup, Outcome, PullSecret, Refusal, Registry, Settings};
+
+pub use inspect::{Inspected, inspect};
 
 pub use answers::{Answers, Picked, Pin, Search, Settled, Substitute, Tried, Via};
 
@@ -78,23 +81,39 @@ pub fn resolve(
     {
         quiet = *silent;
         let elsewhere = elsewhere.into_iter();
-        match Registry::new(registries, secrets, elsewhere.map(Question::repository)) {
+        match registry(registries, secrets, elsewhere.map(Question::repository)) {
             Ok(registry) => sources.registry = Some(registry),
-            Err(reason) => {
-                let message = format!("the certificates can't be used: {reason}");
-                let help = "check the files of `--ca-file`, `--client-cert` and `--client-key`";
-                return Ok(Err(vec![Diagnostic::error(Failure::Usage, message).help(help)]));
-            }
+            Err(diagnostic) => return Ok(Err(vec![diagnostic])),
         }
     }
     let progress = Progress::new(quiet);
+    waited(&progress, sources.settle_all(plan, rules, &progress)).map(Ok)
+}
+
+/// The registries of these repositories; or what is wrong with the certificates.
+fn registry<'r>(
+    settings: &Settings,
+    secrets: &[PullSecret],
+    repositories: impl IntoIterator<Item = &'r Repository>,
+) -> Result<Registry, Diagnostic> {
+    Registry::new(settings, secrets, repositories).map_err(|reason| {
+        let message = format!("the certificates can't be used: {reason}");
+        Diagnostic::error(Failure::Usage, message).help("check the file named with `--ca-file`")
+    })
+}
+
+/// Waits for answers on this thread, with a line of progress.
+///
+/// # Errors
+/// A signal interrupted it.
+fn waited<T>(progress: &Progress, asked: impl Future<Output = T>) -> Result<T, Interrupted> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.expect("a runtime on this thread needs nothing but a poller");
     // The line of progress has to be cleared before a signal ends the run.
     let held = interrupt::hold();
     let answers = runtime.block_on(async {
         tokio::select! {
-            answers = sources.settle_all(plan, rules, &progress) => Ok(answers),
+            answers = asked => Ok(answers),
             never = progress.show() => match never {},
             interrupted = held.arrived() => Err(interrupted),
         }
@@ -103,7 +122,7 @@ pub fn resolve(
     // answers, waiting for them would take many times the budget.
     runtime.shutdown_background();
     held.release()?;
-    answers.map(Ok)
+    answers
 }
 
 fn is_in(layouts: &Layouts, question: Question<'_>) -> bool {

@@ -13,7 +13,7 @@ use crate::image::Globs;
 use crate::lock::{self, EVERYTHING, Lock, Locking, Mode, Substitutes};
 use crate::places::Scope;
 use crate::plan::Skips;
-use crate::policy::{Digests, Leniency, Placeholders, Policy};
+use crate::policy::{Digests, Leniency, Placeholders, Policy, WrittenDigests};
 use crate::registry::{self, Credentials, Proxies, Replacement, Settings};
 use crate::resolve::Network;
 use crate::streams::usage;
@@ -51,8 +51,26 @@ impl Flags {
         };
         let is_frozen =
             lock.as_ref().is_some_and(|lock| matches!(lock.mode, Mode::Frozen | Mode::Check));
+        let policy = Policy {
+            unresolved: if self.allow_unresolved {
+                Leniency::WriteUnchanged
+            } else {
+                Leniency::Strict
+            },
+            placeholders: if self.deny_placeholders {
+                Placeholders::Denied
+            } else {
+                Placeholders::Allowed
+            },
+            digests: if require_digest { Digests::Required } else { Digests::Given },
+            expectations: [function.expectations, self.expect.clone(), file.expectations].concat(),
+            mutable: function.mutable.max(self.deny_mutable.unwrap_or_default()).max(file.mutable),
+            platforms: [function.platforms, self.require_platform.clone(), file.platforms].concat(),
+            written: if self.verify { WrittenDigests::Verified } else { WrittenDigests::Believed },
+        };
+        let asks_nobody = (require_digest || is_frozen) && !policy.looks_inside();
         // Where nobody is asked, a login that can't be read is nobody's business.
-        let network = if self.offline || require_digest || is_frozen {
+        let network = if self.offline || asks_nobody {
             Network::Offline
         } else {
             let caches = [function.caches, file.caches];
@@ -68,19 +86,7 @@ impl Flags {
             network,
             lock,
             update: self.updates()?,
-            policy: Policy {
-                unresolved: if self.allow_unresolved {
-                    Leniency::WriteUnchanged
-                } else {
-                    Leniency::Strict
-                },
-                placeholders: if self.deny_placeholders {
-                    Placeholders::Denied
-                } else {
-                    Placeholders::Allowed
-                },
-                digests: if require_digest { Digests::Required } else { Digests::Given },
-            },
+            policy,
             empty: if self.allow_empty { Empty::Allowed } else { Empty::Refused },
         })
     }

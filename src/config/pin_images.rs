@@ -16,6 +16,7 @@ use crate::fallback::MinorVersion;
 use crate::image::{Globs, PinForm};
 use crate::places::Include;
 use crate::places::fields::Field;
+use crate::policy::Mutable;
 use crate::registry::{self, Replacement};
 use crate::source::Span;
 
@@ -106,6 +107,21 @@ struct Policy {
     /// Whether every image has to come with a digest; nobody is asked then, and nothing is changed.
     #[serde(default)]
     require_digest: bool,
+    /// Whether tags are refused that say that they move: `latest`, `nightly`, branches.
+    #[serde(default)]
+    deny_mutable: bool,
+    /// Whether tags are refused that move with every patch, as `1` and `1.27`, and those as well.
+    #[serde(default)]
+    deny_mutable_versions: bool,
+    /// The tag that the images of a repository have to have in the end. An image that is not there
+    /// fails, too.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, String>")]
+    expect: BTreeMap<String, Spanned<String>>,
+    /// Platforms, as linux/arm64, that every image has to be there for.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    require_platforms: Vec<Spanned<String>>,
 }
 
 /// A registry that is reached in another way than by its name.
@@ -171,9 +187,11 @@ impl PinImages {
             pin: self.pin,
             rules,
             skip: Glob::globs(&self.skip.unwrap_or_default()),
-            require_digest: self.policy.is_some_and(|policy| policy.require_digest),
             ..Config::default()
         };
+        if let Some(policy) = self.policy {
+            wrong.extend(policy.add_to(&mut config));
+        }
         if let Some(lock) = self.lock {
             match lock.value.trim() {
                 "" | "-" => wrong.push(Wrong::at(span(lock.referenced), "`lock` names no file")),
@@ -198,6 +216,31 @@ impl PinImages {
             wrong.extend(registry.value.add_to(&mut config, &mut hosts, at).err());
         }
         if wrong.is_empty() { Ok(config) } else { Err(wrong) }
+    }
+}
+
+impl Policy {
+    fn add_to(self, config: &mut Config) -> Vec<Wrong> {
+        let mut wrong = Vec::new();
+        config.require_digest = self.require_digest;
+        config.mutable = match (self.deny_mutable, self.deny_mutable_versions) {
+            (_, true) => Mutable::Versions,
+            (true, false) => Mutable::Words,
+            (false, false) => Mutable::Allowed,
+        };
+        for (repository, tag) in self.expect {
+            match format!("{repository}={}", tag.value).parse() {
+                Ok(expectation) => config.expectations.push(expectation),
+                Err(error) => wrong.push(Wrong::at(span(tag.referenced), error.to_string())),
+            }
+        }
+        for platform in self.require_platforms {
+            match platform.value.parse() {
+                Ok(platform) => config.platforms.push(platform),
+                Err(error) => wrong.push(Wrong::at(span(platform.referenced), format!("{error}"))),
+            }
+        }
+        wrong
     }
 }
 

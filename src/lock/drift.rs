@@ -154,7 +154,7 @@ impl Drift<'_> {
         let fate = Fate::Unresolved(refusal.clone(), search.clone());
         let entries = vec![Entry { name: name.to_owned(), fate, places: Vec::new() }];
         let plan = Plan { entries, ..Plan::default() };
-        policy::judge(&plan, &[], self.options.policy).pop()
+        policy::judge(&plan, &[], &self.options.policy).pop()
     }
 
     fn how_to_take(&self, asked: &str, purpose: &str) -> String {

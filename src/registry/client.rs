@@ -34,6 +34,15 @@ const PAGE: usize = 1_000;
 /// Pages that are read of one list.
 const MAX_PAGES: usize = 100;
 
+/// What a registry keeps by its digest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// An index or manifest.
+    Manifest,
+    /// Anything else, an image's configuration for one.
+    Blob,
+}
+
 /// The registries of one run.
 #[derive(Debug)]
 pub struct Registry {
@@ -79,8 +88,7 @@ impl Registry {
             return Ok(digest);
         }
         let answer = self.in_time(self.ask(tagged)).await;
-        let cache = self.settings.is_cache(&tagged.repository);
-        answer.map_err(|refusal| if cache { uncached(refusal) } else { refusal })
+        answer.map_err(|refusal| self.weighed(refusal, &tagged.repository))
     }
 
     /// All tags of a repository, in no order.
@@ -89,6 +97,99 @@ impl Registry {
     /// Why there is no list. `Denied` and `Missing…` say only that nothing can be listed.
     pub async fn tags(&self, repository: &Repository) -> Result<Vec<Tag>, Refusal> {
         self.in_time(self.list(repository)).await
+    }
+
+    /// Whether a repository has a manifest with this digest.
+    ///
+    /// # Errors
+    /// `Missing…` is proof that it has not, anything else is not.
+    pub async fn has(&self, repository: &Repository, digest: &Digest) -> Result<(), Refusal> {
+        let asked = async {
+            let mut last = None;
+            for (host, name) in self.hosts(repository) {
+                let target = digest.to_string();
+                match self.ask_at(&host, &name, target, Retry::Yes).await {
+                    Ok(found) if found == *digest => return Ok(()),
+                    Ok(found) => {
+                        let detail = format!("{found} from {} in its stead", host.name());
+                        last = Some(Refusal::new(Outcome::Nonsense, detail));
+                    }
+                    Err(refusal) => last = Some(refusal),
+                }
+            }
+            Err(last.unwrap_or_else(|| unreachable_host(repository)))
+        };
+        self.in_time(asked).await.map_err(|refusal| self.weighed(refusal, repository))
+    }
+
+    /// The content of a manifest or blob, whose hash is its digest.
+    ///
+    /// # Errors
+    /// As [`Self::has`]; and `Nonsense` for content with another hash.
+    pub async fn content(
+        &self,
+        repository: &Repository,
+        part: Part,
+        digest: &Digest,
+    ) -> Result<Vec<u8>, Refusal> {
+        let asked = async {
+            let mut last = None;
+            for (host, name) in self.hosts(repository) {
+                match self.fetch(&host, &name, part, digest).await {
+                    Ok(content) => return Ok(content),
+                    Err(refusal) => last = Some(refusal),
+                }
+            }
+            Err(last.unwrap_or_else(|| unreachable_host(repository)))
+        };
+        self.in_time(asked).await.map_err(|refusal| self.weighed(refusal, repository))
+    }
+
+    async fn fetch(
+        &self,
+        host: &Host,
+        name: &str,
+        part: Part,
+        digest: &Digest,
+    ) -> Result<Vec<u8>, Refusal> {
+        let (folder, accept) = match part {
+            Part::Manifest => ("manifests", ACCEPT),
+            Part::Blob => ("blobs", "*/*"),
+        };
+        let request = Request {
+            method: Method::GET,
+            repository: name,
+            path: format!("/v2/{name}/{folder}/{digest}"),
+            query: None,
+            accept,
+            limit: Limit::Bytes(MAX_MANIFEST),
+        };
+        let reply =
+            host.send(&request, &self.transport, Retry::Yes).await.map_err(Stop::refusal)?;
+        match reply.status {
+            StatusCode::OK => {
+                let found = Digest::of(digest.algorithm(), &reply.body);
+                if found == *digest {
+                    return Ok(reply.body);
+                }
+                let detail =
+                    format!("{} from {}, which hashes to {found}", reply.status, reply.answered);
+                Err(Refusal::new(Outcome::Nonsense, detail))
+            }
+            StatusCode::NOT_FOUND => Err(absence(&reply)),
+            _ => Err(refused(&reply)),
+        }
+    }
+
+    /// The mirrors of a repository and then its registry, with what each calls it.
+    fn hosts(&self, repository: &Repository) -> Vec<(Arc<Host>, String)> {
+        let endpoints = self.settings.mirrors(repository).chain(self.settings.endpoint(repository));
+        endpoints.map(|endpoint| self.host_at(endpoint, repository)).collect()
+    }
+
+    /// A refusal by what the registry is: a cache proves no absence.
+    fn weighed(&self, refusal: Refusal, repository: &Repository) -> Refusal {
+        if self.settings.is_cache(repository) { uncached(refusal) } else { refusal }
     }
 
     /// Logins that did not open what opened without them, and why.
@@ -117,10 +218,8 @@ impl Registry {
 
     /// The host that has a repository, and what it calls it.
     fn host(&self, repository: &Repository) -> Result<(Arc<Host>, String), Refusal> {
-        let endpoint = self.settings.endpoint(repository).ok_or_else(|| {
-            let detail = format!("`{}` is no host that a URL can hold", repository.host());
-            Refusal::new(Outcome::Nonsense, detail)
-        })?;
+        let endpoint = self.settings.endpoint(repository);
+        let endpoint = endpoint.ok_or_else(|| unreachable_host(repository))?;
         Ok(self.host_at(endpoint, repository))
     }
 
@@ -149,7 +248,7 @@ impl Registry {
                 continue;
             }
             let (host, name) = self.host_at(endpoint, &tagged.repository);
-            match self.ask_at(&host, &name, tagged, Retry::No).await {
+            match self.ask_at(&host, &name, tagged.tag.to_string(), Retry::No).await {
                 Ok(digest) => return Ok(Some(digest)),
                 Err(refusal) if refusal.outcome.failure() == Failure::Absent => {}
                 Err(refusal) => {
@@ -163,13 +262,13 @@ impl Registry {
 
     async fn ask(&self, tagged: &Tagged) -> Answer {
         let (host, name) = self.host(&tagged.repository)?;
-        self.ask_at(&host, &name, tagged, Retry::Yes).await
+        self.ask_at(&host, &name, tagged.tag.to_string(), Retry::Yes).await
     }
 
-    /// Asks one host, which calls the repository so.
-    async fn ask_at(&self, host: &Host, name: &str, tagged: &Tagged, retry: Retry) -> Answer {
+    /// Asks one host, which calls the repository so, for a tag or a digest.
+    async fn ask_at(&self, host: &Host, name: &str, target: String, retry: Retry) -> Answer {
         let transport = &self.transport;
-        let question = Question { transport, host, name, tag: tagged.tag.to_string() };
+        let question = Question { transport, host, name, target };
         if self.settings.verify_content {
             return question.get(retry, Prior::Nothing).await;
         }
@@ -239,12 +338,12 @@ enum Prior {
     Unclear,
 }
 
-/// One tag of one repository at one host.
+/// One tag or digest of one repository at one host.
 struct Question<'r> {
     transport: &'r Transport,
     host: &'r Host,
     name: &'r str,
-    tag: String,
+    target: String,
 }
 
 impl Question<'_> {
@@ -285,7 +384,7 @@ impl Question<'_> {
     }
 
     async fn send(&self, method: Method, limit: Limit, retry: Retry) -> Result<Fetched, Stop> {
-        let path = format!("/v2/{}/manifests/{}", self.name, self.tag);
+        let path = format!("/v2/{}/manifests/{}", self.name, self.target);
         let request =
             Request { method, repository: self.name, path, query: None, accept: ACCEPT, limit };
         self.host.send(&request, self.transport, retry).await
@@ -359,6 +458,12 @@ pub(super) fn absence(reply: &Fetched) -> Refusal {
         Outcome::Nonsense
     };
     Refusal::new(outcome, format!("{status} from {answered}{}", listed(&codes)))
+}
+
+/// A host that can't be in a URL.
+fn unreachable_host(repository: &Repository) -> Refusal {
+    let detail = format!("`{}` is no host that a URL can hold", repository.host());
+    Refusal::new(Outcome::Nonsense, detail)
 }
 
 /// What a refusal of a pull-through cache means: some answer 404 for an image that they have not

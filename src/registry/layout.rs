@@ -45,6 +45,7 @@ pub enum Lookup {
 pub struct Layouts {
     images: BTreeMap<Tagged, Digest>,
     repositories: BTreeSet<Repository>,
+    folders: Vec<PathBuf>,
 }
 
 impl Layouts {
@@ -63,7 +64,10 @@ impl Layouts {
                     for layout in found {
                         let repository = repository_of(folder, &layout);
                         match read_layout(&layout, repository.as_ref()) {
-                            Ok(images) => layouts.add(images),
+                            Ok(images) => {
+                                layouts.add(images);
+                                layouts.folders.push(layout);
+                            }
                             Err(diagnostic) => diagnostics.push(diagnostic),
                         }
                     }
@@ -82,6 +86,14 @@ impl Layouts {
             None if self.repositories.contains(&tagged.repository) => Lookup::NoSuchTag,
             None => Lookup::NoSuchRepository,
         }
+    }
+
+    /// The content of a manifest or blob, where one of them has it and it hashes to its digest.
+    #[must_use]
+    pub fn content(&self, digest: &Digest) -> Option<Vec<u8>> {
+        let read = |folder: &PathBuf| read_capped(&blob(folder, digest), MAX_MANIFEST).ok();
+        let is_right = |content: &Vec<u8>| Digest::of(digest.algorithm(), content) == *digest;
+        self.folders.iter().filter_map(read).find(is_right)
     }
 
     /// All tags of a repository.
@@ -178,16 +190,19 @@ fn tagged(text: &str) -> Option<Tagged> {
 /// The digest of an entry, if the blob of that digest hashes to it.
 fn checked(layout: &Path, entry: &ImageIndexEntry) -> Result<Digest, String> {
     let digest: Digest = entry.digest.parse().map_err(|error| format!("{error}"))?;
-    let (algorithm, hex) = (digest.algorithm(), digest.hex());
-    let blob = layout.join("blobs").join(algorithm.name()).join(hex);
+    let blob = blob(layout, &digest);
     let content = read_capped(&blob, MAX_MANIFEST)
         .map_err(|error| format!("the manifest `{}` can't be read: {error}", blob.display()))?;
-    let found = Digest::of(algorithm, &content);
+    let found = Digest::of(digest.algorithm(), &content);
     if found == digest {
         Ok(digest)
     } else {
         Err(format!("the blob of {digest} hashes to {found}"))
     }
+}
+
+fn blob(layout: &Path, digest: &Digest) -> PathBuf {
+    layout.join("blobs").join(digest.algorithm().name()).join(digest.hex())
 }
 
 fn read_capped(path: &Path, limit: u64) -> io::Result<Vec<u8>> {

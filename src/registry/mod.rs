@@ -19,7 +19,7 @@ use std::time::Duration;
 use reqwest::{Certificate, Identity, Url};
 
 pub use challenge::{Bearer, Challenge};
-pub use client::Registry;
+pub use client::{Part, Registry};
 pub use credentials::{Credentials, Offer, PullSecret, default_files};
 pub use layout::{Layouts, Lookup, is_layout};
 pub use proxies::Proxies;

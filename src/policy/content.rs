@@ -1,0 +1,83 @@
+//! Content: what is behind a digest: whether it exists (`--verify`), and the platforms that it is for
+//! (`--require-platform`).
+
+use super::Policy;
+use crate::diagnostic::{Diagnostic, Failure, escaped, quoted};
+use crate::image::Platform;
+use crate::places::Place;
+use crate::plan::{Entry, Plan};
+use crate::registry::Refusal;
+use crate::resolve::Inspected;
+
+/// Images that do not exist by their digest, or not for every platform that is asked for.
+#[must_use]
+pub fn unoffered(
+    plan: &Plan,
+    places: &[Place],
+    policy: &Policy,
+    inspected: &Inspected,
+) -> Vec<Diagnostic> {
+    let judged = plan.entries.iter().filter_map(|entry| {
+        let diagnostic = match inspected.get(&entry.name)? {
+            Ok(offered) => missing_platforms(entry, offered, &policy.platforms),
+            Err(refusal) => Some(unknown(entry, refusal, policy)),
+        };
+        Some(diagnostic?.places(entry.places.iter().map(|&n| &places[n])))
+    });
+    judged.collect()
+}
+
+fn missing_platforms(
+    entry: &Entry,
+    offered: &[Platform],
+    wanted: &[Platform],
+) -> Option<Diagnostic> {
+    let listed = |platforms: Vec<&Platform>| {
+        let names: Vec<_> =
+            platforms.iter().map(|platform| escaped(&platform.to_string())).collect();
+        names.join(", ")
+    };
+    let is_missing = |wanted: &&Platform| !offered.iter().any(|offered| offered.offers(wanted));
+    let missing: Vec<_> = wanted.iter().filter(is_missing).collect();
+    if missing.is_empty() {
+        return None;
+    }
+    let message = format!("{} is not there for {}", quoted(&entry.name), listed(missing));
+    let offers = if offered.is_empty() {
+        "it is for no platform: it may be no image".to_owned()
+    } else {
+        format!("it is there for {}", listed(offered.iter().collect()))
+    };
+    Some(
+        Diagnostic::error(Failure::Absent, message)
+            .of("require-platform")
+            .note("note", offers)
+            .help("use an image that is built for it, or keep its pods off these nodes and leave the platform out"),
+    )
+}
+
+/// What could not be found out about a digest.
+fn unknown(entry: &Entry, refusal: &Refusal, policy: &Policy) -> Diagnostic {
+    let name = quoted(&entry.name);
+    let failure = refusal.outcome.failure();
+    let rule = if policy.platforms.is_empty() { "verify" } else { "require-platform" };
+    let (message, help) = match failure {
+        Failure::Absent => (
+            format!("{name} does not exist by its digest"),
+            "pin it again: its digest was removed from the registry, or never pushed there",
+        ),
+        Failure::Refused => (
+            format!("{name} can't be looked into: the registry refuses it"),
+            "log in with `docker login HOST`, or name a file with logins with `--auth-file`",
+        ),
+        Failure::Policy => (
+            format!("{name} can't be looked into without the network"),
+            "copy it into a folder for `--layout`, or run without `--offline`",
+        ),
+        _ => (format!("{name} could not be looked into"), "run it again"),
+    };
+    Diagnostic::error(failure, message)
+        .of(rule)
+        .note("tried", format!("{}: {}", refusal.outcome.word(), escaped(&refusal.detail)))
+        .help(help)
+}

@@ -1,0 +1,300 @@
+//! Tags: which one an image has to have (`--expect`), and which ones no image may have
+//! (`--deny-mutable`).
+
+use std::str::FromStr;
+
+use crate::diagnostic::{Diagnostic, Failure, quoted};
+use crate::image::{ParseError, Reference, Repository, Tag};
+use crate::places::{Image, Place};
+use crate::plan::{Entry, Fate, Plan};
+
+/// Words by which a tag says that it will be moved, and to what.
+const MOVING: [(&str, &str); 32] = [
+    ("latest", "the newest image"),
+    ("stable", "the newest release"),
+    ("release", "the newest release"),
+    ("lts", "the newest release of a line"),
+    ("current", "the newest release"),
+    ("rolling", "the newest release"),
+    ("mainline", "the newest release"),
+    ("production", "what is in production"),
+    ("prod", "what is in production"),
+    ("staging", "what is in staging"),
+    ("nightly", "the build of last night"),
+    ("daily", "the build of the day"),
+    ("weekly", "the build of the week"),
+    ("snapshot", "the newest build"),
+    ("edge", "the newest build"),
+    ("canary", "the newest build"),
+    ("next", "the newest build"),
+    ("preview", "the newest build"),
+    ("insiders", "the newest build"),
+    ("experimental", "the newest build"),
+    ("unstable", "the newest build"),
+    ("testing", "the newest build"),
+    ("tip", "the newest build"),
+    ("head", "the newest build of a branch"),
+    ("main", "the newest build of a branch"),
+    ("master", "the newest build of a branch"),
+    ("trunk", "the newest build of a branch"),
+    ("develop", "the newest build of a branch"),
+    ("development", "the newest build of a branch"),
+    ("devel", "the newest build of a branch"),
+    ("dev", "the newest build of a branch"),
+    ("default", "the newest build of a branch"),
+];
+
+/// A tag that the images of a repository have to have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expectation {
+    /// The repository.
+    pub repository: Repository,
+    /// The tag.
+    pub tag: Tag,
+}
+
+impl FromStr for Expectation {
+    type Err = ParseError;
+
+    /// Reads `REPOSITORY=TAG`.
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        let Some((repository, tag)) = text.split_once('=') else {
+            return Err(ParseError::new(format!("{} is not REPOSITORY=TAG", quoted(text))));
+        };
+        Ok(Self { repository: repository.parse()?, tag: tag.parse()? })
+    }
+}
+
+/// Which tags are refused.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Mutable {
+    /// None.
+    #[default]
+    Allowed,
+    /// Those that say that they are moved: `latest`, `nightly`, branches.
+    Words,
+    /// And those that are moved with every patch: `1`, `1.27`.
+    Versions,
+}
+
+impl FromStr for Mutable {
+    type Err = String;
+
+    /// Reads what stands behind `--deny-mutable=`, or in a variable.
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "tags" | "true" | "1" | "yes" | "on" => Ok(Self::Words),
+            "versions" => Ok(Self::Versions),
+            "false" | "0" | "no" | "off" => Ok(Self::Allowed),
+            _ => Err("expected `tags` or `versions`".to_owned()),
+        }
+    }
+}
+
+impl Mutable {
+    /// Why a tag is refused, if it is.
+    fn objection(self, tag: &str) -> Option<String> {
+        if self == Self::Allowed {
+            return None;
+        }
+        let words: Vec<_> = tag.split(['-', '_', '.', '+']).map(str::to_ascii_lowercase).collect();
+        // What is built of a branch at a version, a date or a commit is not moved.
+        let fixed = words.iter().any(|word| is_version(word) || is_commit(word));
+        let moving = MOVING.iter().find(|(moving, _)| words.iter().any(|word| word == moving));
+        if let Some((_, what)) = moving.filter(|_| !fixed) {
+            return Some(format!("it is moved to {what}"));
+        }
+        if self == Self::Versions && is_line(tag) {
+            return Some("it is moved to the newest patch of its line".to_owned());
+        }
+        None
+    }
+}
+
+/// `1`, `v2`, `20241120`.
+fn is_version(word: &str) -> bool {
+    word.strip_prefix('v').unwrap_or(word).starts_with(|c: char| c.is_ascii_digit())
+}
+
+/// Seven or more hex digits, with a digit among them.
+fn is_commit(word: &str) -> bool {
+    let word = word.strip_prefix("sha").unwrap_or(word);
+    word.len() >= 7
+        && word.bytes().all(|byte| byte.is_ascii_hexdigit())
+        && word.bytes().any(|byte| byte.is_ascii_digit())
+}
+
+/// A major version or a minor one, with what follows it: `1`, `v1.27`, `3.12-slim`.
+fn is_line(tag: &str) -> bool {
+    let version = tag.strip_prefix('v').unwrap_or(tag).split(['-', '_', '+']).next();
+    let numbers: Vec<_> = version.unwrap_or_default().split('.').collect();
+    // A date or a build number is no line of versions.
+    let is_number = |number: &&str| {
+        !number.is_empty() && number.len() < 5 && number.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    numbers.len() < 3 && numbers.iter().all(is_number)
+}
+
+/// What an image is in the end: its repository, and its tag where it has one.
+fn used(entry: &Entry, places: &[Place]) -> Option<(Repository, Option<String>)> {
+    match &entry.fate {
+        Fate::Candidate | Fate::Skipped(_) | Fate::Placeholder => None,
+        Fate::Substituted(found, _) => {
+            Some((found.tagged.repository.clone(), Some(found.tagged.tag.to_string())))
+        }
+        _ => match &places[*entry.places.first()?].image {
+            Image::Reference(written) => Some(match written.reference() {
+                Reference::Tagged(tagged) => {
+                    (tagged.repository.clone(), Some(tagged.tag.to_string()))
+                }
+                Reference::Pinned(pinned) => {
+                    (pinned.repository.clone(), pinned.tag.as_ref().map(ToString::to_string))
+                }
+            }),
+            Image::Invalid(error) => {
+                error.asked().map(|asked| (asked.repository.clone(), Some(asked.tag.clone())))
+            }
+            Image::Placeholder => None,
+        },
+    }
+}
+
+/// Images that have another tag than is expected of them, or that are not there at all.
+pub(super) fn unexpected(
+    plan: &Plan,
+    places: &[Place],
+    expectations: &[Expectation],
+) -> Vec<Diagnostic> {
+    let mut diagnostics = Vec::new();
+    for Expectation { repository, tag } in expectations {
+        let (name, tag) = (quoted(&repository.to_string()), tag.to_string());
+        let mut is_there = false;
+        for entry in &plan.entries {
+            let asks = asked(entry, places).is_some_and(|asked| asked == *repository);
+            let used = used(entry, places);
+            let is_it = used.as_ref().is_some_and(|(used, _)| used == repository);
+            if !asks && !is_it || matches!(entry.fate, Fate::Candidate) {
+                continue;
+            }
+            is_there = true;
+            // That it is absent or invalid is said already.
+            if matches!(entry.fate, Fate::Unresolved(..) | Fate::Invalid(..)) {
+                continue;
+            }
+            let found = match used {
+                Some((used, Some(found))) if used == *repository => {
+                    if found == tag {
+                        continue;
+                    }
+                    quoted(&found)
+                }
+                Some((used, None)) if used == *repository => "a digest without a tag".to_owned(),
+                Some((used, _)) => format!("an image of {}", quoted(&used.to_string())),
+                None => "an image that is left alone".to_owned(),
+            };
+            let message =
+                format!("{name} is expected with the tag {}, and has {found}", quoted(&tag));
+            diagnostics.push(
+                Diagnostic::error(Failure::Policy, message)
+                    .of("expect")
+                    .places(entry.places.iter().map(|&n| &places[n]))
+                    .help("was the manifest rendered before its tag was raised? render it again, or correct what is expected"),
+            );
+        }
+        if !is_there {
+            let message =
+                format!("{name} is expected with the tag {}, and is nowhere", quoted(&tag));
+            diagnostics.push(Diagnostic::error(Failure::Policy, message).of("expect").help(
+                "see `digestif images` for what there is; the image may have another name now",
+            ));
+        }
+    }
+    diagnostics
+}
+
+/// The repository that an entry asks for.
+fn asked(entry: &Entry, places: &[Place]) -> Option<Repository> {
+    match &places[*entry.places.first()?].image {
+        Image::Reference(written) => Some(match written.reference() {
+            Reference::Tagged(tagged) => tagged.repository.clone(),
+            Reference::Pinned(pinned) => pinned.repository.clone(),
+        }),
+        Image::Invalid(error) => error.asked().map(|asked| asked.repository.clone()),
+        Image::Placeholder => None,
+    }
+}
+
+/// Images whose tag is moved, also beside a digest: what is read there is no version.
+pub(super) fn moving(plan: &Plan, places: &[Place], mutable: Mutable) -> Vec<Diagnostic> {
+    let objection = |entry: &Entry| {
+        let (repository, tag) = used(entry, places)?;
+        let tag = tag?;
+        let why = mutable.objection(&tag)?;
+        let message =
+            format!("{} has a tag that moves: {why}", quoted(&format!("{repository}:{tag}")));
+        Some(
+            Diagnostic::error(Failure::Policy, message)
+                .of("deny-mutable")
+                .places(entry.places.iter().map(|&n| &places[n]))
+                .help("use the tag of a version; `--skip` exempts a repository"),
+        )
+    };
+    plan.entries.iter().filter_map(objection).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_that_moves_is_told_from_one_that_does_not() {
+        use Mutable::{Versions, Words};
+        for (tag, denied_by) in [
+            ("latest", Some(Words)),
+            ("stable", Some(Words)),
+            ("Nightly", Some(Words)),
+            ("main", Some(Words)),
+            ("main-latest", Some(Words)),
+            ("stable-alpine", Some(Words)),
+            ("edge_amd64", Some(Words)),
+            ("latest-py3", Some(Words)),
+            ("HEAD", Some(Words)),
+            ("main-v1.55.0", None),
+            ("nightly-20240101", None),
+            ("master-3f2c1ab", None),
+            ("main-sha3f2c1ab", None),
+            ("v1.2.3", None),
+            ("1.27.4-alpine", None),
+            ("maintenance", None),
+            ("headless-1.2.3", None),
+            ("20241120", None),
+            ("deadbeef", None),
+            ("1", Some(Versions)),
+            ("v1", Some(Versions)),
+            ("1.27", Some(Versions)),
+            ("3.12-slim", Some(Versions)),
+            ("v1.31", Some(Versions)),
+            ("2024.1", Some(Versions)),
+            ("alpine", None),
+        ] {
+            assert_eq!(Words.objection(tag).is_some(), denied_by == Some(Words), "{tag}");
+            assert_eq!(Versions.objection(tag).is_some(), denied_by.is_some(), "{tag}");
+            assert_eq!(Mutable::Allowed.objection(tag), None);
+        }
+    }
+
+    #[test]
+    fn an_expectation_is_a_repository_and_a_tag() {
+        let expectation: Expectation = "nginx=1.27".parse().expect("valid");
+        assert_eq!(expectation.repository.to_string(), "docker.io/library/nginx");
+        assert_eq!(expectation.tag.to_string(), "1.27");
+        for (text, message) in [
+            ("nginx:1.27", "`nginx:1.27` is not REPOSITORY=TAG"),
+            ("nginx=", "empty tag after `:`"),
+            ("Nginx=1", "uppercase `N` in repository `Nginx`"),
+            ("nginx=a b", "` ` is not allowed in tag `a b`"),
+        ] {
+            assert_eq!(text.parse::<Expectation>().expect_err(text).to_string(), message);
+        }
+    }
+}

@@ -1,0 +1,328 @@
+//! Policy: the tag that has to be used, tags that must not be, the platforms that an image has to be
+//! there for, and digests that have to exist.
+
+mod support;
+
+use std::fs;
+use std::path::PathBuf;
+
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+use support::registry::{Content, Fault, Misbehaviour, Registry};
+use support::{Ran, digest_of, digestif, for_every_host, testdata};
+
+const DESCHEDULER: &str = "registry.k8s.io/descheduler/descheduler";
+const WEB: &str = "registry.example/acme/web";
+
+/// A stream of Pods, each with one image.
+fn pods(images: &[&str]) -> String {
+    let pod = |image: &&str| format!("---\nkind: Pod\nspec:\n  containers:\n  - image: {image}\n");
+    images.iter().map(pod).collect()
+}
+
+fn pinned(image: &str) -> String {
+    format!("{image}@{}", digest_of(image))
+}
+
+fn run(registry: &Registry, flags: &[&str], manifests: &str) -> Ran {
+    let registry = for_every_host(registry);
+    digestif([registry.as_str()].iter().chain(flags), manifests)
+}
+
+fn all() -> Registry {
+    Registry::start(Content::everything())
+}
+
+/// The message of a run that has to fail by policy.
+#[track_caller]
+fn refused(flags: &[&str], manifests: &str) -> String {
+    run(&all(), flags, manifests).failed(5)
+}
+
+/// A manifest of the corpus, where it lies beside the checkout.
+fn corpus(name: &str) -> Option<String> {
+    let folder = PathBuf::from(std::env::var_os("DIGESTIF_CORPUS")?);
+    Some(fs::read_to_string(folder.join(name)).expect("readable"))
+}
+
+#[test]
+fn an_image_with_another_tag_than_is_expected_fails() {
+    let image = format!("{DESCHEDULER}:v0.32.1");
+    let flag = format!("--expect={DESCHEDULER}=v0.32.2");
+    for manifests in [pods(&[&image]), pods(&[&pinned(&image)])] {
+        let message = refused(&[&flag], &manifests);
+        let said = format!("`{DESCHEDULER}` is expected with the tag `v0.32.2`, and has `v0.32.1`");
+        assert!(message.contains(&said), "{message}");
+        assert!(message.contains("<stdin>:5:12"), "{message}");
+    }
+    let right = format!("--expect={DESCHEDULER}=v0.32.1");
+    for manifests in [pods(&[&image]), pods(&[&pinned(&image)])] {
+        run(&all(), &[&right], &manifests).succeeded();
+    }
+}
+
+#[test]
+fn an_expected_image_that_is_nowhere_fails() {
+    let flag = format!("--expect={DESCHEDULER}=v0.32.2");
+    for manifests in [pods(&["nginx:1.27"]), pods(&[&format!("{DESCHEDULER}-x:v0.32.2")])] {
+        let message = refused(&[&flag], &manifests);
+        assert!(message.contains("with the tag `v0.32.2`, and is nowhere"), "{message}");
+    }
+    // A candidate is not an image that runs.
+    let config = format!("apiVersion: v1\nkind: ConfigMap\ndata:\n  a: {DESCHEDULER}:v0.32.2\n");
+    refused(&[&flag], &config);
+}
+
+#[test]
+fn what_is_expected_is_compared_with_the_tag_that_is_used_in_the_end() {
+    let registry = Registry::start(Content::of(&[("docker.io/clastix/kubectl", &["v1.31"])]));
+    let manifests = pods(&["clastix/kubectl:v1.32"]);
+    let expect = |tag: &str| {
+        let flag = format!("--expect=clastix/kubectl={tag}");
+        run(&registry, &[&flag], &manifests)
+    };
+    expect("v1.31").succeeded();
+    let message = expect("v1.32").failed(5);
+    assert!(message.contains("with the tag `v1.32`, and has `v1.31`"), "{message}");
+
+    let elsewhere = Registry::start(Content::of(&[
+        ("docker.io/acme/old", &["2"]),
+        ("docker.io/acme/new", &["1"]),
+    ]));
+    let flags = ["--fallback=1=docker.io/acme/new:1", "--expect=acme/old=1"];
+    let message = run(&elsewhere, &flags, &pods(&["acme/old:1"])).failed(5);
+    assert!(message.contains("and has an image of `docker.io/acme/new`"), "{message}");
+}
+
+#[test]
+fn a_digest_without_a_tag_and_what_is_skipped_do_not_meet_an_expectation() {
+    let flag = format!("--expect={WEB}=1");
+    let digest = digest_of(&format!("{WEB}:1"));
+    let message = refused(&[&flag], &pods(&[&format!("{WEB}@{digest}")]));
+    assert!(message.contains("and has a digest without a tag"), "{message}");
+    let skip = format!("--skip={WEB}");
+    let message = refused(&[&flag, &skip], &pods(&[&format!("{WEB}:1")]));
+    assert!(message.contains("and has an image that is left alone"), "{message}");
+}
+
+#[test]
+fn tags_that_move_are_refused_with_their_places() {
+    let manifests =
+        pods(&["redis:latest", "busybox:stable", "nginx", "nginx:1.27", &pinned("a/b:main")]);
+    let message = refused(&["--deny-mutable"], &manifests);
+    for image in ["redis:latest", "busybox:stable", "nginx:latest"] {
+        assert!(message.contains(&format!("`docker.io/library/{image}` has a tag that moves")));
+    }
+    assert!(message.contains("`docker.io/a/b:main` has a tag that moves"), "{message}");
+    assert!(
+        message.contains("<stdin>:10:12") && !message.contains("`docker.io/library/nginx:1.27`")
+    );
+    let message = refused(&["--deny-mutable=versions"], &manifests);
+    assert!(message.contains("`docker.io/library/nginx:1.27` has a tag that moves"), "{message}");
+    let skips = ["--deny-mutable", "--skip=docker.io/library/*", "--skip=docker.io/a/b"];
+    run(&all(), &skips, &manifests).succeeded();
+    run(&all(), &[], &manifests).succeeded();
+}
+
+#[test]
+fn a_substitute_is_refused_for_its_own_tag() {
+    let registry = Registry::start(Content::of(&[("docker.io/acme/web", &["latest", "v1"])]));
+    let manifests = pods(&["acme/web:none"]);
+    let message =
+        run(&registry, &["--deny-mutable", "--fallback=none=latest"], &manifests).failed(5);
+    assert!(message.contains("`docker.io/acme/web:latest` has a tag that moves"), "{message}");
+    let registry = Registry::start(Content::of(&[("docker.io/acme/web", &["v1"])]));
+    run(&registry, &["--deny-mutable", "--fallback=latest=v1"], &pods(&["acme/web"])).succeeded();
+}
+
+#[test]
+fn nothing_is_asked_for_the_sake_of_tags() {
+    let registry = all();
+    let image = pinned(&format!("{WEB}:1"));
+    let flags = ["check", "--require-digest", "--deny-mutable", &format!("--expect={WEB}=1")];
+    let run = run(&registry, &flags, &pods(&[&image]));
+    assert_eq!((run.status, registry.requests().len()), (0, 0), "{}", run.stderr);
+}
+
+#[test]
+fn every_image_has_to_be_there_for_every_platform() {
+    let image = format!("{WEB}:1");
+    for (manifests, requests) in [(pods(&[&image, &image]), 2), (pods(&[&pinned(&image)]), 1)] {
+        let registry = all();
+        // The registry knows a tag's digest once it was asked for the tag.
+        run(&registry, &[], &pods(&[&image])).succeeded();
+        let before = registry.requests().len();
+        let flags = ["--require-platform=linux/amd64", "--require-platform=linux/arm64"];
+        run(&registry, &flags, &manifests).succeeded();
+        assert_eq!(registry.requests().len() - before, requests);
+        let flags = ["--require-platform=linux/arm64", "--require-platform=linux/s390x"];
+        let message = run(&registry, &flags, &manifests).failed(1);
+        assert!(message.contains("is not there for linux/s390x"), "{message}");
+        assert!(message.contains("it is there for linux/amd64, linux/arm64"), "{message}");
+    }
+}
+
+/// An image for one platform: its manifest and its configuration, each by its digest.
+fn single(config: &str) -> (String, Registry) {
+    let hash = |text: &str| {
+        let hex = Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        format!("sha256:{hex}")
+    };
+    let media_type = "application/vnd.oci.image.manifest.v1+json";
+    let manifest = json!({
+        "schemaVersion": 2,
+        "mediaType": media_type,
+        "config": {
+            "mediaType": "application/vnd.oci.image.config.v1+json",
+            "digest": hash(config),
+            "size": config.len(),
+        },
+        "layers": [],
+    });
+    let manifest = manifest.to_string();
+    let is = |of: &str, text: &str, body: &str| {
+        let headers = vec![("content-type", of.to_owned())];
+        Fault::on(&hash(text), Misbehaviour::Status(200, headers, body.to_owned()))
+    };
+    let content = Content::everything()
+        .with_fault(is(media_type, &manifest, &manifest))
+        .with_fault(is("application/octet-stream", config, config));
+    (format!("{WEB}@{}", hash(&manifest)), Registry::start(content))
+}
+
+#[test]
+fn an_image_without_an_index_says_its_platform_in_its_configuration() {
+    let flag = "--require-platform=linux/arm64";
+    let (image, registry) = single(r#"{"os":"linux","architecture":"arm64"}"#);
+    run(&registry, &[flag], &pods(&[&image])).succeeded();
+    let (image, registry) = single(r#"{"os":"linux","architecture":"amd64"}"#);
+    let message = run(&registry, &[flag], &pods(&[&image])).failed(1);
+    assert!(message.contains("it is there for linux/amd64"), "{message}");
+    let (image, registry) = single(r#"{"name":"a chart"}"#);
+    let message = run(&registry, &[flag], &pods(&[&image])).failed(1);
+    assert!(message.contains("it is for no platform"), "{message}");
+    let (image, registry) = single("no JSON");
+    run(&registry, &[flag], &pods(&[&image])).failed(4);
+}
+
+#[test]
+fn content_with_another_hash_is_never_believed() {
+    let image = format!("{WEB}:1");
+    let digest = digest_of(&image);
+    let fault = Fault::on(&digest, Misbehaviour::WrongBody).method("GET");
+    let registry = Registry::start(Content::everything().with_fault(fault));
+    let message = run(&registry, &["--require-platform=linux/amd64"], &pods(&[&image])).failed(4);
+    assert!(message.contains("which hashes to sha256:"), "{message}");
+}
+
+#[test]
+fn digests_that_are_written_already_are_asked_for_where_that_is_wanted() {
+    let image = format!("{WEB}:1");
+    let gone = format!("{WEB}:2@sha256:{}", "0".repeat(64));
+    let registry = all();
+    run(&registry, &[], &pods(&[&image])).succeeded();
+    let before = registry.requests().len();
+    run(&registry, &["--verify"], &pods(&[&pinned(&image)])).succeeded();
+    assert_eq!(registry.requests()[before].method, "HEAD");
+    assert_eq!(registry.requests().len() - before, 1);
+    run(&registry, &[], &pods(&[&gone])).succeeded();
+    assert_eq!(registry.requests().len() - before, 1, "nobody is asked without the flag");
+    let message = run(&registry, &["--verify"], &pods(&[&gone])).failed(1);
+    assert!(message.contains("does not exist by its digest"), "{message}");
+    for (fault, status) in [
+        (Misbehaviour::ErrorCode(401, "UNAUTHORIZED"), 6),
+        (Misbehaviour::ErrorCode(500, "UNKNOWN"), 4),
+        (Misbehaviour::Html404, 4),
+        (Misbehaviour::DigestHeader(digest_of("other:1").into()), 4),
+    ] {
+        let name = format!("{fault:?}");
+        let content = Content::of(&[(WEB, &["1"])]).with_fault(Fault::on("", fault));
+        let registry = Registry::start(content);
+        let run = run(&registry, &["--verify", "--retries=0"], &pods(&[&pinned(&image)]));
+        assert_eq!((run.status, run.stdout.as_str()), (status, ""), "{name}: {}", run.stderr);
+    }
+}
+
+#[test]
+fn without_the_network_layouts_are_looked_into() {
+    let layout = format!("--layout={}", testdata("quickstart/images").display());
+    let web = fs::read_to_string(testdata("quickstart/web.yaml")).expect("readable");
+    let flags = ["--offline", &layout, "--no-fallback"];
+    let pinned = digestif(["--offline", &layout], &web).succeeded();
+    digestif(flags.iter().copied().chain(["--verify"]), &pinned).succeeded();
+    let gone = pods(&[&format!("{WEB}:2@sha256:{}", "0".repeat(64))]);
+    let run = digestif(flags.iter().copied().chain(["--verify"]), gone);
+    assert!(run.failed(5).contains("can't be looked into without the network"));
+}
+
+#[test]
+fn policies_add_up_and_none_is_loosened() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = folder.path().join("digestif.yaml");
+    let write = |policy: &str| {
+        let head = "apiVersion: digestif.dev/v1alpha1\nkind: PinImages\npolicy:\n";
+        fs::write(&config, format!("{head}{policy}")).expect("writable");
+    };
+    let config = format!("--config={}", config.display());
+    let web = format!("{WEB}:1");
+    for (policy, flags, image, status) in [
+        ("  denyMutable: true\n", &[][..], "nginx", 5),
+        ("  denyMutable: false\n", &["--deny-mutable"], "nginx", 5),
+        ("  denyMutable: false\n", &[], "nginx", 0),
+        ("  denyMutableVersions: true\n", &["--deny-mutable"], "nginx:1.27", 5),
+        ("  denyMutableVersions: true\n", &[], "nginx", 5),
+        ("  denyMutable: true\n", &["--deny-mutable=versions"], "nginx:1.27", 5),
+        ("  denyMutable: true\n", &[], "nginx:1.27", 0),
+        ("  expect: {registry.example/acme/web: '2'}\n", &[], &web, 5),
+        ("  expect: {registry.example/acme/web: '1'}\n", &[], &web, 0),
+        ("  expect: {registry.example/acme/web: '1'}\n", &["--expect=a=1"], &web, 5),
+        ("  requirePlatforms: [linux/s390x]\n", &[], &web, 1),
+        ("  requirePlatforms: [linux/arm64]\n", &["--require-platform=linux/s390x"], &web, 1),
+        ("  requirePlatforms: [linux/arm64]\n", &[], &web, 0),
+        ("  denyMutable: maybe\n", &[], &web, 2),
+        ("  expect: {registry.example/acme/web: 'a b'}\n", &[], &web, 2),
+        ("  expect: {Web: '1'}\n", &[], &web, 2),
+        ("  requirePlatforms: [linux]\n", &[], &web, 2),
+    ] {
+        write(policy);
+        let flags: Vec<_> = [config.as_str()].iter().chain(flags).copied().collect();
+        let run = run(&all(), &flags, &pods(&[image]));
+        assert_eq!(run.status, status, "{policy} {flags:?}: {}", run.stderr);
+        assert_eq!(run.stdout.is_empty(), status != 0, "{policy}");
+    }
+}
+
+#[test]
+fn what_a_flag_can_not_mean_is_a_wrong_call() {
+    for flag in [
+        "--expect=web:1",
+        "--expect=web=",
+        "--require-platform=linux",
+        "--require-platform=linux/amd64/v1/x",
+        "--deny-mutable=all",
+    ] {
+        digestif([flag], pods(&["nginx:1"])).failed(2);
+    }
+}
+
+#[test]
+fn the_cases_of_aibrix_and_descheduler_hold_on_their_own_files() {
+    let (Some(aibrix), Some(old), Some(new)) = (
+        corpus("aibrix-v0.3.0-release.yaml"),
+        corpus("descheduler-v0.32.2-cronjob.yaml"),
+        corpus("descheduler-v0.36.0-cronjob.yaml"),
+    ) else {
+        eprintln!("DIGESTIF_CORPUS is not set: the cases were not run on their own files");
+        return;
+    };
+    let message = refused(&["--deny-mutable"], &aibrix);
+    for image in ["redis:latest", "busybox:stable"] {
+        assert!(message.contains(&format!("`docker.io/library/{image}` has a tag")), "{message}");
+    }
+    let message = refused(&[&format!("--expect={DESCHEDULER}=v0.32.2")], &old);
+    assert!(message.contains("and has `v0.32.1`") && message.contains("CronJob"), "{message}");
+    let flag = format!("--expect={DESCHEDULER}=v0.36.0");
+    let pinned = run(&all(), &[&flag], &new).succeeded();
+    assert!(pinned.contains(&format!("{DESCHEDULER}:v0.36.0@sha256:")), "the version is readable");
+    assert!(run(&all(), &[&flag], &pinned).succeeded() == pinned);
+}

@@ -1,0 +1,20 @@
+//! Any text as a lock: what can be read is written so that it reads the same.
+
+#![no_main]
+
+use digestif::lock::Lock;
+use digestif::source::{Origin, Source};
+use libfuzzer_sys::fuzz_target;
+
+fn read(text: &[u8]) -> Option<Lock> {
+    let source = Source::new(Origin::Stdin, text.to_vec()).ok()?;
+    Lock::parse(&source).ok()
+}
+
+fuzz_target!(|text: &[u8]| {
+    let Some(lock) = read(text) else { return };
+    let written = lock.text();
+    let again = read(written.as_bytes()).expect("what was written can be read");
+    assert_eq!(again.text(), written);
+    assert!(again.images().eq(lock.images()), "{written}");
+});

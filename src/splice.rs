@@ -117,10 +117,9 @@ impl Site {
                 (Span::new(inner.end, inner.end), &after[kept..])
             }
             Form::Escaped(inner) => (inner, after),
-            Form::Alias => (self.node, after),
+            Form::Alias => return Some(self.edit_of_alias(value, part, after)),
             Form::Unknown => return None,
         };
-        let part = if self.form == Form::Alias { 0..value.len() } else { part };
         Some(Edit {
             document: self.document,
             node: self.node,
@@ -130,6 +129,21 @@ impl Site {
             part,
             after: after.to_owned(),
         })
+    }
+
+    /// The edit that writes the whole text out where the alias stands, on one line.
+    fn edit_of_alias(self, value: &Rc<str>, part: Range<usize>, after: &str) -> Edit {
+        let rest = value[part.end..].trim_end_matches(['\n', '\r']);
+        let after = [&value[..part.start], after, rest].concat();
+        Edit {
+            document: self.document,
+            node: self.node,
+            span: self.node,
+            insert: after.clone(),
+            value: value.clone(),
+            part: 0..value.len(),
+            after,
+        }
     }
 }
 

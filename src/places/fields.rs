@@ -97,7 +97,7 @@ impl FieldPath {
 }
 
 /// The nodes with the items of lists in the stead of the lists, each once, however many aliases
-/// lead to it.
+/// lead to it. Aliases of a text are nodes of their own: it may be no image where it stands.
 fn unlisted(
     document: &Document<'_>,
     nodes: Vec<NodeId>,
@@ -110,10 +110,12 @@ fn unlisted(
     while let Some(node) = open.pop() {
         passed(node);
         let target = document.target(node);
-        if !seen.insert(target) {
+        let content = &document.node(target).content;
+        let is_text = matches!(content, Content::Scalar { .. });
+        if !seen.insert(if is_text { node } else { target }) {
             continue;
         }
-        match &document.node(target).content {
+        match content {
             Content::Sequence(items) => open.extend(items.iter().rev()),
             _ => ends.push(node),
         }

@@ -146,9 +146,12 @@ impl Plan {
         let mut known: BTreeMap<(String, Option<Left>), usize> = BTreeMap::new();
         for (n, place) in places.iter().enumerate() {
             let (name, fate) = settle(&place.image, place.text(), skips);
-            let fate = place.left.map_or(fate, left_alone);
             // Without a tag it need not be `latest` that is meant.
             let is_operators = matches!(place.left, Some(Left::Operator(_)));
+            let fate = match fate {
+                Fate::Skipped(_) if is_operators => fate,
+                _ => place.left.map_or(fate, left_alone),
+            };
             let name = if is_operators { place.text().to_owned() } else { name };
             let entry = *known.entry((name.clone(), place.left)).or_insert_with(|| {
                 entries.push(Entry { name, fate, places: Vec::new() });

@@ -3,9 +3,8 @@
 
 use std::collections::HashSet;
 
-use super::path::Path;
 use super::shapes::{self, Kind, Shape};
-use super::walk::{Owner, Pending, Walk};
+use super::walk::{CONTAINER_LISTS, Owner, Pending, Walk};
 use super::{Class, Image, Left, Writing};
 use crate::diagnostic::{Diagnostic, Spot};
 use crate::yaml::{Content, Document, NodeId};
@@ -71,7 +70,7 @@ impl Walk<'_, '_> {
         }
         let Some(tag) = first else { return };
         let span = document.node(document.target(tag)).span;
-        let label = format!("{}, {}", owner.object, Path::of(document, owner.root, tag));
+        let label = format!("{}, {}", owner.object, self.paths.of(document, owner.root, tag));
         self.diagnostics.push(
             Diagnostic::warning("the tags that a kustomization sets are left alone".to_owned())
                 .spot(Spot::Source { source: self.index, span, label })
@@ -112,8 +111,9 @@ impl Walk<'_, '_> {
         if shapes.is_empty() || !self.is_new(node) {
             return;
         }
-        let path = Path::of(self.document, owner.root, node);
-        let opted_out = owner.opt_out.takes(None).then_some(Left::Annotation);
+        let path = self.paths.of(self.document, owner.root, node);
+        let container = container(self.document, owner.root, node);
+        let opted_out = owner.opt_out.takes(container).then_some(Left::Annotation);
         let candidate = (!self.scope.include.contains(&class)).then_some(Left::Candidate);
         for Shape { part, kind } in shapes {
             let image = match kind {
@@ -123,7 +123,7 @@ impl Walk<'_, '_> {
             let candidate = candidate.or((kind == Kind::Name).then_some(Left::Candidate));
             let pending = Pending {
                 object: owner.object.clone(),
-                container: None,
+                container: container.map(str::to_owned),
                 path: path.clone(),
                 node,
                 part,
@@ -136,6 +136,22 @@ impl Walk<'_, '_> {
             self.place(pending, owner.root);
         }
     }
+}
+
+/// The name of the container that a node is in.
+fn container<'d>(document: &'d Document<'_>, root: NodeId, node: NodeId) -> Option<&'d str> {
+    let parent = |id: &NodeId| document.node(*id).parent.filter(|_| *id != root);
+    let mut item = node;
+    let mut holder = parent(&item)?;
+    while let Some(above) = parent(&holder) {
+        let entry = document.entries(above).get(document.node(holder).position);
+        let key = entry.and_then(|&(key, _)| document.string(key));
+        if key.is_some_and(|key| CONTAINER_LISTS.contains(&key)) {
+            return document.string_at(item, &["name"]);
+        }
+        (item, holder) = (holder, above);
+    }
+    None
 }
 
 /// Whether nothing in an object is looked at: the releases that Helm keeps.
@@ -178,7 +194,7 @@ fn context<'d>(
             class: Class::Args,
             key: flag_before(document, node).unwrap_or_default(),
         }),
-        [.., Some("data" | "stringData")] if is_config(owner) => of(Class::Config),
+        [.., Some(key)] if is_config(owner, key) => of(Class::Config),
         _ if keys.windows(2).any(|pair| is_metadata(&pair)) => of(Class::Annotations),
         // What is a volume of Ceph, and what is the name of another field.
         [Some("image"), Some("rbd"), ..] => None,
@@ -187,8 +203,15 @@ fn context<'d>(
     }
 }
 
-fn is_config(owner: &Owner) -> bool {
-    matches!(owner.object.kind.as_str(), "ConfigMap" | "Secret") && owner.object.api_version == "v1"
+/// Whether a key of an object holds texts that programs read. What a `Secret` has in `data` is
+/// encoded.
+fn is_config(owner: &Owner, key: &str) -> bool {
+    let key_of = |kind| match kind {
+        "ConfigMap" => Some("data"),
+        "Secret" => Some("stringData"),
+        _ => None,
+    };
+    owner.object.api_version == "v1" && key_of(owner.object.kind.as_str()) == Some(key)
 }
 
 /// The flag that the argument before this one is, `--image`, where it has no value of its own.

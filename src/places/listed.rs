@@ -1,7 +1,6 @@
 //! Fields of the table and of the configuration, in one object.
 
 use super::fields::{self, FieldPath, Form, PartsPin};
-use super::path::Path;
 use super::walk::{Owner, Pending, Walk};
 use super::{Class, Image, Left, Writing, reference_text};
 use crate::image::Reference;
@@ -22,6 +21,9 @@ impl Walk<'_, '_> {
         for field in scope.fields.iter().filter(|field| field.is_of(group, version, kind)) {
             let left = (!field.pin).then_some(Left::Configured);
             for node in self.ends(&field.path, object) {
+                if !field.pin {
+                    self.configured.insert(node);
+                }
                 self.reference(owner, node, Writing::Reference, left);
             }
         }
@@ -90,11 +92,11 @@ impl Walk<'_, '_> {
     }
 
     /// A place for the whole text of a node.
-    fn field_place(&self, owner: &Owner, node: NodeId, text: &str) -> Pending {
+    fn field_place(&mut self, owner: &Owner, node: NodeId, text: &str) -> Pending {
         Pending {
             object: owner.object.clone(),
             container: None,
-            path: Path::of(self.document, owner.root, node),
+            path: self.paths.of(self.document, owner.root, node),
             node,
             part: 0..text.len(),
             class: Class::Field,
@@ -143,6 +145,7 @@ impl Walk<'_, '_> {
     ) {
         let document = self.document;
         let mut joined = String::new();
+        let mut nodes = Vec::new();
         let mut last = None;
         for part in join.split_inclusive('}') {
             let (between, key) = part.split_once('{').expect("every part is a key in braces");
@@ -155,11 +158,17 @@ impl Walk<'_, '_> {
             let is_digest = between == ":" && text.starts_with("sha256:");
             joined.push_str(if is_digest { "@" } else { between });
             joined.push_str(text);
+            nodes.push(node);
             last = Some((node, text));
         }
         let Some((node, text)) = last else { return };
         if !self.is_new(node) {
             return;
+        }
+        self.note_alias(node);
+        // The others are no images by themselves.
+        for node in nodes {
+            self.is_new(node);
         }
         let image = Image::read(&joined);
         let pending = Pending {

@@ -1,5 +1,6 @@
 //! Paths: where a field is in its object, as kubectl writes it.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::rc::Rc;
 
@@ -7,54 +8,88 @@ use crate::yaml::{Document, NodeId};
 
 /// A field's path from the object's root: `spec.template.spec.containers[0].image`.
 ///
-/// The part up to the list is shared by all fields below it: ten thousand containers of one deep
+/// What leads to a node is shared by all that is below it: a hundred thousand images of one deep
 /// list would otherwise repeat a long text each.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Path {
-    list: Rc<str>,
-    rest: String,
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Path(Option<Rc<Step>>);
+
+/// The last step of a path, and the path to it.
+#[derive(Debug, PartialEq, Eq)]
+struct Step {
+    before: Path,
+    name: Name,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Name {
+    Key(String),
+    Item(usize),
+}
+
+/// The paths of a document's nodes, each made once.
+#[derive(Debug, Default)]
+pub(super) struct Paths(HashMap<(NodeId, NodeId), Path>);
+
+impl Paths {
+    /// The path of a node below `root`.
+    pub(super) fn of(&mut self, document: &Document<'_>, root: NodeId, id: NodeId) -> Path {
+        let mut open = Vec::new();
+        let mut at = id;
+        let mut path = loop {
+            if let Some(path) = self.0.get(&(root, at)) {
+                break path.clone();
+            }
+            match document.node(at).parent {
+                Some(parent) if at != root => {
+                    open.push((at, parent));
+                    at = parent;
+                }
+                _ => break Path::default(),
+            }
+        };
+        for (id, parent) in open.into_iter().rev() {
+            let position = document.node(id).position;
+            path = path.then(match document.entries(parent).get(position) {
+                Some(&(key, _)) => Name::Key(document.string(key).unwrap_or("?").to_owned()),
+                None => Name::Item(position),
+            });
+            self.0.insert((root, id), path.clone());
+        }
+        path
+    }
 }
 
 impl Path {
-    /// The path of a node below `root`.
-    pub(super) fn of(document: &Document<'_>, root: NodeId, id: NodeId) -> Self {
-        let mut steps = Vec::new();
-        let mut at = document.node(id);
-        let end = document.node(root);
-        while !std::ptr::eq(at, end)
-            && let Some(parent) = at.parent
-        {
-            steps.push(match document.entries(parent).get(at.position) {
-                Some(&(key, _)) => document.string(key).unwrap_or("?").to_owned(),
-                None => format!("[{}]", at.position),
-            });
-            at = document.node(parent);
-        }
-        let path = steps.iter().rev().fold(String::new(), |path, step| join(path, step));
-        Self { list: path.into(), rest: String::new() }
+    fn then(&self, name: Name) -> Self {
+        Self(Some(Rc::new(Step { before: self.clone(), name })))
     }
 
     /// The path of a field of the `n`-th item of the list that this is the path of.
-    pub(super) fn item(&self, n: usize, field: &str) -> Self {
-        Self { list: self.list.clone(), rest: format!("{}[{n}].{field}", self.rest) }
+    pub(super) fn item(&self, n: usize, field: &[&str]) -> Self {
+        let item = self.then(Name::Item(n));
+        field.iter().fold(item, |path, &key| path.then(Name::Key(key.to_owned())))
     }
 }
 
 impl fmt::Display for Path {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}", self.list, self.rest)
+        let mut steps = Vec::new();
+        let mut at = self;
+        while let Some(step) = &at.0 {
+            steps.push(&step.name);
+            at = &step.before;
+        }
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+        for (n, step) in steps.into_iter().rev().enumerate() {
+            match step {
+                Name::Item(item) => write!(f, "[{item}]")?,
+                Name::Key(key) if !key.is_empty() && key.chars().all(plain) => {
+                    f.write_str(if n == 0 { "" } else { "." })?;
+                    f.write_str(key)?;
+                }
+                Name::Key(key) => write!(f, "['{}']", key.escape_debug())?,
+            }
+        }
+        Ok(())
     }
-}
-
-fn join(mut path: String, step: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-    if step.starts_with('[') {
-        path.push_str(step);
-    } else if !step.is_empty() && step.chars().all(plain) {
-        path.extend((!path.is_empty()).then_some('.'));
-        path.push_str(step);
-    } else {
-        path.extend(["['", &step.escape_debug().to_string(), "']"]);
-    }
-    path
 }

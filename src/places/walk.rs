@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
 use std::rc::Rc;
 
-use super::path::Path;
+use super::path::{Path, Paths};
 use super::{Class, Found, Image, Left, Object, Place, Scope, Writing, reference_text};
 use crate::diagnostic::{Diagnostic, Failure, Spot, quoted};
 use crate::source::{Source, Span};
@@ -16,7 +16,8 @@ use crate::splice::Site;
 use crate::yaml::{Content, Document, NodeId, Style};
 
 /// The keys whose lists hold containers (Kubernetes API, `PodSpec`).
-const CONTAINER_LISTS: [&str; 3] = ["containers", "initContainers", "ephemeralContainers"];
+pub(super) const CONTAINER_LISTS: [&str; 3] =
+    ["containers", "initContainers", "ephemeralContainers"];
 
 /// Istio's injector replaces this image (istio, `inject.go`).
 const ISTIO_AUTO: &str = "auto";
@@ -28,6 +29,7 @@ pub(super) struct Walk<'d, 's> {
     number: usize,
     pub(super) document: &'d Document<'s>,
     pub(super) scope: &'d Scope,
+    pub(super) paths: Paths,
     /// Every scalar that is changed as an image, with the mapping that holds its list.
     scalars: HashMap<NodeId, NodeId>,
     /// Every alias through which an image was reached.
@@ -36,6 +38,8 @@ pub(super) struct Walk<'d, 's> {
     lists: HashSet<NodeId>,
     /// Every value that was taken for an image's.
     values: HashSet<NodeId>,
+    /// Every value that a configuration wants to be left alone.
+    pub(super) configured: HashSet<NodeId>,
     /// Every mapping whose merge keys were looked at.
     merges: HashSet<NodeId>,
     /// What is left alone, in the order of the text.
@@ -65,7 +69,7 @@ struct Field<'p> {
     spec: NodeId,
     list: &'p Path,
     n: usize,
-    rest: &'static str,
+    rest: &'static [&'static str],
     item: NodeId,
 }
 
@@ -116,10 +120,12 @@ impl<'d, 's> Walk<'d, 's> {
             number,
             document,
             scope,
+            paths: Paths::default(),
             scalars: HashMap::new(),
             aliases: HashSet::new(),
             lists: HashSet::new(),
             values: HashSet::new(),
+            configured: HashSet::new(),
             merges: HashSet::new(),
             left_alone: Vec::new(),
             places: Vec::new(),
@@ -211,9 +217,9 @@ impl<'d, 's> Walk<'d, 's> {
                 continue;
             }
             is_pod_spec |= is_list(list);
-            let path = Path::of(document, owner.root, list);
+            let path = self.paths.of(document, owner.root, list);
             for (n, &item) in self.follow(list).iter().enumerate() {
-                let field = Field { spec, list: &path, n, rest: "image", item };
+                let field = Field { spec, list: &path, n, rest: &["image"], item };
                 for image in self.field(item, "image") {
                     self.image(owner, &field, image);
                 }
@@ -231,9 +237,9 @@ impl<'d, 's> Walk<'d, 's> {
     /// Images that a pod mounts (Kubernetes API, `ImageVolumeSource`).
     fn image_volumes(&mut self, owner: &Owner, spec: NodeId) {
         for volumes in self.document.values(spec, "volumes") {
-            let path = Path::of(self.document, owner.root, volumes);
+            let path = self.paths.of(self.document, owner.root, volumes);
             for (n, &item) in self.follow(volumes).iter().enumerate() {
-                let field = Field { spec, list: &path, n, rest: "image.reference", item };
+                let field = Field { spec, list: &path, n, rest: &["image", "reference"], item };
                 for image in self.field(item, "image") {
                     for reference in self.field(image, "reference") {
                         self.image(owner, &field, reference);
@@ -263,7 +269,7 @@ impl<'d, 's> Walk<'d, 's> {
         self.values.insert(value)
     }
 
-    fn note_alias(&mut self, id: NodeId) {
+    pub(super) fn note_alias(&mut self, id: NodeId) {
         match self.document.node(id).content {
             Content::Alias(_) => {
                 self.aliases.insert(id);
@@ -293,8 +299,20 @@ impl<'d, 's> Walk<'d, 's> {
     fn spot(&self, id: NodeId) -> Spot {
         let document = self.document;
         let root = document.root().expect("a document with nodes has a root");
-        let label = format!("{}, {}", Object::of(document, root), Path::of(document, root, id));
-        Spot::Source { source: self.index, span: document.node(id).span, label }
+        let path = Paths::default().of(document, root, id);
+        let label = format!("{}, {path}", Object::of(document, root));
+        let (source, span) = (self.index, document.node(id).span);
+        if self.is_in_secret(id) {
+            Spot::Hidden { source, span, label }
+        } else {
+            Spot::Source { source, span, label }
+        }
+    }
+
+    fn is_in_secret(&self, id: NodeId) -> bool {
+        let document = self.document;
+        let holders = std::iter::successors(Some(id), |&id| document.node(id).parent);
+        holders.into_iter().any(|id| document.string_at(id, &["kind"]) == Some("Secret"))
     }
 
     fn dangling(&mut self, id: NodeId) {
@@ -361,6 +379,7 @@ impl<'d, 's> Walk<'d, 's> {
 
     /// Settles where each place is edited, and warns where an edit changes what is no image.
     pub(super) fn finish(mut self, found: &mut Found) {
+        self.leave_configured();
         self.diagnostics.extend(self.side_effects());
         if self.diagnostics.iter().all(|diagnostic| diagnostic.failure().is_none()) {
             self.diagnostics.extend(self.unknown_alias());
@@ -377,7 +396,11 @@ impl<'d, 's> Walk<'d, 's> {
                     let behind = comments.partition_point(|line| line.start <= site.text().start);
                     comments[..behind].last().is_some_and(|line| line.contains(site.text()))
                 };
-                let left = pending.left.or_else(|| asks_to_be_left().then_some(Left::Comment));
+                // Whoever says so of a place knows better than the table.
+                let left = match pending.left {
+                    None | Some(Left::Operator(_)) if asks_to_be_left() => Some(Left::Comment),
+                    left => left,
+                };
                 found.places.push(Place {
                     site,
                     value: value.clone(),
@@ -398,13 +421,26 @@ impl<'d, 's> Walk<'d, 's> {
         found.places[first..].sort_by_key(|place| place.site.text());
     }
 
+    /// Leaves what a configuration names with `pin: false`, whichever rule has found it.
+    fn leave_configured(&mut self) {
+        let is_configured = |place: &&mut Pending| self.configured.contains(&place.node);
+        for place in self.places.iter_mut().filter(is_configured) {
+            self.scalars.remove(&place.node);
+            if place.left != Some(Left::Annotation) {
+                place.left = Some(Left::Configured);
+            }
+        }
+    }
+
     /// Where the texts of one node's places are changed: at its scalar, also behind an alias, unless
-    /// that scalar is no image itself.
+    /// that scalar is no image itself or only a part of one.
     fn sites(&self, places: &[Pending], value: &str) -> Vec<Site> {
         let document = self.document;
         let node = places[0].node;
         let target = document.target(node);
-        if target != node && !self.scalars.contains_key(&target) {
+        // One tag may stand beside several repositories.
+        let is_part = places[0].name.is_some();
+        if target != node && (is_part || !self.scalars.contains_key(&target)) {
             let site = Site::of_alias(document.span(), document.node(node).span);
             return vec![site; places.len()];
         }
@@ -430,11 +466,18 @@ impl<'d, 's> Walk<'d, 's> {
         let document = self.document;
         let is_unknown =
             |id: &NodeId| matches!(document.node(*id).content, Content::UnknownAlias(_));
-        let span = document.node(document.ids().find(is_unknown)?).span;
+        let id = document.ids().find(is_unknown)?;
+        let span = document.node(id).span;
         let message = format!("{} has no anchor in this document", quoted(self.source.slice(span)));
+        let (source, label) = (self.index, String::new());
+        let spot = if self.is_in_secret(id) {
+            Spot::Hidden { source, span, label }
+        } else {
+            Spot::Source { source, span, label }
+        };
         Some(
             Diagnostic::warning(message)
-                .spot(Spot::Source { source: self.index, span, label: String::new() })
+                .spot(spot)
                 .note("note", "no image depends on it; it is written as it came"),
         )
     }

@@ -181,10 +181,16 @@ fn visible(raw: &str, style: Style) -> impl Iterator<Item = usize> {
                         _ => 0,
                     };
                     at += escape.len_utf8();
-                    let code = raw.get(at..at + digits)?;
+                    let code = u32::from_str_radix(raw.get(at..at + digits)?, 16);
                     at += digits;
+                    // JSON writes a character beyond the first plane as two (RFC 8259, section 7).
+                    let is_first_half =
+                        code.as_ref().is_ok_and(|code| (0xd800..0xdc00).contains(code));
+                    if is_first_half && raw[at..].starts_with("\\u") {
+                        at += "\\uXXXX".len();
+                    }
                     let blank = |code: u32| char::from_u32(code).is_some_and(is_blank);
-                    let is_code = u32::from_str_radix(code, 16).is_ok_and(blank);
+                    let is_code = code.is_ok_and(blank);
                     !is_code && !is_blank(escape) && !matches!(escape, 'n' | 't' | 'r')
                 }
                 _ => !is_blank(c),

@@ -24,6 +24,9 @@ struct Listing<'p> {
 struct ListedImage<'p> {
     image: &'p str,
     status: &'static str,
+    /// What it is left alone by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
     places: Vec<ReportedPlace>,
 }
 
@@ -36,12 +39,20 @@ pub fn json(plan: &Plan, places: &[Place], sources: &[Source]) -> String {
         let listed = entries.into_iter().map(|entry| ListedImage {
             image: &entry.name,
             status: entry.fate.word(),
+            reason: reason(entry),
             places: entry.places.iter().map(|&n| ReportedPlace::new(&places[n], sources)).collect(),
         });
         listed.collect()
     });
     let listing = Listing { schema: SCHEMA, images, candidates };
     json::text(&listing)
+}
+
+fn reason(entry: &Entry) -> Option<String> {
+    match &entry.fate {
+        Fate::Skipped(skip) => Some(skip.to_string()),
+        _ => None,
+    }
 }
 
 /// The images as a table for people: one line a place, in the order of the input.
@@ -55,6 +66,10 @@ pub fn table(plan: &Plan, places: &[Place], sources: &[Source]) -> String {
             let line = source.position(start).line;
             let position = format!("{}:{line}", source.origin().display_name());
             let text = shortened(place.text()).escape_debug().to_string();
+            let mut field = place.label();
+            if let Some(reason) = reason(entry) {
+                field += &format!(" (left: {reason})");
+            }
             rows.push((
                 place.source,
                 start,
@@ -63,7 +78,7 @@ pub fn table(plan: &Plan, places: &[Place], sources: &[Source]) -> String {
                     place.class.word().to_owned(),
                     entry.fate.word().to_owned(),
                     position,
-                    place.label(),
+                    field,
                 ],
             ));
         }

@@ -568,7 +568,9 @@ fn skip_comments(source: &Source, document: Span) -> Vec<Span> {
     let text = source.slice(document);
     let asks = |&(at, _): &(usize, &str)| {
         let is_comment = text[..at].trim_end_matches([' ', '\t']).ends_with('#');
-        is_comment && text[at + MARK.len()..].split_whitespace().next() == Some("skip")
+        let word = text[at + MARK.len()..].split_whitespace().next();
+        // A reason may follow.
+        is_comment && word.is_some_and(|word| word.trim_end_matches([',', ';', ':', '.']) == "skip")
     };
     let (mut line, mut seen) = (0, 0);
     let line = |(at, _): (usize, &str)| {

@@ -1,0 +1,181 @@
+//! Every row of the table is reached in an object that is made from the row alone.
+
+use digestif::places::fields::TABLE;
+use digestif::places::{Class, Left, Writing};
+use serde_json::{Value, json};
+
+use super::support::digest_of;
+use super::{assert_pinned, places, run};
+
+const IMAGE: &str = "quay.io/acme/web:1";
+
+/// A line of the table.
+struct Row {
+    group: &'static str,
+    kind: &'static str,
+    version: &'static str,
+    path: &'static str,
+    form: &'static str,
+    join: &'static str,
+    note: &'static str,
+}
+
+fn rows() -> Vec<Row> {
+    let row = |line: &'static str| {
+        let columns: Vec<_> = line.split(',').collect();
+        let [group, kind, version, path, form, join, _source, note] = columns[..] else {
+            panic!("not a row: {line}")
+        };
+        Row { group, kind, version, path, form, join, note }
+    };
+    TABLE.lines().skip(1).map(row).collect()
+}
+
+impl Row {
+    /// An object that has this at the row's path.
+    fn object(&self, kind: &str, version: &str, value: Value) -> Value {
+        let version = if self.version.is_empty() { version } else { self.version };
+        let below = self.path.rsplit('/').fold(value, |value, step| {
+            let (key, is_list) = step.strip_suffix("[]").map_or((step, false), |key| (key, true));
+            let key = if key == "*" { "any" } else { key };
+            json!({ key: if is_list { json!([value]) } else { value } })
+        });
+        let mut object = json!({
+            "apiVersion": format!("{}/{version}", self.group),
+            "kind": kind,
+            "metadata": {"name": "sample"},
+        });
+        let fields = below.as_object().expect("a path has a key").clone();
+        object.as_object_mut().expect("it is one").extend(fields);
+        object
+    }
+
+    /// What stands at the path before and after it is pinned; none where it has no such form.
+    fn values(&self) -> (Value, Option<Value>) {
+        let pinned = format!("{IMAGE}@{}", digest_of(IMAGE));
+        match self.form {
+            "url" => (json!(format!("oci://{IMAGE}")), Some(json!(format!("oci://{pinned}")))),
+            "docker-image" => {
+                let at = |name: &str| json!({"kind": "DockerImage", "name": name});
+                (at(IMAGE), Some(at(&pinned)))
+            }
+            "reference" | "tagged" | "versioned" => (json!(IMAGE), Some(json!(pinned))),
+            "parts" | "parts-tag" | "parts-digest" => {
+                let after = match self.form {
+                    "parts-tag" => Some(format!("1@{}", digest_of(IMAGE))),
+                    "parts-digest" => Some(digest_of(IMAGE)),
+                    _ => None,
+                };
+                (self.parts("1"), after.map(|last| self.parts(&last)))
+            }
+            "reported" | "left" => (json!(IMAGE), None),
+            form => panic!("no such form: {form}"),
+        }
+    }
+
+    fn keys(&self) -> Vec<&'static str> {
+        self.join.split(['{', '}']).skip(1).step_by(2).collect()
+    }
+
+    fn parts(&self, last: &str) -> Value {
+        let values: &[&str] = match self.keys().len() {
+            2 => &["quay.io/acme/web", last],
+            3 => &["quay.io/acme", "web", last],
+            n => panic!("{n} parts: {}", self.join),
+        };
+        self.keys()
+            .into_iter()
+            .zip(values)
+            .map(|(key, &value)| (key.to_owned(), json!(value)))
+            .collect()
+    }
+
+    /// The field that is changed, as messages write it.
+    fn place(&self) -> String {
+        let path = self.path.replace("[]", "[0]").replace('/', ".").replace('*', "any");
+        match self.form {
+            "docker-image" => format!("{path}.name"),
+            "parts" | "parts-tag" | "parts-digest" => {
+                format!("{path}.{}", self.keys().last().expect("there are parts"))
+            }
+            _ => path,
+        }
+    }
+}
+
+#[test]
+fn every_row_is_reached_whatever_the_version() {
+    for row in rows() {
+        for version in ["v1", "v2alpha7"] {
+            let object = row.object(row.kind, version, row.values().0).to_string();
+            let found: Vec<_> = places(&object)
+                .into_iter()
+                .map(|place| {
+                    let text = place.text().to_owned();
+                    (place.path.to_string(), text, place.class, place.writing, place.left)
+                })
+                .collect();
+            let (class, writing, left) = match row.form {
+                "left" => {
+                    assert_eq!(found, [], "{object}");
+                    continue;
+                }
+                "reported" => (Class::Other, Writing::Reference, Some(Left::Candidate)),
+                "tagged" => (Class::Field, Writing::Tagged, None),
+                "parts" => (Class::Parts, Writing::Tag, Some(Left::Operator(row.note))),
+                "parts-tag" => (Class::Parts, Writing::Tag, None),
+                "parts-digest" => (Class::Parts, Writing::Digest, None),
+                _ => (Class::Field, Writing::Reference, None),
+            };
+            assert_eq!(found, [(row.place(), IMAGE.to_owned(), class, writing, left)], "{object}");
+        }
+    }
+}
+
+#[test]
+fn a_row_is_for_its_own_kind_and_group_only() {
+    for row in rows() {
+        let (value, _) = row.values();
+        for object in [
+            row.object("Unlisted", "v1", value.clone()),
+            Row { group: "acme.example", ..row }.object(row.kind, "v1", value),
+        ] {
+            let classes: Vec<_> =
+                places(&object.to_string()).iter().map(|place| place.class).collect();
+            let is_known = |class: &Class| matches!(class, Class::Field | Class::Parts);
+            assert!(!classes.iter().any(is_known), "{object}");
+            // What a row leaves alone is a candidate anywhere else, but for Kubernetes' own groups.
+            let group = object["apiVersion"].as_str().expect("a text");
+            if row.form != "url" && !row.form.starts_with("parts") {
+                let is_built_in = group.contains(".k8s.io/");
+                let expected: &[Class] = if is_built_in { &[] } else { &[Class::Other] };
+                assert_eq!(classes, expected, "{object}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_row_that_is_pinned_is_pinned_and_the_others_stay() {
+    let (before, after): (Vec<_>, Vec<_>) = rows()
+        .iter()
+        .map(|row| {
+            let (before, after) = row.values();
+            let after = after.unwrap_or_else(|| before.clone());
+            let text = |value| format!("---\n{}\n", row.object(row.kind, "v1", value));
+            (text(before), text(after))
+        })
+        .unzip();
+    let (before, after) = (before.concat(), after.concat());
+    assert!(after.matches("sha256:").count() > 400);
+    assert_eq!(run(&[], &before).succeeded(), after);
+    assert_eq!(run(&[], &after).succeeded(), after);
+}
+
+#[test]
+fn what_is_reported_only_is_pinned_by_no_flag() {
+    for row in rows().iter().filter(|row| row.form == "reported") {
+        let object = row.object(row.kind, "v1", row.values().0).to_string();
+        assert_pinned(&[super::EVERY_CLASS], &object, &[]);
+    }
+}

@@ -280,7 +280,7 @@ pub struct Flags {
     #[arg(long, global = true, env = "DIGESTIF_ALLOW_UNRESOLVED", value_parser = BoolishValueParser::new())]
     pub allow_unresolved: bool,
 
-    /// Refuse images without a digest; ask nobody and change nothing
+    /// Refuse images without a digest, and change nothing; only `--verify` and platforms are asked for
     #[arg(long, global = true, env = "DIGESTIF_REQUIRE_DIGEST", value_parser = BoolishValueParser::new())]
     pub require_digest: bool,
 

@@ -80,7 +80,7 @@ pub fn explain(text: &str, options: &Options) -> Result<Explanation, Interrupted
     let plan = Plan::of(text, &options.skips);
     let asked = plan.unsettled().next().map(Question::asked);
     let (plan, mut diagnostics) = match resolve::answers(&plan, options, &[])? {
-        Ok(answers) => (plan.settled(&answers), policy::idle_helpers(&answers).collect()),
+        Ok(answers) => (plan.settled(&answers), policy::idle_helpers(&answers.idle).collect()),
         Err(diagnostics) => (plan, diagnostics),
     };
     diagnostics.extend(policy::judge(&plan, &[], &options.policy));

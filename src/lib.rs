@@ -136,7 +136,7 @@ pub fn run<'s>(sources: &'s [Source], options: &Options) -> Result<Run<'s>, reso
             match resolve::answers(&plan, options, &found.pull_secrets)? {
                 Ok(answers) => {
                     plan = plan.settled(&answers);
-                    found.diagnostics.extend(policy::idle_helpers(&answers));
+                    found.diagnostics.extend(policy::idle_helpers(&answers.idle));
                 }
                 Err(diagnostics) => found.diagnostics.extend(diagnostics),
             }
@@ -146,11 +146,17 @@ pub fn run<'s>(sources: &'s [Source], options: &Options) -> Result<Run<'s>, reso
                 found.diagnostics.extend(said);
             }
         }
-        if options.policy.looks_inside() && verdict(&found.diagnostics).is_none() {
+        if options.policy.looks_inside() {
             match resolve::inspect(&plan, &found, options)? {
                 Ok(inspected) => {
                     let said = policy::unoffered(&plan, &found.places, &options.policy, &inspected);
                     found.diagnostics.extend(said);
+                    // What was of no use before has been said.
+                    for helper in policy::idle_helpers(&inspected.idle) {
+                        if !found.diagnostics.contains(&helper) {
+                            found.diagnostics.push(helper);
+                        }
+                    }
                 }
                 Err(diagnostics) => found.diagnostics.extend(diagnostics),
             }

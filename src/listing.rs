@@ -68,7 +68,7 @@ pub fn table(plan: &Plan, places: &[Place], sources: &[Source]) -> String {
             let text = shortened(place.text()).escape_debug().to_string();
             let mut field = place.label();
             if let Some(reason) = reason(entry) {
-                field += &format!(" (left: {reason})");
+                write!(field, " (left: {reason})").expect("a string takes all");
             }
             rows.push((
                 place.source,

@@ -10,10 +10,10 @@ use std::collections::BTreeMap;
 
 use crate::diagnostic::{Diagnostic, Failure, escaped, quoted, shortened};
 use crate::image::{Asked, Platform, Reference, Repository};
-use crate::places::{Image, Left, Place};
+use crate::places::{Left, Place};
 use crate::plan::{Entry, Fate, Plan, Skip, Skips};
 use crate::registry::{Outcome, Refusal};
-use crate::resolve::{Answers, Search, Substitute, Tried, Via};
+use crate::resolve::{Idle, Search, Substitute, Tried, Via};
 
 /// Tags of one repository that a message names.
 const SHOWN_TAGS: usize = 5;
@@ -116,12 +116,12 @@ pub fn idle<'s>(skips: &'s Skips, places: &[Place]) -> impl Iterator<Item = Diag
 
 /// Warns of what was of no use in finding the answers: logins that did not open what opened
 /// without them, and mirrors that did not answer.
-pub fn idle_helpers(answers: &Answers) -> impl Iterator<Item = Diagnostic> {
-    let logins = answers.idle_logins.iter().map(|reason| {
+pub fn idle_helpers(idle: &Idle) -> impl Iterator<Item = Diagnostic> {
+    let logins = idle.logins.iter().map(|reason| {
         Diagnostic::warning(format!("a login was of no use: {reason}"))
             .help("log in again, or remove the login; the images were found without it")
     });
-    let mirrors = answers.idle_mirrors.iter().map(|(mirror, reason)| {
+    let mirrors = idle.mirrors.iter().map(|(mirror, reason)| {
         Diagnostic::warning(format!("the mirror {} was passed over: {reason}", quoted(mirror)))
             .help("its registry was asked instead; look at the mirror, or leave it out")
     });
@@ -131,17 +131,16 @@ pub fn idle_helpers(answers: &Answers) -> impl Iterator<Item = Diagnostic> {
 /// Warns of repositories that are asked for by more than one tag: a Deployment and its migration
 /// Job that were meant to be the same.
 fn tags_beside_each_other(plan: &Plan, places: &[Place]) -> Vec<Diagnostic> {
-    let mut repositories: BTreeMap<&Repository, Vec<&Entry>> = BTreeMap::new();
+    let mut repositories: BTreeMap<Repository, Vec<&Entry>> = BTreeMap::new();
     for entry in plan.entries.iter().filter(|entry| !entry.places.is_empty()) {
-        if let Some(Image::Reference(written)) = entry.places.first().map(|&n| &places[n].image)
-            && !matches!(entry.fate, Fate::Skipped(_) | Fate::Candidate)
-            && let Some(repository) = written.reference().tagged_repository()
+        if !matches!(entry.fate, Fate::Skipped(_) | Fate::Candidate | Fate::Placeholder)
+            && let Ok(Reference::Tagged(tagged)) = entry.name.parse()
         {
-            repositories.entry(repository).or_default().push(entry);
+            repositories.entry(tagged.repository).or_default().push(entry);
         }
     }
     let several = repositories.into_iter().filter(|(_, entries)| entries.len() > 1);
-    let warning = |(repository, entries): (&Repository, Vec<&Entry>)| {
+    let warning = |(repository, entries): (Repository, Vec<&Entry>)| {
         let tag = |entry: &&Entry| quoted(entry.name.rsplit(':').next().unwrap_or_default());
         let mut tags: Vec<_> = entries.iter().take(SHOWN_TAGS).map(tag).collect();
         if entries.len() > SHOWN_TAGS {

@@ -27,7 +27,7 @@ use crate::registry::{Layouts, Lookup, Outcome, PullSecret, Refusal, Registry, S
 
 pub use inspect::{Inspected, inspect};
 
-pub use answers::{Answers, Picked, Pin, Search, Settled, Substitute, Tried, Via};
+pub use answers::{Answers, Idle, Picked, Pin, Search, Settled, Substitute, Tried, Via};
 
 /// Whether and how registries are asked.
 #[derive(Debug)]
@@ -169,8 +169,7 @@ impl Sources<'_> {
             answers.settled.insert(name, answer);
         }
         if let Some(registry) = &self.registry {
-            answers.idle_logins = registry.idle_logins();
-            answers.idle_mirrors = registry.idle_mirrors();
+            answers.idle = Idle::of(registry);
         }
         answers
     }

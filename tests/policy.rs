@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use support::registry::{Content, Fault, Misbehaviour, Registry};
-use support::{Ran, digest_of, digestif, for_every_host, testdata};
+use support::{Ran, command, digest_of, digestif, finish, for_every_host, start, testdata};
 
 const DESCHEDULER: &str = "registry.k8s.io/descheduler/descheduler";
 const WEB: &str = "registry.example/acme/web";
@@ -95,14 +95,31 @@ fn what_is_expected_is_compared_with_the_tag_that_is_used_in_the_end() {
 }
 
 #[test]
-fn a_digest_without_a_tag_and_what_is_skipped_do_not_meet_an_expectation() {
+fn a_digest_without_a_tag_and_a_placeholder_do_not_meet_an_expectation() {
     let flag = format!("--expect={WEB}=1");
     let digest = digest_of(&format!("{WEB}:1"));
     let message = refused(&[&flag], &pods(&[&format!("{WEB}@{digest}")]));
     assert!(message.contains("and has a digest without a tag"), "{message}");
-    let skip = format!("--skip={WEB}");
-    let message = refused(&[&flag, &skip], &pods(&[&format!("{WEB}:1")]));
-    assert!(message.contains("and has an image that is left alone"), "{message}");
+    let message = refused(&[&flag], &pods(&["registry.example/acme/${APP}:1"]));
+    assert!(message.contains("and is nowhere"), "{message}");
+}
+
+#[test]
+fn what_is_left_alone_is_used_as_it_is_written() {
+    let manifests = pods(&[&format!("{WEB}:1"), &format!("{WEB}:1 # digestif: skip")]);
+    run(&all(), &[&format!("--expect={WEB}=1")], &manifests).succeeded();
+    refused(&[&format!("--expect={WEB}=2"), &format!("--skip={WEB}")], &manifests);
+}
+
+#[test]
+fn what_may_stay_unresolved_has_to_meet_an_expectation_all_the_same() {
+    let registry = Registry::start(Content::of(&[(WEB, &["1"])]));
+    for tag in ["2", "v2+"] {
+        let manifests = pods(&[&format!("{WEB}:{tag}")]);
+        let flags = ["--no-fallback", "--allow-unresolved", &format!("--expect={WEB}=1")];
+        let message = run(&registry, &flags, &manifests).failed(5);
+        assert!(message.contains(&format!("with the tag `1`, and has `{tag}`")), "{message}");
+    }
 }
 
 #[test]
@@ -162,16 +179,25 @@ fn every_image_has_to_be_there_for_every_platform() {
     }
 }
 
-/// An image for one platform: its manifest and its configuration, each by its digest.
-fn single(config: &str) -> (String, Registry) {
-    let hash = |text: &str| {
-        let hex = Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-        format!("sha256:{hex}")
-    };
-    let media_type = "application/vnd.oci.image.manifest.v1+json";
+fn hash(text: &str) -> String {
+    let hex = Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    format!("sha256:{hex}")
+}
+
+/// A registry that has these texts by their digests, each with its media type.
+fn serving(texts: &[(&str, &str)]) -> Content {
+    texts.iter().fold(Content::everything(), |content, (media_type, text)| {
+        let headers = vec![("content-type", (*media_type).to_owned())];
+        let answer = Misbehaviour::Status(200, headers, (*text).to_owned());
+        content.with_fault(Fault::on(&hash(text), answer))
+    })
+}
+
+/// The manifest of an image with this configuration.
+fn single_manifest(config: &str) -> String {
     let manifest = json!({
         "schemaVersion": 2,
-        "mediaType": media_type,
+        "mediaType": "application/vnd.oci.image.manifest.v1+json",
         "config": {
             "mediaType": "application/vnd.oci.image.config.v1+json",
             "digest": hash(config),
@@ -179,14 +205,16 @@ fn single(config: &str) -> (String, Registry) {
         },
         "layers": [],
     });
-    let manifest = manifest.to_string();
-    let is = |of: &str, text: &str, body: &str| {
-        let headers = vec![("content-type", of.to_owned())];
-        Fault::on(&hash(text), Misbehaviour::Status(200, headers, body.to_owned()))
-    };
-    let content = Content::everything()
-        .with_fault(is(media_type, &manifest, &manifest))
-        .with_fault(is("application/octet-stream", config, config));
+    manifest.to_string()
+}
+
+/// An image for one platform, and the registry that has it.
+fn single(config: &str) -> (String, Registry) {
+    let manifest = single_manifest(config);
+    let content = serving(&[
+        ("application/vnd.oci.image.manifest.v1+json", &manifest),
+        ("application/octet-stream", config),
+    ]);
     (format!("{WEB}@{}", hash(&manifest)), Registry::start(content))
 }
 
@@ -290,6 +318,77 @@ fn policies_add_up_and_none_is_loosened() {
         assert_eq!(run.status, status, "{policy} {flags:?}: {}", run.stderr);
         assert_eq!(run.stdout.is_empty(), status != 0, "{policy}");
     }
+}
+
+#[test]
+fn a_flag_adds_to_what_the_environment_asks() {
+    let registry = all();
+    let web = format!("{WEB}:1.27");
+    for (variable, value, flag, image, status) in [
+        ("DIGESTIF_DENY_MUTABLE", "versions", "--deny-mutable", web.as_str(), 5),
+        ("DIGESTIF_DENY_MUTABLE", "true", "--deny-mutable=false", "nginx:latest", 5),
+        ("DIGESTIF_DENY_MUTABLE", "false", "--deny-mutable", "nginx:latest", 5),
+        ("DIGESTIF_DENY_MUTABLE", "", "--deny-mutable", web.as_str(), 0),
+        ("DIGESTIF_EXPECT", "acme/gone=1", "--expect=registry.example/acme/web=1.27", &web, 5),
+        ("DIGESTIF_EXPECT", "registry.example/acme/web=1.27\n", "-q", &web, 0),
+        ("DIGESTIF_REQUIRE_PLATFORM", "linux/s390x", "--require-platform=linux/amd64", &web, 1),
+        ("DIGESTIF_REQUIRE_PLATFORM", "linux", "--require-platform=linux/amd64", &web, 2),
+    ] {
+        let mut command = command([for_every_host(&registry).as_str(), flag]);
+        let ran = finish(start(command.env(variable, value)), pods(&[image]).as_bytes());
+        assert_eq!(ran.status, status, "{variable}={value} {flag}: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn a_mirror_that_is_down_is_passed_over_once_for_digests_too() {
+    let registry = all();
+    let images: Vec<_> = (0..5).map(|n| format!("{WEB}:{n}")).collect();
+    let images: Vec<_> = images.iter().map(String::as_str).collect();
+    run(&registry, &[], &pods(&images)).succeeded();
+    let fault = Fault::on("", Misbehaviour::ErrorCode(503, "UNKNOWN"));
+    let mirror = Registry::start(Content::everything().with_fault(fault));
+    let pinned: Vec<_> = images.iter().map(|image| pinned(image)).collect();
+    let pinned: Vec<_> = pinned.iter().map(String::as_str).collect();
+    let flags = ["--verify", "--concurrency=1", &format!("--mirror=*={}/{{host}}", mirror.url())];
+    let ran = run(&registry, &flags, &pods(&pinned));
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    assert_eq!(ran.stderr.matches("was passed over").count(), 1, "{}", ran.stderr);
+    // Those that are in flight, and the GET that a busy HEAD leads to.
+    assert!(mirror.requests().len() <= 2 * images.len(), "{}", mirror.requests().len());
+}
+
+#[test]
+fn an_index_need_not_say_its_platforms() {
+    let config = r#"{"os":"linux","architecture":"arm64"}"#;
+    let manifest = single_manifest(config);
+    let index = json!({
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.oci.image.index.v1+json",
+        "manifests": [
+            {
+                "mediaType": "application/vnd.oci.image.manifest.v1+json",
+                "digest": hash(&manifest),
+                "size": manifest.len(),
+            },
+            {
+                "mediaType": "application/vnd.oci.image.manifest.v1+json",
+                "digest": hash("an attestation"),
+                "size": 1,
+                "platform": { "os": "unknown", "architecture": "unknown" },
+            },
+        ],
+    });
+    let index = index.to_string();
+    let registry = Registry::start(serving(&[
+        ("application/vnd.oci.image.index.v1+json", &index),
+        ("application/vnd.oci.image.manifest.v1+json", &manifest),
+        ("application/octet-stream", config),
+    ]));
+    let image = format!("{WEB}@{}", hash(&index));
+    run(&registry, &["--require-platform=linux/arm64"], &pods(&[&image])).succeeded();
+    let message = run(&registry, &["--require-platform=linux/s390x"], &pods(&[&image])).failed(1);
+    assert!(message.contains("it is there for linux/arm64\n"), "{message}");
 }
 
 #[test]

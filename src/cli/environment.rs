@@ -2,6 +2,8 @@
 //! over the environment, and what contradicts itself is refused.
 
 use std::ffi::{OsStr, OsString};
+use std::fmt::Display;
+use std::str::FromStr;
 
 use clap::builder::Resettable;
 use clap::error::ErrorKind;
@@ -37,6 +39,17 @@ impl Cli {
     fn settle(&mut self, matches: &ArgMatches) -> Result<(), String> {
         let typed = |flag| matches.value_source(flag) == Some(ValueSource::CommandLine);
         let flags = &mut self.flags;
+        // Policies add up, where other flags take the place of their variable.
+        if typed("expect") {
+            flags.expect.extend(listed("DIGESTIF_EXPECT")?);
+        }
+        if typed("require_platform") {
+            flags.require_platform.extend(listed("DIGESTIF_REQUIRE_PLATFORM")?);
+        }
+        if typed("deny_mutable") {
+            let environment = listed("DIGESTIF_DENY_MUTABLE")?.into_iter().max();
+            flags.deny_mutable = flags.deny_mutable.max(environment);
+        }
         if flags.in_place && self.command.is_some() {
             if typed("in_place") {
                 return Err("the argument '--in-place' is only for pinning".to_owned());
@@ -100,6 +113,16 @@ impl Cli {
         }
         Ok(())
     }
+}
+
+/// The values that a variable has, one a line.
+fn listed<T: FromStr<Err: Display>>(variable: &str) -> Result<Vec<T>, String> {
+    let text = std::env::var(variable).unwrap_or_default();
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let value = |line: &str| {
+        line.parse().map_err(|error| format!("invalid value '{line}' for '{variable}': {error}"))
+    };
+    lines.map(value).collect()
 }
 
 fn contradiction(one: &str, other: &str) -> String {

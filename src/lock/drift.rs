@@ -32,7 +32,7 @@ pub(super) fn drift(
             Ok(answers) => answers,
             Err(diagnostics) => return Ok(diagnostics),
         };
-    let mut diagnostics: Vec<_> = policy::idle_helpers(&answers).collect();
+    let mut diagnostics: Vec<_> = policy::idle_helpers(&answers.idle).collect();
     let drift = Drift { locking, answers: &answers, options };
     for entry in &plan.entries {
         let at = || entry.places.iter().map(|&n| &places[n]);

@@ -5,9 +5,9 @@ use super::Policy;
 use crate::diagnostic::{Diagnostic, Failure, escaped, quoted};
 use crate::image::Platform;
 use crate::places::Place;
-use crate::plan::{Entry, Plan};
+use crate::plan::{Entry, Fate, Plan};
 use crate::registry::Refusal;
-use crate::resolve::Inspected;
+use crate::resolve::{Inspected, Via};
 
 /// Images that do not exist by their digest, or not for every platform that is asked for.
 #[must_use]
@@ -17,8 +17,11 @@ pub fn unoffered(
     policy: &Policy,
     inspected: &Inspected,
 ) -> Vec<Diagnostic> {
-    let judged = plan.entries.iter().filter_map(|entry| {
-        let diagnostic = match inspected.get(&entry.name)? {
+    let is_asked = |entry: &&Entry| {
+        matches!(entry.fate, Fate::Pinned(_) | Fate::Substituted(..) | Fate::Already)
+    };
+    let judged = plan.entries.iter().filter(is_asked).filter_map(|entry| {
+        let diagnostic = match inspected.platforms.get(&entry.name)? {
             Ok(offered) => missing_platforms(entry, offered, &policy.platforms),
             Err(refusal) => Some(unknown(entry, refusal, policy)),
         };
@@ -61,7 +64,16 @@ fn unknown(entry: &Entry, refusal: &Refusal, policy: &Policy) -> Diagnostic {
     let name = quoted(&entry.name);
     let failure = refusal.outcome.failure();
     let rule = if policy.platforms.is_empty() { "verify" } else { "require-platform" };
+    let digest = match &entry.fate {
+        Fate::Pinned(pin) => Some(pin),
+        Fate::Substituted(found, _) => Some(&found.pin),
+        _ => None,
+    };
     let (message, help) = match failure {
+        Failure::Absent if digest.is_some_and(|pin| pin.via == Via::Lock) => (
+            format!("{name} does not exist by the digest in the lock"),
+            "its digest was removed from the registry: ask for the tag again with `--update`",
+        ),
         Failure::Absent => (
             format!("{name} does not exist by its digest"),
             "pin it again: its digest was removed from the registry, or never pushed there",
@@ -76,8 +88,12 @@ fn unknown(entry: &Entry, refusal: &Refusal, policy: &Policy) -> Diagnostic {
         ),
         _ => (format!("{name} could not be looked into"), "run it again"),
     };
-    Diagnostic::error(failure, message)
-        .of(rule)
+    let diagnostic = Diagnostic::error(failure, message).of(rule);
+    let diagnostic = match digest {
+        Some(pin) => diagnostic.note("digest", pin.digest.to_string()),
+        None => diagnostic,
+    };
+    diagnostic
         .note("tried", format!("{}: {}", refusal.outcome.word(), escaped(&refusal.detail)))
         .help(help)
 }

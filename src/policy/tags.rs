@@ -97,29 +97,43 @@ impl Mutable {
         if self == Self::Allowed {
             return None;
         }
-        let words: Vec<_> = tag.split(['-', '_', '.', '+']).map(str::to_ascii_lowercase).collect();
+        let tag = tag.to_ascii_lowercase();
+        let words: Vec<_> = tag.split(['-', '_', '+']).collect();
+        let parts = || words.iter().flat_map(|word| word.split('.'));
         // What is built of a branch at a version, a date or a commit is not moved.
-        let fixed = words.iter().any(|word| is_version(word) || is_commit(word));
-        let moving = MOVING.iter().find(|(moving, _)| words.iter().any(|word| word == moving));
-        if let Some((_, what)) = moving.filter(|_| !fixed) {
+        let is_fixed = words.iter().any(|word| is_release(word))
+            || words.windows(3).any(is_date)
+            || parts().any(is_commit);
+        let moving = MOVING.iter().find(|(moving, _)| parts().any(|part| part == *moving));
+        if let Some((_, what)) = moving.filter(|_| !is_fixed) {
             return Some(format!("it is moved to {what}"));
         }
-        if self == Self::Versions && is_line(tag) {
+        if self == Self::Versions && is_line(&tag) {
             return Some("it is moved to the newest patch of its line".to_owned());
         }
         None
     }
 }
 
-/// `1`, `v2`, `20241120`.
-fn is_version(word: &str) -> bool {
-    word.strip_prefix('v').unwrap_or(word).starts_with(|c: char| c.is_ascii_digit())
+/// A whole version, or the number of a build or a day: `v1.55.0`, `20241120`; not `22.04`, `386`.
+fn is_release(word: &str) -> bool {
+    let numbers: Vec<_> = word.strip_prefix('v').unwrap_or(word).split('.').collect();
+    let is_number = |number: &&str| number.starts_with(|c: char| c.is_ascii_digit());
+    let is_build = |number: &str| number.len() > 5 && number.bytes().all(|b| b.is_ascii_digit());
+    numbers.len() > 2 && numbers.iter().take(3).all(is_number) || is_build(word)
 }
 
-/// Seven or more hex digits, with a digit among them.
+/// `2024-11-20`.
+fn is_date(words: &[&str]) -> bool {
+    let is = |word: &str, digits| word.len() == digits && word.bytes().all(|b| b.is_ascii_digit());
+    is(words[0], 4) && is(words[1], 2) && is(words[2], 2)
+}
+
+/// Seven or more hex digits, with a digit and a letter among them.
 fn is_commit(word: &str) -> bool {
     let word = word.strip_prefix("sha").unwrap_or(word);
     word.len() >= 7
+        && word.bytes().any(|byte| byte.is_ascii_alphabetic())
         && word.bytes().all(|byte| byte.is_ascii_hexdigit())
         && word.bytes().any(|byte| byte.is_ascii_digit())
 }
@@ -138,7 +152,7 @@ fn is_line(tag: &str) -> bool {
 /// What an image is in the end: its repository, and its tag where it has one.
 fn used(entry: &Entry, places: &[Place]) -> Option<(Repository, Option<String>)> {
     match &entry.fate {
-        Fate::Candidate | Fate::Skipped(_) | Fate::Placeholder => None,
+        Fate::Candidate | Fate::Placeholder => None,
         Fate::Substituted(found, _) => {
             Some((found.tagged.repository.clone(), Some(found.tagged.tag.to_string())))
         }
@@ -177,10 +191,6 @@ pub(super) fn unexpected(
                 continue;
             }
             is_there = true;
-            // That it is absent or invalid is said already.
-            if matches!(entry.fate, Fate::Unresolved(..) | Fate::Invalid(..)) {
-                continue;
-            }
             let found = match used {
                 Some((used, Some(found))) if used == *repository => {
                     if found == tag {
@@ -190,7 +200,7 @@ pub(super) fn unexpected(
                 }
                 Some((used, None)) if used == *repository => "a digest without a tag".to_owned(),
                 Some((used, _)) => format!("an image of {}", quoted(&used.to_string())),
-                None => "an image that is left alone".to_owned(),
+                None => "a placeholder".to_owned(),
             };
             let message =
                 format!("{name} is expected with the tag {}, and has {found}", quoted(&tag));
@@ -227,6 +237,9 @@ fn asked(entry: &Entry, places: &[Place]) -> Option<Repository> {
 /// Images whose tag is moved, also beside a digest: what is read there is no version.
 pub(super) fn moving(plan: &Plan, places: &[Place], mutable: Mutable) -> Vec<Diagnostic> {
     let objection = |entry: &Entry| {
+        if matches!(entry.fate, Fate::Skipped(_)) {
+            return None;
+        }
         let (repository, tag) = used(entry, places)?;
         let tag = tag?;
         let why = mutable.objection(&tag)?;
@@ -259,6 +272,18 @@ mod tests {
             ("edge_amd64", Some(Words)),
             ("latest-py3", Some(Words)),
             ("HEAD", Some(Words)),
+            ("stable-alpine3.19", Some(Words)),
+            ("mainline-alpine3.20", Some(Words)),
+            ("latest-x86_64", Some(Words)),
+            ("latest-386", Some(Words)),
+            ("main-py3.11", Some(Words)),
+            ("nightly-ubuntu-22.04", Some(Words)),
+            ("release-1.30", Some(Words)),
+            ("dev-1", Some(Words)),
+            ("latest.amd64", Some(Words)),
+            ("nightly-2024-11-20", None),
+            ("1.27.3-stable", None),
+            ("main.1a2b3c4d5e", None),
             ("main-v1.55.0", None),
             ("nightly-20240101", None),
             ("master-3f2c1ab", None),

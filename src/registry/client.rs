@@ -84,11 +84,11 @@ impl Registry {
     /// # Errors
     /// Why there is none. `Missing…` is proof of absence, anything else is not.
     pub async fn digest(&self, tagged: &Tagged) -> Answer {
-        if let Some(digest) = self.in_time(self.ask_mirrors(tagged)).await.unwrap_or_default() {
-            return Ok(digest);
-        }
-        let answer = self.in_time(self.ask(tagged)).await;
-        answer.map_err(|refusal| self.weighed(refusal, &tagged.repository))
+        let tag = tagged.tag.to_string();
+        let digest = self.in_turn(&tagged.repository, async |host, name, retry| {
+            self.ask_at(host, name, tag.clone(), retry).await
+        });
+        digest.await
     }
 
     /// All tags of a repository, in no order.
@@ -104,22 +104,15 @@ impl Registry {
     /// # Errors
     /// `Missing…` is proof that it has not, anything else is not.
     pub async fn has(&self, repository: &Repository, digest: &Digest) -> Result<(), Refusal> {
-        let asked = async {
-            let mut last = None;
-            for (host, name) in self.hosts(repository) {
-                let target = digest.to_string();
-                match self.ask_at(&host, &name, target, Retry::Yes).await {
-                    Ok(found) if found == *digest => return Ok(()),
-                    Ok(found) => {
-                        let detail = format!("{found} from {} in its stead", host.name());
-                        last = Some(Refusal::new(Outcome::Nonsense, detail));
-                    }
-                    Err(refusal) => last = Some(refusal),
-                }
+        let found = self.in_turn(repository, async |host, name, retry| {
+            let found = self.ask_at(host, name, digest.to_string(), retry).await?;
+            if found == *digest {
+                return Ok(());
             }
-            Err(last.unwrap_or_else(|| unreachable_host(repository)))
-        };
-        self.in_time(asked).await.map_err(|refusal| self.weighed(refusal, repository))
+            let detail = format!("{found} from {} in its stead", host.name());
+            Err(Refusal::new(Outcome::Nonsense, detail))
+        });
+        found.await
     }
 
     /// The content of a manifest or blob, whose hash is its digest.
@@ -132,17 +125,10 @@ impl Registry {
         part: Part,
         digest: &Digest,
     ) -> Result<Vec<u8>, Refusal> {
-        let asked = async {
-            let mut last = None;
-            for (host, name) in self.hosts(repository) {
-                match self.fetch(&host, &name, part, digest).await {
-                    Ok(content) => return Ok(content),
-                    Err(refusal) => last = Some(refusal),
-                }
-            }
-            Err(last.unwrap_or_else(|| unreachable_host(repository)))
-        };
-        self.in_time(asked).await.map_err(|refusal| self.weighed(refusal, repository))
+        let content = self.in_turn(repository, async |host, name, retry| {
+            self.fetch(host, name, part, digest, retry).await
+        });
+        content.await
     }
 
     async fn fetch(
@@ -151,6 +137,7 @@ impl Registry {
         name: &str,
         part: Part,
         digest: &Digest,
+        retry: Retry,
     ) -> Result<Vec<u8>, Refusal> {
         let (folder, accept) = match part {
             Part::Manifest => ("manifests", ACCEPT),
@@ -164,8 +151,7 @@ impl Registry {
             accept,
             limit: Limit::Bytes(MAX_MANIFEST),
         };
-        let reply =
-            host.send(&request, &self.transport, Retry::Yes).await.map_err(Stop::refusal)?;
+        let reply = host.send(&request, &self.transport, retry).await.map_err(Stop::refusal)?;
         match reply.status {
             StatusCode::OK => {
                 let found = Digest::of(digest.algorithm(), &reply.body);
@@ -181,15 +167,35 @@ impl Registry {
         }
     }
 
-    /// The mirrors of a repository and then its registry, with what each calls it.
-    fn hosts(&self, repository: &Repository) -> Vec<(Arc<Host>, String)> {
-        let endpoints = self.settings.mirrors(repository).chain(self.settings.endpoint(repository));
-        endpoints.map(|endpoint| self.host_at(endpoint, repository)).collect()
-    }
-
-    /// A refusal by what the registry is: a cache proves no absence.
-    fn weighed(&self, refusal: Refusal, repository: &Repository) -> Refusal {
-        if self.settings.is_cache(repository) { uncached(refusal) } else { refusal }
+    /// Asks the mirrors of a repository, and then its registry. What a mirror has not is no word
+    /// about its registry, and a mirror that is down or refuses is passed over, from then on.
+    async fn in_turn<T>(
+        &self,
+        repository: &Repository,
+        ask: impl AsyncFn(&Host, &str, Retry) -> Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
+        let asked = async {
+            for endpoint in self.settings.mirrors(repository) {
+                let origin = authority(&endpoint.origin);
+                if self.idle_mirrors().contains_key(&origin) {
+                    continue;
+                }
+                let (host, name) = self.host_at(endpoint, repository);
+                match ask(&host, &name, Retry::No).await {
+                    Ok(found) => return Ok(found),
+                    Err(refusal) if refusal.outcome.failure() == Failure::Absent => {}
+                    Err(refusal) => {
+                        let idle = self.idle_mirrors.lock();
+                        let mut idle = idle.unwrap_or_else(PoisonError::into_inner);
+                        idle.entry(origin).or_insert(refusal.detail);
+                    }
+                }
+            }
+            let (host, name) = self.host(repository)?;
+            ask(&host, &name, Retry::Yes).await
+        };
+        let cache = self.settings.is_cache(repository);
+        self.in_time(asked).await.map_err(|refusal| if cache { uncached(refusal) } else { refusal })
     }
 
     /// Logins that did not open what opened without them, and why.
@@ -218,8 +224,10 @@ impl Registry {
 
     /// The host that has a repository, and what it calls it.
     fn host(&self, repository: &Repository) -> Result<(Arc<Host>, String), Refusal> {
-        let endpoint = self.settings.endpoint(repository);
-        let endpoint = endpoint.ok_or_else(|| unreachable_host(repository))?;
+        let endpoint = self.settings.endpoint(repository).ok_or_else(|| {
+            let detail = format!("`{}` is no host that a URL can hold", repository.host());
+            Refusal::new(Outcome::Nonsense, detail)
+        })?;
         Ok(self.host_at(endpoint, repository))
     }
 
@@ -234,35 +242,6 @@ impl Registry {
             Arc::new(Host::new(endpoint, expected, offers, self.settings.concurrency))
         });
         (host.clone(), name)
-    }
-
-    /// The digest that a mirror has. What a mirror has not is no word about its registry, and a
-    /// mirror that is down or refuses is passed over, from then on.
-    ///
-    /// # Errors
-    /// None but that time is up.
-    async fn ask_mirrors(&self, tagged: &Tagged) -> Result<Option<Digest>, Refusal> {
-        for endpoint in self.settings.mirrors(&tagged.repository) {
-            let origin = authority(&endpoint.origin);
-            if self.idle_mirrors().contains_key(&origin) {
-                continue;
-            }
-            let (host, name) = self.host_at(endpoint, &tagged.repository);
-            match self.ask_at(&host, &name, tagged.tag.to_string(), Retry::No).await {
-                Ok(digest) => return Ok(Some(digest)),
-                Err(refusal) if refusal.outcome.failure() == Failure::Absent => {}
-                Err(refusal) => {
-                    let mut idle = self.idle_mirrors.lock().unwrap_or_else(PoisonError::into_inner);
-                    idle.entry(origin).or_insert(refusal.detail);
-                }
-            }
-        }
-        Ok(None)
-    }
-
-    async fn ask(&self, tagged: &Tagged) -> Answer {
-        let (host, name) = self.host(&tagged.repository)?;
-        self.ask_at(&host, &name, tagged.tag.to_string(), Retry::Yes).await
     }
 
     /// Asks one host, which calls the repository so, for a tag or a digest.
@@ -458,12 +437,6 @@ pub(super) fn absence(reply: &Fetched) -> Refusal {
         Outcome::Nonsense
     };
     Refusal::new(outcome, format!("{status} from {answered}{}", listed(&codes)))
-}
-
-/// A host that can't be in a URL.
-fn unreachable_host(repository: &Repository) -> Refusal {
-    let detail = format!("`{}` is no host that a URL can hold", repository.host());
-    Refusal::new(Outcome::Nonsense, detail)
 }
 
 /// What a refusal of a pull-through cache means: some answer 404 for an image that they have not

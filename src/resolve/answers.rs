@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::digest::Digest;
 use crate::fallback::{Suggestion, suggestion};
 use crate::image::{Asked, Tag, Tagged};
-use crate::registry::Refusal;
+use crate::registry::{Refusal, Registry};
 
 /// Who supplied a digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,8 +117,21 @@ pub enum Settled {
 pub struct Answers {
     /// By the full name of what was asked.
     pub settled: BTreeMap<String, Settled>,
-    /// Logins that were of no use, and why.
-    pub idle_logins: BTreeSet<String>,
+    /// What was of no use in finding them.
+    pub idle: Idle,
+}
+
+/// What was of no use in asking registries.
+#[derive(Debug, Default)]
+pub struct Idle {
+    /// Logins that did not open what opened without them, and why.
+    pub logins: BTreeSet<String>,
     /// Mirrors that were passed over, and why.
-    pub idle_mirrors: BTreeMap<String, String>,
+    pub mirrors: BTreeMap<String, String>,
+}
+
+impl Idle {
+    pub(super) fn of(registry: &Registry) -> Self {
+        Self { logins: registry.idle_logins(), mirrors: registry.idle_mirrors() }
+    }
 }

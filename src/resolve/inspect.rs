@@ -8,7 +8,7 @@ use futures_util::stream::FuturesUnordered;
 use oci_client::manifest::OciManifest;
 use serde::Deserialize;
 
-use super::{Interrupted, Network, registry, waited};
+use super::{Idle, Interrupted, Network, registry, waited};
 use crate::Options;
 use crate::diagnostic::Diagnostic;
 use crate::digest::Digest;
@@ -19,8 +19,17 @@ use crate::policy::{Policy, WrittenDigests};
 use crate::progress::Progress;
 use crate::registry::{Layouts, Outcome, Part, Refusal, Registry};
 
-/// The platforms of each image, by its name; none were asked for where only its existence was.
-pub type Inspected = BTreeMap<String, Result<Vec<Platform>, Refusal>>;
+/// What was found out about the images of a run.
+#[derive(Debug, Default)]
+pub struct Inspected {
+    /// The platforms of each, by its name; none were asked for where only its existence was.
+    pub platforms: BTreeMap<String, Result<Vec<Platform>, Refusal>>,
+    /// What was of no use in finding it out.
+    pub idle: Idle,
+}
+
+/// Manifests that are looked into for one image.
+const MOST: usize = 32;
 
 /// What is to be found out about a digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,11 +79,12 @@ pub fn inspect(
         };
         let mut asked: FuturesUnordered<_> = questions.iter().map(ask).collect();
         progress.expect(asked.len());
-        let mut inspected = Inspected::new();
+        let mut inspected = Inspected::default();
         while let Some((name, answer)) = asked.next().await {
             progress.step();
-            inspected.insert(name, answer);
+            inspected.platforms.insert(name, answer);
         }
+        inspected.idle = sources.registry.map(Idle::of).unwrap_or_default();
         inspected
     };
     waited(&progress, inspected).map(Ok)
@@ -134,41 +144,41 @@ impl Sources<'_> {
         }
     }
 
-    /// The platforms of an index; or that of an image, by its configuration (OCI image spec).
+    /// The platforms of an index; or that of an image, by its configuration (OCI image spec). An
+    /// index need not say them, so that what it leads to is looked into.
     async fn platforms(
         &self,
         repository: &Repository,
         digest: &Digest,
     ) -> Result<Vec<Platform>, Refusal> {
-        let manifest = self.content(repository, Part::Manifest, digest).await?;
-        let nonsense = |what: &str| {
-            let detail = format!("{what} of {digest} is none that the OCI image spec knows");
-            Refusal { outcome: Outcome::Nonsense, detail }
-        };
-        match serde_json::from_slice(&manifest).map_err(|_| nonsense("the manifest"))? {
-            OciManifest::ImageIndex(index) => {
-                let platforms = index.manifests.iter().filter_map(|entry| entry.platform.as_ref());
-                let platform = |platform: &oci_client::manifest::Platform| {
-                    let (os, architecture) = (&platform.os, &platform.architecture);
-                    let variant = platform.variant.as_deref();
-                    Platform::new(&os.to_string(), &architecture.to_string(), variant)
-                };
-                // Attestations stand beside the images, as for `unknown/unknown`.
-                Ok(platforms.map(platform).collect())
-            }
-            OciManifest::Image(manifest) => {
-                let digest = manifest.config.digest.parse();
-                let digest = digest.map_err(|_| nonsense("the configuration"))?;
-                let config = self.content(repository, Part::Blob, &digest).await?;
-                let config: Configuration =
-                    serde_json::from_slice(&config).map_err(|_| nonsense("the configuration"))?;
-                // What is no image, a chart for one, is for no platform.
-                let platform = config.os.zip(config.architecture).map(|(os, architecture)| {
-                    Platform::new(&os, &architecture, config.variant.as_deref())
-                });
-                Ok(platform.into_iter().collect())
+        let mut platforms = Vec::new();
+        let mut open = vec![digest.clone()];
+        for _ in 0..MOST {
+            let Some(digest) = open.pop() else { return Ok(platforms) };
+            let manifest = self.content(repository, Part::Manifest, &digest).await?;
+            let manifest = serde_json::from_slice(&manifest);
+            match manifest.map_err(|_| nonsense("the manifest", &digest))? {
+                OciManifest::ImageIndex(index) => {
+                    for entry in index.manifests {
+                        match &entry.platform {
+                            // Builders write attestations beside the images.
+                            Some(platform) if offered(platform).is_unknown() => {}
+                            Some(platform) => platforms.push(offered(platform)),
+                            None => open.push(parsed(&entry.digest, &digest)?),
+                        }
+                    }
+                }
+                OciManifest::Image(manifest) => {
+                    let config = parsed(&manifest.config.digest, &digest)?;
+                    let config = self.content(repository, Part::Blob, &config).await?;
+                    let config: Configuration = serde_json::from_slice(&config)
+                        .map_err(|_| nonsense("the configuration", &digest))?;
+                    platforms.extend(config.platform());
+                }
             }
         }
+        let detail = format!("{digest} leads to more than {MOST} manifests without a platform");
+        Err(Refusal { outcome: Outcome::Nonsense, detail })
     }
 
     async fn content(
@@ -185,6 +195,21 @@ impl Sources<'_> {
     }
 }
 
+fn offered(platform: &oci_client::manifest::Platform) -> Platform {
+    let (os, architecture) = (platform.os.to_string(), platform.architecture.to_string());
+    Platform::new(&os, &architecture, platform.variant.as_deref())
+}
+
+/// The digest that the manifest of another leads to.
+fn parsed(text: &str, of: &Digest) -> Result<Digest, Refusal> {
+    text.parse().map_err(|_| nonsense("an entry", of))
+}
+
+fn nonsense(what: &str, of: &Digest) -> Refusal {
+    let detail = format!("{what} of {of} is none that the OCI image spec knows");
+    Refusal { outcome: Outcome::Nonsense, detail }
+}
+
 fn not_here() -> Refusal {
     let detail = "no layout has it, and `--offline` forbids to ask for it".to_owned();
     Refusal { outcome: Outcome::NotRecorded, detail }
@@ -196,4 +221,12 @@ struct Configuration {
     os: Option<String>,
     architecture: Option<String>,
     variant: Option<String>,
+}
+
+impl Configuration {
+    /// None for what is no image, a chart for one.
+    fn platform(&self) -> Option<Platform> {
+        let (os, architecture) = (self.os.as_ref()?, self.architecture.as_ref()?);
+        Some(Platform::new(os, architecture, self.variant.as_deref()))
+    }
 }

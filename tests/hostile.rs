@@ -242,6 +242,94 @@ fn megabytes_of_json_on_one_line_are_pinned() {
     assert_eq!(listed.matches("\"column\"").count(), 10_000);
 }
 
+/// Pins every class of candidates in a text, with a registry that has everything.
+fn candidates_pinned(text: &str) -> Ran {
+    let registry = Registry::start(Content::everything());
+    let include = "--include=env,args,config,annotations,other";
+    bounded(&[&for_every_host(&registry), include], text)
+}
+
+#[test]
+fn a_text_may_hold_thousands_of_candidates() {
+    let head = "apiVersion: v1\nkind: ConfigMap\n";
+    for text in [
+        format!("{head}data:\n  a: |\n{}", "    image: nginx:1.27\n".repeat(20_000)),
+        format!("{head}data: {{a: 'image={}'}}\n", "image=nginx:1.27 ".repeat(20_000)),
+        format!(
+            "{head}data: {{a: \"{}\"}}\n",
+            "\\\"image\\\": \\\"nginx:1.27\\\", ".repeat(20_000)
+        ),
+        format!("{head}data: {{a: '{}image: nginx:1.27'}}\n", "a:1/".repeat(500_000)),
+        format!("{head}data: {{a: '{} image: nginx:1.27'}}\n", "quay.io/a".repeat(200_000)),
+        format!("{head}data: {{a: '{} image: nginx:1.27'}}\n", "image: ".repeat(200_000)),
+        format!(
+            "{head}data:\n  a: |\n    image: nginx:1.27\n{}",
+            "    image: {{ .x }}\n".repeat(20_000)
+        ),
+    ] {
+        let expected = with_digests(&text, usize::MAX);
+        assert_output(candidates_pinned(&text), &expected);
+        bounded(&["images", "--format=json"], &text).succeeded();
+    }
+}
+
+#[test]
+fn candidates_may_stand_at_every_depth() {
+    const WIDGET: &str = "apiVersion: acme.example/v1\nkind: Widget\n";
+    let levels = 240;
+    let deep = |inner: &str| {
+        let open = "{image: nginx:1.27, a: ".repeat(levels);
+        format!("{WIDGET}spec: {open}{inner}{}\n", "}".repeat(levels))
+    };
+    let key = "k".repeat(100_000);
+    for text in [
+        deep("1"),
+        deep(&format!("[{}]", "{image: nginx:1.27}, ".repeat(20_000))),
+        format!("{WIDGET}? {key}\n: [{}]\n", "{image: nginx:1.27}, ".repeat(20_000)),
+        format!(
+            "{WIDGET}spec: [{}]\n",
+            "{apiVersion: tekton.dev/v1, kind: Task, image: nginx:1.27}, ".repeat(5_000)
+        ),
+    ] {
+        let expected = with_digests(&text, usize::MAX);
+        assert_output(candidates_pinned(&text), &expected);
+        // No path is as long as the key above.
+        let listed = bounded(&["images", "--format=json"], &text).succeeded();
+        assert!(listed.len() < 20_000_000 + 40 * text.len(), "{}", listed.len());
+    }
+}
+
+#[test]
+fn fields_of_the_table_may_stand_at_thousands_of_aliases() {
+    let job = "apiVersion: apps.kruise.io/v1beta1\nkind: ImageListPullJob\n";
+    let aliases = "*x , ".repeat(5_000);
+    // Each alias of what is no image there is written out.
+    let text = format!("{job}x: &x nginx:1.27\nspec: {{images: [{aliases}]}}\n");
+    let pinned_image = format!("nginx:1.27@{}", digest_of("nginx:1.27"));
+    assert_output(pinned(&text), &text.replace("*x", &pinned_image));
+    for text in [
+        format!("{job}spec: {{images: [&x nginx:1.27, {aliases}]}}\n"),
+        format!("{job}spec: {{images: [&x [nginx:1.27], {aliases}]}}\n"),
+    ] {
+        let expected = with_digests(&text, 1);
+        assert_output(pinned(&text), &expected);
+    }
+}
+
+#[test]
+fn thousands_of_comments_leave_their_lines_alone() {
+    let lines = "  - image: nginx:1.27 # digestif: skip\n".repeat(20_000);
+    let text = format!("{POD}spec:\n  containers:\n{lines}  - image: nginx:1.27\n");
+    let (skipped, last) = text.split_at(text.len() - "  - image: nginx:1.27\n".len());
+    let expected = skipped.to_owned() + &with_digests(last, 1);
+    assert_output(pinned(&text), &expected);
+    let one = format!(
+        "{POD}spec: {{containers: [{{image: nginx:1.27}}]}} {}\n",
+        "# digestif: skip ".repeat(100_000)
+    );
+    assert_output(pinned(&one), &one);
+}
+
 #[test]
 fn many_documents_are_pinned() {
     let text = "---\nkind: Pod\nspec: {containers: [{image: nginx:1.27}]}\n".repeat(5_000);

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::rc::Rc;
 
+use crate::diagnostic::shortened;
 use crate::yaml::{Document, NodeId};
 
 /// A field's path from the object's root: `spec.template.spec.containers[0].image`.
@@ -50,7 +51,10 @@ impl Paths {
         for (id, parent) in open.into_iter().rev() {
             let position = document.node(id).position;
             path = path.then(match document.entries(parent).get(position) {
-                Some(&(key, _)) => Name::Key(document.string(key).unwrap_or("?").to_owned()),
+                // A longer key than any that could be right is shown many times.
+                Some(&(key, _)) => {
+                    Name::Key(shortened(document.string(key).unwrap_or("?")).into_owned())
+                }
                 None => Name::Item(position),
             });
             self.0.insert((root, id), path.clone());

@@ -260,9 +260,7 @@ fn some_fields_are_never_looked_at() {
         format!(
             "apiVersion: acme.example/v1\nkind: Widget\nspec: {{volumes: [{{rbd: {{image: '{image}'}}}}]}}\n"
         ),
-        format!(
-            "apiVersion: acme.example/v1\nkind: Widget\nspec: {{imagePullPolicy: Always, imagePullSecrets: [{{name: 'a/b:1'}}]}}\n"
-        ),
+        "apiVersion: acme.example/v1\nkind: Widget\nspec: {imagePullPolicy: Always, imagePullSecrets: [{name: 'a/b:1'}]}\n".to_owned(),
         format!(
             "apiVersion: v1\nkind: Secret\ntype: helm.sh/release.v1\nstringData: {{release: 'image: {image}'}}\nmetadata: {{annotations: {{a: '{image}'}}}}\n"
         ),

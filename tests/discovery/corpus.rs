@@ -73,7 +73,11 @@ fn the_corpus_is_found_and_nothing_else() {
                     count.places += usize::from(!is_candidate);
                 }
                 None => {
-                    missed.push((file.as_str(), category, image["value"].as_str().expect("a text")))
+                    missed.push((
+                        file.as_str(),
+                        category,
+                        image["value"].as_str().expect("a text"),
+                    ));
                 }
             }
         }

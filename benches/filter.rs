@@ -249,6 +249,47 @@ mod locked {
     }
 }
 
+/// Finding alone. The table of fields and the search for candidates may cost a fifth of it.
+mod locate {
+    use super::{Bencher, BytesCount, Empty, Origin, PathBuf, Scope, Source, black_box, fs};
+
+    /// Argo CD's manifest of 1.9 MB, most of it definitions; an empty text without a corpus of other
+    /// projects' manifests (`DIGESTIF_CORPUS`).
+    #[divan::bench(sample_count = 50)]
+    fn argo_cd(bencher: Bencher<'_, '_>) {
+        let corpus = std::env::var_os("DIGESTIF_CORPUS").map(PathBuf::from);
+        let file = corpus.map(|corpus| corpus.join("argo-cd-v3.5.1-install.yaml"));
+        bench_locate(bencher, file.map(|file| fs::read_to_string(file).expect("readable")));
+    }
+
+    /// A text of a `ConfigMap` with this many candidates.
+    #[divan::bench(sample_count = 20, args = [100, 1_000, 10_000])]
+    fn candidates(bencher: Bencher<'_, '_>, n: usize) {
+        let lines = "    image: registry.example/team/web:1\n".repeat(n);
+        bench_locate(
+            bencher,
+            Some(format!("apiVersion: v1\nkind: ConfigMap\ndata:\n  a: |\n{lines}")),
+        );
+    }
+
+    /// This many custom resources with a field of the table.
+    #[divan::bench(sample_count = 20, args = [100, 1_000, 10_000])]
+    fn fields(bencher: Bencher<'_, '_>, n: usize) {
+        let object = "---\napiVersion: monitoring.coreos.com/v1\nkind: Prometheus\nspec: {image: 'registry.example/team/web:1'}\n";
+        bench_locate(bencher, Some(object.repeat(n)));
+    }
+
+    fn bench_locate(bencher: Bencher<'_, '_>, text: Option<String>) {
+        let text = text.unwrap_or_default().into_bytes();
+        let source = Source::new(Origin::Stdin, text).expect("it is text");
+        let scope = Scope::default();
+        bencher.counter(BytesCount::of_str(source.text())).bench_local(|| {
+            let sources = black_box(std::slice::from_ref(&source));
+            digestif::locate(sources, &scope, Empty::Allowed).places.len()
+        });
+    }
+}
+
 #[divan::bench(sample_count = 20, args = [1, 2, 4, 8, 16])]
 fn bytes(bencher: Bencher<'_, '_>, mib: usize) {
     bench_pin(bencher, &Release::new(mib * MIB, 10, 10));

@@ -169,6 +169,7 @@ fn is_reached(place: &Place) -> bool {
 
 fn unreached(place: &Place) -> Diagnostic {
     Diagnostic::warning("kustomize's `images:` does not reach this image".to_owned())
+        .of("kustomize-images")
         .spot(place)
         .help("pin it where it is written: with `digestif -i -f FILE`, or a patch")
 }
@@ -176,6 +177,7 @@ fn unreached(place: &Place) -> Diagnostic {
 fn unknown(place: &Place) -> Diagnostic {
     let message = "kustomize takes this for no image, so that `images:` would not change it";
     Diagnostic::error(Failure::Policy, message.to_owned())
+        .of("kustomize-images")
         .spot(place)
         .help("fix the tag where it is rendered, or pin the manifests themselves")
 }
@@ -184,6 +186,7 @@ fn contradiction(name: &str, first: &Place) -> Diagnostic {
     let message =
         format!("{} stands for more than one image, which `images:` can't say", quoted(name));
     Diagnostic::error(Failure::Policy, message)
+        .of("kustomize-images")
         .spot(first)
         .help("give them one tag, or pin the manifests themselves")
 }

@@ -259,7 +259,8 @@ impl Locking {
             ),
             _ => format!("the lock has {n} images that are not used here"),
         };
-        let mut warning = Diagnostic::warning(message).spot(crate::diagnostic::Spot::File(file));
+        let mut warning =
+            Diagnostic::warning(message).of("unused").spot(crate::diagnostic::Spot::File(file));
         if n > 1 {
             let mut names: Vec<_> =
                 unused.iter().take(SHOWN).map(|asked| escaped(&asked.to_string())).collect();
@@ -300,6 +301,7 @@ fn withdrawn(plan: &Plan, places: &[Place], rules: &[Rule]) -> Vec<Diagnostic> {
         let name = quoted(&entry.name);
         let message = format!("{name} is locked by a rule that is not configured any more");
         Diagnostic::warning(message)
+            .of("withdrawn")
             .places(entry.places.iter().map(|&n| &places[n]))
             .note("rule", escaped(&found.rule))
             .help("configure the rule, or ask for the image again with `--update`")

@@ -1,7 +1,5 @@
 //! The binary: stdin -> [`digestif::run`] -> stdout, written once -> exit status.
 
-use std::cell::Cell;
-use std::path::Path;
 use std::process::ExitCode;
 
 use anstream::ColorChoice;
@@ -15,7 +13,7 @@ use digestif::output::{self, Rewrite};
 use digestif::plan::Plan;
 use digestif::source::Source;
 use digestif::streams::{
-    self, Done, Log, Stop, Voice, deliver, deliver_with, failed, record, replace, usage,
+    self, Done, Log, Reports, Stop, Voice, deliver, deliver_with, failed, record, replace, usage,
 };
 use digestif::{
     Empty, Options, Run, config, emit, helm_plugin, input, interrupt, krm, listing, report,
@@ -105,37 +103,42 @@ fn command(cli: &Cli, voice: &Voice) -> Done {
 }
 
 fn pin(flags: &Flags, voice: &Voice) -> Done {
-    let to = flags.report.iter().map(|path| Some(&**path)).collect();
-    let reports = Reports { to, is_check: false, is_safe: Cell::new(true) };
+    let reports = Reports::new(flags, Task::Pin, voice);
     let sources = reports.of(read(flags, voice))?;
     let host = Host::of(&sources, std::env::var_os(PLUGIN_NAME).as_deref());
     if host == Host::Function {
         if flags.emit != Emit::Manifests {
             let message = "a function gives its list back, so that `--emit` has no place to go";
-            return Err(usage(message).into());
+            return reports.of(Err(usage(message).into()));
         }
         return function(flags, voice, &sources[0], &reports);
     }
     if flags.in_place {
         streams::check_sources(flags, &sources)?;
     }
-    let (run, shown) = run(flags, voice, &sources, host, &reports)?;
+    let (run, shown) = run(flags, voice, &sources, (host, Task::Pin), &reports)?;
     shown?;
+    let done = give(flags, voice, &run, &sources, host);
+    reports.after(done, &run, &sources)
+}
+
+/// Gives out what a run came to that did not fail.
+fn give(flags: &Flags, voice: &Voice, run: &Run<'_>, sources: &[Source], host: Host) -> Done {
     if flags.emit == Emit::KustomizeImages {
         let form = flags.pin.unwrap_or_default();
-        let (list, warnings) = emit::kustomize_images(&run, &sources, form)
-            .map_err(|refused| voice.fail(&refused, &sources))?;
-        voice.show(&warnings, &sources)?;
-        deliver_with(flags.output.as_deref(), &list, begin(&run)?)?;
-        summarise(flags, voice, &run);
+        let (list, warnings) = emit::kustomize_images(run, sources, form)
+            .map_err(|refused| voice.fail(&refused, sources))?;
+        voice.show(&warnings, sources)?;
+        deliver_with(flags.output.as_deref(), &list, begin(run)?)?;
+        summarise(flags, voice, run);
         return Ok(());
     }
     let texts = run.texts.as_deref().unwrap_or_default();
     if host == Host::Helm4 && texts.iter().all(|text| text.trim().is_empty()) {
         return deliver(flags.output.as_deref(), NO_MANIFESTS);
     }
-    write(flags, &sources, texts, begin(&run)?)?;
-    summarise(flags, voice, &run);
+    write(flags, sources, texts, begin(run)?)?;
+    summarise(flags, voice, run);
     Ok(())
 }
 
@@ -157,16 +160,13 @@ fn summarise(flags: &Flags, voice: &Voice, run: &Run<'_>) {
 }
 
 fn check(flags: &Flags, voice: &Voice) -> Done {
+    let reports = Reports::new(flags, Task::Check, voice);
     if flags.emit != Emit::Manifests {
-        return Err(
-            usage("`--emit` is about what pinning prints, and `check` prints a report").into()
-        );
+        let message = "`--emit` is about what pinning prints, and `check` prints a report";
+        return reports.of(Err(usage(message).into()));
     }
-    let file = flags.report.as_deref().map(Some);
-    let to = file.into_iter().chain([flags.output.as_deref()]).collect();
-    let reports = Reports { to, is_check: true, is_safe: Cell::new(true) };
     let sources = reports.of(read(flags, voice))?;
-    run(flags, voice, &sources, Host::Any, &reports)?.1
+    run(flags, voice, &sources, (Host::Any, Task::Check), &reports)?.1
 }
 
 /// A run in which everything is said and reported, and whether it failed.
@@ -174,7 +174,7 @@ fn run<'s>(
     flags: &Flags,
     voice: &Voice,
     sources: &'s [Source],
-    host: Host,
+    (host, task): (Host, Task),
     reports: &Reports<'_>,
 ) -> Result<(Run<'s>, Done), Stop> {
     let file = reports.of(file(flags, voice))?;
@@ -185,7 +185,6 @@ fn run<'s>(
         }
         _ => Config::default(),
     };
-    let task = if reports.is_check { Task::Check } else { Task::Pin };
     reports.of(check_lock(flags, (&own, &file), sources, reports))?;
     let mut options = reports.of(options(flags, own, file, task))?;
     if host == Host::Helm4 {
@@ -259,34 +258,6 @@ fn function_options(
     Ok(Options { empty: Empty::Allowed, ..options })
 }
 
-/// Where reports go; `None` is stdout.
-struct Reports<'f> {
-    to: Vec<Option<&'f Path>>,
-    /// Whether they are all that is wanted.
-    is_check: bool,
-    /// Whether none of them goes where something else is kept.
-    is_safe: Cell<bool>,
-}
-
-impl Reports<'_> {
-    fn write(&self, run: &Run<'_>, sources: &[Source]) -> Done {
-        for path in &self.to {
-            deliver(*path, &report::json::report(run, sources))?;
-            interrupt::heed();
-        }
-        Ok(())
-    }
-
-    /// Writes a report of nothing where there was nothing to run.
-    fn of<T>(&self, prepared: Result<T, Stop>) -> Result<T, Stop> {
-        if prepared.is_err() && self.is_safe.get() {
-            // That it can't be written either is not what the user has to mend first.
-            let _ = self.write(&Run::default(), &[]);
-        }
-        prepared
-    }
-}
-
 fn images(flags: &Flags, voice: &Voice, format: Format) -> Done {
     let sources = read(flags, voice)?;
     let options = options(flags, Config::default(), file(flags, voice)?, Task::Show)?;
@@ -325,7 +296,7 @@ fn check_lock(
 ) -> Done {
     let Some(lock) = flags.lock(function, file) else { return Ok(()) };
     let checked = streams::check_lock(flags, lock, sources);
-    reports.is_safe.set(checked.is_ok());
+    reports.keep_safe(checked.is_ok());
     Ok(checked?)
 }
 
@@ -347,6 +318,7 @@ fn read(flags: &Flags, voice: &Voice) -> Result<Vec<Source>, Stop> {
         let excluded = flags.excluded().map_err(|message| usage(&message))?;
         let files = input::files(paths, excluded);
         let (sources, notes) = files.map_err(|errors| voice.fail(&errors, &[]))?;
+        voice.remember(&notes, &[]);
         voice.show(&notes, &[])?;
         return Ok(sources);
     }

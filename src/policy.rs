@@ -153,6 +153,7 @@ fn tags_beside_each_other(plan: &Plan, places: &[Place]) -> Vec<Diagnostic> {
             entries.len(),
             tags.join(", ")
         ))
+        .of("two-tags")
         .places(first)
         .help("where these are parts of one release, give them one tag")
     };
@@ -173,15 +174,17 @@ fn judge_entry(entry: &Entry, policy: &Policy) -> Option<Diagnostic> {
             Some(diagnostic.help(help))
         }
         Fate::Unresolved(refusal, search) => {
-            Some(unresolved(&name, &entry.name, refusal, search, policy.unresolved))
+            let said = unresolved(&name, &entry.name, refusal, search, policy.unresolved);
+            Some(match refusal.outcome {
+                Outcome::NotLocked => said.of("locked"),
+                Outcome::NotRecorded => said.of("offline"),
+                _ => said,
+            })
         }
         Fate::Tagged(_) if policy.digests == Digests::Required => {
             let error = Diagnostic::error(Failure::Policy, format!("{name} has no digest"));
-            Some(
-                error.help(
-                    "pin it: send the manifests through `digestif` without `--require-digest`",
-                ),
-            )
+            let help = "pin it: send the manifests through `digestif` without `--require-digest`";
+            Some(error.of("require-digest").help(help))
         }
         Fate::Skipped(Skip::Place(Left::Operator(reason))) => {
             Some(unpinnable(&name, reason, policy.digests))
@@ -205,11 +208,14 @@ fn placeholder(name: &str, placeholders: Placeholders) -> Diagnostic {
     match placeholders {
         Placeholders::Allowed => {
             Diagnostic::warning(format!("{name} is a placeholder, and is written unchanged"))
+                .of("placeholders")
                 .help("pin after it has been filled in; `--deny-placeholders` makes this an error")
         }
         Placeholders::Denied => {
             let message = format!("{name} is a placeholder, which `--deny-placeholders` forbids");
-            Diagnostic::error(Failure::Policy, message).help("fill it in before digestif runs")
+            Diagnostic::error(Failure::Policy, message)
+                .of("placeholders")
+                .help("fill it in before digestif runs")
         }
     }
 }
@@ -222,6 +228,7 @@ fn unpinnable(name: &str, reason: &str, digests: Digests) -> Diagnostic {
         Digests::Required => {
             let error = Diagnostic::error(Failure::Policy, format!("{name} has no digest"));
             error
+                .of("require-digest")
                 .note("note", format!("digestif does not pin it: {reason}"))
                 .help("if that is fine, the annotation `digestif.dev/skip` on its object says so")
         }

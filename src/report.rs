@@ -1,6 +1,7 @@
 //! Report: diagnostics and the summary, as people read them on stderr; `json` has the report for
 //! programs.
 
+mod finding;
 pub mod json;
 
 use std::borrow::Cow;
@@ -10,15 +11,24 @@ use std::fmt::Write as _;
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Element, Level, Origin, Renderer, Snippet};
 
+use crate::Run;
 use crate::diagnostic::{Diagnostic, Severity, Spot, covered};
 use crate::plan::{Fate, Plan};
 use crate::source::{Origin as SourceOrigin, Source, Span};
+
+pub(crate) use finding::detached;
 
 /// Places that one diagnostic shows in full; a chart's shared image may have hundreds.
 const SHOWN_SPOTS: usize = 10;
 
 /// The longest stretch of a source that an excerpt shows. JSON may have megabytes on one line.
 const MAX_EXCERPT: usize = 400;
+
+/// The report of a run; `besides` is what was said of anything but the manifests.
+#[must_use]
+pub fn text(run: &Run<'_>, sources: &[Source], besides: &[Diagnostic]) -> String {
+    json::report(run, sources, &finding::findings(run, sources, besides))
+}
 
 /// Renders a diagnostic with its excerpts, with ANSI colours; the stream strips them where there
 /// is no terminal.

@@ -4,6 +4,8 @@
 //! throw that away (Helm 4 always does), so it can be kept in a log, and be shown on the terminal
 //! behind the host.
 
+mod reports;
+
 use std::cell::{Cell, RefCell};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, IsTerminal as _, Read as _, Write as _};
@@ -19,6 +21,8 @@ use crate::lock::Recording;
 use crate::output::{self, Destination, Rewrite, Unwritten};
 use crate::report;
 use crate::source::{Origin, Source};
+
+pub use reports::Reports;
 
 /// The size at which a log is put aside for a new one, in bytes. One old one is kept.
 const LOG_LIMIT: u64 = 1 << 20;
@@ -59,6 +63,8 @@ pub struct Voice {
     /// Whether warnings stay unsaid.
     quiet: bool,
     said: RefCell<String>,
+    /// What was said of anything but the manifests, which a run does not know.
+    besides: RefCell<Vec<Diagnostic>>,
     is_lost: Cell<bool>,
 }
 
@@ -115,9 +121,22 @@ impl Voice {
         verdict(diagnostics).map_or(Ok(()), |failure| Err(failure.into()))
     }
 
+    /// Keeps diagnostics for the reports, of which the run itself does not know.
+    pub fn remember(&self, diagnostics: &[Diagnostic], sources: &[Source]) {
+        let detached = diagnostics.iter().map(|said| report::detached(said, sources));
+        self.besides.borrow_mut().extend(detached);
+    }
+
+    /// What was kept for the reports.
+    #[must_use]
+    pub fn besides(&self) -> Vec<Diagnostic> {
+        self.besides.borrow().clone()
+    }
+
     /// Says diagnostics that end the run, whatever they are.
     #[must_use]
     pub fn fail(&self, diagnostics: &[Diagnostic], sources: &[Source]) -> Stop {
+        self.remember(diagnostics, sources);
         self.show(diagnostics, sources).err().unwrap_or(Stop::Status(Failure::Usage.status()))
     }
 

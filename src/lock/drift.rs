@@ -96,6 +96,7 @@ impl Drift<'_> {
             Settled::Pinned(now) if now.digest == pin.digest => None,
             Settled::Pinned(now) => Some(
                 Diagnostic::error(Failure::Policy, format!("{name} has moved since it was locked"))
+                    .of("drift")
                     .note("locked", pin.digest.to_string())
                     .note("now", now.digest.to_string())
                     .help(
@@ -108,6 +109,7 @@ impl Drift<'_> {
                         Failure::Policy,
                         format!("{name} is locked, and no longer exists"),
                     )
+                    .of("drift")
                     .note("locked", pin.digest.to_string())
                     .note("now", escaped(&refusal.detail))
                     .help(self.how_to_take(
@@ -133,6 +135,7 @@ impl Drift<'_> {
                     format!("{} exists now, and is locked to a substitute", quoted(asked));
                 Some(
                     Diagnostic::error(Failure::Policy, message)
+                        .of("drift")
                         .note("rule", escaped(rule))
                         .note("now", now.digest.to_string())
                         .help(self.how_to_take(asked, "to take it")),

@@ -6,12 +6,13 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde::Serialize;
 
+use super::finding::{Finding, Location};
 use crate::Run;
 use crate::diagnostic::{Failure, covered};
 use crate::places::{Class, Place};
 use crate::plan::{Entry, Fate};
 use crate::resolve::{Search, Tried, Via};
-use crate::source::Source;
+use crate::source::{Position, Source};
 
 /// The version of the report; it changes when a field changes its meaning.
 const SCHEMA: &str = "digestif.report/v1";
@@ -27,6 +28,8 @@ pub struct Report {
     images: Vec<Reported>,
     /// What only looks like an image, and was left alone.
     candidates: Vec<Reported>,
+    /// What policies and the comparison with a lock have to say.
+    policy: Vec<Judged>,
 }
 
 /// How many there are of each; images are counted once, however many places they have.
@@ -122,6 +125,59 @@ pub struct Attempt {
     detail: String,
 }
 
+/// What a policy has to say.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Judged {
+    /// Which: `require-digest`, `drift`, …; `policy` where it has no name of its own.
+    rule: &'static str,
+    severity: Level,
+    /// What is wrong.
+    message: String,
+    /// What was seen, each with a word for it and a colon in front.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<String>,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    help: Option<String>,
+    /// The full name of the image, where it is about one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image: Option<String>,
+    places: Vec<JudgedPlace>,
+}
+
+/// Whether a run fails for something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// It does, with status 5.
+    Error,
+    /// It does not.
+    Warning,
+}
+
+/// Where something is that a policy is about.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum JudgedPlace {
+    /// An image.
+    Image(ReportedPlace),
+    /// Anything else in a file.
+    Text {
+        /// The file, or `-` for stdin.
+        file: String,
+        /// The line, from 1.
+        line: usize,
+        /// The column, from 1, in characters.
+        column: usize,
+    },
+    /// A file, such as the lock.
+    File {
+        /// The file, or `-` for stdin.
+        file: String,
+    },
+}
+
 /// Where an image stands.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -166,8 +222,7 @@ impl ReportedPlace {
 }
 
 /// The report of a run, as JSON text.
-#[must_use]
-pub fn report(run: &Run<'_>, sources: &[Source]) -> String {
+pub(super) fn report(run: &Run<'_>, sources: &[Source], findings: &[Finding<'_>]) -> String {
     let place = |&n: &usize| ReportedPlace::new(&run.found.places[n], sources);
     let reported = |entry: &Entry| image(entry, entry.places.iter().map(place).collect());
     let entries = |candidates: bool| {
@@ -191,7 +246,30 @@ pub fn report(run: &Run<'_>, sources: &[Source]) -> String {
         unresolved: count(&[Status::Unresolved, Status::Indeterminate, Status::Invalid]),
         candidates: candidates.len(),
     };
-    text(&Report { schema: SCHEMA.to_owned(), summary, images, candidates })
+    let policy = findings.iter().filter(|finding| finding.is_policy());
+    let policy = policy.map(|finding| judged(finding, sources)).collect();
+    text(&Report { schema: SCHEMA.to_owned(), summary, images, candidates, policy })
+}
+
+fn judged(finding: &Finding<'_>, sources: &[Source]) -> Judged {
+    let place = |location: &Location<'_>| {
+        let file = location.file.clone();
+        match (location.place, location.start) {
+            (Some(place), _) => JudgedPlace::Image(ReportedPlace::new(place, sources)),
+            (None, Some(Position { line, column })) => JudgedPlace::Text { file, line, column },
+            (None, None) => JudgedPlace::File { file },
+        }
+    };
+    let said = finding.said;
+    Judged {
+        rule: finding.rule,
+        severity: if said.failure().is_some() { Level::Error } else { Level::Warning },
+        message: said.message.clone(),
+        notes: said.notes.iter().map(|(name, text)| format!("{name}: {text}")).collect(),
+        help: said.help.clone(),
+        image: finding.image.map(str::to_owned),
+        places: finding.locations.iter().map(place).collect(),
+    }
 }
 
 /// The JSON Schema of the report, as JSON text.

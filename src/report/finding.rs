@@ -1,0 +1,145 @@
+//! Findings: what a run has to say, as reports for machines have it. Spans have become lines and
+//! columns, and of the text that stands there nothing is kept.
+
+use std::collections::HashMap;
+
+use crate::Run;
+use crate::diagnostic::{Diagnostic, Failure, Severity, Spot};
+use crate::places::Place;
+use crate::plan::Entry;
+use crate::source::{Position, Source, Span};
+
+/// How messages call standard input, and how reports do.
+const STDIN: [&str; 2] = ["<stdin>", "-"];
+
+/// One failure or warning.
+pub(super) struct Finding<'r> {
+    /// What is said.
+    pub(super) said: &'r Diagnostic,
+    /// The rule, or a word for the failure where it is none of a policy.
+    pub(super) rule: &'static str,
+    /// The full name of the image that it is about, where that is one.
+    pub(super) image: Option<&'r str>,
+    /// Where.
+    pub(super) locations: Vec<Location<'r>>,
+}
+
+/// A place in a file.
+pub(super) struct Location<'r> {
+    /// The file as it was named, or `-`.
+    pub(super) file: String,
+    /// Where it begins; none where the file as a whole is meant.
+    pub(super) start: Option<Position>,
+    /// The image place, if it is one.
+    pub(super) place: Option<&'r Place>,
+}
+
+/// All that a run has to say, and before it what was said besides.
+pub(super) fn findings<'r>(
+    run: &'r Run<'_>,
+    sources: &[Source],
+    besides: &'r [Diagnostic],
+) -> Vec<Finding<'r>> {
+    let images = Images::new(run);
+    let said = besides.iter().chain(&run.found.diagnostics);
+    said.map(|diagnostic| Finding::new(diagnostic, sources, &images)).collect()
+}
+
+impl<'r> Finding<'r> {
+    fn new(said: &'r Diagnostic, sources: &[Source], images: &Images<'r>) -> Self {
+        let locations = said.spots.iter().map(|spot| Location::new(spot, sources, images));
+        let spans = said.spots.iter().filter_map(span);
+        let mut named = spans.filter_map(|span| images.entries.get(&span));
+        let image = named.next().filter(|first| named.all(|other| other == *first));
+        Self {
+            said,
+            rule: said.rule.unwrap_or_else(|| word(said.severity)),
+            image: image.map(|entry| entry.name.as_str()),
+            locations: locations.collect(),
+        }
+    }
+
+    /// Whether it is about what someone wants to be so, and not about what can't be done.
+    pub(super) fn is_policy(&self) -> bool {
+        self.said.rule.is_some() || self.said.failure() == Some(Failure::Policy)
+    }
+}
+
+impl<'r> Location<'r> {
+    fn new(spot: &'r Spot, sources: &[Source], images: &Images<'r>) -> Self {
+        let whole = |name: &String| {
+            let file = if name == STDIN[0] { STDIN[1].to_owned() } else { name.clone() };
+            Self { file, start: None, place: None }
+        };
+        match spot {
+            Spot::Source { source: n, span, .. } | Spot::Hidden { source: n, span, .. } => {
+                let source = &sources[*n];
+                Self {
+                    file: source.origin().report_name(),
+                    start: Some(source.position(span.start)),
+                    place: images.places.get(&(*n, *span)).copied(),
+                }
+            }
+            Spot::Position(file, at) => Self { start: Some(*at), ..whole(file) },
+            Spot::File(file) => whole(file),
+        }
+    }
+}
+
+/// What stands where, by source and span.
+struct Images<'r> {
+    entries: HashMap<(usize, Span), &'r Entry>,
+    places: HashMap<(usize, Span), &'r Place>,
+}
+
+impl<'r> Images<'r> {
+    fn new(run: &'r Run<'_>) -> Self {
+        let at = |place: &Place| (place.source, place.site.text());
+        let places = &run.found.places;
+        let entries = run
+            .plan
+            .entries
+            .iter()
+            .flat_map(|entry| entry.places.iter().map(move |&n| (at(&places[n]), entry)));
+        Self {
+            entries: entries.collect(),
+            places: places.iter().map(|place| (at(place), place)).collect(),
+        }
+    }
+}
+
+fn span(spot: &Spot) -> Option<(usize, Span)> {
+    match spot {
+        Spot::Source { source, span, .. } | Spot::Hidden { source, span, .. } => {
+            Some((*source, *span))
+        }
+        Spot::Position(..) | Spot::File(_) => None,
+    }
+}
+
+/// One word for what no policy is about.
+fn word(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Error(Failure::Unavailable) => "unavailable",
+        Severity::Error(Failure::Refused) => "refused",
+        Severity::Error(Failure::Absent) => "absent",
+        Severity::Error(Failure::Policy) => "policy",
+        Severity::Error(Failure::Input) => "input",
+        Severity::Error(Failure::Usage) => "usage",
+        Severity::Substitution => "substitution",
+        Severity::Warning => "warning",
+    }
+}
+
+/// A diagnostic that does not need its sources any more: it says where things begin.
+pub(crate) fn detached(diagnostic: &Diagnostic, sources: &[Source]) -> Diagnostic {
+    let spot = |spot: &Spot| match span(spot) {
+        Some((n, span)) => {
+            let source = &sources[n];
+            Spot::Position(source.origin().display_name(), source.position(span.start))
+        }
+        None => spot.clone(),
+    };
+    let spots = diagnostic.spots.iter().map(spot).collect();
+    Diagnostic { spots, ..diagnostic.clone() }
+}

@@ -20,6 +20,7 @@ use crate::lock::{DiffFormat, EVERYTHING};
 use crate::places::Include;
 use crate::policy::{Expectation, Mutable};
 use crate::registry;
+use crate::report;
 
 /// Requests in flight to one host. Measured with a release build and a registry on loopback over
 /// HTTP/1.1, for 4, 8, 16, 32 and 64 of them: 50 images at 50 ms an answer take 0.82, 0.44, 0.28,
@@ -203,9 +204,13 @@ pub struct Flags {
     #[arg(short, long, global = true, value_name = "FILE", env = "DIGESTIF_OUTPUT")]
     pub output: Option<PathBuf>,
 
-    /// Write a report to this file, as JSON, whether the run succeeds or fails
+    /// Write a report to this file, whether the run succeeds or fails
     #[arg(long, global = true, value_name = "FILE", env = "DIGESTIF_REPORT")]
     pub report: Option<PathBuf>,
+
+    /// How the report is written, also the one that `check` prints
+    #[arg(long, global = true, value_enum, default_value_t, env = "DIGESTIF_REPORT_FORMAT")]
+    pub report_format: report::Format,
 
     /// Rewrite the files named with -f: all of them, or none. A symbolic link stays one; a file with
     /// other hard links is parted from them

@@ -1,8 +1,9 @@
 //! Report: diagnostics and the summary, as people read them on stderr; `json` has the report for
-//! programs.
+//! programs, `markdown` the one for pull requests.
 
 mod finding;
 pub mod json;
+mod markdown;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -10,6 +11,7 @@ use std::fmt::Write as _;
 
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Element, Level, Origin, Renderer, Snippet};
+use clap::ValueEnum;
 
 use crate::Run;
 use crate::diagnostic::{Diagnostic, Severity, Spot, covered};
@@ -17,6 +19,7 @@ use crate::plan::{Fate, Plan};
 use crate::source::{Origin as SourceOrigin, Source, Span};
 
 pub(crate) use finding::detached;
+pub(crate) use markdown::code;
 
 /// Places that one diagnostic shows in full; a chart's shared image may have hundreds.
 const SHOWN_SPOTS: usize = 10;
@@ -24,10 +27,24 @@ const SHOWN_SPOTS: usize = 10;
 /// The longest stretch of a source that an excerpt shows. JSON may have megabytes on one line.
 const MAX_EXCERPT: usize = 400;
 
+/// How a report is written.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For programs: what became of each image
+    #[default]
+    Json,
+    /// For a pull request
+    Markdown,
+}
+
 /// The report of a run; `besides` is what was said of anything but the manifests.
 #[must_use]
-pub fn text(run: &Run<'_>, sources: &[Source], besides: &[Diagnostic]) -> String {
-    json::report(run, sources, &finding::findings(run, sources, besides))
+pub fn text(format: Format, run: &Run<'_>, sources: &[Source], besides: &[Diagnostic]) -> String {
+    let findings = finding::findings(run, sources, besides);
+    match format {
+        Format::Json => json::report(run, sources, &findings),
+        Format::Markdown => markdown::report(run, sources, &findings),
+    }
 }
 
 /// Renders a diagnostic with its excerpts, with ANSI colours; the stream strips them where there

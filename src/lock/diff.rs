@@ -7,6 +7,7 @@ use clap::ValueEnum;
 use super::{Lock, Locked};
 use crate::diagnostic::escaped;
 use crate::image::Asked;
+use crate::report::code;
 
 /// How a difference is written.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -119,31 +120,10 @@ impl Change<'_> {
     }
 }
 
-/// A text as code in a cell of a table, which nothing in it can end.
-fn code(text: &str) -> String {
-    let plain = escaped(text).replace('|', "\\|");
-    let longest = plain.split(|c| c != '`').map(str::len).max().unwrap_or(0);
-    let fence = "`".repeat(longest + 1);
-    let gap = if longest > 0 { " " } else { "" };
-    format!("{fence}{gap}{plain}{gap}{fence}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::source::{Origin, Source};
-
-    #[test]
-    fn nothing_in_a_name_ends_a_cell_of_the_table() {
-        for (text, cell) in [
-            ("a:v1", "`a:v1`"),
-            ("--fallback a|b=c", "`--fallback a\\|b=c`"),
-            ("a`b", "`` a`b ``"),
-            ("a\nb", "`a\\nb`"),
-        ] {
-            assert_eq!(code(text), cell);
-        }
-    }
 
     #[test]
     fn locks_that_say_the_same_differ_in_nothing() {

@@ -30,6 +30,8 @@ pub(super) struct Location<'r> {
     pub(super) file: String,
     /// Where it begins; none where the file as a whole is meant.
     pub(super) start: Option<Position>,
+    /// The object and field, as messages have it; may be empty.
+    pub(super) label: &'r str,
     /// The image place, if it is one.
     pub(super) place: Option<&'r Place>,
 }
@@ -63,20 +65,29 @@ impl<'r> Finding<'r> {
     pub(super) fn is_policy(&self) -> bool {
         self.said.rule.is_some() || self.said.failure() == Some(Failure::Policy)
     }
+
+    /// `error` or `warning`.
+    pub(super) fn level(&self) -> &'static str {
+        match self.said.severity {
+            Severity::Error(_) => "error",
+            Severity::Substitution | Severity::Warning => "warning",
+        }
+    }
 }
 
 impl<'r> Location<'r> {
     fn new(spot: &'r Spot, sources: &[Source], images: &Images<'r>) -> Self {
         let whole = |name: &String| {
             let file = if name == STDIN[0] { STDIN[1].to_owned() } else { name.clone() };
-            Self { file, start: None, place: None }
+            Self { file, start: None, label: "", place: None }
         };
         match spot {
-            Spot::Source { source: n, span, .. } | Spot::Hidden { source: n, span, .. } => {
+            Spot::Source { source: n, span, label } | Spot::Hidden { source: n, span, label } => {
                 let source = &sources[*n];
                 Self {
                     file: source.origin().report_name(),
                     start: Some(source.position(span.start)),
+                    label,
                     place: images.places.get(&(*n, *span)).copied(),
                 }
             }

@@ -7,7 +7,7 @@ use super::{Done, Stop, Voice, deliver};
 use crate::cli::{Flags, Task};
 use crate::diagnostic::Diagnostic;
 use crate::output::{self, Destination};
-use crate::report;
+use crate::report::{self, Format};
 use crate::source::Source;
 use crate::{Run, interrupt};
 
@@ -16,6 +16,7 @@ use crate::{Run, interrupt};
 pub struct Reports<'f> {
     /// `None` is stdout.
     to: Vec<Option<&'f Path>>,
+    format: Format,
     voice: &'f Voice,
     /// Whether none of them goes where something else is kept.
     is_safe: Cell<bool>,
@@ -29,7 +30,7 @@ impl<'f> Reports<'f> {
         if task == Task::Check {
             to.push(flags.output.as_deref());
         }
-        Self { to, voice, is_safe: Cell::new(true) }
+        Self { to, format: flags.report_format, voice, is_safe: Cell::new(true) }
     }
 
     /// Takes note of whether a report could be written over something else; then none is.
@@ -46,7 +47,7 @@ impl<'f> Reports<'f> {
     }
 
     fn write_to(&self, to: &[Option<&Path>], run: &Run<'_>, sources: &[Source]) -> Done {
-        let text = report::text(run, sources, &self.voice.besides());
+        let text = report::text(self.format, run, sources, &self.voice.besides());
         for path in to {
             deliver(*path, &text)?;
             interrupt::heed();

@@ -1,9 +1,10 @@
-//! Report: diagnostics and the summary, as people read them on stderr; `json` has the report for
-//! programs, `markdown` the one for pull requests.
+//! Report: diagnostics and the summary, as people read them on stderr; `json`, `sarif` and `markdown`
+//! have the reports for programs, code scanning and pull requests.
 
 mod finding;
 pub mod json;
 mod markdown;
+mod sarif;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -35,6 +36,8 @@ pub enum Format {
     Json,
     /// For a pull request
     Markdown,
+    /// For code scanning: what is wrong on which line (SARIF 2.1.0)
+    Sarif,
 }
 
 /// The report of a run; `besides` is what was said of anything but the manifests.
@@ -44,6 +47,7 @@ pub fn text(format: Format, run: &Run<'_>, sources: &[Source], besides: &[Diagno
     match format {
         Format::Json => json::report(run, sources, &findings),
         Format::Markdown => markdown::report(run, sources, &findings),
+        Format::Sarif => sarif::report(sources, &findings),
     }
 }
 

@@ -1,5 +1,5 @@
-//! Reports for machines: what policies say as JSON, and comments as Markdown, read back by
-//! somebody else's code.
+//! Reports for machines: what policies say as JSON, code scanning as SARIF, comments as Markdown. Each
+//! is read back by somebody else's code.
 
 mod support;
 
@@ -7,6 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::{Value, json};
+use serde_sarif::sarif::{Location, Region, ResultColumnKind, ResultLevel, Run, Sarif};
 use support::accounts::{assert_tells_nothing, password};
 use support::registry::{Content, Registry};
 use support::{Ran, command, digest_of, digestif, finish, for_every_host, start};
@@ -213,6 +214,183 @@ fn a_comment_says_what_was_substituted_before_all_else() {
     assert!(text.ends_with(&expected), "{text}");
 }
 
+/// The only run of a report for code scanning.
+#[track_caller]
+fn scanned(report: &str) -> Run {
+    let sarif: Sarif = serde_json::from_str(report).expect("SARIF");
+    assert_eq!(serde_json::to_value(&sarif.version).expect("text"), "2.1.0");
+    let [run] = <[Run; 1]>::try_from(sarif.runs).expect("one run");
+    let rules = run.tool.driver.rules.as_deref().unwrap_or_default();
+    for result in run.results.iter().flatten() {
+        let n = usize::try_from(result.rule_index.expect("an index")).expect("not negative");
+        assert_eq!(result.rule_id.as_deref(), Some(rules[n].id.as_str()));
+        // What GitHub wants to see.
+        let rule = &rules[n];
+        assert!(rule.short_description.is_some() && rule.full_description.is_some());
+        assert!(rule.help.as_ref().is_some_and(|help| !help.text.is_empty()));
+        let region = located(result.locations.as_deref().expect("a place"));
+        assert!(region.1.start_line.is_some_and(|line| line > 0));
+    }
+    run
+}
+
+/// The file and the region of the only location.
+fn located(locations: &[Location]) -> (&str, &Region) {
+    let [location] = locations else { panic!("{locations:?}") };
+    let place = location.physical_location.as_ref().expect("a file");
+    let file = place.artifact_location.as_ref().expect("a file").uri.as_deref();
+    assert!(place.context_region.is_none());
+    let region = place.region.as_ref().expect("a region");
+    assert!(region.snippet.is_none(), "the text may hold secrets");
+    (file.expect("a name"), region)
+}
+
+/// The rule of each result, and whether the run fails for it.
+fn results(run: &Run) -> Vec<(String, bool)> {
+    let results = run.results.as_deref().expect("a list").iter();
+    let is_error = |level: &ResultLevel| matches!(level, ResultLevel::Error);
+    results
+        .map(|result| {
+            let level = serde_json::to_value(result.level.as_ref().expect("a level"));
+            let level: ResultLevel =
+                serde_json::from_value(level.expect("text")).expect("a level of SARIF");
+            (result.rule_id.clone().expect("a rule"), is_error(&level))
+        })
+        .collect()
+}
+
+/// The text of a region of one line, in characters from 1.
+fn text_of<'t>(text: &'t str, region: &Region) -> &'t str {
+    let number = |n: Option<i64>| usize::try_from(n.expect("a number")).expect("not negative");
+    assert_eq!(region.start_line, region.end_line);
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let line = text.lines().nth(number(region.start_line) - 1).expect("a line");
+    let at = |column: usize| line.char_indices().map(|(at, _)| at).chain([line.len()]).nth(column);
+    let [start, end] = [region.start_column, region.end_column].map(|n| at(number(n) - 1));
+    &line[start.expect("in the line")..end.expect("in the line")]
+}
+
+#[test]
+fn every_region_is_that_of_the_reference_in_its_file() {
+    let folder = nowhere();
+    let files = [
+        ("a b.yaml", pod(&["web:1", "'web:2'"])),
+        ("crlf.yaml", pod(&["\"web:3\"", "größe:4"]).replace('\n', "\r\n")),
+        (
+            "mark.yaml",
+            "\u{feff}{\"x\": \"😀é\", \"kind\": \"Pod\", \"spec\": {\"containers\": [{\"image\": \"web:5\"}]}}".to_owned(),
+        ),
+    ];
+    fs::create_dir(folder.path().join("größe")).expect("writable");
+    for (name, text) in &files {
+        fs::write(folder.path().join("größe").join(name), text).expect("writable");
+    }
+    let ran = check(folder.path(), "sarif", &["--require-digest", "-f", "größe"], "");
+    assert_eq!(ran.status, 3, "{}", ran.stderr);
+    let run = scanned(&ran.stdout);
+    let kind = run.column_kind.as_ref().expect("it says how it counts");
+    let counts = serde_json::to_value(ResultColumnKind::UnicodeCodePoints).expect("text");
+    assert_eq!(serde_json::to_value(kind).expect("text"), counts);
+    let mut seen = Vec::new();
+    for result in run.results.iter().flatten().filter(|r| r.rule_id.as_deref() != Some("two-tags"))
+    {
+        let (uri, region) = located(result.locations.as_deref().expect("a place"));
+        let name = uri.strip_prefix("gr%C3%B6%C3%9Fe/").expect("in the folder");
+        let name = name.replace("%20", " ");
+        let (_, text) = files.iter().find(|(file, _)| *file == name).expect("one of the files");
+        seen.push(text_of(text, region).to_owned());
+    }
+    assert_eq!(seen, ["web:1", "web:2", "web:3", "größe:4", "web:5"]);
+}
+
+#[test]
+fn a_result_is_the_same_when_lines_move_and_another_elsewhere() {
+    let folder = nowhere();
+    let fingerprints = |manifests: &str| -> Vec<String> {
+        let ran = check(folder.path(), "sarif", &["--require-digest"], manifests);
+        let run = scanned(&ran.stdout);
+        let prints = run.results.into_iter().flatten().map(|result| {
+            let prints = result.partial_fingerprints.expect("there are some");
+            prints.values().cloned().collect::<Vec<_>>().join(",")
+        });
+        prints.collect()
+    };
+    let once = fingerprints(&pod(&["web:1", "other:1"]));
+    assert_eq!(once.len(), 2);
+    assert_eq!(fingerprints(&format!("# a\n# b\n{}", pod(&["web:1", "other:1"]))), once);
+    let twice = fingerprints(&pod(&["web:1", "other:1"]).repeat(2));
+    let mut all = [once.clone(), fingerprints(&pod(&["web:3", "other:3"])), twice].concat();
+    all.sort();
+    all.dedup();
+    assert_eq!(all.len(), once.len() * 3, "{all:?}");
+}
+
+#[test]
+fn an_object_and_a_field_are_named_in_full() {
+    let ran = check(nowhere().path(), "sarif", &["--require-digest"], &pod(&["web:1"]));
+    let run = scanned(&ran.stdout);
+    let result = &run.results.as_deref().expect("a list")[0];
+    let location = &result.locations.as_deref().expect("a place")[0];
+    let names = location.logical_locations.iter().flatten();
+    let names: Vec<_> = names.map(|name| name.fully_qualified_name.as_deref()).collect();
+    let object = "v1/Pod/shop/web";
+    assert_eq!(names, [Some(&*format!("{object}/spec.containers[0].image")), Some(object)]);
+    let text = "`docker.io/library/web:1` has no digest\nhelp: pin it: send the manifests through `digestif` without `--require-digest`";
+    assert_eq!(result.message.text.as_deref(), Some(text));
+}
+
+#[test]
+fn there_is_a_report_on_every_status() {
+    let folder = nowhere();
+    let write = |name: &str, text: &str| {
+        fs::write(folder.path().join(name), text).expect("writable");
+    };
+    write("wrong.yaml", "apiVersion: digestif.dev/v1alpha1\nkind: PinImages\nfallback: []\n");
+    write("latin.yaml", "kind: Pod\n");
+    fs::write(folder.path().join("latin.yaml"), b"kind: \xe9\n").expect("writable");
+    let registry = Registry::start(Content::of(&[("docker.io/library/web", &["1"])]));
+    let every_host = for_every_host(&registry);
+    let web = pod(&["web:1"]);
+    let list = "apiVersion: config.kubernetes.io/v1\nkind: ResourceList\nfunctionConfig: {apiVersion: digestif.dev/v1alpha1, kind: PinImages, x: 1}\nitems: []\n";
+    for (flags, stdin, status, expected) in [
+        (&[&*every_host][..], &*web, 0, None),
+        (&[&every_host], &pod(&["web:2"]), 1, Some(("absent", "-", 9))),
+        (&["-f", "nowhere.yaml"], "", 2, Some(("usage", "nowhere.yaml", 1))),
+        (&["-c", "wrong.yaml"], &web, 2, Some(("usage", "wrong.yaml", 3))),
+        (&["-c", "nowhere.yaml"], &web, 2, Some(("usage", "nowhere.yaml", 1))),
+        (&["--drift"], &web, 2, Some(("usage", "-", 1))),
+        (&["--emit=kustomize-images"], &web, 2, Some(("usage", "-", 1))),
+        (&["-f", "latin.yaml"], "", 3, Some(("input", "latin.yaml", 1))),
+        (&[], "", 3, Some(("input", "-", 1))),
+        (&[], "a: [", 3, Some(("input", "-", 1))),
+        (&[], list, 2, Some(("usage", "-", 3))),
+        (
+            &["--retries=0", "--registry=*=http://127.0.0.1:1"],
+            &web,
+            4,
+            Some(("unavailable", "-", 9)),
+        ),
+        (&["--offline"], &web, 5, Some(("offline", "-", 9))),
+    ] {
+        let ran = check(folder.path(), "sarif", flags, stdin);
+        assert_eq!(ran.status, status, "{flags:?}: {}", ran.stderr);
+        let run = scanned(&ran.stdout);
+        let found = results(&run);
+        let is_expected = expected.map(|(rule, ..)| vec![(rule.to_owned(), true)]);
+        assert_eq!(found, is_expected.unwrap_or_default(), "{flags:?}");
+        if let Some((_, file, line)) = expected {
+            let result = &run.results.as_deref().expect("a list")[0];
+            let (uri, region) = located(result.locations.as_deref().expect("a place"));
+            assert_eq!((uri, region.start_line), (file, Some(line)), "{flags:?}");
+        }
+        let markdown = check(folder.path(), "markdown", flags, stdin);
+        let verdict = if status == 0 { "passed" } else { "failed" };
+        let begins = format!("**digestif {verdict}**");
+        assert!(markdown.stdout.starts_with(&begins), "{flags:?}: {}", markdown.stdout);
+        assert_eq!(markdown.status, status);
+    }
+}
+
 #[test]
 fn no_report_tells_a_password() {
     let folder = nowhere();
@@ -221,7 +399,7 @@ fn no_report_tells_a_password() {
         "{}---\nkind: Secret\nmetadata:\n  name: web\nspec:\n  containers:\n  - {{password: {secret}, image: web:1}}\n---\nkind: Pod\nspec:\n  containers:\n  - image: https://bob:{secret}@registry.example/web:1\n",
         pod(&["'${IMAGE}'"]),
     );
-    for format in ["json", "markdown"] {
+    for format in ["json", "markdown", "sarif"] {
         let flags = ["--require-digest", "-o", "report"];
         let ran = check(folder.path(), format, &flags, &manifests);
         assert_eq!(ran.status, 3);

@@ -30,6 +30,8 @@ pub(super) struct Location<'r> {
     pub(super) file: String,
     /// Where it begins; none where the file as a whole is meant.
     pub(super) start: Option<Position>,
+    /// Where it ends, which is behind its last character; none where that is not known.
+    pub(super) end: Option<Position>,
     /// The object and field, as messages have it; may be empty.
     pub(super) label: &'r str,
     /// The image place, if it is one.
@@ -79,7 +81,7 @@ impl<'r> Location<'r> {
     fn new(spot: &'r Spot, sources: &[Source], images: &Images<'r>) -> Self {
         let whole = |name: &String| {
             let file = if name == STDIN[0] { STDIN[1].to_owned() } else { name.clone() };
-            Self { file, start: None, label: "", place: None }
+            Self { file, start: None, end: None, label: "", place: None }
         };
         match spot {
             Spot::Source { source: n, span, label } | Spot::Hidden { source: n, span, label } => {
@@ -87,6 +89,7 @@ impl<'r> Location<'r> {
                 Self {
                     file: source.origin().report_name(),
                     start: Some(source.position(span.start)),
+                    end: Some(source.position(span.end)),
                     label,
                     place: images.places.get(&(*n, *span)).copied(),
                 }

@@ -20,8 +20,9 @@ use crate::source::{Position, Source};
 const SCHEMA: &str =
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
 
-/// The name of our fingerprints; the number changes when they are made in another way.
-const FINGERPRINT: &str = "digestif/v1";
+/// The names of our fingerprint. The number in the first changes when it is made in another way; the
+/// second is the only one that GitHub reads, and would make from the line itself if it were not there.
+const FINGERPRINTS: [&str; 2] = ["digestif/v1", "primaryLocationLineHash"];
 
 /// Hexadecimal digits of a fingerprint: enough for one a result.
 const FINGERPRINT_LENGTH: usize = 32;
@@ -166,13 +167,16 @@ fn outcomes(
     ids: &[&'static str],
     seen: &mut BTreeMap<String, usize>,
 ) -> Vec<Outcome> {
-    let mut outcome = |spot: Spot, label: &str| Outcome {
-        rule_id: finding.rule,
-        rule_index: ids.binary_search(&finding.rule).expect("they are those of the findings"),
-        level: finding.level(),
-        message: message(finding),
-        locations: [spot],
-        partial_fingerprints: [(FINGERPRINT, fingerprint(finding, label, seen))].into(),
+    let mut outcome = |spot: Spot, label: &str| {
+        let fingerprint = fingerprint(finding, label, seen);
+        Outcome {
+            rule_id: finding.rule,
+            rule_index: ids.binary_search(&finding.rule).expect("they are those of the findings"),
+            level: finding.level(),
+            message: message(finding),
+            locations: [spot],
+            partial_fingerprints: FINGERPRINTS.map(|name| (name, fingerprint.clone())).into(),
+        }
     };
     if finding.locations.is_empty() {
         let file = sources.first().map_or("-".to_owned(), |first| first.origin().report_name());

@@ -36,6 +36,7 @@ Examples:
   digestif -i -f deploy/
   digestif images -f rendered.yaml
   digestif --lock images.lock.yaml -f rendered.yaml -o pinned.yaml
+  digestif check --lock images.lock.yaml -f deploy/ --report-format sarif
 
 Exit status:
   0  every image is pinned, or left alone as the flags say

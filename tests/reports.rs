@@ -340,6 +340,16 @@ fn an_object_and_a_field_are_named_in_full() {
 }
 
 #[test]
+fn nothing_in_a_manifest_is_a_link_in_a_result() {
+    let manifests = pod(&["'[a](https://evil.example)'"]);
+    let ran = check(nowhere().path(), "sarif", &[], &manifests);
+    let run = scanned(&ran.stdout);
+    let text = run.results.as_deref().expect("a list")[0].message.text.as_deref();
+    let expected = "`[a\\](https://evil.example)` is not a valid image reference";
+    assert!(text.is_some_and(|text| text.starts_with(expected)), "{text:?}");
+}
+
+#[test]
 fn there_is_a_report_on_every_status() {
     let folder = nowhere();
     let write = |name: &str, text: &str| {

@@ -23,7 +23,7 @@ use crate::digest::Digest;
 use crate::fallback::Rule;
 use crate::image::{Asked, Globs, Reference, Tagged};
 use crate::places::{Found, Image, Place};
-use crate::plan::{Entry, Fate, Plan};
+use crate::plan::{self, Entry, Fate, Plan};
 use crate::registry::{Outcome, Refusal};
 use crate::resolve::{Answers, Interrupted, Pin, Search, Settled, Substitute, Via};
 use crate::source::{Position, Source};
@@ -86,6 +86,22 @@ impl Lock {
     #[must_use]
     pub fn find(&self, asked: &Asked) -> Option<&Locked> {
         self.images.get(asked)
+    }
+
+    /// What is recorded for a tag that stands beside a digest: for the tag itself, and, as a
+    /// substitute's tag is written in the place of the original, where the tag supplied the digest.
+    fn of_written<'l>(
+        &'l self,
+        by_supplier: &BTreeMap<&Tagged, &'l Locked>,
+        tagged: &Tagged,
+    ) -> Vec<&'l Locked> {
+        let own = self.find(&Asked::from(tagged));
+        own.into_iter().chain(by_supplier.get(tagged).copied()).collect()
+    }
+
+    /// What is recorded, by what supplied the digest; all entries of one supplier have the same.
+    fn by_supplier(&self) -> BTreeMap<&Tagged, &Locked> {
+        self.images.values().map(|locked| (&locked.supplier, locked)).collect()
     }
 
     /// What is recorded, by registry, repository and tag.
@@ -222,6 +238,9 @@ impl Locking {
     ) -> Result<Vec<Diagnostic>, Interrupted> {
         let mut diagnostics = Vec::new();
         diagnostics.extend(withdrawn(plan, &found.places, &options.rules));
+        if self.mode != Mode::Record {
+            diagnostics.extend(self.contradicted(plan, &found.places));
+        }
         if matches!(self.mode, Mode::Check | Mode::Drift) {
             diagnostics.extend(self.unused(plan, &found.places));
         }
@@ -230,6 +249,36 @@ impl Locking {
             diagnostics.extend(drift::drift(plan, &found.places, self, options, secrets)?);
         }
         Ok(diagnostics)
+    }
+
+    /// Errors about digests in the input that are not those which the lock has for their tags.
+    fn contradicted(&self, plan: &Plan, places: &[Place]) -> Vec<Diagnostic> {
+        let by_supplier = self.lock.by_supplier();
+        let wrong = |entry: &Entry| {
+            let (tagged, digest) = written(entry, places)?;
+            let locked = self.lock.of_written(&by_supplier, &tagged);
+            let first = locked.first()?;
+            if locked.iter().any(|locked| locked.digest == *digest) {
+                return None;
+            }
+            let name = quoted(&tagged.to_string());
+            let help = format!(
+                "write the digest that is locked, or take the one that the tag has now, in both: `digestif --lock {} --update={}`",
+                escaped(&self.path.display().to_string()),
+                tagged.repository
+            );
+            Some(
+                Diagnostic::error(
+                    Failure::Policy,
+                    format!("{name} has another digest in the lock"),
+                )
+                .places(entry.places.iter().map(|&n| &places[n]))
+                .note("written", digest.to_string())
+                .note("locked", first.digest.to_string())
+                .help(help),
+            )
+        };
+        plan.entries.iter().filter_map(wrong).collect()
     }
 
     /// What a run that succeeded adds to the lock; nothing where that has it all.
@@ -279,8 +328,14 @@ impl Locking {
             .filter(|entry| matches!(entry.fate, Fate::Skipped(_) | Fate::Candidate));
         let left_alone: BTreeSet<_> = left_alone.flat_map(|entry| &entry.places).collect();
         let places = places.iter().enumerate().filter(|(n, _)| !left_alone.contains(n));
-        let used: BTreeSet<_> = places.filter_map(|(_, place)| asked(&place.image)).collect();
-        self.lock.images().map(|(asked, _)| asked).filter(|asked| !used.contains(asked)).collect()
+        let places: Vec<_> = places.map(|(_, place)| place).collect();
+        let used: BTreeSet<_> = places.iter().filter_map(|place| asked(&place.image)).collect();
+        let written: BTreeSet<_> = places.iter().filter_map(|place| plan::pinned(place)).collect();
+        let is_used = |asked: &Asked, locked: &Locked| {
+            used.contains(asked) || written.contains(&(locked.supplier.clone(), &locked.digest))
+        };
+        let unused = self.lock.images().filter(|(asked, locked)| !is_used(asked, locked));
+        unused.map(|(asked, _)| asked).collect()
     }
 }
 
@@ -327,6 +382,12 @@ pub fn idle_updates<'u>(
 fn not_locked(detail: String, remedy: String) -> Settled {
     let search = Search { remedy: Some(remedy), ..Search::default() };
     Settled::Unresolved(Refusal::new(Outcome::NotLocked, detail), search)
+}
+
+/// The tag and the digest of an image that is pinned in the input, and is not left alone.
+fn written<'p>(entry: &Entry, places: &'p [Place]) -> Option<(Tagged, &'p Digest)> {
+    let &first = entry.places.first().filter(|_| entry.fate == Fate::Already)?;
+    plan::pinned(&places[first])
 }
 
 /// What a place asks for, also beside a digest.

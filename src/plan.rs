@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::digest::Digest;
 use crate::image::{Asked, Globs, ParseError, Reference, Repository, Tagged};
 use crate::places::{Image, Left, Place};
 use crate::registry::Refusal;
@@ -169,7 +170,7 @@ impl Plan {
         let mut known: BTreeMap<String, usize> = BTreeMap::new();
         for mut entry in self.entries {
             if entry.fate == Fate::Already
-                && let Some(tagged) = entry.places.first().and_then(|&n| tag_beside(&places[n]))
+                && let Some((tagged, _)) = entry.places.first().and_then(|&n| pinned(&places[n]))
                 && update.fit(&tagged.repository)
             {
                 entry = Entry { name: tagged.to_string(), fate: Fate::Tagged(tagged), ..entry };
@@ -234,18 +235,12 @@ impl Plan {
     }
 }
 
-/// What a tag beside a digest names.
-fn tag_beside(place: &Place) -> Option<Tagged> {
-    match &place.image {
-        Image::Reference(written) => match written.reference() {
-            Reference::Pinned(pinned) => {
-                let (repository, tag) = (pinned.repository.clone(), pinned.tag.clone()?);
-                Some(Tagged { repository, tag })
-            }
-            Reference::Tagged(_) => None,
-        },
-        Image::Placeholder | Image::Invalid(_) => None,
-    }
+/// What a tag beside a digest names, and the digest.
+pub(crate) fn pinned(place: &Place) -> Option<(Tagged, &Digest)> {
+    let Image::Reference(written) = &place.image else { return None };
+    let Reference::Pinned(pinned) = written.reference() else { return None };
+    let (repository, tag) = (pinned.repository.clone(), pinned.tag.clone()?);
+    Some((Tagged { repository, tag }, &pinned.digest))
 }
 
 /// What is to be found out about an image.

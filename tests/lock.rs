@@ -399,6 +399,77 @@ fn the_lock_keeps_what_moved_until_it_is_updated() {
 }
 
 #[test]
+fn digests_in_the_input_are_held_to_the_lock() {
+    let web = "docker.io/acme/web:v1";
+    let old = format!("sha256:{}", "1".repeat(64));
+    let setup = Setup::locked(Content::everything(), lock_of(&[entry(web, "v1", &old, None)]));
+    let manifests = pods(&[format!("{web}@{old}")]);
+    for flags in [&["check"][..], &["--locked"]] {
+        let (ran, cost) = setup.cost(|| setup.run(flags, &manifests));
+        assert_eq!((ran.status, cost), (0, 0), "{flags:?}: {}", ran.stderr);
+    }
+
+    // The registry has another one. However often a tag is written, it is said once.
+    for manifests in [&manifests, &pods(&[&*format!("{web}@{old}"), "acme/web:v1"])] {
+        let (drift, cost) = setup.cost(|| setup.run(&["check", "--drift"], manifests));
+        assert_eq!((drift.status, cost), (5, 1), "{}", drift.stderr);
+        says(
+            &drift.stderr,
+            &[&format!("error: `{web}` has moved since it was locked"), "<stdin>:5:12"],
+        );
+        assert_eq!(drift.stderr.matches("error: ").count(), 1, "{}", drift.stderr);
+    }
+
+    // The input has another one than the lock.
+    let by_hand = format!("sha256:{}", "2".repeat(64));
+    let manifests = pods(&[format!("acme/web:v1@{by_hand}"), "acme/web:v1".to_owned()]);
+    for flags in [&["check"][..], &["check", "--drift"], &["--locked"]] {
+        let ran = setup.run(flags, &manifests);
+        assert_eq!(ran.status, 5, "{flags:?}: {}", ran.stderr);
+        says(
+            &ran.stderr,
+            &[
+                &format!("error: `{web}` has another digest in the lock"),
+                &format!("= written: {by_hand}"),
+                &format!("= locked: {old}"),
+                "`digestif --lock images.lock.yaml --update=docker.io/acme/web`",
+                "<stdin>:5:12",
+            ],
+        );
+    }
+    let taken = setup.run(&["--update=docker.io/acme/web"], &manifests).succeeded();
+    assert_eq!(setup.run(&["check", "--drift"], &taken).status, 0);
+
+    // What is left alone is nobody's business, and what the lock does not have neither.
+    let other = format!("acme/other:v1@{old}");
+    setup.run(&["--locked"], &pods(&[&other])).succeeded();
+    let skip = ["--locked", "--skip=docker.io/acme/*"];
+    setup.run(&skip, &pods(&[format!("acme/web:v1@{by_hand}")])).succeeded();
+}
+
+#[test]
+fn a_substitute_in_the_input_is_held_to_the_entry_that_chose_it() {
+    let kubectl = format!("{KUBECTL}:v1.32");
+    let setup = Setup::new(Content::of(&[(KUBECTL, &["v1.31"])]));
+    let first = setup.run(&[], &pods(&[&kubectl])).succeeded();
+    assert_eq!(images(&first), [pinned(&format!("{KUBECTL}:v1.31"))]);
+    for flags in [&["check"][..], &["check", "--drift"]] {
+        let ran = setup.run(flags, &first);
+        assert_eq!((ran.status, ran.stderr.as_str()), (0, ""), "{flags:?}");
+    }
+    let other = format!("{KUBECTL}:v1.31@sha256:{}", "2".repeat(64));
+    let ran = setup.run(&["check"], &pods(&[&other]));
+    assert_eq!(ran.status, 5);
+    says(&ran.stderr, &["`docker.io/clastix/kubectl:v1.31` has another digest in the lock"]);
+
+    let old = format!("sha256:{}", "1".repeat(64));
+    setup.write(lock_of(&[entry(&kubectl, "v1.31", &old, Some("kubernetes-version"))]));
+    let drift = setup.run(&["check", "--drift"], &pods(&[format!("{KUBECTL}:v1.31@{old}")]));
+    assert_eq!(drift.status, 5);
+    says(&drift.stderr, &["`docker.io/clastix/kubectl:v1.31` has moved since it was locked"]);
+}
+
+#[test]
 fn a_substitute_stays_until_the_original_is_asked_for_again() {
     let kubectl = format!("{KUBECTL}:v1.32");
     let mut runs = vec![pods(&[&kubectl, &kubectl])];

@@ -1,6 +1,8 @@
 //! Drift: whether registries still say what the lock says.
 
-use super::Locking;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Lock, Locking, written};
 use crate::Options;
 use crate::diagnostic::{Diagnostic, Failure, escaped, quoted};
 use crate::image::{Reference, Tagged};
@@ -8,10 +10,10 @@ use crate::places::Place;
 use crate::plan::{Entry, Fate, Plan};
 use crate::policy;
 use crate::registry::{Layouts, Outcome, PullSecret};
-use crate::resolve::{self, Answers, Interrupted, Pin, Settled};
+use crate::resolve::{self, Answers, Interrupted, Pin, Search, Settled, Substitute};
 
-/// Asks for what supplied the digest of each image that the lock settled, and for each original that
-/// a rule replaced; says what is no longer so.
+/// Asks for what supplied the digest of each image that the lock settled or that has the lock's
+/// digest in the input, and for each original that a rule replaced; says what is no longer so.
 ///
 /// # Errors
 /// A signal interrupted it.
@@ -26,41 +28,72 @@ pub(super) fn drift(
         Ok(layouts) => layouts,
         Err(diagnostics) => return Ok(diagnostics),
     };
+    let entries = locked(plan, places, &locking.lock);
     // Rules are no part of it: whether a tag exists is asked, not what could stand in for it.
     let answers =
-        match resolve::resolve(&questions(plan), &[], &layouts, &options.network, secrets)? {
+        match resolve::resolve(&questions(&entries), &[], &layouts, &options.network, secrets)? {
             Ok(answers) => answers,
             Err(diagnostics) => return Ok(diagnostics),
         };
     let mut diagnostics: Vec<_> = policy::idle_helpers(&answers.idle).collect();
     let drift = Drift { locking, answers: &answers, options };
-    for entry in &plan.entries {
+    for entry in &entries {
         let at = || entry.places.iter().map(|&n| &places[n]);
         diagnostics.extend(drift.of(entry).into_iter().map(|diagnostic| diagnostic.places(at())));
     }
     Ok(diagnostics)
 }
 
+/// The images of the plan that have the lock's digest, each once, also where the input has that
+/// already. What has another digest there is said without asking.
+fn locked(plan: &Plan, places: &[Place], lock: &Lock) -> Vec<Entry> {
+    let by_supplier = lock.by_supplier();
+    let fate = |entry: &Entry| match &entry.fate {
+        Fate::Pinned(_) | Fate::Substituted(..) => Some((entry.name.clone(), entry.fate.clone())),
+        _ => {
+            let (tagged, digest) = written(entry, places)?;
+            let locked = lock.of_written(&by_supplier, &tagged);
+            let locked = locked.into_iter().find(|locked| locked.digest == *digest)?;
+            let fate = match &locked.rule {
+                Some(rule) if locked.supplier != tagged => {
+                    let (tagged, pin) = (locked.supplier.clone(), locked.pin());
+                    let substitute = Substitute { tagged, pin, rule: rule.clone() };
+                    Fate::Substituted(substitute, Search::default())
+                }
+                _ => Fate::Pinned(locked.pin()),
+            };
+            Some((tagged.to_string(), fate))
+        }
+    };
+    let mut entries: Vec<Entry> = Vec::new();
+    let mut known: BTreeMap<String, usize> = BTreeMap::new();
+    for entry in &plan.entries {
+        let Some((name, fate)) = fate(entry) else { continue };
+        let n = *known.entry(name.clone()).or_insert_with(|| {
+            entries.push(Entry { name, fate, places: Vec::new() });
+            entries.len() - 1
+        });
+        entries[n].places.extend(&entry.places);
+        entries[n].places.sort_unstable();
+    }
+    entries
+}
+
 /// What is to be asked, each once.
-fn questions(plan: &Plan) -> Plan {
-    let mut questions = Plan::default();
-    let asked = plan.entries.iter().flat_map(|entry| {
+fn questions(entries: &[Entry]) -> Plan {
+    let asked = entries.iter().flat_map(|entry| {
         let substitute = match &entry.fate {
             Fate::Substituted(found, _) => Some(found.tagged.clone()),
             _ => None,
         };
-        let original = matches!(entry.fate, Fate::Pinned(_) | Fate::Substituted(..));
-        let original = original.then(|| tagged(&entry.name)).flatten();
-        original.into_iter().chain(substitute)
+        tagged(&entry.name).into_iter().chain(substitute)
     });
-    for tagged in asked {
-        let name = tagged.to_string();
-        if !questions.entries.iter().any(|entry| entry.name == name) {
-            let fate = Fate::Tagged(tagged);
-            questions.entries.push(Entry { name, fate, places: Vec::new() });
-        }
-    }
-    questions
+    let mut known = BTreeSet::new();
+    let question = |tagged: Tagged| {
+        let (name, fate) = (tagged.to_string(), Fate::Tagged(tagged));
+        known.insert(name.clone()).then_some(Entry { name, fate, places: Vec::new() })
+    };
+    Plan { entries: asked.filter_map(question).collect(), ..Plan::default() }
 }
 
 /// What was asked for; none where its tag is invalid, which exists nowhere.

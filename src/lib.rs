@@ -164,7 +164,11 @@ pub fn run<'s>(sources: &'s [Source], options: &Options) -> Result<Run<'s>, reso
         found.diagnostics.extend(policy::judge(&plan, &found.places, &options.policy));
         found.diagnostics.extend(policy::judge_tags(&plan, &found.places, &options.policy));
         found.diagnostics.extend(policy::idle(&options.skips, &found.places));
-        found.diagnostics.extend(lock::idle_updates(&options.update, &found.places));
+        found.diagnostics.extend(lock::idle_updates(
+            &options.update,
+            &found.places,
+            options.lock.as_ref(),
+        ));
     }
     let (mut texts, mut record) = (None, None);
     if verdict(&found.diagnostics).is_none() {

@@ -154,7 +154,7 @@ impl Locking {
         for question in plan.unsettled() {
             let asked = question.asked();
             if let Some(locked) = self.lock.find(&asked)
-                && !update.fit(&asked.repository)
+                && is_kept(&asked, locked, update)
             {
                 answers.settled.insert(question.to_string(), self.answer(&asked, locked));
             }
@@ -162,7 +162,8 @@ impl Locking {
         plan = plan.settled(&answers);
         match self.mode {
             Mode::Record => {
-                let kept = self.lock.images().filter(|(asked, _)| !update.fit(&asked.repository));
+                let kept =
+                    self.lock.images().filter(|(asked, locked)| is_kept(asked, locked, update));
                 plan.known =
                     kept.map(|(_, locked)| (locked.supplier.clone(), locked.pin())).collect();
                 plan
@@ -288,11 +289,27 @@ impl Locking {
             return None;
         }
         let new = |(asked, locked): &(Asked, Locked)| self.lock.find(asked) != Some(locked);
-        let changes: BTreeMap<_, _> = resolved(plan).filter(new).collect();
+        let mut changes: BTreeMap<_, _> = resolved(plan).filter(new).collect();
         if changes.is_empty() {
             return None;
         }
+        self.carry(&mut changes);
         Some(Record { path: self.path.clone(), base: self.lock.clone(), changes })
+    }
+
+    /// Adds the entries that the input does not have, and whose digest is from a tag that has just
+    /// been asked for: one tag has one digest.
+    fn carry(&self, changes: &mut BTreeMap<Asked, Locked>) {
+        let found = changes.values().map(|locked| (locked.supplier.clone(), locked.digest.clone()));
+        let found: BTreeMap<_, _> = found.collect();
+        for (asked, locked) in self.lock.images() {
+            if let Some(digest) = found.get(&locked.supplier)
+                && locked.digest != *digest
+            {
+                let carried = || Locked { digest: digest.clone(), ..locked.clone() };
+                changes.entry(asked.clone()).or_insert_with(carried);
+            }
+        }
     }
 
     /// A warning about entries that no image of the input needs. They are kept, as one lock may
@@ -364,13 +381,25 @@ fn withdrawn(plan: &Plan, places: &[Place], rules: &[Rule]) -> Vec<Diagnostic> {
     gone.map(warning).collect()
 }
 
+/// Whether an entry is not to be asked for again. Where what supplied its digest is, it is too: one
+/// tag would have two digests otherwise.
+fn is_kept(asked: &Asked, locked: &Locked, update: &Globs) -> bool {
+    !update.fit(&asked.repository) && !update.fit(&locked.supplier.repository)
+}
+
 /// Warns of globs of `--update` that fit no image, which are slips.
 pub fn idle_updates<'u>(
     update: &'u Globs,
     places: &[Place],
+    lock: Option<&Locking>,
 ) -> impl Iterator<Item = Diagnostic> + use<'u> {
-    let repositories: Vec<_> =
-        places.iter().filter_map(|place| Some(asked(&place.image)?.repository)).collect();
+    let asked = places.iter().filter_map(|place| asked(&place.image));
+    let repositories = asked.flat_map(|asked| {
+        let locked = lock.and_then(|locking| locking.lock.find(&asked));
+        let supplier = locked.map(|locked| locked.supplier.repository.clone());
+        std::iter::once(asked.repository).chain(supplier)
+    });
+    let repositories: Vec<_> = repositories.collect();
     let idle = update.unused(&repositories.iter().collect::<Vec<_>>());
     let warning = |glob: &str| {
         Diagnostic::warning(format!("{} of `--update` fits no image", quoted(glob)))

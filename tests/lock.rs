@@ -583,6 +583,50 @@ fn one_tag_has_one_digest_whoever_asks_for_it() {
 }
 
 #[test]
+fn an_update_carries_a_digest_into_every_entry_that_has_it_from_there() {
+    let (direct, kubectl) = (format!("{KUBECTL}:v1.31"), format!("{KUBECTL}:v1.32"));
+    let old = format!("sha256:{}", "1".repeat(64));
+    let rule = Some("kubernetes-version");
+    let both = |digest: &str| {
+        lock_of(&[entry(&direct, "v1.31", digest, None), entry(&kubectl, "v1.31", digest, rule)])
+    };
+    let content = || Content::of(&[(KUBECTL, &["v1.31"])]);
+    for image in [&direct, &kubectl] {
+        let setup = Setup::locked(content(), both(&old));
+        let ran = setup.run(&["--update"], &pods(&[image]));
+        says(&ran.stderr, &["; 2 recorded in images.lock.yaml"]);
+        assert_eq!(images(&ran.succeeded()), [pinned(&direct)]);
+        assert_eq!(setup.lock(), both(&digest_of(&direct)));
+    }
+}
+
+#[test]
+fn an_update_of_one_repository_reaches_what_has_its_substitute_there() {
+    let (web, old) = ("docker.io/acme/web:v1", "docker.io/acme/old:v1");
+    let stale = format!("sha256:{}", "1".repeat(64));
+    let moved = |digest: &str| {
+        format!(
+            "- image: {old}\n  repository: docker.io/acme/web\n  tag: v1\n  digest: {digest}\n  rule: moved\n"
+        )
+    };
+    let config = "apiVersion: digestif.dev/v1alpha1\nkind: PinImages\nfallbacks:\n- {name: moved, images: [docker.io/acme/old], try: ['docker.io/acme/web:$tag']}\n";
+    let both = lock_of(&[moved(&digest_of(web)), own(web)]);
+    let one = lock_of(&[moved(&digest_of(web))]);
+    for (asked, after) in [(&[web][..], &both), (&[old], &one), (&[old, web], &both)] {
+        let setup = Setup::locked(
+            Content::of(&[("docker.io/acme/web", &["v1"])]),
+            lock_of(&[moved(&stale)]),
+        );
+        fs::write(setup.folder.path().join("digestif.yaml"), config).expect("writable");
+        let ran = setup.run(&["--update=docker.io/acme/web"], &pods(asked));
+        assert!(!ran.stderr.contains("fits no image"), "{}", ran.stderr);
+        let given = ran.succeeded();
+        assert!(images(&given).iter().all(|image| image.ends_with(&digest_of(web))), "{given}");
+        assert_eq!(setup.lock(), *after);
+    }
+}
+
+#[test]
 fn a_substitute_elsewhere_is_recorded_with_its_repository() {
     let setup = Setup::new(Content::of(&[("docker.io/bitnamilegacy/redis", &["7.2"])]));
     let rule = "--fallback=.+=docker.io/bitnamilegacy/$name:$tag";

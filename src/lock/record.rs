@@ -180,7 +180,7 @@ impl Record {
             .spot(Spot::File(self.file()))
             .note("recorded", now)
             .note("found", format!("{}@{}", ours.supplier, ours.digest))
-            .help("another run was faster, or `--update` was for one of two entries with this tag: run it again, to take what is recorded, or with `--update` for both")
+            .help("another run was faster: run it again, to take what is recorded, or with `--update`")
     }
 
     fn not_editable(&self) -> Diagnostic {

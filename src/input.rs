@@ -1,8 +1,8 @@
 //! Input: from paths to sources, and which file configures the run.
 //!
 //! Owns which files a directory gives: every `.yaml`, `.yml` and `.json` below it in the order of
-//! their names, but no chart (its templates are not YAML), no image layout, and nothing that
-//! `--exclude` names. Links to files are taken, and links to directories only where they are named,
+//! their names, but no chart (its templates are not YAML), no image layout, no file of digestif's
+//! own, and nothing that `--exclude` names. Links to files are taken, and links to directories only where they are named,
 //! as kubectl does it.
 
 use std::collections::BTreeSet;
@@ -16,6 +16,7 @@ use walkdir::{DirEntry, WalkDir};
 use crate::diagnostic::{Diagnostic, Failure, Severity, Spot, quoted};
 use crate::registry::is_layout;
 use crate::source::{Origin, Source};
+use crate::yaml::{self, Document};
 
 /// Reads all files that these paths name, directories recursively.
 ///
@@ -25,19 +26,11 @@ pub fn files(
     paths: &[PathBuf],
     excluded: Exclusions,
 ) -> Result<(Vec<Source>, Vec<Diagnostic>), Vec<Diagnostic>> {
-    let mut walk = Walk { excluded, files: Vec::new(), notes: Vec::new(), errors: Vec::new() };
+    let mut walk = Walk { excluded, sources: Vec::new(), notes: Vec::new(), errors: Vec::new() };
     for path in paths {
         walk.path(path);
     }
-    let Walk { excluded, files, mut notes, mut errors } = walk;
-    let mut sources = Vec::new();
-    for path in files {
-        let read = fs::read(&path).map_err(|error| unreadable(&path, &error.to_string()));
-        match read.and_then(|bytes| Source::new(Origin::File(path), bytes)) {
-            Ok(source) => sources.push(source),
-            Err(error) => errors.push(error),
-        }
-    }
+    let Walk { excluded, sources, mut notes, errors } = walk;
     notes.extend(excluded.idle());
     if errors.is_empty() { Ok((sources, notes)) } else { Err(errors) }
 }
@@ -111,14 +104,14 @@ impl Exclusions {
 
 struct Walk {
     excluded: Exclusions,
-    files: Vec<PathBuf>,
+    sources: Vec<Source>,
     notes: Vec<Diagnostic>,
     errors: Vec<Diagnostic>,
 }
 
 impl Walk {
     fn path(&mut self, path: &Path) {
-        let known = self.files.len();
+        let known = self.sources.len();
         // A path that was named is taken even if it is a chart, a link or has another ending.
         let mut entries = WalkDir::new(path).sort_by_file_name().into_iter();
         while let Some(entry) = entries.next() {
@@ -135,7 +128,8 @@ impl Walk {
             let is_directory = entry.path().is_dir();
             if entry.depth() == 0 {
                 if !is_directory {
-                    self.files.push(entry.into_path());
+                    let source = self.source(entry.into_path());
+                    self.sources.extend(source);
                 }
             } else if !is_directory {
                 self.file(entry, path);
@@ -144,7 +138,7 @@ impl Walk {
                 entries.skip_current_dir();
             }
         }
-        if self.files.len() == known && self.errors.is_empty() {
+        if self.sources.len() == known && self.errors.is_empty() {
             let error = Diagnostic::error(
                 Failure::Usage,
                 "there is no manifest in this directory".to_owned(),
@@ -158,9 +152,28 @@ impl Walk {
     fn file(&mut self, entry: DirEntry, named: &Path) {
         let extension = entry.path().extension().and_then(|extension| extension.to_str());
         let is_manifest = matches!(extension, Some("yaml" | "yml" | "json"));
-        if is_manifest && !self.excluded.fit(entry.path(), named) {
-            self.files.push(entry.into_path());
+        if !is_manifest || self.excluded.fit(entry.path(), named) {
+            return;
         }
+        let Some(source) = self.source(entry.into_path()) else { return };
+        match own(&source) {
+            None => self.sources.push(source),
+            Some(own) => {
+                let message = format!("{own} is left out, as it is no manifest");
+                let path = source.origin().path().expect("it was read from a file");
+                self.notes.push(
+                    Diagnostic::warning(message)
+                        .spot(spot(path))
+                        .help("`--exclude` leaves it out without a word"),
+                );
+            }
+        }
+    }
+
+    fn source(&mut self, path: PathBuf) -> Option<Source> {
+        let read = fs::read(&path).map_err(|error| unreadable(&path, &error.to_string()));
+        let read = read.and_then(|bytes| Source::new(Origin::File(path), bytes));
+        read.map_err(|error| self.errors.push(error)).ok()
     }
 
     fn leaves_out(&mut self, entry: &DirEntry, named: &Path) -> bool {
@@ -182,6 +195,41 @@ impl Walk {
         true
     }
 }
+
+/// What a file is that digestif itself reads and nobody applies: by the lines that such a file has,
+/// so that it is known for what it is also where a merge has broken it.
+fn own(source: &Source) -> Option<&'static str> {
+    if !source.text().contains(GROUP) {
+        return None;
+    }
+    let kind = |document: &Document<'_>| {
+        let root = document.root()?;
+        let is_own = document.string_at(root, &["apiVersion"])?.starts_with(GROUP);
+        is_own.then(|| document.string_at(root, &["kind"])).flatten().and_then(named)
+    };
+    let documents: Result<Vec<_>, _> = yaml::documents(source, 0).collect();
+    let Ok(documents) = documents else {
+        let has = |start: &str| source.text().lines().any(|line| line.starts_with(start));
+        let is_lock = has("kind: ImageLock") && has(&format!("apiVersion: {GROUP}"));
+        return is_lock.then_some(LOCK);
+    };
+    let written: Vec<_> = documents.iter().filter(|document| document.root().is_some()).collect();
+    let kinds: Option<Vec<_>> = written.into_iter().map(kind).collect();
+    kinds?.first().copied()
+}
+
+fn named(kind: &str) -> Option<&'static str> {
+    match kind {
+        "ImageLock" => Some(LOCK),
+        "PinImages" => Some("a configuration of digestif"),
+        _ => None,
+    }
+}
+
+/// The group of digestif's own kinds.
+const GROUP: &str = "digestif.dev/";
+
+const LOCK: &str = "a lock of digestif";
 
 fn unreadable(path: &Path, reason: &str) -> Diagnostic {
     Diagnostic::error(Failure::Usage, format!("the file can't be read: {reason}"))
@@ -238,6 +286,36 @@ mod tests {
         assert_eq!(names, ["a/c.yml", "a/z.json", "b.yaml"]);
         assert_eq!(warnings, ["a chart is left out: its templates are not YAML yet"]);
         let named = folder.path().join("notes.txt");
+        let globs = Exclusions::new(&[]).expect("none is wrong");
+        assert_eq!(files(&[named], globs).expect("readable").0.len(), 1);
+    }
+
+    #[test]
+    fn a_directory_gives_no_file_of_digestif() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let head = "apiVersion: digestif.dev/v1alpha1\nkind:";
+        let manifest = "apiVersion: v1\nkind: Pod\n# digestif.dev/skip\n";
+        for (name, text) in [
+            ("a.yaml", format!("# Ours.\n---\n{head} ImageLock\nimages: []\n---\n")),
+            (
+                "b.json",
+                r#"{"kind": "PinImages", "apiVersion": "digestif.dev/v1alpha1"}"#.to_owned(),
+            ),
+            ("c.yaml", format!("{head} ImageLock\nimages:\n<<<<<<< ours\n")),
+            ("d.yaml", format!("{manifest}---\n{head} PinImages\n")),
+            ("e.yaml", manifest.to_owned()),
+            ("f.yaml", manifest.replace("v1", "digestif.dev.example/v1")),
+        ] {
+            fs::write(folder.path().join(name), text).expect("writable");
+        }
+        let (names, warnings) = read(folder.path(), &["b.json"]);
+        assert_eq!(names, ["d.yaml", "e.yaml", "f.yaml"]);
+        let lock = "a lock of digestif is left out, as it is no manifest";
+        assert_eq!(warnings, [lock; 2]);
+        let (_, warnings) = read(folder.path(), &[]);
+        let configuration = "a configuration of digestif is left out, as it is no manifest";
+        assert_eq!(warnings, [lock, configuration, lock]);
+        let named = folder.path().join("a.yaml");
         let globs = Exclusions::new(&[]).expect("none is wrong");
         assert_eq!(files(&[named], globs).expect("readable").0.len(), 1);
     }

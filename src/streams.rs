@@ -235,8 +235,8 @@ pub fn check_lock(flags: &Flags, lock: &Path, sources: &[Source]) -> Result<(), 
         }
     }
     let mut sources = sources.iter().filter_map(|source| real(source.origin().path()?));
-    if flags.in_place && sources.any(|source| Some(source) == own) {
-        return Err(at(lock)("the lock is among the files that `--in-place` rewrites"));
+    if sources.any(|source| Some(source) == own) {
+        return Err(at(lock)("the lock is named with `-f` as well, and is no manifest"));
     }
     Ok(())
 }

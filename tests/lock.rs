@@ -335,7 +335,11 @@ fn flags_that_need_a_lock_or_contradict_each_other_are_refused() {
             &["--lock", "images.lock.yaml", "--report", "images.lock.yaml"],
             "`--report` and `--lock` name one file",
         ),
-        (&["--lock", "images.lock.yaml", "-i", "-f", "."], "the lock is among the files"),
+        (
+            &["--lock", "images.lock.yaml", "-f", "./images.lock.yaml"],
+            "the lock is named with `-f` as well, and is no manifest",
+        ),
+        (&["--lock", "images.lock.yaml", "-f", "."], "there is no manifest in this directory"),
     ] {
         let ran = setup.without(&[], flags, &manifests);
         assert_eq!(ran.status, 2, "{flags:?}: {}", ran.stderr);
@@ -682,6 +686,31 @@ fn files_that_are_pinned_in_place_are_kept_fresh() {
     // And then counts as used.
     let check = setup.run(&["check", "-f", "pods.yaml"], "");
     assert_eq!((check.status, check.stderr.as_str()), (0, ""));
+}
+
+#[test]
+fn a_lock_may_stand_among_the_files_that_are_pinned() {
+    let setup = Setup::new(Content::everything());
+    let deploy = setup.folder.path().join("deploy");
+    fs::create_dir(&deploy).expect("writable");
+    fs::write(deploy.join("web.yaml"), pods(&["acme/web:v1"])).expect("writable");
+    let run = |flags: &[&str]| {
+        let named = ["-f", "deploy", "--lock", "deploy/images.lock.yaml"];
+        let flags: Vec<_> = flags.iter().chain(&named).copied().collect();
+        setup.without(&[], &flags, "")
+    };
+    let said = "warning: a lock of digestif is left out, as it is no manifest";
+    assert_eq!(run(&["-i"]).stderr.matches(said).count(), 0);
+    for flags in [&["-i"][..], &[], &["check"]] {
+        let ran = run(flags);
+        assert_eq!(ran.status, 0, "{flags:?}: {}", ran.stderr);
+        says(&ran.stderr, &[said, "--> deploy/images.lock.yaml"]);
+        if flags.is_empty() {
+            assert_eq!(ran.stdout, pods(&[pinned("acme/web:v1")]));
+        }
+    }
+    let lock = fs::read_to_string(deploy.join("images.lock.yaml")).expect("written");
+    assert_eq!(lock, lock_of(&[own("docker.io/acme/web:v1")]));
 }
 
 #[test]

@@ -286,7 +286,8 @@ pub struct Flags {
     #[arg(long, global = true, env = "DIGESTIF_ALLOW_UNRESOLVED", value_parser = BoolishValueParser::new())]
     pub allow_unresolved: bool,
 
-    /// Refuse images without a digest, and change nothing; only `--verify` and platforms are asked for
+    /// Refuse images without a digest; change nothing, read no lock, and ask for platforms and
+    /// `--verify` alone
     #[arg(long, global = true, env = "DIGESTIF_REQUIRE_DIGEST", value_parser = BoolishValueParser::new())]
     pub require_digest: bool,
 

@@ -357,6 +357,41 @@ fn flags_that_need_a_lock_or_contradict_each_other_are_refused() {
 }
 
 #[test]
+fn a_digest_that_is_required_turns_no_other_gate_off() {
+    let setup = Setup::locked(Content::everything(), lock_of(&[own("docker.io/a/b:v1")]));
+    let manifests = pods(&[pinned("a/b:v1")]);
+    let config =
+        "apiVersion: digestif.dev/v1alpha1\nkind: PinImages\npolicy: {requireDigest: true}\n";
+    fs::write(setup.folder.path().join("c.yaml"), config).expect("writable");
+    for (env, flags, message) in [
+        (
+            &[][..],
+            &["check", "--drift", "--require-digest"][..],
+            "`--drift` would do nothing beside `--require-digest`",
+        ),
+        (
+            &[("DIGESTIF_REQUIRE_DIGEST", "true")],
+            &["--locked"],
+            "`--locked` would do nothing beside `--require-digest`",
+        ),
+        (
+            &[("DIGESTIF_DRIFT", "true")],
+            &["check", "-c", "c.yaml"],
+            "`--drift` would do nothing beside `requireDigest` of the configuration",
+        ),
+    ] {
+        let flags: Vec<_> = flags.iter().chain(&["--lock", "images.lock.yaml"]).copied().collect();
+        let ran = setup.without(env, &flags, &manifests);
+        assert_eq!(ran.status, 2, "{flags:?}: {}", ran.stderr);
+        says(&ran.stderr, &[message, "asks nobody and reads no lock", "help: leave one of them"]);
+    }
+    setup.run(&["--require-digest"], &manifests).succeeded();
+    let env = [("DIGESTIF_LOCKED", "true")];
+    let listed = setup.without(&env, &["images", "--require-digest"], &manifests);
+    listed.succeeded();
+}
+
+#[test]
 fn the_lock_keeps_what_moved_until_it_is_updated() {
     let image = format!("{EXTPROC}:v0.3.0");
     let old = format!("sha256:{}", "1".repeat(64));

@@ -16,7 +16,7 @@ use crate::plan::Skips;
 use crate::policy::{Digests, Leniency, Placeholders, Policy, WrittenDigests};
 use crate::registry::{self, Credentials, Proxies, Replacement, Settings};
 use crate::resolve::Network;
-use crate::streams::usage;
+use crate::streams::{failed, usage};
 use crate::{Empty, Options};
 
 impl Flags {
@@ -45,6 +45,9 @@ impl Flags {
         let require_digest = self.require_digest || function.require_digest || file.require_digest;
         let replacements =
             [function.replacements, parsed("--registry", &self.registry)?, file.replacements];
+        if require_digest && task != Task::Show {
+            self.reads_the_lock()?;
+        }
         let lock = match lock {
             _ if require_digest || task == Task::Show => None,
             lock => self.locking(lock, task)?,
@@ -89,6 +92,24 @@ impl Flags {
             policy,
             empty: if self.allow_empty { Empty::Allowed } else { Empty::Refused },
         })
+    }
+
+    /// Refuses what is about the lock where every image has to come with a digest, and the lock is
+    /// not read: a gate must not open because there is another one.
+    fn reads_the_lock(&self) -> Result<(), Diagnostic> {
+        let flag = match (self.drift, self.locked) {
+            (true, _) => "--drift",
+            (false, true) => "--locked",
+            (false, false) => return Ok(()),
+        };
+        let by = if self.require_digest {
+            "`--require-digest`"
+        } else {
+            "`requireDigest` of the configuration"
+        };
+        let message =
+            format!("`{flag}` would do nothing beside {by}, which asks nobody and reads no lock");
+        Err(failed(&message).help("leave one of them out, or run `digestif` once with each"))
     }
 
     /// The path of the lock: the function's, the flag's, or the file's.

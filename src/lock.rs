@@ -216,10 +216,23 @@ impl Locking {
                 && refusal.outcome == Outcome::NotRecorded
                 && search.stopped_in.is_none()
             {
-                "is neither in the lock nor in an image layout, and `--offline` forbids to ask for it"
-                    .clone_into(&mut refusal.detail);
+                let is_locked =
+                    entry.name.parse().is_ok_and(|asked: Asked| self.lock.find(&asked).is_some());
+                let (detail, remedy) = if is_locked {
+                    (
+                        "is in the lock, but `--update` asks for it again, and `--offline` forbids that",
+                        "leave out `--offline`, or leave out `--update` to take what is locked"
+                            .to_owned(),
+                    )
+                } else {
+                    (
+                        "is neither in the lock nor in an image layout, and `--offline` forbids to ask for it",
+                        self.how_to_add("without `--offline`"),
+                    )
+                };
+                detail.clone_into(&mut refusal.detail);
                 refusal.outcome = Outcome::NotLocked;
-                search.remedy = Some(self.how_to_add("without `--offline`"));
+                search.remedy = Some(remedy);
                 search.tried.clear();
             }
         }

@@ -315,6 +315,22 @@ fn what_is_missing_fails_and_the_message_says_how_to_add_it() {
 }
 
 #[test]
+fn an_update_that_may_ask_nobody_says_so() {
+    let before = lock_of(&[own("docker.io/acme/web:v1")]);
+    let setup = Setup::locked(Content::everything(), &before);
+    let said = setup.run(&["--update", "--offline"], &pods(&["acme/web:v1"])).failed(5);
+    says(
+        &said,
+        &[
+            "error: `docker.io/acme/web:v1` is in the lock, but `--update` asks for it again, and `--offline` forbids that",
+            "help: leave out `--offline`, or leave out `--update` to take what is locked",
+        ],
+    );
+    assert!(!said.contains("neither"), "{said}");
+    assert_eq!(setup.lock(), before);
+}
+
+#[test]
 fn flags_that_need_a_lock_or_contradict_each_other_are_refused() {
     let setup = Setup::locked(Content::everything(), lock_of(&[own("docker.io/a/b:v1")]));
     let manifests = pods(&["a/b:v1"]);

@@ -315,6 +315,22 @@ fn what_is_missing_fails_and_the_message_says_how_to_add_it() {
 }
 
 #[test]
+fn a_variable_switches_the_update_by_the_words_of_all_others() {
+    let old = entry("docker.io/a/b:v1", "v1", &format!("sha256:{}", "1".repeat(64)), None);
+    let setup = Setup::new(Content::everything());
+    for (word, is_updated) in
+        [("true", true), ("yes", true), ("on", true), ("TRUE", true), ("no", false), ("0", false)]
+    {
+        setup.write(lock_of(&[&*old]));
+        let env = [("DIGESTIF_LOCK", "images.lock.yaml"), ("DIGESTIF_UPDATE", word)];
+        let ran = setup.without(&env, &[], &pods(&["a/b:v1"]));
+        assert!(!ran.stderr.contains("warning"), "{word}: {}", ran.stderr);
+        ran.succeeded();
+        assert_eq!(setup.lock() == lock_of(&[own("docker.io/a/b:v1")]), is_updated, "{word}");
+    }
+}
+
+#[test]
 fn an_update_that_may_ask_nobody_says_so() {
     let before = lock_of(&[own("docker.io/acme/web:v1")]);
     let setup = Setup::locked(Content::everything(), &before);
@@ -342,6 +358,8 @@ fn flags_that_need_a_lock_or_contradict_each_other_are_refused() {
         (&["--locked", "--update"], "'--update' cannot be used with '--locked'"),
         (&["check", "--drift", "--offline"], "'--drift' cannot be used with '--offline'"),
         (&["--update=["], "`--update`: error parsing glob"),
+        (&["--update="], "`--update`: an empty glob fits no image"),
+        (&["--update=nginx"], "`--update`: `nginx` can fit no image: a full name has a registry"),
         (&["--lock", "-"], "the lock has to be a file"),
         (
             &["--lock", "images.lock.yaml", "-o", "./images.lock.yaml"],

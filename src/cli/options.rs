@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use clap::Command;
+use clap::builder::{BoolishValueParser, TypedValueParser as _};
 use reqwest::{Certificate, Identity};
 
 use super::{Flags, Task};
@@ -142,15 +144,15 @@ impl Flags {
         Ok(Some(Locking { path, lock, mode, substitutes }))
     }
 
-    /// What is resolved again: in a variable, `true` is everything, as it is on the command line
+    /// What is resolved again: a word that switches other variables on is everything, as the flag is
     /// without a value.
     fn updates(&self) -> Result<Globs, Diagnostic> {
-        let globs = self.update.iter().filter_map(|glob| match glob.as_str() {
-            "true" | "1" => Some(EVERYTHING),
-            "false" | "0" => None,
-            glob => Some(glob),
+        let globs = self.update.iter().filter_map(|glob| match switch(glob) {
+            Some(true) => Some(EVERYTHING),
+            Some(false) => None,
+            None => Some(glob),
         });
-        Globs::new(globs).map_err(|error| usage(&format!("`--update`: {error}")))
+        Globs::of_names(globs).map_err(|error| usage(&format!("`--update`: {error}")))
     }
 
     /// The rules in order, and last the built-in one, unless one of the configurations names it.
@@ -271,6 +273,12 @@ impl Flags {
         }
         Ok(certificates)
     }
+}
+
+/// What a variable says that switches something; nothing where it says anything else.
+fn switch(text: &str) -> Option<bool> {
+    let read = BoolishValueParser::new().parse_ref(&Command::new("digestif"), None, text.as_ref());
+    read.ok()
 }
 
 /// Reads replacements here, as the parser of arguments repeats what is wrong, and there may be a

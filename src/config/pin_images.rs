@@ -11,7 +11,6 @@ use serde_saphyr::Spanned;
 
 use super::rules::{self, Fallback};
 use super::{Config, Wrong, span};
-use crate::diagnostic::quoted;
 use crate::fallback::MinorVersion;
 use crate::image::{Globs, PinForm};
 use crate::places::Include;
@@ -150,13 +149,7 @@ pub(super) struct Glob(String);
 impl<'de> Deserialize<'de> for Glob {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        Globs::new([&text]).map_err(D::Error::custom)?;
-        // Every full name has a slash.
-        if !text.contains(['/', '{']) && !text.contains("**") {
-            let message =
-                "can fit no image: a full name has a registry, as `docker.io/library/nginx`";
-            return Err(D::Error::custom(format!("{} {message}", quoted(&text))));
-        }
+        Globs::of_names([&text]).map_err(D::Error::custom)?;
         Ok(Self(text))
     }
 }

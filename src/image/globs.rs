@@ -5,6 +5,7 @@ use std::fmt;
 use globset::{Glob, GlobMatcher};
 
 use super::Repository;
+use crate::diagnostic::quoted;
 
 /// Globs over full repository names, in which `*` stays within a path segment and `**` does not.
 #[derive(Debug, Default, Clone)]
@@ -18,6 +19,24 @@ impl Globs {
     pub fn new(globs: impl IntoIterator<Item = impl AsRef<str>>) -> Result<Self, WrongGlob> {
         let globs = globs.into_iter().map(|glob| compiled(glob.as_ref()));
         globs.collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Reads globs that have to be able to fit something.
+    ///
+    /// # Errors
+    /// The first that is wrong or can fit no full name, and why.
+    pub fn of_names(globs: impl IntoIterator<Item = impl AsRef<str>>) -> Result<Self, WrongGlob> {
+        let globs = Self::new(globs)?;
+        // Every full name has a slash.
+        let fits_none = |text: &&str| !text.contains(['/', '{']) && !text.contains("**");
+        match globs.0.iter().map(|glob| glob.glob().glob()).find(fits_none) {
+            None => Ok(globs),
+            Some("") => Err(WrongGlob("an empty glob fits no image".to_owned())),
+            Some(text) => Err(WrongGlob(format!(
+                "{} can fit no image: a full name has a registry, as `docker.io/library/nginx`",
+                quoted(text)
+            ))),
+        }
     }
 
     /// Whether one of them fits.
@@ -88,5 +107,18 @@ mod tests {
             assert_eq!(globs.fit(&repository), fits, "{glob} {repository}");
         }
         assert!(Globs::new(["a["]).is_err());
+    }
+
+    #[test]
+    fn a_glob_that_can_fit_no_name_says_why() {
+        let wrong = |glob| Globs::of_names([glob]).err().map(|error| error.to_string());
+        for glob in ["**", "a**", "{nginx,a/b}", "quay.io/*"] {
+            assert_eq!(wrong(glob), None, "{glob}");
+        }
+        assert_eq!(wrong("").as_deref(), Some("an empty glob fits no image"));
+        let nginx =
+            "`nginx` can fit no image: a full name has a registry, as `docker.io/library/nginx`";
+        assert_eq!(wrong("nginx").as_deref(), Some(nginx));
+        assert!(wrong("a/[").is_some_and(|message| message.starts_with("error parsing glob")));
     }
 }

@@ -430,7 +430,7 @@ pub struct Flags {
     #[arg(long, global = true, value_name = "FILE", env = "DIGESTIF_CA_FILE")]
     pub ca_file: Option<PathBuf>,
 
-    /// How long all requests together may take
+    /// How long all requests together may take, and how long another run is waited for that holds the lock
     #[arg(long, global = true, value_name = "SECONDS", env = "DIGESTIF_TIMEOUT", default_value_t = 45, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub timeout: u64,
 

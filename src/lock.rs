@@ -16,6 +16,7 @@ mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::Options;
 use crate::diagnostic::{Diagnostic, Failure, escaped, quoted};
@@ -121,6 +122,8 @@ pub struct Locking {
     pub mode: Mode,
     /// Whether what a rule chose is used.
     pub substitutes: Substitutes,
+    /// How long another run is waited for that writes the file.
+    pub patience: Duration,
 }
 
 /// What becomes of images that the lock does not have.
@@ -307,7 +310,8 @@ impl Locking {
             return None;
         }
         self.carry(&mut changes);
-        Some(Record { path: self.path.clone(), base: self.lock.clone(), changes })
+        let (path, base) = (self.path.clone(), self.lock.clone());
+        Some(Record { path, patience: self.patience, base, changes })
     }
 
     /// Adds the entries that the input does not have, and whose digest is from a tag that has just

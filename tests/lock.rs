@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 use serde_json::Value;
 use support::registry::{Content, Fault, Misbehaviour, Registry};
-use support::{Ran, command, digest_of, digestif, finish, for_every_host, start};
+use support::{Ran, command, digest_of, digestif, finish, finish_within, for_every_host, start};
 
 const HEAD: &str = "apiVersion: digestif.dev/v1alpha1\nkind: ImageLock\n";
 const KUBECTL: &str = "docker.io/clastix/kubectl";
@@ -927,6 +927,41 @@ fn runs_that_record_at_once_lose_nothing() {
     entries.extend(images.iter().map(|image| own(image)));
     assert_eq!(setup.lock(), lock_of(&entries));
     assert_eq!(setup.files().len(), 1, "{:?}", setup.files());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_lock_that_another_run_holds_is_waited_for_with_an_end() {
+    let setup = Setup::new(Content::everything());
+    let folder = fs::File::open(setup.folder.path()).expect("readable");
+    folder.lock().expect("nobody holds it");
+    let manifests = pods(&["acme/web:v1"]);
+    let child = setup.child(&["--timeout=1"]);
+    let limit = Duration::from_secs(60);
+    let said = finish_within("a run without the lock", child, manifests.as_bytes(), limit);
+    says(
+        &said.failed(4),
+        &[
+            "error: another run still holds the lock after 1 s",
+            "--> images.lock.yaml",
+            "`--timeout`",
+        ],
+    );
+    assert_eq!(setup.files().len(), 0);
+    // What needs no new entry needs no lock.
+    setup.write(lock_of(&[own("docker.io/acme/web:v1")]));
+    setup.run(&["--timeout=1"], &manifests).succeeded();
+    let child = setup.child(&["--timeout=3600"]);
+    let manifests = pods(&["acme/new:v1"]);
+    let run = std::thread::spawn(move || finish(child, manifests.as_bytes()));
+    while setup.registry.requests_to("acme/new") == 0 {
+        assert!(!run.is_finished(), "it ends before it asks: {:?}", run.join());
+        std::thread::yield_now();
+    }
+    folder.unlock().expect("ours");
+    run.join().expect("it ends").succeeded();
+    let both = ["docker.io/acme/new:v1", "docker.io/acme/web:v1"].map(own);
+    assert_eq!(setup.lock(), lock_of(&both));
 }
 
 /// A run that has read the lock, and waits for its registry until the function has done its work.

@@ -141,7 +141,8 @@ impl Flags {
             None => return Err(lock::not_there(&path)),
         };
         let substitutes = if self.no_fallback { Substitutes::Refused } else { Substitutes::Used };
-        Ok(Some(Locking { path, lock, mode, substitutes }))
+        let patience = Duration::from_secs(self.timeout);
+        Ok(Some(Locking { path, lock, mode, substitutes, patience }))
     }
 
     /// What is resolved again: a word that switches other variables on is everything, as the flag is

@@ -9,9 +9,12 @@
 //! under those who wait for it. A folder is there already, and stays.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use super::{Lock, Locked, edit};
 use crate::diagnostic::{Diagnostic, Failure, Severity, Spot, escaped, quoted};
@@ -26,6 +29,8 @@ const LARGEST: u64 = 32 << 20;
 #[derive(Debug, Clone)]
 pub struct Record {
     pub(super) path: PathBuf,
+    /// How long another run is waited for that writes it.
+    pub(super) patience: Duration,
     /// What the run found there.
     pub(super) base: Lock,
     pub(super) changes: BTreeMap<Asked, Locked>,
@@ -115,8 +120,8 @@ impl Record {
     /// and finds that answer when it is run again.
     ///
     /// # Errors
-    /// The file can't be read, is wrong, is written in a way that can't be added to, or another run
-    /// has recorded something else in the meantime.
+    /// The file can't be read, is wrong, is written in a way that can't be added to, another run holds
+    /// it for too long, or has recorded something else in the meantime.
     pub fn begin(&self) -> Result<Recording, Diagnostic> {
         let folder = self.hold()?;
         let old = match text(&self.path)? {
@@ -190,7 +195,7 @@ impl Record {
         )
     }
 
-    /// Takes the advisory lock, or waits for it.
+    /// Takes the advisory lock, or waits for it as long as it may.
     fn hold(&self) -> Result<Option<File>, Diagnostic> {
         let Destination::File(file) = output::destination(&self.path).map_err(|error| *error)?
         else {
@@ -198,8 +203,34 @@ impl Record {
         };
         // Where there are no such locks (some network file systems have none for folders), what
         // remains is that the file must not have changed right before it is replaced.
-        let folder = guard(&file).ok().filter(|folder| folder.lock().is_ok());
-        Ok(folder)
+        let Ok(folder) = guard(&file) else { return Ok(None) };
+        match folder.try_lock() {
+            Ok(()) => Ok(Some(folder)),
+            Err(TryLockError::Error(_)) => Ok(None),
+            Err(TryLockError::WouldBlock) => self.wait(folder),
+        }
+    }
+
+    /// Waits on a thread of its own, as nothing ends the wait of this one. What that thread gets too
+    /// late goes when it does, or with the process.
+    fn wait(&self, folder: File) -> Result<Option<File>, Diagnostic> {
+        let (held, holder) = mpsc::channel();
+        let wait = move || {
+            let folder = folder.lock().ok().map(|()| folder);
+            // Nobody listens any more where it was too late.
+            let _ = held.send(folder);
+        };
+        let waiting = thread::Builder::new().name("lock".to_owned()).spawn(wait);
+        waiting.map_err(|error| unreadable(&self.path, &error))?;
+        holder.recv_timeout(self.patience).map_err(|_| self.held())
+    }
+
+    fn held(&self) -> Diagnostic {
+        let message =
+            format!("another run still holds the lock after {} s", self.patience.as_secs());
+        Diagnostic::error(Failure::Unavailable, message)
+            .spot(Spot::File(self.file()))
+            .help("run it again once the other one is over, or wait longer with `--timeout`; nothing was written")
     }
 }
 

@@ -78,6 +78,7 @@ fn command(cli: &Cli, voice: &Voice) -> Done {
             if old.as_os_str() == "-" && new.as_os_str() == "-" {
                 return Err(usage("stdin can be one of two locks only").into());
             }
+            streams::check_compared(flags, [old, new])?;
             let (old, new) = (lock::read_either(old)?, lock::read_either(new)?);
             deliver(to, &lock::diff(&old, &new).text(*format))
         }

@@ -241,6 +241,22 @@ pub fn check_lock(flags: &Flags, lock: &Path, sources: &[Source]) -> Result<(), 
     Ok(())
 }
 
+/// Sees to it that what is said of two locks goes into neither.
+///
+/// # Errors
+/// It would.
+pub fn check_compared(flags: &Flags, locks: [&Path; 2]) -> Result<(), Diagnostic> {
+    let locks = locks.map(real);
+    for (flag, path) in [("--output", &flags.output), ("--log", &flags.log)] {
+        let path = path.as_deref().and_then(real);
+        if path.is_some() && locks.contains(&path) {
+            let message = format!("`{flag}` names one of the locks that are compared");
+            return Err(failed(&message).help("give it a file of its own"));
+        }
+    }
+    Ok(())
+}
+
 /// Where a file is or would be, whatever links lead there; none for what is no file.
 fn real(path: &Path) -> Option<PathBuf> {
     let Ok(Destination::File(path)) = output::destination(path) else { return None };

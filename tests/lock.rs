@@ -1157,6 +1157,14 @@ fn a_difference_is_shown_for_people_and_for_pull_requests() {
     assert_eq!(diff(&["old.yaml", "old.yaml"], "").succeeded(), "no image differs\n");
     says(&diff(&["/dev/null", "new.yaml"], "").succeeded(), &["\n4 added\n"]);
     says(&diff(&["nowhere", "new.yaml"], "").failed(2), &["the lock can't be read", "nowhere"]);
+    for flags in [["-o", "old.yaml"], ["-o", "./new.yaml"]] {
+        let said = diff(&["old.yaml", "new.yaml", flags[0], flags[1]], "").failed(2);
+        says(&said, &["error: `--output` names one of the locks that are compared"]);
+    }
+    let kept =
+        ["old.yaml", "new.yaml"].map(|name| fs::read_to_string(setup.folder.path().join(name)));
+    assert_eq!(kept.map(|text| text.expect("there")), [old.clone(), new.clone()]);
+    diff(&["old.yaml", "new.yaml", "-o", "diff.txt"], "").succeeded();
     says(&diff(&["-", "-"], &old).failed(2), &["stdin can be one of two locks only"]);
     says(&diff(&["-", "new.yaml"], "x: 1").failed(2), &["unknown key `x`"]);
 }

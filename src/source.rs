@@ -113,23 +113,35 @@ impl Source {
     /// Text that is not UTF-8, starts with the byte order mark of UTF-16, or holds a NUL byte: with
     /// the position of the first byte that is wrong.
     pub fn new(origin: Origin, bytes: Vec<u8>) -> Result<Self, Diagnostic> {
+        // A lock and a configuration are the user's own; nobody renders them, nor gives them to kubectl.
+        let (what, utf_8, no_text) = match origin {
+            Origin::Stdin | Origin::File(_) => (
+                "the input",
+                "save it as UTF-8, which is what kubectl and Helm read",
+                "this is no YAML text; look at what writes it",
+            ),
+            Origin::Configuration(_) => (
+                "the file",
+                "save it as UTF-8",
+                "this is no YAML text; take the file from your version control",
+            ),
+        };
         if bytes.starts_with(&[0xFF, 0xFE]) || bytes.starts_with(&[0xFE, 0xFF]) {
-            return Err(unreadable(&origin, &bytes, 0, "the input is UTF-16")
-                .help("save it as UTF-8, which is what kubectl and Helm read"));
+            let message = format!("{what} is UTF-16");
+            return Err(unreadable(&origin, &bytes, 0, &message).help(utf_8));
         }
         let text = match String::from_utf8(bytes) {
             Ok(text) => text,
             Err(error) => {
                 let at = error.utf8_error().valid_up_to();
                 let bytes = error.into_bytes();
-                let message = format!("the input is not UTF-8: byte 0x{:02x}", bytes[at]);
-                return Err(unreadable(&origin, &bytes, at, &message)
-                    .help("save it as UTF-8, which is what kubectl and Helm read"));
+                let message = format!("{what} is not UTF-8: byte 0x{:02x}", bytes[at]);
+                return Err(unreadable(&origin, &bytes, at, &message).help(utf_8));
             }
         };
         if let Some(at) = text.find('\0') {
-            return Err(unreadable(&origin, text.as_bytes(), at, "the input holds a NUL byte")
-                .help("this is no YAML text; look at what writes it"));
+            let message = format!("{what} holds a NUL byte");
+            return Err(unreadable(&origin, text.as_bytes(), at, &message).help(no_text));
         }
         Ok(Self { origin, text, line_starts: OnceLock::new(), characters: OnceLock::new() })
     }

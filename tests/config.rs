@@ -232,8 +232,8 @@ fn a_file_that_is_no_configuration_is_refused_with_its_name() {
             "error: the file can't be read: Is a directory (os error 21)\n",
             "--> folder.yaml\n",
         ),
-        ("utf-16.yaml", "error: the input is UTF-16\n", "--> utf-16.yaml:1:1\n"),
-        ("latin.yaml", "error: the input is not UTF-8: byte 0xfc\n", "--> latin.yaml:2:4\n"),
+        ("utf-16.yaml", "error: the file is UTF-16\n", "--> utf-16.yaml:1:1\n"),
+        ("latin.yaml", "error: the file is not UTF-8: byte 0xfc\n", "--> latin.yaml:2:4\n"),
         ("empty.yaml", missing, " --> empty.yaml:1:1\n"),
         ("comment.yaml", missing, " --> comment.yaml:1:1\n"),
         (

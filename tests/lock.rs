@@ -259,8 +259,16 @@ fn a_lock_that_is_wrong_is_said_with_line_and_column_and_stays_as_it_is() {
         assert_eq!((setup.lock(), setup.registry.requests().len()), (lock, 0));
     }
     let setup = Setup::new(Content::everything());
-    fs::write(setup.path(), b"\xff\xfe").expect("writable");
-    says(&setup.run(&[], &pods(&["a:1"])).failed(2), &["images.lock.yaml:1:1"]);
+    for (bytes, message) in [
+        (&b"\xff\xfe"[..], "error: the file is UTF-16"),
+        (b"\xfc", "error: the file is not UTF-8: byte 0xfc"),
+        (b"\0", "error: the file holds a NUL byte"),
+    ] {
+        fs::write(setup.path(), bytes).expect("writable");
+        let said = setup.run(&[], &pods(&["a:1"])).failed(2);
+        says(&said, &[message, "--> images.lock.yaml:1:1"]);
+        assert!(!said.contains("kubectl"), "{said}");
+    }
 }
 
 #[test]

@@ -32,14 +32,21 @@ fn spliced(text: &str, changes: &BTreeMap<Asked, Locked>) -> Option<String> {
     let source = Source::new(Origin::Stdin, text.as_bytes().to_vec()).ok()?;
     let document = yaml::documents(&source, 0).next()?.ok()?;
     let layout = Layout::of(text, &document)?;
-    let is_new = |asked: &Asked| !layout.items.iter().any(|item| item.asked == *asked);
-    let opening = layout.opening.iter().filter(|_| changes.keys().any(is_new));
-    let mut edits: Vec<Edit> = opening.cloned().collect();
+    let mut edits: Vec<Edit> = Vec::new();
+    let mut is_longer = false;
     for (asked, locked) in changes {
         match layout.items.iter().find(|item| item.asked == *asked) {
             Some(item) => item.change(text, &document, locked, layout.line_break, &mut edits)?,
-            None => edits.push(layout.insertion(asked, locked)),
+            None => {
+                let insertion = layout.insertion(asked, locked);
+                is_longer |= insertion.0.start == layout.end;
+                edits.push(insertion);
+            }
         }
+    }
+    if is_longer {
+        // First of all, so that it stays in front of what goes there.
+        edits.splice(0..0, layout.opening.clone());
     }
     // Stable, so that entries which go to one place keep their order.
     edits.sort_by_key(|(range, _)| range.start);
@@ -90,11 +97,11 @@ impl<'t> Layout<'t> {
         };
         let nodes = document.items(list);
         let Some(last) = nodes.last() else {
-            // `images: []`, or nothing at all: what remains is `images:` with its comment.
+            // `images: []`, `~`, or nothing at all: what remains is `images:` with its comment.
             let key = document.node(key).span.end;
             let value = document.node(list).span;
             let is_written = !matches!(document.node(list).content, Content::Alias(_))
-                && text.get(value.start..value.end).is_some_and(|value| value.starts_with('['));
+                && text.get(value.start..value.end).is_some_and(is_nothing);
             let value = if is_written { key..value.end } else { key..key + 1 };
             let end = line_end(text, value.end);
             if !text[..end].ends_with('\n') {
@@ -113,9 +120,9 @@ impl<'t> Layout<'t> {
             if !indent.trim_start_matches('\u{feff}').chars().all(|c| c == ' ') {
                 return None;
             }
-            items.push(Item { asked, node, start: with_comments(text, line) });
+            items.push(Item { asked, node, start: with_comments(text, line, indent.len()) });
         }
-        let end = line_end(text, end_of(document, *last));
+        let end = behind_comments(text, line_end(text, end_of(document, *last)), indent.len());
         let opening = (!text[..end].ends_with('\n')).then(|| (end..end, line_break.to_owned()));
         Some(Self { line_break, indent, items, end, opening })
     }
@@ -182,6 +189,11 @@ impl Item {
     }
 }
 
+/// Whether a value is written that stands for no entries.
+fn is_nothing(value: &str) -> bool {
+    value.starts_with('[') || matches!(value, "~" | "null" | "Null" | "NULL")
+}
+
 /// The end of the last scalar below a node.
 fn end_of(document: &Document<'_>, node: NodeId) -> usize {
     let children: Vec<NodeId> = match &document.node(node).content {
@@ -207,17 +219,37 @@ fn line_end(text: &str, at: usize) -> usize {
     text[at..].find('\n').map_or(text.len(), |n| at + n + 1)
 }
 
-/// The start of a line, or of the comments that stand right above it.
-fn with_comments(text: &str, line: usize) -> usize {
+/// The start of a line, or of the comments that stand right above it and are no deeper than this:
+/// those that are belong to the entry before.
+fn with_comments(text: &str, line: usize, depth: usize) -> usize {
     let mut start = line;
     while start > 0 {
         let above = line_start(text, start - 1);
-        if !text[above..start].trim_start().starts_with('#') {
+        if comment_depth(&text[above..start]).is_none_or(|own| own > depth) {
             break;
         }
         start = above;
     }
     start
+}
+
+/// The start of a line, or behind the comments that stand right there and are deeper than this.
+fn behind_comments(text: &str, line: usize, depth: usize) -> usize {
+    let mut end = line;
+    while end < text.len() {
+        let below = line_end(text, end + 1);
+        if comment_depth(&text[end..below]).is_none_or(|own| own <= depth) {
+            break;
+        }
+        end = below;
+    }
+    end
+}
+
+/// How far a comment is indented; none for a line that is not one.
+fn comment_depth(line: &str) -> Option<usize> {
+    let trimmed = line.trim_start();
+    trimmed.starts_with('#').then(|| line.len() - trimmed.len())
 }
 
 #[cfg(test)]
@@ -275,6 +307,25 @@ mod tests {
     }
 
     #[test]
+    fn a_comment_below_an_entry_stays_with_it() {
+        let entry = |name: &str| {
+            format!("- image: docker.io/a/{name}:v1\n  tag: v1\n  digest: {}\n", digest(1))
+        };
+        for (b, d) in [("  # of b\n  # until March\n", "  # of d"), ("  # of b\n", "  # of d\n")] {
+            let head = format!("{HEAD}images:\n");
+            let before = format!("{head}{}{b}# of d\n{}{d}", entry("b"), entry("d"));
+            let after = |name| {
+                let change = locked(&format!("docker.io/a/{name}:v1"), "v1", 1);
+                edited(&before, &[change]).expect("block style")
+            };
+            let between = format!("{head}{}{b}{}# of d\n{}{d}", entry("b"), entry("c"), entry("d"));
+            assert_eq!(after("c"), between);
+            let broken = if d.ends_with('\n') { "" } else { "\n" };
+            assert_eq!(after("e"), format!("{before}{broken}{}", entry("e")));
+        }
+    }
+
+    #[test]
     fn a_key_that_comes_stands_in_its_place() {
         let before = format!(
             "{HEAD}images:\n  -  image: docker.io/a/a:v1\n     digest: {} # d\n     tag: v1 # t",
@@ -303,6 +354,8 @@ mod tests {
                 format!("{HEAD}images: [] # none\n# end\n"),
                 format!("{HEAD}images: # none\n{entry}# end\n"),
             ),
+            (format!("{HEAD}images: ~\n"), format!("{HEAD}images:\n{entry}")),
+            (format!("{HEAD}images: null # none\n"), format!("{HEAD}images: # none\n{entry}")),
             (format!("{HEAD}images:\n"), format!("{HEAD}images:\n{entry}")),
             (format!("{HEAD}images:"), format!("{HEAD}images:\n{entry}")),
             (HEAD.to_owned(), format!("{HEAD}images:\n{entry}")),

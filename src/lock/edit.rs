@@ -35,13 +35,12 @@ fn spliced(text: &str, changes: &BTreeMap<Asked, Locked>) -> Option<String> {
     let mut edits: Vec<Edit> = Vec::new();
     let mut is_longer = false;
     for (asked, locked) in changes {
-        match layout.items.iter().find(|item| item.asked == *asked) {
-            Some(item) => item.change(text, &document, locked, layout.line_break, &mut edits)?,
-            None => {
-                let insertion = layout.insertion(asked, locked);
-                is_longer |= insertion.0.start == layout.end;
-                edits.push(insertion);
-            }
+        if let Some(&n) = layout.known.get(asked) {
+            layout.items[n].change(text, &document, locked, layout.line_break, &mut edits)?;
+        } else {
+            let insertion = layout.insertion(asked, locked);
+            is_longer |= insertion.0.start == layout.end;
+            edits.push(insertion);
         }
     }
     if is_longer {
@@ -67,6 +66,11 @@ struct Layout<'t> {
     /// What stands before the `-` of an entry.
     indent: &'t str,
     items: Vec<Item>,
+    /// Which item an image has.
+    known: BTreeMap<Asked, usize>,
+    /// For each item, the one that comes last by its name of those up to it. In a sorted lock this
+    /// is the item itself.
+    last: Vec<usize>,
     /// Where an entry goes that comes after all others.
     end: usize,
     /// What has to be there first, so that there can be entries.
@@ -87,7 +91,8 @@ impl<'t> Layout<'t> {
         let root = document.root()?;
         let empty = |end: usize, opening: Edit| {
             let opening = Some(opening);
-            Self { line_break, indent: "", items: Vec::new(), end, opening }
+            let (known, last) = (BTreeMap::new(), Vec::new());
+            Self { line_break, indent: "", items: Vec::new(), known, last, end, opening }
         };
         let Some((key, list)) = document.own_entry(root, "images") else {
             let last = document.entries(root).last()?.1;
@@ -124,13 +129,19 @@ impl<'t> Layout<'t> {
         }
         let end = behind_comments(text, line_end(text, end_of(document, *last)), indent.len());
         let opening = (!text[..end].ends_with('\n')).then(|| (end..end, line_break.to_owned()));
-        Some(Self { line_break, indent, items, end, opening })
+        let known = items.iter().enumerate().map(|(n, item)| (item.asked.clone(), n)).collect();
+        let mut last: Vec<usize> = Vec::with_capacity(items.len());
+        for n in 0..items.len() {
+            let before = last.last().copied().filter(|&m| items[m].asked > items[n].asked);
+            last.push(before.unwrap_or(n));
+        }
+        Some(Self { line_break, indent, items, known, last, end, opening })
     }
 
     /// A new entry, before the first that comes after it.
     fn insertion(&self, asked: &Asked, locked: &Locked) -> Edit {
-        let next = self.items.iter().find(|item| item.asked > *asked);
-        let at = next.map_or(self.end, |item| item.start);
+        let next = self.last.partition_point(|&n| self.items[n].asked <= *asked);
+        let at = self.items.get(next).map_or(self.end, |item| item.start);
         (at..at, text::entry(asked, locked, self.indent, self.line_break))
     }
 }
@@ -323,6 +334,22 @@ mod tests {
             let broken = if d.ends_with('\n') { "" } else { "\n" };
             assert_eq!(after("e"), format!("{before}{broken}{}", entry("e")));
         }
+    }
+
+    #[test]
+    fn in_an_unsorted_lock_an_entry_goes_before_the_first_that_comes_after_it() {
+        let entry = |name: &str| {
+            format!("- image: docker.io/a/{name}:v1\n  tag: v1\n  digest: {}\n", digest(1))
+        };
+        let lock = |names: &[&str]| {
+            let entries: String = names.iter().map(|name| entry(name)).collect();
+            format!("{HEAD}images:\n{entries}")
+        };
+        let changes =
+            ["b", "d", "x"].map(|name| locked(&format!("docker.io/a/{name}:v1"), "v1", 1));
+        let before = lock(&["a", "e", "c", "w", "f"]);
+        let expected = lock(&["a", "b", "d", "e", "c", "w", "f", "x"]);
+        assert_eq!(edited(&before, &changes), Some(expected));
     }
 
     #[test]

@@ -18,19 +18,24 @@ use crate::registry::is_layout;
 use crate::source::{Origin, Source};
 use crate::yaml::{self, Document};
 
-/// Reads all files that these paths name, directories recursively.
+/// Reads all files that these paths name, directories recursively, but for the lock of the run, which
+/// a directory may have.
 ///
 /// # Errors
 /// Every path that can't be read, and every file that is no text.
 pub fn files(
     paths: &[PathBuf],
     excluded: Exclusions,
+    lock: Option<&Path>,
 ) -> Result<(Vec<Source>, Vec<Diagnostic>), Vec<Diagnostic>> {
-    let mut walk = Walk { excluded, sources: Vec::new(), notes: Vec::new(), errors: Vec::new() };
+    // One that is not there yet can't be met.
+    let lock = lock.and_then(|lock| fs::canonicalize(lock).ok());
+    let (sources, notes, errors) = (Vec::new(), Vec::new(), Vec::new());
+    let mut walk = Walk { excluded, lock, sources, notes, errors };
     for path in paths {
         walk.path(path);
     }
-    let Walk { excluded, sources, mut notes, errors } = walk;
+    let Walk { excluded, sources, mut notes, errors, .. } = walk;
     notes.extend(excluded.idle());
     if errors.is_empty() { Ok((sources, notes)) } else { Err(errors) }
 }
@@ -104,6 +109,8 @@ impl Exclusions {
 
 struct Walk {
     excluded: Exclusions,
+    /// Where the lock really is.
+    lock: Option<PathBuf>,
     sources: Vec<Source>,
     notes: Vec<Diagnostic>,
     errors: Vec<Diagnostic>,
@@ -155,19 +162,23 @@ impl Walk {
         if !is_manifest || self.excluded.fit(entry.path(), named) {
             return;
         }
-        let Some(source) = self.source(entry.into_path()) else { return };
+        let path = entry.into_path();
+        let is_lock = self.lock.is_some() && fs::canonicalize(&path).ok() == self.lock;
+        // Whatever is in it: what is wrong with a lock is said where it is read as one.
+        if is_lock {
+            return self.leave_out(&path, LOCK);
+        }
+        let Some(source) = self.source(path.clone()) else { return };
         match own(&source) {
             None => self.sources.push(source),
-            Some(own) => {
-                let message = format!("{own} is left out, as it is no manifest");
-                let path = source.origin().path().expect("it was read from a file");
-                self.notes.push(
-                    Diagnostic::warning(message)
-                        .spot(spot(path))
-                        .help("`--exclude` leaves it out without a word"),
-                );
-            }
+            Some(own) => self.leave_out(&path, own),
         }
+    }
+
+    fn leave_out(&mut self, path: &Path, own: &str) {
+        let message = format!("{own} is left out, as it is no manifest");
+        let note = Diagnostic::warning(message).spot(spot(path));
+        self.notes.push(note.help("`--exclude` leaves it out without a word"));
     }
 
     fn source(&mut self, path: PathBuf) -> Option<Source> {
@@ -196,8 +207,7 @@ impl Walk {
     }
 }
 
-/// What a file is that digestif itself reads and nobody applies: by the lines that such a file has,
-/// so that it is known for what it is also where a merge has broken it.
+/// What a file is that digestif itself reads and nobody applies; none for any other.
 fn own(source: &Source) -> Option<&'static str> {
     if !source.text().contains(GROUP) {
         return None;
@@ -207,12 +217,7 @@ fn own(source: &Source) -> Option<&'static str> {
         let is_own = document.string_at(root, &["apiVersion"])?.starts_with(GROUP);
         is_own.then(|| document.string_at(root, &["kind"])).flatten().and_then(named)
     };
-    let documents: Result<Vec<_>, _> = yaml::documents(source, 0).collect();
-    let Ok(documents) = documents else {
-        let has = |start: &str| source.text().lines().any(|line| line.starts_with(start));
-        let is_lock = has("kind: ImageLock") && has(&format!("apiVersion: {GROUP}"));
-        return is_lock.then_some(LOCK);
-    };
+    let documents: Vec<_> = yaml::documents(source, 0).collect::<Result<_, _>>().ok()?;
     let written: Vec<_> = documents.iter().filter(|document| document.root().is_some()).collect();
     let kinds: Option<Vec<_>> = written.into_iter().map(kind).collect();
     kinds?.first().copied()
@@ -260,7 +265,7 @@ mod tests {
     fn read(folder: &Path, globs: &[&str]) -> (Vec<String>, Vec<String>) {
         let globs: Vec<_> = globs.iter().map(|&glob| glob.to_owned()).collect();
         let globs = Exclusions::new(&globs).expect("valid");
-        let (sources, notes) = files(&[folder.to_owned()], globs).expect("readable");
+        let (sources, notes) = files(&[folder.to_owned()], globs, None).expect("readable");
         let name = |source: &Source| {
             let path = source.origin().path().expect("a file");
             path.strip_prefix(folder).expect("inside").display().to_string()
@@ -287,7 +292,7 @@ mod tests {
         assert_eq!(warnings, ["a chart is left out: its templates are not YAML yet"]);
         let named = folder.path().join("notes.txt");
         let globs = Exclusions::new(&[]).expect("none is wrong");
-        assert_eq!(files(&[named], globs).expect("readable").0.len(), 1);
+        assert_eq!(files(&[named], globs, None).expect("readable").0.len(), 1);
     }
 
     #[test]
@@ -301,7 +306,7 @@ mod tests {
                 "b.json",
                 r#"{"kind": "PinImages", "apiVersion": "digestif.dev/v1alpha1"}"#.to_owned(),
             ),
-            ("c.yaml", format!("{head} ImageLock\nimages:\n<<<<<<< ours\n")),
+            ("c.yaml", "<<<<<<< ours\n".to_owned()),
             ("d.yaml", format!("{manifest}---\n{head} PinImages\n")),
             ("e.yaml", manifest.to_owned()),
             ("f.yaml", manifest.replace("v1", "digestif.dev.example/v1")),
@@ -309,15 +314,21 @@ mod tests {
             fs::write(folder.path().join(name), text).expect("writable");
         }
         let (names, warnings) = read(folder.path(), &["b.json"]);
-        assert_eq!(names, ["d.yaml", "e.yaml", "f.yaml"]);
+        assert_eq!(names, ["c.yaml", "d.yaml", "e.yaml", "f.yaml"]);
         let lock = "a lock of digestif is left out, as it is no manifest";
-        assert_eq!(warnings, [lock; 2]);
+        assert_eq!(warnings, [lock]);
         let (_, warnings) = read(folder.path(), &[]);
         let configuration = "a configuration of digestif is left out, as it is no manifest";
-        assert_eq!(warnings, [lock, configuration, lock]);
+        assert_eq!(warnings, [lock, configuration]);
+        // The lock of the run is known by its path.
+        let globs = Exclusions::new(&[]).expect("none is wrong");
+        let broken = folder.path().join("./c.yaml");
+        let given = files(&[folder.path().to_owned()], globs, Some(&broken));
+        let (sources, notes) = given.expect("readable");
+        assert_eq!((sources.len(), notes.len()), (3, 3));
         let named = folder.path().join("a.yaml");
         let globs = Exclusions::new(&[]).expect("none is wrong");
-        assert_eq!(files(&[named], globs).expect("readable").0.len(), 1);
+        assert_eq!(files(&[named], globs, None).expect("readable").0.len(), 1);
     }
 
     #[cfg(unix)]
@@ -366,7 +377,7 @@ mod tests {
     fn every_path_that_cannot_be_read_is_reported() {
         let paths = ["/nowhere/a.yaml", "/nowhere/b.yaml"].map(PathBuf::from);
         let globs = Exclusions::new(&[]).expect("none is wrong");
-        let errors = files(&paths, globs).expect_err("refused");
+        let errors = files(&paths, globs, None).expect_err("refused");
         assert_eq!(errors.len(), 2);
         assert!(errors[0].message.starts_with("the file can't be read: No such file"));
     }

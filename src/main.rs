@@ -317,7 +317,8 @@ fn read(flags: &Flags, voice: &Voice) -> Result<Vec<Source>, Stop> {
     let paths = flags.paths().map_err(|message| usage(&message))?;
     if !paths.is_empty() {
         let excluded = flags.excluded().map_err(|message| usage(&message))?;
-        let files = input::files(paths, excluded);
+        let file = file(flags, voice)?;
+        let files = input::files(paths, excluded, flags.lock(&Config::default(), &file));
         let (sources, notes) = files.map_err(|errors| voice.fail(&errors, &[]))?;
         voice.remember(&notes, &[]);
         voice.show(&notes, &[])?;

@@ -786,8 +786,20 @@ fn a_lock_may_stand_among_the_files_that_are_pinned() {
             assert_eq!(ran.stdout, pods(&[pinned("acme/web:v1")]));
         }
     }
-    let lock = fs::read_to_string(deploy.join("images.lock.yaml")).expect("written");
+    let path = deploy.join("images.lock.yaml");
+    let lock = fs::read_to_string(&path).expect("written");
     assert_eq!(lock, lock_of(&[own("docker.io/acme/web:v1")]));
+    // What is wrong with it is said of the lock, also where a configuration names it.
+    let config = "apiVersion: digestif.dev/v1alpha1\nkind: PinImages\nlock: images.lock.yaml\n";
+    fs::write(deploy.join("digestif.yaml"), config).expect("writable");
+    for (text, message) in
+        [("", "error: the lock is wrong: `apiVersion` or"), ("<<<<<<< ours\n", "the lock is wrong")]
+    {
+        fs::write(&path, text).expect("writable");
+        says(&run(&[]).failed(2), &[message]);
+        let named = ["-i", "-f", "deploy", "-c", "deploy/digestif.yaml"];
+        says(&setup.without(&[], &named, "").failed(2), &[message]);
+    }
 }
 
 #[test]

@@ -3,7 +3,8 @@
 //! What is recorded costs no request and does not move. A lock is read whole before anything is
 //! asked, and written last, by [`Record`]: the file is then what it was, or complete. `text` owns
 //! its schema, `edit` puts entries into what people wrote, `record` the file and those who write it
-//! at the same time, `drift` the comparison with what registries say now, `diff` that of two locks.
+//! at the same time, `written` the comparison with digests that the input has, `drift` that with
+//! what registries say now, `diff` that of two locks.
 //!
 //! Only what a registry or a layout supplied is recorded: nothing that is skipped, a placeholder,
 //! unresolved, or pinned in the input already.
@@ -13,6 +14,7 @@ mod drift;
 mod edit;
 mod record;
 mod text;
+mod written;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -87,22 +89,6 @@ impl Lock {
     #[must_use]
     pub fn find(&self, asked: &Asked) -> Option<&Locked> {
         self.images.get(asked)
-    }
-
-    /// What is recorded for a tag that stands beside a digest: for the tag itself, and, as a
-    /// substitute's tag is written in the place of the original, where the tag supplied the digest.
-    fn of_written<'l>(
-        &'l self,
-        by_supplier: &BTreeMap<&Tagged, &'l Locked>,
-        tagged: &Tagged,
-    ) -> Vec<&'l Locked> {
-        let own = self.find(&Asked::from(tagged));
-        own.into_iter().chain(by_supplier.get(tagged).copied()).collect()
-    }
-
-    /// What is recorded, by what supplied the digest; all entries of one supplier have the same.
-    fn by_supplier(&self) -> BTreeMap<&Tagged, &Locked> {
-        self.images.values().map(|locked| (&locked.supplier, locked)).collect()
     }
 
     /// What is recorded, by registry, repository and tag.
@@ -268,36 +254,6 @@ impl Locking {
         Ok(diagnostics)
     }
 
-    /// Errors about digests in the input that are not those which the lock has for their tags.
-    fn contradicted(&self, plan: &Plan, places: &[Place]) -> Vec<Diagnostic> {
-        let by_supplier = self.lock.by_supplier();
-        let wrong = |entry: &Entry| {
-            let (tagged, digest) = written(entry, places)?;
-            let locked = self.lock.of_written(&by_supplier, &tagged);
-            let first = locked.first()?;
-            if locked.iter().any(|locked| locked.digest == *digest) {
-                return None;
-            }
-            let name = quoted(&tagged.to_string());
-            let help = format!(
-                "write the digest that is locked, or take the one that the tag has now, in both: `digestif --lock {} --update={}`",
-                escaped(&self.path.display().to_string()),
-                tagged.repository
-            );
-            Some(
-                Diagnostic::error(
-                    Failure::Policy,
-                    format!("{name} has another digest in the lock"),
-                )
-                .places(entry.places.iter().map(|&n| &places[n]))
-                .note("written", digest.to_string())
-                .note("locked", first.digest.to_string())
-                .help(help),
-            )
-        };
-        plan.entries.iter().filter_map(wrong).collect()
-    }
-
     /// What a run that succeeded adds to the lock; nothing where that has it all.
     #[must_use]
     pub fn record(&self, plan: &Plan) -> Option<Record> {
@@ -428,12 +384,6 @@ pub fn idle_updates<'u>(
 fn not_locked(detail: String, remedy: String) -> Settled {
     let search = Search { remedy: Some(remedy), ..Search::default() };
     Settled::Unresolved(Refusal::new(Outcome::NotLocked, detail), search)
-}
-
-/// The tag and the digest of an image that is pinned in the input, and is not left alone.
-fn written<'p>(entry: &Entry, places: &'p [Place]) -> Option<(Tagged, &'p Digest)> {
-    let &first = entry.places.first().filter(|_| entry.fate == Fate::Already)?;
-    plan::pinned(&places[first])
 }
 
 /// What a place asks for, also beside a digest.

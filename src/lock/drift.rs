@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Lock, Locking, written};
+use super::written::written;
+use super::{Lock, Locking};
 use crate::Options;
 use crate::diagnostic::{Diagnostic, Failure, escaped, quoted};
 use crate::image::{Reference, Tagged};

@@ -280,14 +280,18 @@ fn defect(source: usize, message: &str, span: Span) -> Diagnostic {
 
 /// What is written at a place; none where nothing changes.
 pub(crate) fn written(place: &Place, fate: &Fate, form: PinForm) -> Option<String> {
-    let form = if place.writing == Writing::Tagged { PinForm::TagDigest } else { form };
+    let form = match place.writing {
+        Writing::Tagged => PinForm::TagDigest,
+        Writing::Untagged => PinForm::Digest,
+        _ => form,
+    };
     let (digest, tag) = match fate {
         Fate::Pinned(pin) => (&pin.digest, None),
         Fate::Substituted(substitute, _) => (&substitute.pin.digest, Some(&substitute.tagged.tag)),
         _ => return None,
     };
     match place.writing {
-        Writing::Reference | Writing::Tagged => reference(place, fate, form),
+        Writing::Reference | Writing::Tagged | Writing::Untagged => reference(place, fate, form),
         Writing::Digest => Some(digest.to_string()),
         Writing::Tag => {
             let written = &place.value[place.part.clone()];

@@ -30,7 +30,11 @@ impl Walk<'_, '_> {
         for node in texts {
             let Some(text) = document.string(node) else { continue };
             let Some(context) = context(document, owner, node, left) else { continue };
-            let shapes = shapes::find(text, context.key);
+            let mut shapes = shapes::find(text, context.key);
+            if owner.object.kind == "Secret" {
+                // A key there may say image, and its value be a password.
+                shapes.retain(|shape| shapes::is_image_anywhere(&text[shape.part.clone()]));
+            }
             let is_repository = context.class == Class::Other && context.key == "repository";
             if shapes.is_empty() && is_repository {
                 self.values_of_a_chart(owner, node);
@@ -198,7 +202,8 @@ fn context<'d>(
         _ if keys.windows(2).any(|pair| is_metadata(&pair)) => of(Class::Annotations),
         // What is a volume of Ceph, and what is the name of another field.
         [Some("image"), Some("rbd"), ..] => None,
-        _ if is_built_in(owner.object.group()) => None,
+        // Policies hold patterns.
+        _ if owner.has_patterns || is_built_in(owner.object.group()) => None,
         _ => of(Class::Other),
     }
 }
@@ -222,7 +227,28 @@ fn flag_before<'d>(document: &'d Document<'_>, node: NodeId) -> Option<&'d str> 
     (flag.starts_with('-') && !flag.contains(['=', ' '])).then_some(flag)
 }
 
-/// Whether a group is one of Kubernetes' own, all of whose image fields are known.
+/// Whether a group is one of Kubernetes' own, all of whose image fields are known. Other projects have
+/// groups that end as some of these do.
 fn is_built_in(group: &str) -> bool {
-    !group.contains('.') || group.ends_with(".k8s.io")
+    const OWN: [&str; 18] = [
+        "admissionregistration",
+        "apiextensions",
+        "apiregistration",
+        "authentication",
+        "authorization",
+        "certificates",
+        "coordination",
+        "discovery",
+        "events",
+        "flowcontrol.apiserver",
+        "gateway.networking",
+        "metrics",
+        "networking",
+        "node",
+        "rbac.authorization",
+        "resource",
+        "scheduling",
+        "storage",
+    ];
+    !group.contains('.') || group.strip_suffix(".k8s.io").is_some_and(|name| OWN.contains(&name))
 }

@@ -179,6 +179,12 @@ pub(super) fn rows(group: &str, kind: &str) -> &'static [Row] {
         }
         table
     });
+    // OpenShift's kinds were in no group at first.
+    let group = match (group, kind) {
+        ("", "ImageStream") => "image.openshift.io",
+        ("", "BuildConfig") => "build.openshift.io",
+        _ => group,
+    };
     if !group.contains('.') {
         return &[];
     }

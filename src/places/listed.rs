@@ -1,13 +1,17 @@
 //! Fields of the table and of the configuration, in one object.
 
 use super::fields::{self, FieldPath, Form, PartsPin};
-use super::walk::{Owner, Pending, Walk};
+use super::walk::{Owner, Pending, Walk, is_tagged};
 use super::{Class, Image, Left, Writing, reference_text};
-use crate::image::Reference;
-use crate::yaml::NodeId;
+use crate::diagnostic::{Diagnostic, Failure, quoted};
+use crate::yaml::{Content, NodeId};
 
 /// What references stand behind in URLs (containerized data importer; model images of `KServe`).
-const SCHEMES: [&str; 2] = ["docker://", "oci://"];
+const SCHEMES: [&str; 2] = [DOCKER, "oci://"];
+const DOCKER: &str = "docker://";
+
+const SCHEDULED: Left =
+    Left::Operator("OpenShift imports it on a schedule, which it refuses for digests");
 
 impl Walk<'_, '_> {
     /// Adds the places that a mapping with `apiVersion` and `kind` has by the table and by the
@@ -62,8 +66,9 @@ impl Walk<'_, '_> {
             Form::Versioned => self.reference(owner, node, Writing::Reference, untagged()),
             Form::Url => self.url(owner, node),
             Form::DockerImage if document.string_at(node, &["kind"]) == Some("DockerImage") => {
+                let left = self.is_scheduled(node).then_some(SCHEDULED);
                 for name in document.values(node, "name") {
-                    self.reference(owner, name, Writing::Reference, None);
+                    self.reference(owner, name, Writing::Reference, left);
                 }
             }
             Form::Parts(join, pin) => {
@@ -91,6 +96,18 @@ impl Walk<'_, '_> {
         self.place(pending, owner.root);
     }
 
+    /// Whether OpenShift imports a tag of an image stream again and again, which it refuses for
+    /// digests (openshift, `ValidateImageStreamTagReference`).
+    fn is_scheduled(&self, from: NodeId) -> bool {
+        let document = self.document;
+        let policy = document.node(from).parent.and_then(|tag| document.value(tag, "importPolicy"));
+        let scheduled = policy.and_then(|policy| document.value(policy, "scheduled"));
+        scheduled.is_some_and(|scheduled| {
+            let node = document.node(document.target(scheduled));
+            matches!(&node.content, Content::Scalar { text, .. } if text == "true")
+        })
+    }
+
     /// A place for the whole text of a node.
     fn field_place(&mut self, owner: &Owner, node: NodeId, text: &str) -> Pending {
         Pending {
@@ -116,7 +133,11 @@ impl Walk<'_, '_> {
             let part = url.len() - text.len()..url.len();
             let left = owner.opt_out.takes(None).then_some(Left::Annotation);
             let image = Image::read(text);
-            let pending = Pending { part, image, left, ..self.field_place(owner, node, text) };
+            // containers/image refuses a tag beside a digest there (skopeo#2367).
+            let writing =
+                if url.starts_with(DOCKER) { Writing::Untagged } else { Writing::Reference };
+            let pending =
+                Pending { part, image, writing, left, ..self.field_place(owner, node, text) };
             self.place(pending, owner.root);
         }
     }
@@ -162,7 +183,14 @@ impl Walk<'_, '_> {
             last = Some((node, text));
         }
         let Some((node, text)) = last else { return };
-        if !self.is_new(node) {
+        // What is set there wins over these parts.
+        if join.starts_with("{baseImage}") && document.string_at(holder, &["image"]).is_some() {
+            return;
+        }
+        let image = Image::read(&joined);
+        let opted_out = owner.opt_out.takes(None).then_some(Left::Annotation);
+        let left = opted_out.or_else(|| left(&image));
+        if !self.is_new(node) && !self.is_shared(node, &joined, left) {
             return;
         }
         self.note_alias(node);
@@ -170,10 +198,9 @@ impl Walk<'_, '_> {
         for node in nodes {
             self.is_new(node);
         }
-        let image = Image::read(&joined);
         let pending = Pending {
             class,
-            left: owner.opt_out.takes(None).then_some(Left::Annotation).or_else(|| left(&image)),
+            left,
             image,
             name: Some(joined),
             writing,
@@ -181,8 +208,23 @@ impl Walk<'_, '_> {
         };
         self.place(pending, owner.root);
     }
-}
 
-fn is_tagged(image: &Image) -> bool {
-    matches!(image, Image::Reference(written) if matches!(written.reference(), Reference::Tagged(_)))
+    /// Whether one field is a part of several images, all of which are left alone. Where one of them
+    /// is pinned, the field can't be right for both.
+    fn is_shared(&mut self, node: NodeId, joined: &str, left: Option<Left>) -> bool {
+        let others = self.places.iter().filter(|place| place.node == node);
+        let other = others.filter_map(|place| Some((place.name.as_deref()?, place.left)));
+        let Some((name, other)) = other.into_iter().find(|(name, _)| *name != joined) else {
+            return false;
+        };
+        if left.is_some() && other.is_some() {
+            return true;
+        }
+        let message =
+            format!("one field is a part of two images, {} and {}", quoted(name), quoted(joined));
+        let error = Diagnostic::error(Failure::Input, message).spot(self.spot(node));
+        self.diagnostics
+            .push(error.help("write it out for each of them, instead of merging it in"));
+        false
+    }
 }

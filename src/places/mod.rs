@@ -158,6 +158,8 @@ pub enum Writing {
     Reference,
     /// The reference, with its tag however pins are written.
     Tagged,
+    /// The reference, without its tag however pins are written.
+    Untagged,
     /// The tag alone, with the digest behind it.
     Tag,
     /// The digest alone.

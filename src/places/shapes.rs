@@ -12,48 +12,85 @@ use crate::image::{Written, has_host};
 const KEY_REACH: usize = 160;
 
 /// Hosts of things that look like images and are none: label keys and import paths of Go.
-const OTHER_HOSTS: [&str; 6] =
-    ["github.com", "golang.org", "gopkg.in", "google.golang.org", "kubernetes.io", "k8s.io"];
+const OTHER_HOSTS: [&str; 10] = [
+    "bitbucket.org",
+    "github.com",
+    "gitlab.com",
+    "go.uber.org",
+    "golang.org",
+    "google.golang.org",
+    "gopkg.in",
+    "k8s.io",
+    "kubernetes.io",
+    "s3.amazonaws.com",
+];
 
 /// Effects of taints (Kubernetes API, `TaintEffect`), which stand where a tag would.
 const TAINT_EFFECTS: [&str; 3] = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
 
+/// How a volume is mounted, which stands behind its path.
+const MOUNTS: [&str; 2] = ["ro", "rw"];
+
 /// What follows the word image in names of things that are no image.
-const OTHER_WORDS: [&str; 36] = [
+const OTHER_WORDS: [&str; 60] = [
+    "addr",
+    "address",
+    "auth",
+    "bucket",
     "catalog",
     "config",
+    "content",
     "count",
     "credential",
     "credentials",
-    "dir",
     "digest",
+    "dir",
+    "exempt",
+    "filter",
     "format",
     "gc",
     "hash",
+    "host",
     "id",
+    "key",
     "label",
     "labels",
     "limit",
     "list",
+    "login",
+    "mime",
+    "model",
     "os",
+    "pass",
+    "passwd",
+    "password",
     "path",
     "paths",
     "policies",
     "policy",
+    "port",
     "prefix",
+    "proxy",
     "pull",
     "pulls",
+    "quality",
+    "regex",
     "registry",
     "repo",
     "repository",
+    "scan",
     "secret",
     "secrets",
+    "server",
+    "service",
     "size",
     "stream",
     "suffix",
     "tag",
     "tags",
+    "token",
     "type",
+    "user",
     "version",
     "volume",
 ];
@@ -75,7 +112,8 @@ pub(super) struct Shape {
 pub(super) enum Kind {
     /// A reference.
     Reference,
-    /// A mere name, which the program that reads it may complete.
+    /// A name without a tag, which the program that reads it may complete: with one that stands
+    /// elsewhere, or with a registry.
     Name,
     /// A template, whose image is not known yet.
     Template,
@@ -83,7 +121,7 @@ pub(super) enum Kind {
 
 impl Kind {
     fn of(text: &str) -> Self {
-        if has_tag(text) || text.contains('/') { Self::Reference } else { Self::Name }
+        if has_tag(text) { Self::Reference } else { Self::Name }
     }
 }
 
@@ -246,14 +284,14 @@ fn is_template(text: &str) -> bool {
 }
 
 /// Whether a text is an image wherever it stands.
-fn is_image_anywhere(text: &str) -> bool {
+pub(super) fn is_image_anywhere(text: &str) -> bool {
     let Ok(written) = text.parse::<Written>() else { return false };
     let Some((host, rest)) = written.name().split_once('/') else { return false };
     let tag = &text[written.name().len()..];
     has_host(text)
         && !rest.is_empty()
         && !tag.is_empty()
-        && !TAINT_EFFECTS.contains(&tag.trim_start_matches(':'))
+        && !TAINT_EFFECTS.iter().chain(&MOUNTS).any(|other| tag.strip_prefix(':') == Some(other))
         && is_registry(host)
 }
 
@@ -274,13 +312,21 @@ fn is_registry(host: &str) -> bool {
 /// image, and a mere name, as `ubuntu`, where it says no more than that.
 fn is_image_of(key: &str, text: &str) -> bool {
     let may_be = || says_image(key) && (has_tag(text) || text.contains('/') || is_bare(key, text));
-    may_be() && is_reference(text)
+    may_be() && is_reference(text) && !is_address(text)
 }
 
 /// Whether a text is a reference, and not a port or a time.
 fn is_reference(text: &str) -> bool {
     let written = text.parse::<Written>();
     written.is_ok_and(|written| written.name().bytes().any(|byte| byte.is_ascii_alphabetic()))
+}
+
+/// Whether a text is a name and a port.
+fn is_address(text: &str) -> bool {
+    let port = text.split_once(':').map_or("", |(_, port)| port);
+    !text.contains('/')
+        && matches!(port.len(), 4..=5)
+        && port.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn is_bare(key: &str, text: &str) -> bool {

@@ -11,6 +11,7 @@ use std::rc::Rc;
 use super::path::{Path, Paths};
 use super::{Class, Found, Image, Left, Object, Place, Scope, Writing, reference_text};
 use crate::diagnostic::{Diagnostic, Failure, Spot, quoted};
+use crate::image::Reference;
 use crate::source::{Source, Span};
 use crate::splice::Site;
 use crate::yaml::{Content, Document, NodeId, Style};
@@ -44,7 +45,7 @@ pub(super) struct Walk<'d, 's> {
     merges: HashSet<NodeId>,
     /// What is left alone, in the order of the text.
     left_alone: Vec<Span>,
-    places: Vec<Pending>,
+    pub(super) places: Vec<Pending>,
     pub(super) diagnostics: Vec<Diagnostic>,
 }
 
@@ -177,7 +178,7 @@ impl<'d, 's> Walk<'d, 's> {
                     }
                     objects.extend((has_version || id == root).then_some(id));
                 }
-                Content::Scalar { text, string: true, .. } if !has_patterns => {
+                Content::Scalar { text, string: true, .. } => {
                     let is_text = may_be_image(text) || self.key(id) == Some("image");
                     texts.extend(is_text.then_some(id));
                 }
@@ -296,7 +297,7 @@ impl<'d, 's> Walk<'d, 's> {
     }
 
     /// A node that is no place, with its path from the document's root.
-    fn spot(&self, id: NodeId) -> Spot {
+    pub(super) fn spot(&self, id: NodeId) -> Spot {
         let document = self.document;
         let root = document.root().expect("a document with nodes has a root");
         let path = Paths::default().of(document, root, id);
@@ -334,7 +335,8 @@ impl<'d, 's> Walk<'d, 's> {
         self.note_alias(node);
         let Some(value) = self.value(node) else { return };
         let text = reference_text(value);
-        if text.is_empty() || owner.has_patterns && is_pattern(text) {
+        // OpenShift fills in what is blank, by the triggers of a DeploymentConfig.
+        if text.trim().is_empty() || owner.has_patterns && is_pattern(text) {
             return;
         }
         let image = if text == ISTIO_AUTO && asks_for_injection(document, field.spec) {
@@ -379,7 +381,11 @@ impl<'d, 's> Walk<'d, 's> {
 
     /// Settles where each place is edited, and warns where an edit changes what is no image.
     pub(super) fn finish(mut self, found: &mut Found) {
+        let comments = skip_comments(self.source, self.document.span());
         self.leave_configured();
+        self.leave_commented(&comments);
+        self.keep_tags();
+        self.diagnostics.extend(self.contradictions());
         self.diagnostics.extend(self.side_effects());
         if self.diagnostics.iter().all(|diagnostic| diagnostic.failure().is_none()) {
             self.diagnostics.extend(self.unknown_alias());
@@ -387,7 +393,6 @@ impl<'d, 's> Walk<'d, 's> {
         found.diagnostics.append(&mut self.diagnostics);
         let first = found.places.len();
         let places = std::mem::take(&mut self.places);
-        let comments = skip_comments(self.source, self.document.span());
         for places in places.chunk_by(|one, next| one.node == next.node) {
             let Some(value) = self.value(places[0].node) else { continue };
             let value: Rc<str> = value.into();
@@ -430,6 +435,70 @@ impl<'d, 's> Walk<'d, 's> {
                 place.left = Some(Left::Configured);
             }
         }
+    }
+
+    /// Leaves what has a comment on the line of its last character, or of the header of its block.
+    fn leave_commented(&mut self, comments: &[Span]) {
+        if comments.is_empty() {
+            return;
+        }
+        let text = self.source.text();
+        let on_line_of = |at: usize| {
+            let behind = comments.partition_point(|line| line.start <= at);
+            comments[..behind]
+                .last()
+                .filter(|line| line.end >= at || !text[line.end..at].contains('\n'))
+        };
+        for place in &mut self.places {
+            let node = self.document.node(place.node);
+            let at = match node.content {
+                Content::Scalar { style: Style::Block, .. } => text[..node.span.start].rfind('\n'),
+                _ => Some(node.span.end),
+            };
+            let is_asked = at.and_then(on_line_of).is_some();
+            if is_asked && matches!(place.left, None | Some(Left::Operator(_))) {
+                place.left = Some(Left::Comment);
+                self.scalars.remove(&place.node);
+            }
+        }
+    }
+
+    /// Keeps the tag of a scalar at every place that it is reached at, where one of them needs it.
+    fn keep_tags(&mut self) {
+        let document = self.document;
+        let needs = |place: &&Pending| place.writing == Writing::Tagged;
+        let tagged: HashSet<_> =
+            self.places.iter().filter(needs).map(|place| document.target(place.node)).collect();
+        for place in &mut self.places {
+            if place.writing == Writing::Reference && tagged.contains(&document.target(place.node))
+            {
+                place.writing = Writing::Tagged;
+            }
+        }
+    }
+
+    /// Aliases that are to be left as they are, although what they stand for is changed.
+    fn contradictions(&self) -> Vec<Diagnostic> {
+        let document = self.document;
+        let changes = |place: &&Pending| place.left.is_none() && is_tagged(&place.image);
+        let changed: HashSet<_> =
+            self.places.iter().filter(changes).map(|place| document.target(place.node)).collect();
+        let is_bound = |place: &&Pending| {
+            let target = document.target(place.node);
+            let is_left = place.left.is_some_and(|left| left != Left::Candidate);
+            is_left && target != place.node && changed.contains(&target) && is_tagged(&place.image)
+        };
+        let error = |place: &Pending| {
+            let span = document.node(place.node).span;
+            let message = format!(
+                "{} is to be left as it is, but changes with the image that it is an alias of",
+                quoted(self.source.slice(span))
+            );
+            Diagnostic::error(Failure::Input, message)
+                .spot(self.spot(place.node))
+                .help("write one of the two out")
+        };
+        self.places.iter().filter(is_bound).map(error).collect()
     }
 
     /// Where the texts of one node's places are changed: at its scalar, also behind an alias, unless
@@ -530,6 +599,14 @@ impl<'d, 's> Walk<'d, 's> {
             );
         }
         warnings
+    }
+}
+
+/// Whether an image has no digest yet.
+pub(super) fn is_tagged(image: &Image) -> bool {
+    match image {
+        Image::Reference(written) => matches!(written.reference(), Reference::Tagged(_)),
+        Image::Placeholder | Image::Invalid(_) => false,
     }
 }
 

@@ -88,9 +88,9 @@ fn no_line_of_a_secret_is_ever_shown() {
 
 #[test]
 fn a_text_of_a_secret_is_a_candidate_and_its_encoded_data_is_none() {
-    let text = "apiVersion: v1\nkind: Secret\ndata: {a: quay.io/acme/no:1}\nstringData: {a: 'image: acme/web:1'}\n";
+    let text = "apiVersion: v1\nkind: Secret\ndata: {a: quay.io/acme/no:1}\nstringData: {a: 'image: quay.io/acme/web:1', image-auth: 'robot:pass', image: hunter, imageX: 'a${b}c'}\n";
     let (status, report) = reported(&["--include=config"], text);
     assert_eq!(status, 0);
-    let expected = ("docker.io/acme/web:1".to_owned(), "pinned".to_owned(), String::new());
+    let expected = ("quay.io/acme/web:1".to_owned(), "pinned".to_owned(), String::new());
     assert_eq!(entries(&report), [expected]);
 }

@@ -54,16 +54,83 @@ fn a_url_keeps_its_scheme_also_where_an_alias_is_written_out() {
     let volume = object("cdi.kubevirt.io/v1beta1", "DataVolume");
     let text = volume.clone()
         + "spec: {source: {registry: {url: \"docker://quay.io/kubevirt/disk:v1\"}}} # a disk\n";
-    assert_pinned(&[], &text, &["quay.io/kubevirt/disk:v1"]);
+    let disk = "quay.io/kubevirt/disk:v1";
+    // What reads it refuses a tag beside a digest.
+    let digest = format!("quay.io/kubevirt/disk@{}", digest_of(disk));
+    let once = run(&[], &text).succeeded();
+    assert_eq!(once, text.replace(disk, &digest));
+    assert_eq!(run(&[], &once).succeeded(), once);
     let model = object("serving.kserve.io/v1beta1", "InferenceService")
         + "spec:\n  predictor:\n    model:\n      storageUri: oci://quay.io/acme/model:1\n";
     assert_pinned(&[], &model, &["quay.io/acme/model:1"]);
     assert_pinned(&[], &model.replace("oci://", "s3://"), &[]);
     let aliased = volume
         + "  annotations: {disk: &disk \"docker://quay.io/kubevirt/disk:v1\"}\nspec: {source: {registry: {url: *disk }}}\n";
-    let pinned =
-        format!("docker://quay.io/kubevirt/disk:v1@{}", digest_of("quay.io/kubevirt/disk:v1"));
+    let pinned = format!("docker://{digest}");
     assert_eq!(run(&[], &aliased).succeeded(), aliased.replace("*disk", &pinned));
+}
+
+#[test]
+fn a_field_that_is_a_part_of_two_images_is_refused_where_one_is_pinned() {
+    let policy = |one: &str, other: &str| {
+        object("nvidia.com/v1", "ClusterPolicy")
+            + &format!(
+                "spec:\n  {one}: &d {{repository: nvcr.io/nvidia, image: a, version: \"1\"}}\n  {other}: {{<<: *d, image: b}}\n"
+            )
+    };
+    for (one, other) in [("toolkit", "validator"), ("driver", "toolkit")] {
+        let said = run(&[], &policy(one, other)).failed(3);
+        assert!(said.contains("one field is a part of two images"), "{said}");
+    }
+    let both_left = policy("driver", "vgpuManager");
+    assert_eq!(run(&[], &both_left).succeeded(), both_left);
+}
+
+#[test]
+fn an_alias_of_an_image_is_not_left_in_silence() {
+    let nvidia = object("nvidia.com/v1", "ClusterPolicy")
+        + "spec:\n  toolkit: {repository: nvcr.io/nvidia, image: a, version: &v \"1\"}\n  driver: {repository: nvcr.io/nvidia, image: b, version: *v }\n";
+    let skipped = "kind: Pod\nmetadata: {annotations: {digestif.dev/skip: b}}\nspec:\n  containers:\n  - {name: a, image: &i 'quay.io/acme/web:1'}\n  - {name: b, image: *i }\n";
+    let comment = "kind: Pod\nspec:\n  containers:\n  - image: &i quay.io/acme/web:1\n  - image: *i # digestif: skip\n";
+    for text in [nvidia.as_str(), skipped, comment] {
+        let said = run(&[], text).failed(3);
+        assert!(said.contains("is to be left as it is, but changes with the image"), "{said}");
+    }
+    // Where the anchor is left, the alias gets a text of its own.
+    let reverse = "kind: Pod\nspec:\n  containers:\n  - image: &i quay.io/acme/web:1 # digestif: skip\n  - image: *i\n";
+    let expected =
+        reverse.replace("*i", &with_digests("quay.io/acme/web:1", &["quay.io/acme/web:1"]));
+    assert_eq!(run(&[], reverse).succeeded(), expected);
+}
+
+#[test]
+fn one_scalar_keeps_its_tag_where_one_of_its_places_needs_it() {
+    let text = object("postgresql.cnpg.io/v1", "Cluster")
+        + "spec:\n  imageName: &i quay.io/acme/web:1\n  template: {containers: [{image: *i }]}\n";
+    assert_pinned(&["--pin=digest"], &text, &["quay.io/acme/web:1"]);
+}
+
+#[test]
+fn an_image_that_openshift_imports_on_a_schedule_is_left() {
+    let stream = |policy: &str| {
+        object("image.openshift.io/v1", "ImageStream")
+            + &format!(
+                "spec:\n  tags:\n  - name: a\n    from: {{kind: DockerImage, name: 'quay.io/acme/web:1'}}\n{policy}"
+            )
+    };
+    let scheduled = stream("    importPolicy: {scheduled: true}\n");
+    let ran = run(&[], &scheduled);
+    assert!(ran.stderr.contains("imports it on a schedule"), "{}", ran.stderr);
+    assert_eq!(ran.succeeded(), scheduled);
+    assert_pinned(&[], &stream("    importPolicy: {scheduled: false}\n"), &["quay.io/acme/web:1"]);
+    let old = stream("").replace("image.openshift.io/v1", "v1");
+    assert_pinned(&[], &old, &["quay.io/acme/web:1"]);
+}
+
+#[test]
+fn a_blank_image_is_filled_in_by_something_else() {
+    let text = "kind: DeploymentConfig\nspec:\n  containers:\n  - image: ' '\n";
+    assert_eq!(run(&[], text).succeeded(), text);
 }
 
 #[test]

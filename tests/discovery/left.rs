@@ -173,3 +173,16 @@ spec:
     }
     assert_eq!(entries(&listing).len(), 4);
 }
+
+#[test]
+fn a_comment_counts_for_a_text_of_several_lines() {
+    for text in [
+        "kind: Pod\nspec:\n  containers:\n  - image: >- # digestif: skip\n      quay.io/acme/web:1\n",
+        "kind: Pod\nspec:\n  containers:\n  - image: \"quay.io/acme/\\\n      web:1\" # digestif: skip\n",
+    ] {
+        assert_left(&[], text, &["quay.io/acme/web:1"], COMMENT);
+    }
+    let config = "apiVersion: v1\nkind: ConfigMap\ndata:\n  a: | # digestif: skip\n    quay.io/acme/web:1\n  b: |\n    quay.io/acme/other:1\n";
+    let once = run(&["--include=config"], config).succeeded();
+    assert_eq!(once, with_digests(config, &["quay.io/acme/other:1"]));
+}

@@ -32,34 +32,28 @@ const TAINT_EFFECTS: [&str; 3] = ["NoSchedule", "PreferNoSchedule", "NoExecute"]
 const MOUNTS: [&str; 2] = ["ro", "rw"];
 
 /// What follows the word image in names of things that are no image.
-const OTHER_WORDS: [&str; 60] = [
+const OTHER_WORDS: [&str; 49] = [
     "addr",
     "address",
-    "auth",
     "bucket",
     "catalog",
     "config",
-    "content",
     "count",
     "credential",
     "credentials",
     "digest",
     "dir",
-    "exempt",
     "filter",
     "format",
     "gc",
     "hash",
     "host",
     "id",
-    "key",
     "label",
     "labels",
     "limit",
     "list",
-    "login",
     "mime",
-    "model",
     "os",
     "pass",
     "passwd",
@@ -70,7 +64,6 @@ const OTHER_WORDS: [&str; 60] = [
     "policy",
     "port",
     "prefix",
-    "proxy",
     "pull",
     "pulls",
     "quality",
@@ -81,16 +74,12 @@ const OTHER_WORDS: [&str; 60] = [
     "scan",
     "secret",
     "secrets",
-    "server",
-    "service",
     "size",
     "stream",
     "suffix",
     "tag",
     "tags",
-    "token",
     "type",
-    "user",
     "version",
     "volume",
 ];
@@ -363,6 +352,8 @@ mod tests {
             "proxy_init_image",
             "defaultImage",
             "OCI_IMG",
+            "RELATED_IMAGE_KUBE_RBAC_PROXY",
+            "IMAGE_SERVER",
         ] {
             assert!(says_image(name), "{name}");
         }
@@ -379,6 +370,8 @@ mod tests {
             "",
             "imageFormat",
             "nodeImageID",
+            "IMAGE_PROXY_ADDR",
+            "imagePassword",
         ] {
             assert!(!says_image(name), "{name}");
         }

@@ -10,6 +10,7 @@ mod credentials;
 mod host;
 mod layout;
 mod proxies;
+mod replies;
 mod tags;
 mod tokens;
 mod transport;

@@ -8,7 +8,7 @@ use reqwest::{StatusCode, Url};
 use serde::de::{IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::client::{absence, refused};
+use super::replies::{absence, refused};
 use super::transport::Fetched;
 use super::{Outcome, Refusal};
 use crate::image::Tag;

@@ -10,29 +10,32 @@
 //! Kyverno policies. Of custom resource definitions, the defaults are candidates that are never
 //! pinned.
 
+mod aliases;
 mod candidates;
 pub mod fields;
 mod listed;
+mod object;
+mod opt_out;
 mod path;
 mod secrets;
 mod shapes;
 mod walk;
 
 use std::collections::{BTreeSet, HashSet};
-use std::fmt;
 use std::ops::Range;
 use std::rc::Rc;
 
 use clap::ValueEnum;
 use serde::Deserialize;
 
-use crate::diagnostic::{Diagnostic, Failure, Spot, escaped, quoted, shortened};
+use crate::diagnostic::{Diagnostic, Failure, Spot, quoted, shortened};
 use crate::image::{ParseError, Written};
 use crate::registry::PullSecret;
 use crate::source::{Source, Span};
 use crate::splice::Site;
 use crate::yaml::{Content, Document, Node, NodeId};
 
+pub use object::{File, Object};
 pub use path::Path;
 
 use walk::Walk;
@@ -164,71 +167,6 @@ pub enum Writing {
     Tag,
     /// The digest alone.
     Digest,
-}
-
-/// The Kubernetes object that a place is in.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Object {
-    /// Group and version.
-    pub api_version: String,
-    /// The kind.
-    pub kind: String,
-    /// The namespace, where one is written.
-    pub namespace: Option<String>,
-    /// The name, or the prefix of a generated one.
-    pub name: String,
-    /// The file that a function's host took it from.
-    pub file: Option<File>,
-}
-
-/// The file that a function's host took an object from, by the object's annotations.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct File {
-    /// Its path in the package.
-    pub path: String,
-    /// Which of the file's objects it is, from 0.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub index: Option<u32>,
-}
-
-impl Object {
-    fn of(document: &Document<'_>, root: NodeId) -> Self {
-        let text = |path: &[&str]| document.string_at(root, path).map(str::to_owned);
-        // The second is how functions knew it at first (KRM functions specification v1alpha1).
-        let of_file = |name: &str| {
-            ["internal.config.kubernetes.io", "config.kubernetes.io"]
-                .iter()
-                .find_map(|group| text(&["metadata", "annotations", &format!("{group}/{name}")]))
-        };
-        let index = || of_file("index").and_then(|index| index.parse().ok());
-        Self {
-            file: of_file("path").map(|path| File { path, index: index() }),
-            api_version: text(&["apiVersion"]).unwrap_or_default(),
-            kind: text(&["kind"]).unwrap_or_default(),
-            namespace: text(&["metadata", "namespace"]),
-            name: text(&["metadata", "name"])
-                .or_else(|| text(&["metadata", "generateName"]))
-                .unwrap_or_default(),
-        }
-    }
-
-    fn group(&self) -> &str {
-        self.api_version.split_once('/').map_or("", |(group, _)| group)
-    }
-}
-
-impl fmt::Display for Object {
-    /// `Job capsule-system/capsule-crds`, [`escaped`], as the texts come from the input.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = |text: &str| escaped(&shortened(text));
-        let (kind, name) = (shown(&self.kind), shown(&self.name));
-        f.write_str(if kind.is_empty() { "object" } else { &kind })?;
-        match &self.namespace {
-            Some(namespace) => write!(f, " {}/{name}", shown(namespace)),
-            None if name.is_empty() => Ok(()),
-            None => write!(f, " {name}"),
-        }
-    }
 }
 
 /// What stands at a place.

@@ -1,16 +1,18 @@
-//! The search for images in one document: the structural rule, and what aliases do to it. Fields of
-//! custom resources are looked up in `listed.rs`, and `candidates.rs` looks at all other texts.
+//! The search for images in one document: the structural rule. Fields of custom resources are looked up
+//! in `listed.rs`, `candidates.rs` looks at all other texts, `aliases.rs` at what changes with an image,
+//! and `opt_out.rs` at what is to be left.
 //!
 //! Aliases point backwards and their targets are walked where they stand, so nothing is expanded.
 //! One node is one place, however many aliases and merges lead to it.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::rc::Rc;
 
+use super::opt_out::{OptOut, skip_comments};
 use super::path::{Path, Paths};
 use super::{Class, Found, Image, Left, Object, Place, Scope, Writing, reference_text};
-use crate::diagnostic::{Diagnostic, Failure, Spot, quoted};
+use crate::diagnostic::{Diagnostic, Spot};
 use crate::image::Reference;
 use crate::source::{Source, Span};
 use crate::splice::Site;
@@ -32,9 +34,9 @@ pub(super) struct Walk<'d, 's> {
     pub(super) scope: &'d Scope,
     pub(super) paths: Paths,
     /// Every scalar that is changed as an image, with the mapping that holds its list.
-    scalars: HashMap<NodeId, NodeId>,
+    pub(super) scalars: HashMap<NodeId, NodeId>,
     /// Every alias through which an image was reached.
-    aliases: HashSet<NodeId>,
+    pub(super) aliases: HashSet<NodeId>,
     /// Every list of containers or volumes that was followed.
     lists: HashSet<NodeId>,
     /// Every value that was taken for an image's.
@@ -42,7 +44,7 @@ pub(super) struct Walk<'d, 's> {
     /// Every value that a configuration wants to be left alone.
     pub(super) configured: HashSet<NodeId>,
     /// Every mapping whose merge keys were looked at.
-    merges: HashSet<NodeId>,
+    pub(super) merges: HashSet<NodeId>,
     /// What is left alone, in the order of the text.
     left_alone: Vec<Span>,
     pub(super) places: Vec<Pending>,
@@ -82,29 +84,6 @@ pub(super) struct Owner {
     pub(super) has_patterns: bool,
     /// What the object says about being left alone.
     pub(super) opt_out: OptOut,
-}
-
-/// The annotation by which an object has its images left alone.
-#[derive(Debug, Default)]
-pub(super) struct OptOut {
-    all: bool,
-    containers: Vec<String>,
-}
-
-impl OptOut {
-    /// `digestif.dev/skip: "true"`, or the names of containers.
-    fn of(document: &Document<'_>, root: NodeId) -> Self {
-        let annotation = ["metadata", "annotations", "digestif.dev/skip"];
-        let text = document.string_at(root, &annotation).unwrap_or_default();
-        Self {
-            all: text.trim() == "true",
-            containers: text.split(',').map(|name| name.trim().to_owned()).collect(),
-        }
-    }
-
-    pub(super) fn takes(&self, container: Option<&str>) -> bool {
-        self.all || container.is_some_and(|name| self.containers.iter().any(|skip| skip == name))
-    }
 }
 
 impl<'d, 's> Walk<'d, 's> {
@@ -270,32 +249,6 @@ impl<'d, 's> Walk<'d, 's> {
         self.values.insert(value)
     }
 
-    pub(super) fn note_alias(&mut self, id: NodeId) {
-        match self.document.node(id).content {
-            Content::Alias(_) => {
-                self.aliases.insert(id);
-            }
-            Content::UnknownAlias(_) => self.dangling(id),
-            _ => {}
-        }
-    }
-
-    /// Notes the alias that `id` is, and those that its merge keys take in.
-    pub(super) fn note_aliases(&mut self, id: NodeId) {
-        self.note_alias(id);
-        for mapping in self.document.with_merged(id) {
-            if !self.merges.insert(mapping) {
-                continue;
-            }
-            for value in self.document.merge_values(mapping) {
-                self.note_alias(value);
-                for &item in self.document.items(value) {
-                    self.note_alias(item);
-                }
-            }
-        }
-    }
-
     /// A node that is no place, with its path from the document's root.
     pub(super) fn spot(&self, id: NodeId) -> Spot {
         let document = self.document;
@@ -310,24 +263,10 @@ impl<'d, 's> Walk<'d, 's> {
         }
     }
 
-    fn is_in_secret(&self, id: NodeId) -> bool {
+    pub(super) fn is_in_secret(&self, id: NodeId) -> bool {
         let document = self.document;
         let holders = std::iter::successors(Some(id), |&id| document.node(id).parent);
         holders.into_iter().any(|id| document.string_at(id, &["kind"]) == Some("Secret"))
-    }
-
-    fn dangling(&mut self, id: NodeId) {
-        let document = self.document;
-        let span = document.node(id).span;
-        let message = format!(
-            "{} has no anchor in this document, and an image depends on it",
-            quoted(self.source.slice(span))
-        );
-        self.diagnostics.push(
-            Diagnostic::error(Failure::Input, message)
-                .spot(self.spot(id))
-                .help("write the value out; Helm 4 separates anchors from aliases when it takes a `List` apart"),
-        );
     }
 
     fn image(&mut self, owner: &Owner, field: &Field<'_>, node: NodeId) {
@@ -426,43 +365,6 @@ impl<'d, 's> Walk<'d, 's> {
         found.places[first..].sort_by_key(|place| place.site.text());
     }
 
-    /// Leaves what a configuration names with `pin: false`, whichever rule has found it.
-    fn leave_configured(&mut self) {
-        let is_configured = |place: &&mut Pending| self.configured.contains(&place.node);
-        for place in self.places.iter_mut().filter(is_configured) {
-            self.scalars.remove(&place.node);
-            if place.left != Some(Left::Annotation) {
-                place.left = Some(Left::Configured);
-            }
-        }
-    }
-
-    /// Leaves what has a comment on the line of its last character, or of the header of its block.
-    fn leave_commented(&mut self, comments: &[Span]) {
-        if comments.is_empty() {
-            return;
-        }
-        let text = self.source.text();
-        let on_line_of = |at: usize| {
-            let behind = comments.partition_point(|line| line.start <= at);
-            comments[..behind]
-                .last()
-                .filter(|line| line.end >= at || !text[line.end..at].contains('\n'))
-        };
-        for place in &mut self.places {
-            let node = self.document.node(place.node);
-            let at = match node.content {
-                Content::Scalar { style: Style::Block, .. } => text[..node.span.start].rfind('\n'),
-                _ => Some(node.span.end),
-            };
-            let is_asked = at.and_then(on_line_of).is_some();
-            if is_asked && matches!(place.left, None | Some(Left::Operator(_))) {
-                place.left = Some(Left::Comment);
-                self.scalars.remove(&place.node);
-            }
-        }
-    }
-
     /// Keeps the tag of a scalar at every place that it is reached at, where one of them needs it.
     fn keep_tags(&mut self) {
         let document = self.document;
@@ -475,30 +377,6 @@ impl<'d, 's> Walk<'d, 's> {
                 place.writing = Writing::Tagged;
             }
         }
-    }
-
-    /// Aliases that are to be left as they are, although what they stand for is changed.
-    fn contradictions(&self) -> Vec<Diagnostic> {
-        let document = self.document;
-        let changes = |place: &&Pending| place.left.is_none() && is_tagged(&place.image);
-        let changed: HashSet<_> =
-            self.places.iter().filter(changes).map(|place| document.target(place.node)).collect();
-        let is_bound = |place: &&Pending| {
-            let target = document.target(place.node);
-            let is_left = place.left.is_some_and(|left| left != Left::Candidate);
-            is_left && target != place.node && changed.contains(&target) && is_tagged(&place.image)
-        };
-        let error = |place: &Pending| {
-            let span = document.node(place.node).span;
-            let message = format!(
-                "{} is to be left as it is, but changes with the image that it is an alias of",
-                quoted(self.source.slice(span))
-            );
-            Diagnostic::error(Failure::Input, message)
-                .spot(self.spot(place.node))
-                .help("write one of the two out")
-        };
-        self.places.iter().filter(is_bound).map(error).collect()
     }
 
     /// Where the texts of one node's places are changed: at its scalar, also behind an alias, unless
@@ -528,77 +406,6 @@ impl<'d, 's> Walk<'d, 's> {
                 Site::of_parts(self.source, document.span(), span, style, value, &parts)
             }
         }
-    }
-
-    /// An alias without an anchor that no image depends on: the document goes through.
-    fn unknown_alias(&self) -> Option<Diagnostic> {
-        let document = self.document;
-        let is_unknown =
-            |id: &NodeId| matches!(document.node(*id).content, Content::UnknownAlias(_));
-        let id = document.ids().find(is_unknown)?;
-        let span = document.node(id).span;
-        let message = format!("{} has no anchor in this document", quoted(self.source.slice(span)));
-        let (source, label) = (self.index, String::new());
-        let spot = if self.is_in_secret(id) {
-            Spot::Hidden { source, span, label }
-        } else {
-            Spot::Source { source, span, label }
-        };
-        Some(
-            Diagnostic::warning(message)
-                .spot(spot)
-                .note("note", "no image depends on it; it is written as it came"),
-        )
-    }
-
-    /// Aliases whose value changes with an image although they are none themselves.
-    fn side_effects(&self) -> Vec<Diagnostic> {
-        let document = self.document;
-        let tagged: BTreeMap<Span, NodeId> = self
-            .places
-            .iter()
-            .filter(|pending| {
-                pending.left.is_none() && matches!(&pending.image, Image::Reference(_))
-            })
-            .filter_map(|pending| {
-                let node = document.target(pending.node);
-                Some((document.node(node).span, *self.scalars.get(&node)?))
-            })
-            .collect();
-        let mut warnings = Vec::new();
-        if tagged.is_empty() {
-            return warnings;
-        }
-        for id in document.ids() {
-            let Content::Alias(target) = document.node(id).content else {
-                continue;
-            };
-            let anchored = document.node(target).span;
-            let changed = tagged.range(Span::new(anchored.start, anchored.start)..).next();
-            let Some((&scalar, &spec)) = changed else {
-                continue;
-            };
-            // An alias of the whole pod spec, or of more, is a place wherever it stands.
-            let whole = anchored.contains(document.node(spec).span);
-            if !anchored.contains(scalar) || whole || self.aliases.contains(&id) {
-                continue;
-            }
-            let span = document.node(id).span;
-            let message = format!(
-                "{} is no image, but changes with the image that it is an alias of",
-                quoted(self.source.slice(span))
-            );
-            warnings.push(
-                Diagnostic::warning(message)
-                    .spot(self.spot(id))
-                    .note(
-                        "note",
-                        format!("the image is on line {}", self.source.position(scalar.start).line),
-                    )
-                    .help("write one of the two out if they are not to change together"),
-            );
-        }
-        warnings
     }
 }
 
@@ -637,25 +444,6 @@ fn asks_for_injection(document: &Document<'_>, spec: NodeId) -> bool {
         document.string_at(pod, &["metadata", holder, "sidecar.istio.io/inject"]) == Some("true")
             || document.string_at(pod, &["metadata", holder, "inject.istio.io/templates"]).is_some()
     })
-}
-
-/// From the start of a line to a comment `# digestif: skip` on it, for each there is.
-fn skip_comments(source: &Source, document: Span) -> Vec<Span> {
-    const MARK: &str = "digestif:";
-    let text = source.slice(document);
-    let asks = |&(at, _): &(usize, &str)| {
-        let is_comment = text[..at].trim_end_matches([' ', '\t']).ends_with('#');
-        let word = text[at + MARK.len()..].split_whitespace().next();
-        // A reason may follow.
-        is_comment && word.is_some_and(|word| word.trim_end_matches([',', ';', ':', '.']) == "skip")
-    };
-    let (mut line, mut seen) = (0, 0);
-    let line = |(at, _): (usize, &str)| {
-        line = text[seen..at].rfind(['\n', '\r']).map_or(line, |end| seen + end + 1);
-        seen = at;
-        Span::new(document.start + line, document.start + at)
-    };
-    text.match_indices(MARK).filter(asks).map(line).collect()
 }
 
 /// Whether a text may be an image, or hold one: looked at before anything else, as most are not.

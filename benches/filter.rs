@@ -11,13 +11,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use digestif::digest::{Algorithm, Digest};
-use digestif::image::{Globs, PinForm};
+use digestif::image::{Algorithm, Digest, Globs, PinForm};
 use digestif::places::Scope;
 use digestif::plan::{Plan, Skips};
 use digestif::policy::Policy;
 use digestif::resolve::Network;
-use digestif::source::{Origin, Source};
+use digestif::text::{Origin, Source};
 use digestif::{Empty, Options};
 use divan::counter::BytesCount;
 use divan::{Bencher, black_box};

@@ -31,46 +31,37 @@
 //!   ([`diagnostic::Diagnostic`]).
 
 pub mod cli;
-pub mod config;
+pub mod commands;
+pub mod credentials;
 pub mod diagnostic;
-pub mod digest;
-pub mod emit;
-pub mod explain;
 pub mod fallback;
-pub mod helm_plugin;
-pub mod host;
 pub mod image;
-pub mod input;
-pub mod interrupt;
+pub mod io;
 pub mod krm;
-pub mod listing;
 pub mod lock;
-pub mod output;
 pub mod places;
 pub mod plan;
 pub mod policy;
-pub mod progress;
 pub mod registry;
 pub mod report;
 pub mod resolve;
-pub mod source;
-pub mod splice;
-pub mod streams;
-pub mod yaml;
+pub mod settings;
+pub mod text;
 
 use std::borrow::Cow;
 use std::path::PathBuf;
 
-use crate::diagnostic::{Diagnostic, Failure, Spot, quoted, sort, verdict};
+use crate::diagnostic::{Diagnostic, Failure, Location, sort, verdict};
 use crate::fallback::Rule;
 use crate::image::{Globs, PinForm, Reference, Tag};
 use crate::lock::{Locking, Record};
 use crate::places::{Found, Image, Place, Scope, Writing};
-use crate::plan::{Fate, Plan, Skips};
+use crate::plan::{Plan, Skips, Status};
 use crate::policy::{Digests, Policy};
 use crate::resolve::Network;
-use crate::source::{Source, Span};
-use crate::splice::Edits;
+use crate::text::escape::quoted;
+use crate::text::splice::Edits;
+use crate::text::{Source, Span};
 
 /// How a run is to go.
 #[derive(Debug)]
@@ -136,7 +127,7 @@ pub fn run<'s>(sources: &'s [Source], options: &Options) -> Result<Run<'s>, reso
             match resolve::answers(&plan, options, &found.pull_secrets)? {
                 Ok(answers) => {
                     plan = plan.settled(&answers);
-                    found.diagnostics.extend(policy::idle_helpers(&answers.idle));
+                    found.diagnostics.extend(policy::registry_warnings(&answers.idle));
                 }
                 Err(diagnostics) => found.diagnostics.extend(diagnostics),
             }
@@ -152,7 +143,7 @@ pub fn run<'s>(sources: &'s [Source], options: &Options) -> Result<Run<'s>, reso
                     let said = policy::unoffered(&plan, &found.places, &options.policy, &inspected);
                     found.diagnostics.extend(said);
                     // What was of no use before has been said.
-                    for helper in policy::idle_helpers(&inspected.idle) {
+                    for helper in policy::registry_warnings(&inspected.idle) {
                         if !found.diagnostics.contains(&helper) {
                             found.diagnostics.push(helper);
                         }
@@ -164,7 +155,7 @@ pub fn run<'s>(sources: &'s [Source], options: &Options) -> Result<Run<'s>, reso
         found.diagnostics.extend(policy::judge(&plan, &found.places, &options.policy));
         found.diagnostics.extend(policy::judge_tags(&plan, &found.places, &options.policy));
         found.diagnostics.extend(policy::idle(&options.skips, &found.places));
-        found.diagnostics.extend(lock::idle_updates(
+        found.diagnostics.extend(lock::unmatched_updates(
             &options.update,
             &found.places,
             options.lock.as_ref(),
@@ -192,14 +183,14 @@ pub fn locate(sources: &[Source], scope: &Scope, empty: Empty) -> Found {
         found.read(source, n, scope);
     }
     if found.complete && found.objects == 0 && empty == Empty::Refused {
-        let spots = sources.iter().map(|source| Spot::File(source.origin().display_name()));
+        let locations = sources.iter().map(|source| Location::File(source.origin().display_name()));
         let nothing = sources.iter().all(|source| source.text().trim().is_empty());
         let message =
             if nothing { "the input is empty" } else { "the input holds no Kubernetes object" };
         let mut error = Diagnostic::error(Failure::Input, message.to_owned()).help(
             "did the command before the pipe fail? `set -o pipefail` makes a shell notice; `--allow-empty` lets this through",
         );
-        error.spots.extend(spots);
+        error.locations.extend(locations);
         found.diagnostics.push(error);
         found.complete = false;
     }
@@ -220,11 +211,11 @@ pub fn edit<'s>(
     let mut refused = Vec::new();
     for entry in &plan.entries {
         for place in entry.places.iter().map(|&n| &found.places[n]) {
-            if is_elsewhere(place, &entry.fate) {
+            if is_elsewhere(place, &entry.status) {
                 refused.push(not_in_parts(place, &entry.name));
                 continue;
             }
-            let Some(after) = written(place, &entry.fate, form) else { continue };
+            let Some(after) = written(place, &entry.status, form) else { continue };
             match place.site.edit(&place.value, place.part.clone(), &after) {
                 Some(edit) => edits[place.source].push(edit),
                 None => refused.push(not_editable(place)),
@@ -237,14 +228,15 @@ pub fn edit<'s>(
     let texts = sources.iter().zip(edits).enumerate().map(|(n, (source, edits))| {
         let edits = Edits::new(edits)
             .map_err(|overlap| defect(n, "two images share one text", overlap.second))?;
-        splice::apply(source, &edits).map_err(|(message, span)| defect(n, &message, span))
+        crate::text::splice::apply(source, &edits)
+            .map_err(|(message, span)| defect(n, &message, span))
     });
     texts.collect::<Result<_, _>>().map_err(|defect| vec![defect])
 }
 
 /// Whether a substitute is in another repository, which a place of a tag or digest can't name.
-fn is_elsewhere(place: &Place, fate: &Fate) -> bool {
-    let Fate::Substituted(substitute, _) = fate else { return false };
+fn is_elsewhere(place: &Place, status: &Status) -> bool {
+    let Status::Substituted(substitute, _) = status else { return false };
     let asked = match &place.image {
         Image::Reference(written) => written.reference().tagged_repository(),
         Image::Invalid(error) => error.asked().map(|asked| &asked.repository),
@@ -260,38 +252,40 @@ fn not_in_parts(place: &Place, name: &str) -> Diagnostic {
         quoted(name)
     );
     Diagnostic::error(Failure::Absent, message)
-        .spot(place)
+        .location(place)
         .help("write the other repository into the fields beside it, or use a tag that exists")
 }
 
 fn not_editable(place: &Place) -> Diagnostic {
     let message = "the image is written in a way that can't be changed safely";
     Diagnostic::error(Failure::Input, message.to_owned())
-        .spot(place)
+        .location(place)
         .help("write the reference on one line, without escapes")
 }
 
 fn defect(source: usize, message: &str, span: Span) -> Diagnostic {
     let message = format!("the change could not be proved right: {message}");
     Diagnostic::error(Failure::Input, message)
-        .spot(Spot::Source { source, span, label: String::new() })
+        .location(Location::Source { source, span, label: String::new() })
         .help("nothing was written; this is a defect of digestif, please report it with this document")
 }
 
 /// What is written at a place; none where nothing changes.
-pub(crate) fn written(place: &Place, fate: &Fate, form: PinForm) -> Option<String> {
+pub(crate) fn written(place: &Place, status: &Status, form: PinForm) -> Option<String> {
     let form = match place.writing {
         Writing::Tagged => PinForm::TagDigest,
         Writing::Untagged => PinForm::Digest,
         _ => form,
     };
-    let (digest, tag) = match fate {
-        Fate::Pinned(pin) => (&pin.digest, None),
-        Fate::Substituted(substitute, _) => (&substitute.pin.digest, Some(&substitute.tagged.tag)),
+    let (digest, tag) = match status {
+        Status::Pinned(pin) => (&pin.digest, None),
+        Status::Substituted(substitute, _) => {
+            (&substitute.pin.digest, Some(&substitute.tagged.tag))
+        }
         _ => return None,
     };
     match place.writing {
-        Writing::Reference | Writing::Tagged | Writing::Untagged => reference(place, fate, form),
+        Writing::Reference | Writing::Tagged | Writing::Untagged => reference(place, status, form),
         Writing::Digest => Some(digest.to_string()),
         Writing::Tag => {
             let written = &place.value[place.part.clone()];
@@ -302,14 +296,14 @@ pub(crate) fn written(place: &Place, fate: &Fate, form: PinForm) -> Option<Strin
 }
 
 /// The reference that is written at a place; none where nothing changes.
-fn reference(place: &Place, fate: &Fate, form: PinForm) -> Option<String> {
-    match (&place.image, fate) {
-        (Image::Reference(written), Fate::Pinned(pin)) => match written.reference() {
+fn reference(place: &Place, status: &Status, form: PinForm) -> Option<String> {
+    match (&place.image, status) {
+        (Image::Reference(written), Status::Pinned(pin)) => match written.reference() {
             // In whatever form it is: what says the same stays as it is.
             Reference::Pinned(pinned) if pinned.digest == pin.digest => None,
             _ => Some(written.pinned(&pin.digest, form)),
         },
-        (image, Fate::Substituted(substitute, _)) => {
+        (image, Status::Substituted(substitute, _)) => {
             let (asked, text) = match image {
                 Image::Reference(written) => (lock::asked(image)?, written.undigested()),
                 Image::Invalid(error) => (error.asked()?.clone(), place.text()),

@@ -5,13 +5,13 @@ use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
-use digestif::digest::{Algorithm, Digest};
 use digestif::fallback::{KubernetesVersion, Rule};
+use digestif::image::{Algorithm, Digest};
 use digestif::places::Scope;
-use digestif::plan::{Plan, Skips};
+use digestif::plan::{Answers, Pin, Plan, Search, Settled, Skips, Via};
 use digestif::registry::Layouts;
-use digestif::resolve::{Answers, Network, Pin, Search, Settled, Via, resolve};
-use digestif::source::{Origin, Source};
+use digestif::resolve::{Network, resolve};
+use digestif::text::{Origin, Source};
 use digestif::{Empty, locate};
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use digestif::registry::{Credentials, PullSecret};
+use digestif::credentials::{Credentials, PullSecret};
 use libfuzzer_sys::fuzz_target;
 use secrecy::SecretString;
 use serde_json::{Value, json};

@@ -3,7 +3,7 @@
 #![no_main]
 
 use digestif::lock::Lock;
-use digestif::source::{Origin, Source};
+use digestif::text::{Origin, Source};
 use libfuzzer_sys::fuzz_target;
 
 fn read(text: &[u8]) -> Option<Lock> {

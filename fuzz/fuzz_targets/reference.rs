@@ -2,8 +2,7 @@
 
 #![no_main]
 
-use digestif::digest::{Algorithm, Digest};
-use digestif::image::{PinForm, Reference, Written};
+use digestif::image::{Algorithm, Digest, PinForm, Reference, Written};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {

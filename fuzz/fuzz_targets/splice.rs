@@ -4,12 +4,10 @@
 #![no_main]
 
 use digestif::diagnostic::Diagnostic;
-use digestif::digest::{Algorithm, Digest};
-use digestif::image::PinForm;
+use digestif::image::{Algorithm, Digest, PinForm};
 use digestif::places::{Class, Found, Place, Scope, Writing};
-use digestif::plan::{Plan, Question, Skips};
-use digestif::resolve::{Answers, Pin, Settled, Via};
-use digestif::source::{Origin, Source};
+use digestif::plan::{Answers, Pin, Plan, Question, Settled, Skips, Via};
+use digestif::text::{Origin, Source};
 use libfuzzer_sys::fuzz_target;
 
 /// Candidates of every class are pinned as well, as they stand in the midst of texts.

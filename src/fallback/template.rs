@@ -3,8 +3,8 @@
 use regex::Captures;
 
 use super::{Step, WholeTag};
-use crate::diagnostic::closest;
 use crate::image::{Asked, Reference, Tagged, has_host};
+use crate::text::escape::closest;
 
 /// Variables that every template may use.
 pub(super) const VARIABLES: [&str; 3] = ["tag", "name", "repository"];

@@ -5,7 +5,7 @@ use std::fmt;
 use globset::{Glob, GlobMatcher};
 
 use super::Repository;
-use crate::diagnostic::quoted;
+use crate::text::escape::quoted;
 
 /// Globs over full repository names, in which `*` stays within a path segment and `**` does not.
 #[derive(Debug, Default, Clone)]

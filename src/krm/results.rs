@@ -8,12 +8,13 @@ use std::ops::Range;
 use serde::Serialize;
 
 use super::{only_document, root};
-use crate::diagnostic::{Diagnostic, Failure, Severity, Spot, covered};
+use crate::diagnostic::{Diagnostic, Failure, Location, Severity};
 use crate::image::PinForm;
 use crate::places::{File, Object, Place};
-use crate::plan::{Entry, Fate};
-use crate::source::{Origin, Source, Span};
-use crate::yaml::Content;
+use crate::plan::{Entry, Status};
+use crate::text::escape::redacted;
+use crate::text::yaml::Content;
+use crate::text::{Origin, Source, Span};
 use crate::{Run, written};
 
 /// One result, as functions report it (KRM functions specification v1, `results`).
@@ -76,16 +77,16 @@ pub fn results(run: &Run<'_>, form: PinForm, is_given: bool) -> Vec<Outcome> {
     };
     let mut results = Vec::new();
     for (n, entry) in entries.iter().enumerate() {
-        if let Some(Entry { name, fate: Fate::Pinned(pin), .. }) = entry
+        if let Some(Entry { name, status: Status::Pinned(pin), .. }) = entry
             && is_given
         {
             results.push(at("info", format!("pinned {name} to {}", pin.digest), n));
         }
     }
     for diagnostic in &run.found.diagnostics {
-        let spans = diagnostic.spots.iter().filter_map(|spot| match spot {
-            Spot::Source { span, .. } | Spot::Hidden { span, .. } => Some(*span),
-            Spot::Position(..) | Spot::File(_) => None,
+        let spans = diagnostic.locations.iter().filter_map(|location| match location {
+            Location::Source { span, .. } | Location::Hidden { span, .. } => Some(*span),
+            Location::Position(..) | Location::File(_) => None,
         });
         let is_at = |span: Span| run.found.places.iter().position(|p| p.site.text() == span);
         let places: Vec<_> = spans.filter_map(is_at).collect();
@@ -138,8 +139,8 @@ impl Outcome {
         message: String,
     ) -> Self {
         let Object { api_version, kind, namespace, name, file } = (*place.object).clone();
-        let rule = entry.and_then(|(entry, _)| match &entry.fate {
-            Fate::Substituted(substitute, _) => Some(substitute.rule.clone()),
+        let rule = entry.and_then(|(entry, _)| match &entry.status {
+            Status::Substituted(substitute, _) => Some(substitute.rule.clone()),
             _ => None,
         });
         Self {
@@ -149,10 +150,11 @@ impl Outcome {
             field: Some(Field {
                 path: place.path.to_string(),
                 current_value: place.text().to_owned(),
-                proposed_value: entry.and_then(|(entry, form)| written(place, &entry.fate, form?)),
+                proposed_value: entry
+                    .and_then(|(entry, form)| written(place, &entry.status, form?)),
             }),
             file,
-            tags: entry.map(|(entry, _)| Tags { status: entry.fate.word(), rule }),
+            tags: entry.map(|(entry, _)| Tags { status: entry.status.word(), rule }),
         }
     }
 }
@@ -189,7 +191,7 @@ pub fn with_results(list: &str, results: &[Outcome]) -> Result<String, Diagnosti
 /// A result as one line of JSON, which is YAML too; without the characters that YAML wants escaped.
 fn json(result: &Outcome) -> String {
     let text = serde_json::to_string(result).expect("keys are strings");
-    let text = covered(&text);
+    let text = redacted(&text);
     let is_plain = |c: char| !c.is_control() && !matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}');
     let escaped =
         |c: char| if is_plain(c) { c.to_string() } else { format!("\\u{:04x}", u32::from(c)) };

@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 use clap::ValueEnum;
 
 use super::{Lock, Locked};
-use crate::diagnostic::escaped;
 use crate::image::Asked;
 use crate::report::code;
+use crate::text::escape::escaped;
 
 /// How a difference is written.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -123,7 +123,7 @@ impl Change<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::{Origin, Source};
+    use crate::text::{Origin, Source};
 
     #[test]
     fn locks_that_say_the_same_differ_in_nothing() {

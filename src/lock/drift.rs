@@ -2,16 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::written::written;
+use super::conflicts::written;
 use super::{Lock, Locking};
-use crate::Options;
-use crate::diagnostic::{Diagnostic, Failure, escaped, quoted};
+use crate::credentials::PullSecret;
+use crate::diagnostic::{Diagnostic, Failure};
 use crate::image::{Reference, Tagged};
 use crate::places::Place;
-use crate::plan::{Entry, Fate, Plan};
-use crate::policy;
-use crate::registry::{Layouts, Outcome, PullSecret};
-use crate::resolve::{self, Answers, Interrupted, Pin, Search, Settled, Substitute};
+use crate::plan::{Answers, Entry, Pin, Plan, Search, Settled, Status, Substitute};
+use crate::registry::{Layouts, Outcome};
+use crate::resolve::{self, Interrupted};
+use crate::text::escape::{escaped, quoted};
+use crate::{Options, policy};
 
 /// Asks for what supplied the digest of each image that the lock settled or that has the lock's
 /// digest in the input, and for each original that a rule replaced; says what is no longer so.
@@ -36,11 +37,12 @@ pub(super) fn drift(
             Ok(answers) => answers,
             Err(diagnostics) => return Ok(diagnostics),
         };
-    let mut diagnostics: Vec<_> = policy::idle_helpers(&answers.idle).collect();
+    let mut diagnostics: Vec<_> = policy::registry_warnings(&answers.idle).collect();
     let drift = Drift { locking, answers: &answers, options };
     for entry in &entries {
         let at = || entry.places.iter().map(|&n| &places[n]);
-        diagnostics.extend(drift.of(entry).into_iter().map(|diagnostic| diagnostic.places(at())));
+        diagnostics
+            .extend(drift.of(entry).into_iter().map(|diagnostic| diagnostic.locations(at())));
     }
     Ok(diagnostics)
 }
@@ -49,29 +51,31 @@ pub(super) fn drift(
 /// already. What has another digest there is said without asking.
 fn locked(plan: &Plan, places: &[Place], lock: &Lock) -> Vec<Entry> {
     let by_supplier = lock.by_supplier();
-    let fate = |entry: &Entry| match &entry.fate {
-        Fate::Pinned(_) | Fate::Substituted(..) => Some((entry.name.clone(), entry.fate.clone())),
+    let status = |entry: &Entry| match &entry.status {
+        Status::Pinned(_) | Status::Substituted(..) => {
+            Some((entry.name.clone(), entry.status.clone()))
+        }
         _ => {
             let (tagged, digest) = written(entry, places)?;
             let locked = lock.of_written(&by_supplier, &tagged);
             let locked = locked.into_iter().find(|locked| locked.digest == *digest)?;
-            let fate = match &locked.rule {
+            let status = match &locked.rule {
                 Some(rule) if locked.supplier != tagged => {
                     let (tagged, pin) = (locked.supplier.clone(), locked.pin());
                     let substitute = Substitute { tagged, pin, rule: rule.clone() };
-                    Fate::Substituted(substitute, Search::default())
+                    Status::Substituted(substitute, Search::default())
                 }
-                _ => Fate::Pinned(locked.pin()),
+                _ => Status::Pinned(locked.pin()),
             };
-            Some((tagged.to_string(), fate))
+            Some((tagged.to_string(), status))
         }
     };
     let mut entries: Vec<Entry> = Vec::new();
     let mut known: BTreeMap<String, usize> = BTreeMap::new();
     for entry in &plan.entries {
-        let Some((name, fate)) = fate(entry) else { continue };
+        let Some((name, status)) = status(entry) else { continue };
         let n = *known.entry(name.clone()).or_insert_with(|| {
-            entries.push(Entry { name, fate, places: Vec::new() });
+            entries.push(Entry { name, status, places: Vec::new() });
             entries.len() - 1
         });
         entries[n].places.extend(&entry.places);
@@ -83,16 +87,16 @@ fn locked(plan: &Plan, places: &[Place], lock: &Lock) -> Vec<Entry> {
 /// What is to be asked, each once.
 fn questions(entries: &[Entry]) -> Plan {
     let asked = entries.iter().flat_map(|entry| {
-        let substitute = match &entry.fate {
-            Fate::Substituted(found, _) => Some(found.tagged.clone()),
+        let substitute = match &entry.status {
+            Status::Substituted(found, _) => Some(found.tagged.clone()),
             _ => None,
         };
         tagged(&entry.name).into_iter().chain(substitute)
     });
     let mut known = BTreeSet::new();
     let question = |tagged: Tagged| {
-        let (name, fate) = (tagged.to_string(), Fate::Tagged(tagged));
-        known.insert(name.clone()).then_some(Entry { name, fate, places: Vec::new() })
+        let (name, status) = (tagged.to_string(), Status::Tagged(tagged));
+        known.insert(name.clone()).then_some(Entry { name, status, places: Vec::new() })
     };
     Plan { entries: asked.filter_map(question).collect(), ..Plan::default() }
 }
@@ -113,9 +117,9 @@ struct Drift<'r> {
 
 impl Drift<'_> {
     fn of(&self, entry: &Entry) -> Vec<Diagnostic> {
-        match &entry.fate {
-            Fate::Pinned(pin) => self.moved(&entry.name, &entry.name, pin).into_iter().collect(),
-            Fate::Substituted(found, _) => {
+        match &entry.status {
+            Status::Pinned(pin) => self.moved(&entry.name, &entry.name, pin).into_iter().collect(),
+            Status::Substituted(found, _) => {
                 let moved = self.moved(&entry.name, &found.tagged.to_string(), &found.pin);
                 self.appeared(&entry.name, &found.rule).into_iter().chain(moved).collect()
             }
@@ -188,8 +192,8 @@ impl Drift<'_> {
     /// What a registry could not say, in the words of any other run.
     fn unknown(&self, name: &str, answer: &Settled) -> Option<Diagnostic> {
         let Settled::Unresolved(refusal, search) = answer else { return None };
-        let fate = Fate::Unresolved(refusal.clone(), search.clone());
-        let entries = vec![Entry { name: name.to_owned(), fate, places: Vec::new() }];
+        let status = Status::Unresolved(refusal.clone(), search.clone());
+        let entries = vec![Entry { name: name.to_owned(), status, places: Vec::new() }];
         let plan = Plan { entries, ..Plan::default() };
         policy::judge(&plan, &[], &self.options.policy).pop()
     }

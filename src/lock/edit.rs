@@ -6,11 +6,11 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::text::{self, fields, scalar};
+use super::schema::{self, fields, scalar};
 use super::{Lock, Locked};
 use crate::image::Asked;
-use crate::source::{Origin, Source};
-use crate::yaml::{self, Content, Document, NodeId};
+use crate::text::yaml::{self, Content, Document, NodeId};
+use crate::text::{Origin, Source};
 
 /// The text with these entries in it; none where it is written in a way that can't be added to.
 pub(super) fn with_entries(
@@ -22,7 +22,7 @@ pub(super) fn with_entries(
     expected.images.extend(changes.iter().map(|(asked, locked)| (asked.clone(), locked.clone())));
     let new = spliced(text, changes)?;
     let source = Source::new(Origin::Stdin, new.into_bytes()).ok()?;
-    (text::parse(&source).ok()? == expected).then(|| source.text().to_owned())
+    (schema::parse(&source).ok()? == expected).then(|| source.text().to_owned())
 }
 
 /// One change: a range of the text becomes another text.
@@ -142,7 +142,7 @@ impl<'t> Layout<'t> {
     fn insertion(&self, asked: &Asked, locked: &Locked) -> Edit {
         let next = self.last.partition_point(|&n| self.items[n].asked <= *asked);
         let at = self.items.get(next).map_or(self.end, |item| item.start);
-        (at..at, text::entry(asked, locked, self.indent, self.line_break))
+        (at..at, schema::entry(asked, locked, self.indent, self.line_break))
     }
 }
 
@@ -287,7 +287,7 @@ mod tests {
 
     fn edited(text: &str, changes: &[(Asked, Locked)]) -> Option<String> {
         let source = Source::new(Origin::Stdin, text.as_bytes().to_vec()).expect("text");
-        let old = text::parse(&source).expect("a lock");
+        let old = schema::parse(&source).expect("a lock");
         with_entries(text, &old, &changes.iter().cloned().collect())
     }
 
@@ -405,7 +405,7 @@ mod tests {
         ] {
             let text = format!("{HEAD}images: {images}\n");
             let source = Source::new(Origin::Stdin, text.clone().into_bytes()).expect("text");
-            if let Ok(old) = text::parse(&source) {
+            if let Ok(old) = schema::parse(&source) {
                 let changes = [new.clone()].into_iter().collect();
                 assert_eq!(with_entries(&text, &old, &changes), None, "{text}");
             }
@@ -431,7 +431,7 @@ mod tests {
                 text.replace_range(start..end, insert);
             }
             let source = Source::new(Origin::Stdin, text.clone().into_bytes()).expect("text");
-            if let Ok(old) = text::parse(&source) {
+            if let Ok(old) = schema::parse(&source) {
                 let changes = [
                     locked("docker.io/a/0:v1", "v0", 4), locked("docker.io/a/a:v1", "v0", 5),
                     locked("docker.io/a/b:v1", "v1", 6), locked("docker.io/a/c:v1", "v1", 7),
@@ -451,7 +451,7 @@ mod tests {
             let mut text = HEAD.to_owned() + "images:\n";
             for (name, (tag, n, comment)) in &old {
                 let (asked, locked) = locked(&format!("docker.io/x/{name}:v0"), &format!("v{tag}"), *n + name.len() * 100 + usize::from(name.as_bytes()[0]) * 1000);
-                for line in text::entry(&asked, &locked, "", "\n").lines() {
+                for line in schema::entry(&asked, &locked, "", "\n").lines() {
                     let comment = if *comment { format!(" # {name} {line}") } else { String::new() };
                     text.extend([line, comment.as_str(), "\n", gap]);
                 }

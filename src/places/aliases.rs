@@ -4,10 +4,11 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::walk::{Pending, Walk, is_tagged};
-use super::{Image, Left};
-use crate::diagnostic::{Diagnostic, Failure, Spot, quoted};
-use crate::source::Span;
-use crate::yaml::{Content, NodeId};
+use super::{Image, SkipReason};
+use crate::diagnostic::{Diagnostic, Failure, Location};
+use crate::text::Span;
+use crate::text::escape::quoted;
+use crate::text::yaml::{Content, NodeId};
 
 impl Walk<'_, '_> {
     pub(super) fn note_alias(&mut self, id: NodeId) {
@@ -45,7 +46,7 @@ impl Walk<'_, '_> {
         );
         self.diagnostics.push(
             Diagnostic::error(Failure::Input, message)
-                .spot(self.spot(id))
+                .location(self.location(id))
                 .help("write the value out; Helm 4 separates anchors from aliases when it takes a `List` apart"),
         );
     }
@@ -58,7 +59,7 @@ impl Walk<'_, '_> {
             self.places.iter().filter(changes).map(|place| document.target(place.node)).collect();
         let is_bound = |place: &&Pending| {
             let target = document.target(place.node);
-            let is_left = place.left.is_some_and(|left| left != Left::Candidate);
+            let is_left = place.left.is_some_and(|left| left != SkipReason::Candidate);
             is_left && target != place.node && changed.contains(&target) && is_tagged(&place.image)
         };
         let error = |place: &Pending| {
@@ -68,7 +69,7 @@ impl Walk<'_, '_> {
                 quoted(self.source.slice(span))
             );
             Diagnostic::error(Failure::Input, message)
-                .spot(self.spot(place.node))
+                .location(self.location(place.node))
                 .help("write one of the two out")
         };
         self.places.iter().filter(is_bound).map(error).collect()
@@ -83,14 +84,14 @@ impl Walk<'_, '_> {
         let span = document.node(id).span;
         let message = format!("{} has no anchor in this document", quoted(self.source.slice(span)));
         let (source, label) = (self.index, String::new());
-        let spot = if self.is_in_secret(id) {
-            Spot::Hidden { source, span, label }
+        let location = if self.is_in_secret(id) {
+            Location::Hidden { source, span, label }
         } else {
-            Spot::Source { source, span, label }
+            Location::Source { source, span, label }
         };
         Some(
             Diagnostic::warning(message)
-                .spot(spot)
+                .location(location)
                 .note("note", "no image depends on it; it is written as it came"),
         )
     }
@@ -134,7 +135,7 @@ impl Walk<'_, '_> {
             );
             warnings.push(
                 Diagnostic::warning(message)
-                    .spot(self.spot(id))
+                    .location(self.location(id))
                     .note(
                         "note",
                         format!("the image is on line {}", self.source.position(scalar.start).line),

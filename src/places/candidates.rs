@@ -3,11 +3,11 @@
 
 use std::collections::HashSet;
 
-use super::shapes::{self, Kind, Shape};
+use super::image_like::{self, Kind, Shape};
 use super::walk::{CONTAINER_LISTS, Owner, Pending, Walk};
-use super::{Class, Image, Left, Writing};
-use crate::diagnostic::{Diagnostic, Spot};
-use crate::yaml::{Content, Document, NodeId};
+use super::{Class, Image, SkipReason, Writing};
+use crate::diagnostic::{Diagnostic, Location};
+use crate::text::yaml::{Content, Document, NodeId};
 
 /// What kubectl keeps of an object that it applied: a copy, not a field of its own.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
@@ -30,10 +30,10 @@ impl Walk<'_, '_> {
         for node in texts {
             let Some(text) = document.string(node) else { continue };
             let Some(context) = context(document, owner, node, left) else { continue };
-            let mut shapes = shapes::find(text, context.key);
+            let mut shapes = image_like::find(text, context.key);
             if owner.object.kind == "Secret" {
                 // A key there may say image, and its value be a password.
-                shapes.retain(|shape| shapes::is_image_anywhere(&text[shape.part.clone()]));
+                shapes.retain(|shape| image_like::is_image_anywhere(&text[shape.part.clone()]));
             }
             let is_repository = context.class == Class::Other && context.key == "repository";
             if shapes.is_empty() && is_repository {
@@ -50,7 +50,9 @@ impl Walk<'_, '_> {
         let has = |key| document.string_at(holder, &[key]).is_some_and(|text| !text.is_empty());
         let join =
             if has("registry") { "{registry}/{repository}:{tag}" } else { "{repository}:{tag}" };
-        self.parts(owner, holder, join, Class::Other, Writing::Tag, |_| Some(Left::Candidate));
+        self.parts(owner, holder, join, Class::Other, Writing::Tag, |_| {
+            Some(SkipReason::Candidate)
+        });
     }
 
     /// Adds the images of a kustomization file. What an overlay says of them counts for its bases
@@ -67,7 +69,7 @@ impl Walk<'_, '_> {
                 }
                 let join = if name == "name" { "{name}:{newTag}" } else { "{newName}:{newTag}" };
                 self.parts(owner, item, join, Class::Other, Writing::Tag, |_| {
-                    Some(Left::Candidate)
+                    Some(SkipReason::Candidate)
                 });
                 first = first.or(document.value(item, "newTag"));
             }
@@ -77,7 +79,7 @@ impl Walk<'_, '_> {
         let label = format!("{}, {}", owner.object, self.paths.of(document, owner.root, tag));
         self.diagnostics.push(
             Diagnostic::warning("the tags that a kustomization sets are left alone".to_owned())
-                .spot(Spot::Source { source: self.index, span, label })
+                .location(Location::Source { source: self.index, span, label })
                 .note("note", "kustomize changes tag and digest apart: over a pinned base, such a tag leads to an image that nobody asked for (kustomize#3682)")
                 .help("give these images a `digest`, as `digestif --emit kustomize-images` prints it, or pin what kustomize renders"),
         );
@@ -102,7 +104,7 @@ impl Walk<'_, '_> {
                     }
                 }
                 Content::Scalar { text, string: true, .. } if is_default => {
-                    let shapes = shapes::find(text, key);
+                    let shapes = image_like::find(text, key);
                     self.add(owner, node, Class::Schema, shapes);
                 }
                 _ => {}
@@ -117,14 +119,14 @@ impl Walk<'_, '_> {
         }
         let path = self.paths.of(self.document, owner.root, node);
         let container = container(self.document, owner.root, node);
-        let opted_out = owner.opt_out.takes(container).then_some(Left::Annotation);
-        let candidate = (!self.scope.include.contains(&class)).then_some(Left::Candidate);
+        let opted_out = owner.opt_out.takes(container).then_some(SkipReason::Annotation);
+        let candidate = (!self.scope.include.contains(&class)).then_some(SkipReason::Candidate);
         for Shape { part, kind } in shapes {
             let image = match kind {
                 Kind::Template => Image::Placeholder,
                 Kind::Reference | Kind::Name => Image::read(&text[part.clone()]),
             };
-            let candidate = candidate.or((kind == Kind::Name).then_some(Left::Candidate));
+            let candidate = candidate.or((kind == Kind::Name).then_some(SkipReason::Candidate));
             let pending = Pending {
                 object: owner.object.clone(),
                 container: container.map(str::to_owned),

@@ -8,7 +8,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
-use crate::yaml::{Content, Document, NodeId};
+use crate::text::yaml::{Content, Document, NodeId};
 
 /// The table as it is kept, header and all.
 pub const TABLE: &str = include_str!("fields.csv");
@@ -141,7 +141,7 @@ pub(super) enum Form {
     /// A reference that no one but a controller, or no one at all, should change.
     Reported,
     /// No image.
-    Left,
+    SkipReason,
 }
 
 /// How a reference in several fields is pinned, so that it stays valid for its operator.
@@ -204,7 +204,7 @@ fn row(line: &'static str) -> Option<((&'static str, &'static str), Row)> {
         "parts-tag" => Form::Parts(join, PartsPin::Behind),
         "parts-digest" => Form::Parts(join, PartsPin::Instead),
         "reported" => Form::Reported,
-        "left" => Form::Left,
+        "left" => Form::SkipReason,
         _ => return None,
     };
     Some(((group, kind), Row { version, path: path.parse().ok()?, form, note }))

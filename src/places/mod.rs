@@ -12,13 +12,13 @@
 
 mod aliases;
 mod candidates;
+mod field_rules;
 pub mod fields;
-mod listed;
+mod image_like;
 mod object;
 mod opt_out;
 mod path;
-mod secrets;
-mod shapes;
+mod pull_secrets;
 mod walk;
 
 use std::collections::{BTreeSet, HashSet};
@@ -28,12 +28,13 @@ use std::rc::Rc;
 use clap::ValueEnum;
 use serde::Deserialize;
 
-use crate::diagnostic::{Diagnostic, Failure, Spot, quoted, shortened};
+use crate::credentials::PullSecret;
+use crate::diagnostic::{Diagnostic, Failure, Location};
 use crate::image::{ParseError, Written};
-use crate::registry::PullSecret;
-use crate::source::{Source, Span};
-use crate::splice::Site;
-use crate::yaml::{Content, Document, Node, NodeId};
+use crate::text::escape::{quoted, shortened};
+use crate::text::splice::Site;
+use crate::text::yaml::{Content, Document, Node, NodeId};
+use crate::text::{Source, Span};
 
 pub use object::{File, Object};
 pub use path::Path;
@@ -141,7 +142,7 @@ impl Scope {
 
 /// Why a place is left alone although its image is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Left {
+pub enum SkipReason {
     /// The annotation `digestif.dev/skip` of its object says so.
     Annotation,
     /// The comment `# digestif: skip` on its line says so.
@@ -230,7 +231,7 @@ pub struct Place {
     /// What is written there.
     pub writing: Writing,
     /// Why it is left alone, if it is.
-    pub left: Option<Left>,
+    pub left: Option<SkipReason>,
 }
 
 impl Place {
@@ -243,7 +244,7 @@ impl Place {
     /// Whether it only looks like an image, and stays as it is.
     #[must_use]
     pub fn is_candidate(&self) -> bool {
-        self.left == Some(Left::Candidate)
+        self.left == Some(SkipReason::Candidate)
     }
 
     /// Object, container and field, for messages.
@@ -254,6 +255,17 @@ impl Place {
         match &self.container {
             Some(name) => format!("{}, container {}, {path}", self.object, quoted(name)),
             None => format!("{}, {path}", self.object),
+        }
+    }
+}
+
+impl From<&Place> for Location {
+    fn from(place: &Place) -> Self {
+        let (source, span, label) = (place.source, place.site.text(), place.label());
+        if place.object.kind == "Secret" {
+            Self::Hidden { source, span, label }
+        } else {
+            Self::Source { source, span, label }
         }
     }
 }
@@ -291,7 +303,7 @@ impl Default for Found {
 impl Found {
     /// Reads a source and adds what is found in it.
     pub fn read(&mut self, source: &Source, index: usize, scope: &Scope) {
-        for (n, document) in crate::yaml::documents(source, index).enumerate() {
+        for (n, document) in crate::text::yaml::documents(source, index).enumerate() {
             match document {
                 Ok(document) => self.read_document(source, index, n + 1, &document, scope),
                 Err(diagnostic) => {
@@ -330,10 +342,10 @@ impl Found {
                 self.objects += 1;
             }
             self.is_from_helm_4 |= document.string_at(root, &HELM_4_MARK).is_some();
-            match secrets::pull_secret(document, root) {
+            match pull_secrets::pull_secret(document, root) {
                 Some(Ok(secret)) => self.pull_secrets.push(secret),
                 Some(Err(node)) => {
-                    self.diagnostics.push(secrets::unreadable(source, document, node));
+                    self.diagnostics.push(pull_secrets::unreadable(source, document, node));
                 }
                 None => {}
             }
@@ -362,8 +374,8 @@ impl Found {
                 "look at what renders it: an error message or a web page may have come instead",
             )
         };
-        let spot = Spot::Source { source: index, span, label: String::new() };
-        self.diagnostics.push(diagnostic.spot(spot).note("note", note));
+        let location = Location::Source { source: index, span, label: String::new() };
+        self.diagnostics.push(diagnostic.location(location).note("note", note));
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use crate::diagnostic::{escaped, shortened};
-use crate::yaml::{Document, NodeId};
+use crate::text::escape::{escaped, shortened};
+use crate::text::yaml::{Document, NodeId};
 
 /// The Kubernetes object that a place is in.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

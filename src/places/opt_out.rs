@@ -1,9 +1,9 @@
 //! Opting out: by annotation, by comment, and by a field of a configuration.
 
-use super::Left;
+use super::SkipReason;
 use super::walk::{Pending, Walk};
-use crate::source::{Source, Span};
-use crate::yaml::{Content, Document, NodeId, Style};
+use crate::text::yaml::{Content, Document, NodeId, Style};
+use crate::text::{Source, Span};
 
 /// The annotation by which an object has its images left alone.
 #[derive(Debug, Default)]
@@ -34,8 +34,8 @@ impl Walk<'_, '_> {
         let is_configured = |place: &&mut Pending| self.configured.contains(&place.node);
         for place in self.places.iter_mut().filter(is_configured) {
             self.scalars.remove(&place.node);
-            if place.left != Some(Left::Annotation) {
-                place.left = Some(Left::Configured);
+            if place.left != Some(SkipReason::Annotation) {
+                place.left = Some(SkipReason::Configured);
             }
         }
     }
@@ -59,8 +59,8 @@ impl Walk<'_, '_> {
                 _ => Some(node.span.end),
             };
             let is_asked = at.and_then(on_line_of).is_some();
-            if is_asked && matches!(place.left, None | Some(Left::Operator(_))) {
-                place.left = Some(Left::Comment);
+            if is_asked && matches!(place.left, None | Some(SkipReason::Operator(_))) {
+                place.left = Some(SkipReason::Comment);
                 self.scalars.remove(&place.node);
             }
         }

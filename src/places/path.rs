@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::fmt;
 use std::rc::Rc;
 
-use crate::diagnostic::shortened;
-use crate::yaml::{Document, NodeId};
+use crate::text::escape::shortened;
+use crate::text::yaml::{Document, NodeId};
 
 /// A field's path from the object's root: `spec.template.spec.containers[0].image`.
 ///

@@ -1,5 +1,5 @@
 //! The search for images in one document: the structural rule. Fields of custom resources are looked up
-//! in `listed.rs`, `candidates.rs` looks at all other texts, `aliases.rs` at what changes with an image,
+//! in `field_rules.rs`, `candidates.rs` looks at all other texts, `aliases.rs` at what changes with an image,
 //! and `opt_out.rs` at what is to be left.
 //!
 //! Aliases point backwards and their targets are walked where they stand, so nothing is expanded.
@@ -11,12 +11,12 @@ use std::rc::Rc;
 
 use super::opt_out::{OptOut, skip_comments};
 use super::path::{Path, Paths};
-use super::{Class, Found, Image, Left, Object, Place, Scope, Writing, reference_text};
-use crate::diagnostic::{Diagnostic, Spot};
+use super::{Class, Found, Image, Object, Place, Scope, SkipReason, Writing, reference_text};
+use crate::diagnostic::{Diagnostic, Location};
 use crate::image::Reference;
-use crate::source::{Source, Span};
-use crate::splice::Site;
-use crate::yaml::{Content, Document, NodeId, Style};
+use crate::text::splice::Site;
+use crate::text::yaml::{Content, Document, NodeId, Style};
+use crate::text::{Source, Span};
 
 /// The keys whose lists hold containers (Kubernetes API, `PodSpec`).
 pub(super) const CONTAINER_LISTS: [&str; 3] =
@@ -64,7 +64,7 @@ pub(super) struct Pending {
     pub(super) image: Image,
     pub(super) name: Option<String>,
     pub(super) writing: Writing,
-    pub(super) left: Option<Left>,
+    pub(super) left: Option<SkipReason>,
 }
 
 /// A field of an item of a list of a pod spec.
@@ -250,16 +250,16 @@ impl<'d, 's> Walk<'d, 's> {
     }
 
     /// A node that is no place, with its path from the document's root.
-    pub(super) fn spot(&self, id: NodeId) -> Spot {
+    pub(super) fn location(&self, id: NodeId) -> Location {
         let document = self.document;
         let root = document.root().expect("a document with nodes has a root");
         let path = Paths::default().of(document, root, id);
         let label = format!("{}, {path}", Object::of(document, root));
         let (source, span) = (self.index, document.node(id).span);
         if self.is_in_secret(id) {
-            Spot::Hidden { source, span, label }
+            Location::Hidden { source, span, label }
         } else {
-            Spot::Source { source, span, label }
+            Location::Source { source, span, label }
         }
     }
 
@@ -295,7 +295,7 @@ impl<'d, 's> Walk<'d, 's> {
             image,
             name: None,
             writing: Writing::Reference,
-            left: opted_out.then_some(Left::Annotation),
+            left: opted_out.then_some(SkipReason::Annotation),
         };
         self.place(pending, field.spec);
     }
@@ -342,7 +342,9 @@ impl<'d, 's> Walk<'d, 's> {
                 };
                 // Whoever says so of a place knows better than the table.
                 let left = match pending.left {
-                    None | Some(Left::Operator(_)) if asks_to_be_left() => Some(Left::Comment),
+                    None | Some(SkipReason::Operator(_)) if asks_to_be_left() => {
+                        Some(SkipReason::Comment)
+                    }
                     left => left,
                 };
                 found.places.push(Place {

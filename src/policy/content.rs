@@ -2,12 +2,13 @@
 //! (`--require-platform`).
 
 use super::Policy;
-use crate::diagnostic::{Diagnostic, Failure, escaped, quoted};
+use crate::diagnostic::{Diagnostic, Failure};
 use crate::image::Platform;
 use crate::places::Place;
-use crate::plan::{Entry, Fate, Plan};
+use crate::plan::{Entry, Plan, Status, Via};
 use crate::registry::Refusal;
-use crate::resolve::{Inspected, Via};
+use crate::resolve::Inspected;
+use crate::text::escape::{escaped, quoted};
 
 /// Images that do not exist by their digest, or not for every platform that is asked for.
 #[must_use]
@@ -18,14 +19,14 @@ pub fn unoffered(
     inspected: &Inspected,
 ) -> Vec<Diagnostic> {
     let is_asked = |entry: &&Entry| {
-        matches!(entry.fate, Fate::Pinned(_) | Fate::Substituted(..) | Fate::Already)
+        matches!(entry.status, Status::Pinned(_) | Status::Substituted(..) | Status::Already)
     };
     let judged = plan.entries.iter().filter(is_asked).filter_map(|entry| {
         let diagnostic = match inspected.platforms.get(&entry.name)? {
             Ok(offered) => missing_platforms(entry, offered, &policy.platforms),
             Err(refusal) => Some(unknown(entry, refusal, policy)),
         };
-        Some(diagnostic?.places(entry.places.iter().map(|&n| &places[n])))
+        Some(diagnostic?.locations(entry.places.iter().map(|&n| &places[n])))
     });
     judged.collect()
 }
@@ -64,9 +65,9 @@ fn unknown(entry: &Entry, refusal: &Refusal, policy: &Policy) -> Diagnostic {
     let name = quoted(&entry.name);
     let failure = refusal.outcome.failure();
     let rule = if policy.platforms.is_empty() { "verify" } else { "require-platform" };
-    let digest = match &entry.fate {
-        Fate::Pinned(pin) => Some(pin),
-        Fate::Substituted(found, _) => Some(&found.pin),
+    let digest = match &entry.status {
+        Status::Pinned(pin) => Some(pin),
+        Status::Substituted(found, _) => Some(&found.pin),
         _ => None,
     };
     let (message, help) = match failure {

@@ -3,10 +3,11 @@
 
 use std::str::FromStr;
 
-use crate::diagnostic::{Diagnostic, Failure, quoted};
+use crate::diagnostic::{Diagnostic, Failure};
 use crate::image::{ParseError, Reference, Repository, Tag};
 use crate::places::{Image, Place};
-use crate::plan::{Entry, Fate, Plan};
+use crate::plan::{Entry, Plan, Status};
+use crate::text::escape::quoted;
 
 /// Words by which a tag says that it will be moved, and to what.
 const MOVING: [(&str, &str); 32] = [
@@ -151,9 +152,9 @@ fn is_line(tag: &str) -> bool {
 
 /// What an image is in the end: its repository, and its tag where it has one.
 fn used(entry: &Entry, places: &[Place]) -> Option<(Repository, Option<String>)> {
-    match &entry.fate {
-        Fate::Candidate | Fate::Placeholder => None,
-        Fate::Substituted(found, _) => {
+    match &entry.status {
+        Status::Candidate | Status::Placeholder => None,
+        Status::Substituted(found, _) => {
             Some((found.tagged.repository.clone(), Some(found.tagged.tag.to_string())))
         }
         _ => match &places[*entry.places.first()?].image {
@@ -187,7 +188,7 @@ pub(super) fn unexpected(
             let asks = asked(entry, places).is_some_and(|asked| asked == *repository);
             let used = used(entry, places);
             let is_it = used.as_ref().is_some_and(|(used, _)| used == repository);
-            if !asks && !is_it || matches!(entry.fate, Fate::Candidate) {
+            if !asks && !is_it || matches!(entry.status, Status::Candidate) {
                 continue;
             }
             is_there = true;
@@ -207,7 +208,7 @@ pub(super) fn unexpected(
             diagnostics.push(
                 Diagnostic::error(Failure::Policy, message)
                     .of("expect")
-                    .places(entry.places.iter().map(|&n| &places[n]))
+                    .locations(entry.places.iter().map(|&n| &places[n]))
                     .help("was the manifest rendered before its tag was raised? render it again, or correct what is expected"),
             );
         }
@@ -237,7 +238,7 @@ fn asked(entry: &Entry, places: &[Place]) -> Option<Repository> {
 /// Images whose tag is moved, also beside a digest: what is read there is no version.
 pub(super) fn moving(plan: &Plan, places: &[Place], mutable: Mutable) -> Vec<Diagnostic> {
     let objection = |entry: &Entry| {
-        if matches!(entry.fate, Fate::Skipped(_)) {
+        if matches!(entry.status, Status::Skipped(_)) {
             return None;
         }
         let (repository, tag) = used(entry, places)?;
@@ -248,7 +249,7 @@ pub(super) fn moving(plan: &Plan, places: &[Place], mutable: Mutable) -> Vec<Dia
         Some(
             Diagnostic::error(Failure::Policy, message)
                 .of("deny-mutable")
-                .places(entry.places.iter().map(|&n| &places[n]))
+                .locations(entry.places.iter().map(|&n| &places[n]))
                 .help("use the tag of a version; `--skip` exempts a repository"),
         )
     };

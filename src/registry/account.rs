@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Semaphore;
 
-use super::credentials::Offer;
 use super::tokens::{Asked, Token, Tokens};
+use crate::credentials::Offer;
 
 /// As whom a host is asked.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! Registry: asks registries for digests, and tells proof of absence from everything else.
 //!
 //! One HEAD a tag, without a ping; a GET follows only where the HEAD leaves a doubt. What each
-//! answer means stands in `replies.rs` and [`Registry::digest`], and in the README.
+//! answer means stands in `response.rs` and [`Registry::digest`], and in the README.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,13 +9,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use reqwest::{Method, StatusCode};
 
 use super::host::{Host, Request, Retry, Stop};
-use super::replies::{ACCEPT, absence, digest_header, hashed, is_manifest_type, refused, uncached};
+use super::response::{
+    ACCEPT, absence, digest_header, hashed, is_manifest_type, refused, uncached,
+};
 use super::tags::{self, MAX_TAGS, Next};
 use super::transport::{Fetched, Limit, Transport, Trouble};
-use super::{Answer, Endpoint, Outcome, PullSecret, Refusal, Settings, authority};
+use super::{Answer, Endpoint, Outcome, Refusal, Settings, authority};
+use crate::credentials::PullSecret;
 use crate::diagnostic::Failure;
-use crate::digest::Digest;
-use crate::image::{Repository, Tag, Tagged};
+use crate::image::{Digest, Repository, Tag, Tagged};
 
 /// The largest manifest (OCI distribution spec 1.1, "Pushing Manifests": at least 4 MiB).
 const MAX_MANIFEST: usize = 4 << 20;
@@ -44,7 +46,7 @@ pub struct Registry {
     expected: BTreeMap<String, BTreeSet<String>>,
     hosts: Mutex<BTreeMap<String, Arc<Host>>>,
     /// Mirrors that are not asked again in this run, by their origins, and why.
-    idle_mirrors: Mutex<BTreeMap<String, String>>,
+    skipped_mirrors: Mutex<BTreeMap<String, String>>,
 }
 
 impl Registry {
@@ -67,8 +69,8 @@ impl Registry {
         let transport = Transport::new(settings)?;
         let credentials = settings.credentials.clone().and_pull_secrets(secrets);
         let settings = Settings { credentials, ..settings.clone() };
-        let (hosts, idle_mirrors) = (Mutex::default(), Mutex::default());
-        Ok(Self { transport, settings, expected, hosts, idle_mirrors })
+        let (hosts, skipped_mirrors) = (Mutex::default(), Mutex::default());
+        Ok(Self { transport, settings, expected, hosts, skipped_mirrors })
     }
 
     /// The digest of what a tag names now: of the index, where there is one.
@@ -102,7 +104,7 @@ impl Registry {
                 return Ok(());
             }
             let detail = format!("{found} from {} in its stead", host.name());
-            Err(Refusal::new(Outcome::Nonsense, detail))
+            Err(Refusal::new(Outcome::InvalidResponse, detail))
         });
         found.await
     }
@@ -110,7 +112,7 @@ impl Registry {
     /// The content of a manifest or blob, whose hash is its digest.
     ///
     /// # Errors
-    /// As [`Self::has`]; and `Nonsense` for content with another hash.
+    /// As [`Self::has`]; and `InvalidResponse` for content with another hash.
     pub async fn content(
         &self,
         repository: &Repository,
@@ -152,7 +154,7 @@ impl Registry {
                 }
                 let detail =
                     format!("{} from {}, which hashes to {found}", reply.status, reply.answered);
-                Err(Refusal::new(Outcome::Nonsense, detail))
+                Err(Refusal::new(Outcome::InvalidResponse, detail))
             }
             StatusCode::NOT_FOUND => Err(absence(&reply)),
             _ => Err(refused(&reply)),
@@ -169,7 +171,7 @@ impl Registry {
         let asked = async {
             for endpoint in self.settings.mirrors(repository) {
                 let origin = authority(&endpoint.origin);
-                if self.idle_mirrors().contains_key(&origin) {
+                if self.skipped_mirrors().contains_key(&origin) {
                     continue;
                 }
                 let (host, name) = self.host_at(endpoint, repository);
@@ -177,7 +179,7 @@ impl Registry {
                     Ok(found) => return Ok(found),
                     Err(refusal) if refusal.outcome.failure() == Failure::Absent => {}
                     Err(refusal) => {
-                        let idle = self.idle_mirrors.lock();
+                        let idle = self.skipped_mirrors.lock();
                         let mut idle = idle.unwrap_or_else(PoisonError::into_inner);
                         idle.entry(origin).or_insert(refusal.detail);
                     }
@@ -192,15 +194,15 @@ impl Registry {
 
     /// Logins that did not open what opened without them, and why.
     #[must_use]
-    pub fn idle_logins(&self) -> BTreeSet<String> {
+    pub fn rejected_logins(&self) -> BTreeSet<String> {
         let hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
-        hosts.values().flat_map(|host| host.idle_logins()).collect()
+        hosts.values().flat_map(|host| host.rejected_logins()).collect()
     }
 
     /// Mirrors that were passed over, and why.
     #[must_use]
-    pub fn idle_mirrors(&self) -> BTreeMap<String, String> {
-        self.idle_mirrors.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub fn skipped_mirrors(&self) -> BTreeMap<String, String> {
+        self.skipped_mirrors.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     async fn in_time<T>(
@@ -218,7 +220,7 @@ impl Registry {
     fn host(&self, repository: &Repository) -> Result<(Arc<Host>, String), Refusal> {
         let endpoint = self.settings.endpoint(repository).ok_or_else(|| {
             let detail = format!("`{}` is no host that a URL can hold", repository.host());
-            Refusal::new(Outcome::Nonsense, detail)
+            Refusal::new(Outcome::InvalidResponse, detail)
         })?;
         Ok(self.host_at(endpoint, repository))
     }
@@ -287,7 +289,7 @@ impl Registry {
         }
         // What is not known to the end must not pass for all there is.
         let detail = format!("the list of tags could not be read to its end ({} tags)", tags.len());
-        Err(Refusal::new(Outcome::Nonsense, detail))
+        Err(Refusal::new(Outcome::InvalidResponse, detail))
     }
 }
 
@@ -349,7 +351,7 @@ impl Question<'_> {
             None => absence(reply),
             Some(doubt) => {
                 let detail = format!("{} from {}, {doubt}", reply.status, reply.answered);
-                Refusal::new(Outcome::Nonsense, detail)
+                Refusal::new(Outcome::InvalidResponse, detail)
             }
         }
     }

@@ -14,10 +14,10 @@ use reqwest::{Method, StatusCode, Url};
 use tokio::sync::{Mutex, MutexGuard, Semaphore};
 
 use super::account::{Account, Standing};
-use super::credentials::{Login, Offer};
 use super::tokens::{Asked, Token};
 use super::transport::{Fetched, Limit, Transport, Trouble};
 use super::{Endpoint, Outcome, Refusal, authority};
+use crate::credentials::{Login, Offer};
 
 /// How long the others wait for what the first request learns. Registries answer a HEAD in a tenth
 /// of that; a host that doesn't must not keep the others from failing, or succeeding, by themselves.
@@ -190,7 +190,7 @@ impl Host {
     }
 
     /// Logins that did not open what opened without them, and why.
-    pub(super) fn idle_logins(&self) -> BTreeSet<String> {
+    pub(super) fn rejected_logins(&self) -> BTreeSet<String> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 

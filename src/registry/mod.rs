@@ -6,11 +6,10 @@
 mod account;
 mod challenge;
 mod client;
-mod credentials;
 mod host;
-mod layout;
+mod oci_layout;
 mod proxies;
-mod replies;
+mod response;
 mod tags;
 mod tokens;
 mod transport;
@@ -21,14 +20,14 @@ use reqwest::{Certificate, Identity, Url};
 
 pub use challenge::{Bearer, Challenge};
 pub use client::{Part, Registry};
-pub use credentials::{Credentials, Offer, PullSecret, default_files};
-pub use layout::{Layouts, Lookup, is_layout};
+pub use oci_layout::{Layouts, Lookup, is_layout};
 pub use proxies::Proxies;
 pub use tags::Next;
 
-use crate::diagnostic::{Failure, quoted};
-use crate::digest::Digest;
-use crate::image::{self, Reference, Repository};
+use crate::credentials::Credentials;
+use crate::diagnostic::Failure;
+use crate::image::{self, Digest, Reference, Repository};
+use crate::text::escape::quoted;
 
 /// Why there is no digest for a reference.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,15 +72,15 @@ pub enum Outcome {
     /// The host's certificate is not one that we trust.
     Untrusted,
     /// The host wants a certificate of ours, or another.
-    Unidentified,
+    ClientCertificateRequired,
     /// The proxy can't be reached, or lets nobody through.
-    Unproxied,
+    ProxyFailed,
     /// An answer that makes no sense, which a proxy or a captive portal may have given.
-    Nonsense,
+    InvalidResponse,
     /// A pull-through cache does not have it, which proves nothing about its registry.
     NotCached,
     /// `--offline` forbids to ask, and no layout has the repository.
-    NotRecorded,
+    OfflineMiss,
     /// The lock does not have it, and nothing may be added; or has a substitute that is refused.
     NotLocked,
 }
@@ -96,11 +95,11 @@ impl Outcome {
             Self::RateLimited
             | Self::Unreachable
             | Self::Untrusted
-            | Self::Unidentified
-            | Self::Unproxied
-            | Self::Nonsense
+            | Self::ClientCertificateRequired
+            | Self::ProxyFailed
+            | Self::InvalidResponse
             | Self::NotCached => Failure::Unavailable,
-            Self::NotRecorded | Self::NotLocked => Failure::Policy,
+            Self::OfflineMiss | Self::NotLocked => Failure::Policy,
         }
     }
 
@@ -120,11 +119,11 @@ impl Outcome {
             Self::RateLimited => "rate-limited",
             Self::Unreachable
             | Self::Untrusted
-            | Self::Unidentified
-            | Self::Unproxied
+            | Self::ClientCertificateRequired
+            | Self::ProxyFailed
             | Self::NotCached => "unreachable",
-            Self::Nonsense => "nonsense",
-            Self::NotRecorded | Self::NotLocked => "not recorded",
+            Self::InvalidResponse => "nonsense",
+            Self::OfflineMiss | Self::NotLocked => "not recorded",
         }
     }
 }

@@ -8,7 +8,7 @@ use reqwest::{StatusCode, Url};
 use serde::de::{IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::replies::{absence, refused};
+use super::response::{absence, refused};
 use super::transport::Fetched;
 use super::{Outcome, Refusal};
 use crate::image::Tag;
@@ -64,7 +64,7 @@ pub(super) fn page(reply: &Fetched) -> Result<Vec<Tag>, Refusal> {
         StatusCode::NOT_FOUND => {
             let refusal = absence(reply);
             // A registry need not offer lists, and has no words for that.
-            let is_none = matches!(refusal.outcome, Outcome::MissingTag | Outcome::Nonsense);
+            let is_none = matches!(refusal.outcome, Outcome::MissingTag | Outcome::InvalidResponse);
             let outcome = if is_none { Outcome::Denied } else { refusal.outcome };
             return Err(Refusal { outcome, ..refusal });
         }
@@ -75,7 +75,7 @@ pub(super) fn page(reply: &Fetched) -> Result<Vec<Tag>, Refusal> {
     }
     let page: Page = serde_json::from_slice(&reply.body).map_err(|_| {
         let detail = "200 with something that is no list of tags".to_owned();
-        Refusal { outcome: Outcome::Nonsense, detail }
+        Refusal { outcome: Outcome::InvalidResponse, detail }
     })?;
     Ok(page.tags.map(|Names(tags)| tags).unwrap_or_default())
 }
@@ -168,7 +168,7 @@ mod tests {
         assert_eq!(texts(r#"{"name":"a","tags":["1","a b","2"]}"#), ["1", "2"]);
         assert!(texts(r#"{"name":"a","tags":null}"#).is_empty());
         for (status, body, outcome) in [
-            (200, "<html>", Outcome::Nonsense),
+            (200, "<html>", Outcome::InvalidResponse),
             (401, "", Outcome::Denied),
             (405, "", Outcome::Denied),
             (404, r#"{"errors":[{"code":"NAME_UNKNOWN"}]}"#, Outcome::MissingRepository),

@@ -15,9 +15,9 @@ use serde::Deserialize;
 use tokio::sync::Semaphore;
 
 use super::challenge::{Bearer, Challenge};
-use super::credentials::Login;
 use super::transport::{Fetched, Limit, Transport};
 use super::{Outcome, Refusal, is_loopback};
+use crate::credentials::Login;
 
 /// The largest answer of a token endpoint. Real tokens stay under 20 KiB.
 const MAX_TOKEN: usize = 1 << 20;
@@ -155,7 +155,7 @@ impl Tokens {
             let final_word = |refusal: &Refusal| {
                 matches!(
                     refusal.outcome,
-                    Outcome::RateLimited | Outcome::Unreachable | Outcome::Unproxied
+                    Outcome::RateLimited | Outcome::Unreachable | Outcome::ProxyFailed
                 )
             };
             if names.len() > 1 && answer.as_ref().is_err_and(|refusal| !final_word(refusal)) {
@@ -248,7 +248,7 @@ impl Tokens {
         })?;
         if status == StatusCode::OK {
             return token(&body, repositories).map_err(|detail| {
-                Refusal::new(Outcome::Nonsense, format!("{detail} (token from {host})"))
+                Refusal::new(Outcome::InvalidResponse, format!("{detail} (token from {host})"))
             });
         }
         let is_denied = match login {
@@ -257,7 +257,7 @@ impl Tokens {
             Some(Login::Identity(_)) => status.is_client_error(),
             _ => matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN),
         };
-        let outcome = if is_denied { Outcome::Denied } else { Outcome::Nonsense };
+        let outcome = if is_denied { Outcome::Denied } else { Outcome::InvalidResponse };
         Err(Refusal::new(outcome, format!("{status} from {host}, which gives the tokens")))
     }
 
@@ -273,7 +273,7 @@ impl Tokens {
 /// The realm with service and scopes. A realm in plain text is good enough only for a registry
 /// in plain text, and a realm elsewhere in plain text for none.
 fn token_url(origin: &Url, bearer: &Bearer, names: &[String]) -> Result<Url, Refusal> {
-    let nonsense = |detail: String| Refusal::new(Outcome::Nonsense, detail);
+    let nonsense = |detail: String| Refusal::new(Outcome::InvalidResponse, detail);
     let mut url = Url::parse(&bearer.realm)
         .map_err(|error| nonsense(format!("the realm of the challenge is no URL: {error}")))?;
     let same_host = url.host_str() == origin.host_str();

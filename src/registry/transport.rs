@@ -82,9 +82,9 @@ pub(super) enum Trouble {
     /// Nobody we trust vouches for the host.
     Untrusted(String),
     /// The host does not trust us.
-    Unidentified(String),
+    ClientCertificateRequired(String),
     /// The proxy can't be reached, or does not connect us.
-    Unproxied(String),
+    ProxyFailed(String),
     /// The proxy wants to know who asks.
     Unknown(String),
     /// The connection broke, or went on for too long.
@@ -109,9 +109,13 @@ impl Trouble {
                 (Outcome::RateLimited, format!("{status}{limit}{}", pause.unwrap_or_default()))
             }
             Self::Untrusted(detail) => (Outcome::Untrusted, detail.clone()),
-            Self::Unidentified(detail) => (Outcome::Unidentified, detail.clone()),
-            Self::Unproxied(detail) | Self::Unknown(detail) => (Outcome::Unproxied, detail.clone()),
-            Self::Unusable(detail) => (Outcome::Nonsense, detail.clone()),
+            Self::ClientCertificateRequired(detail) => {
+                (Outcome::ClientCertificateRequired, detail.clone())
+            }
+            Self::ProxyFailed(detail) | Self::Unknown(detail) => {
+                (Outcome::ProxyFailed, detail.clone())
+            }
+            Self::Unusable(detail) => (Outcome::InvalidResponse, detail.clone()),
         };
         Refusal::new(outcome, detail)
     }
@@ -120,7 +124,10 @@ impl Trouble {
     pub(super) fn may_heal(&self) -> bool {
         !matches!(
             self,
-            Self::Unusable(_) | Self::Untrusted(_) | Self::Unidentified(_) | Self::Unknown(_)
+            Self::Unusable(_)
+                | Self::Untrusted(_)
+                | Self::ClientCertificateRequired(_)
+                | Self::Unknown(_)
         )
     }
 
@@ -335,7 +342,7 @@ fn trouble(error: &reqwest::Error, proxy: Option<&str>, url: &Url) -> Trouble {
     } else if let Some(reason) = distrust(error) {
         Trouble::Untrusted(format!("{reason}{through}"))
     } else if let Some(reason) = mistrust(&detail) {
-        Trouble::Unidentified(format!("{reason}{through}"))
+        Trouble::ClientCertificateRequired(format!("{reason}{through}"))
     } else if let Some(proxy) = proxy.filter(|_| error.is_connect()) {
         unconnected(error, proxy, url)
     } else if error.is_connect() {
@@ -394,13 +401,13 @@ fn unconnected(error: &reqwest::Error, proxy: &str, url: &Url) -> Trouble {
         }
         Some("unsuccessful") => {
             let host = authority(url);
-            Trouble::Unproxied(format!("the proxy {proxy} refuses to connect to {host}"))
+            Trouble::ProxyFailed(format!("the proxy {proxy} refuses to connect to {host}"))
         }
         // A request for http has no tunnel: the connection is the one to the proxy.
         None if url.scheme() == "https" => {
             Trouble::Connect(format!("{detail}{}", through(Some(proxy))))
         }
-        _ => Trouble::Unproxied(format!("no connection to the proxy {proxy}: {detail}")),
+        _ => Trouble::ProxyFailed(format!("no connection to the proxy {proxy}: {detail}")),
     }
 }
 

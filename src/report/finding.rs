@@ -4,10 +4,10 @@
 use std::collections::HashMap;
 
 use crate::Run;
-use crate::diagnostic::{Diagnostic, Failure, Severity, Spot};
+use crate::diagnostic::{Diagnostic, Failure, Location, Severity};
 use crate::places::Place;
 use crate::plan::Entry;
-use crate::source::{Position, Source, Span};
+use crate::text::{Position, Source, Span};
 
 /// How messages call standard input, and how reports do.
 const STDIN: [&str; 2] = ["<stdin>", "-"];
@@ -21,11 +21,11 @@ pub(super) struct Finding<'r> {
     /// The full name of the image that it is about, where that is one.
     pub(super) image: Option<&'r str>,
     /// Where.
-    pub(super) locations: Vec<Location<'r>>,
+    pub(super) locations: Vec<FindingLocation<'r>>,
 }
 
 /// A place in a file.
-pub(super) struct Location<'r> {
+pub(super) struct FindingLocation<'r> {
     /// The file as it was named, or `-`.
     pub(super) file: String,
     /// Where it begins; none where the file as a whole is meant.
@@ -51,8 +51,9 @@ pub(super) fn findings<'r>(
 
 impl<'r> Finding<'r> {
     fn new(said: &'r Diagnostic, sources: &[Source], images: &Images<'r>) -> Self {
-        let locations = said.spots.iter().map(|spot| Location::new(spot, sources, images));
-        let spans = said.spots.iter().filter_map(span);
+        let locations =
+            said.locations.iter().map(|location| FindingLocation::new(location, sources, images));
+        let spans = said.locations.iter().filter_map(span);
         let mut named = spans.filter_map(|span| images.entries.get(&span));
         let image = named.next().filter(|first| named.all(|other| other == *first));
         Self {
@@ -77,14 +78,15 @@ impl<'r> Finding<'r> {
     }
 }
 
-impl<'r> Location<'r> {
-    fn new(spot: &'r Spot, sources: &[Source], images: &Images<'r>) -> Self {
+impl<'r> FindingLocation<'r> {
+    fn new(location: &'r Location, sources: &[Source], images: &Images<'r>) -> Self {
         let whole = |name: &String| {
             let file = if name == STDIN[0] { STDIN[1].to_owned() } else { name.clone() };
             Self { file, start: None, end: None, label: "", place: None }
         };
-        match spot {
-            Spot::Source { source: n, span, label } | Spot::Hidden { source: n, span, label } => {
+        match location {
+            Location::Source { source: n, span, label }
+            | Location::Hidden { source: n, span, label } => {
                 let source = &sources[*n];
                 Self {
                     file: source.origin().report_name(),
@@ -94,8 +96,8 @@ impl<'r> Location<'r> {
                     place: images.places.get(&(*n, *span)).copied(),
                 }
             }
-            Spot::Position(file, at) => Self { start: Some(*at), ..whole(file) },
-            Spot::File(file) => whole(file),
+            Location::Position(file, at) => Self { start: Some(*at), ..whole(file) },
+            Location::File(file) => whole(file),
         }
     }
 }
@@ -122,12 +124,12 @@ impl<'r> Images<'r> {
     }
 }
 
-fn span(spot: &Spot) -> Option<(usize, Span)> {
-    match spot {
-        Spot::Source { source, span, .. } | Spot::Hidden { source, span, .. } => {
+fn span(location: &Location) -> Option<(usize, Span)> {
+    match location {
+        Location::Source { source, span, .. } | Location::Hidden { source, span, .. } => {
             Some((*source, *span))
         }
-        Spot::Position(..) | Spot::File(_) => None,
+        Location::Position(..) | Location::File(_) => None,
     }
 }
 
@@ -147,13 +149,13 @@ fn word(severity: Severity) -> &'static str {
 
 /// A diagnostic that does not need its sources any more: it says where things begin.
 pub(crate) fn detached(diagnostic: &Diagnostic, sources: &[Source]) -> Diagnostic {
-    let spot = |spot: &Spot| match span(spot) {
+    let location = |location: &Location| match span(location) {
         Some((n, span)) => {
             let source = &sources[n];
-            Spot::Position(source.origin().display_name(), source.position(span.start))
+            Location::Position(source.origin().display_name(), source.position(span.start))
         }
-        None => spot.clone(),
+        None => location.clone(),
     };
-    let spots = diagnostic.spots.iter().map(spot).collect();
-    Diagnostic { spots, ..diagnostic.clone() }
+    let locations = diagnostic.locations.iter().map(location).collect();
+    Diagnostic { locations, ..diagnostic.clone() }
 }

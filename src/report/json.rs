@@ -6,13 +6,13 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde::Serialize;
 
-use super::finding::{Finding, Location};
+use super::finding::{Finding, FindingLocation};
 use crate::Run;
-use crate::diagnostic::{Failure, covered};
+use crate::diagnostic::Failure;
 use crate::places::{Class, Place};
-use crate::plan::{Entry, Fate};
-use crate::resolve::{Search, Tried, Via};
-use crate::source::{Position, Source};
+use crate::plan::{Entry, Search, Status, Tried, Via};
+use crate::text::escape::redacted;
+use crate::text::{Position, Source};
 
 /// The version of the report; it changes when a field changes its meaning.
 const SCHEMA: &str = "digestif.report/v1";
@@ -56,7 +56,7 @@ pub struct Summary {
 /// What became of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum Status {
+pub enum StatusWord {
     /// It gets the digest of what was asked for.
     Pinned,
     /// It does not exist or is invalid, and gets the digest of another.
@@ -84,7 +84,7 @@ pub enum Status {
 pub struct Reported {
     /// The full name of what was asked for; the text itself where it is no reference.
     image: String,
-    status: Status,
+    status: StatusWord,
     /// The full name of what it was pinned to.
     #[serde(skip_serializing_if = "Option::is_none")]
     written: Option<String>,
@@ -227,23 +227,27 @@ pub(super) fn report(run: &Run<'_>, sources: &[Source], findings: &[Finding<'_>]
     let reported = |entry: &Entry| image(entry, entry.places.iter().map(place).collect());
     let entries = |candidates: bool| {
         let entries = run.plan.entries.iter();
-        entries.filter(move |entry| (entry.fate == Fate::Candidate) == candidates)
+        entries.filter(move |entry| (entry.status == Status::Candidate) == candidates)
     };
     let images: Vec<_> = entries(false).map(reported).collect();
     let candidates: Vec<_> = entries(true).map(reported).collect();
-    let count = |statuses: &[Status]| {
+    let count = |statuses: &[StatusWord]| {
         images.iter().filter(|image| statuses.contains(&image.status)).count()
     };
     let summary = Summary {
         objects: run.found.objects,
         places: entries(false).map(|entry| entry.places.len()).sum(),
         images: images.len(),
-        pinned: count(&[Status::Pinned]),
-        substituted: count(&[Status::Substituted]),
-        already: count(&[Status::Already]),
-        skipped: count(&[Status::Skipped]),
-        placeholder: count(&[Status::Placeholder]),
-        unresolved: count(&[Status::Unresolved, Status::Indeterminate, Status::Invalid]),
+        pinned: count(&[StatusWord::Pinned]),
+        substituted: count(&[StatusWord::Substituted]),
+        already: count(&[StatusWord::Already]),
+        skipped: count(&[StatusWord::Skipped]),
+        placeholder: count(&[StatusWord::Placeholder]),
+        unresolved: count(&[
+            StatusWord::Unresolved,
+            StatusWord::Indeterminate,
+            StatusWord::Invalid,
+        ]),
         candidates: candidates.len(),
     };
     let policy = findings.iter().filter(|finding| finding.is_policy());
@@ -252,7 +256,7 @@ pub(super) fn report(run: &Run<'_>, sources: &[Source], findings: &[Finding<'_>]
 }
 
 fn judged(finding: &Finding<'_>, sources: &[Source]) -> Judged {
-    let place = |location: &Location<'_>| {
+    let place = |location: &FindingLocation<'_>| {
         let file = location.file.clone();
         match (location.place, location.start) {
             (Some(place), _) => JudgedPlace::Image(ReportedPlace::new(place, sources)),
@@ -284,14 +288,14 @@ pub fn schema() -> String {
 pub(crate) fn text(value: &impl Serialize) -> String {
     let mut text = serde_json::to_string_pretty(value).expect("keys are strings");
     text.push('\n');
-    covered(&text).into_owned()
+    redacted(&text).into_owned()
 }
 
 /// What became of an image at these places.
 pub(crate) fn image(entry: &Entry, places: Vec<ReportedPlace>) -> Reported {
     let mut image = Reported {
         image: entry.name.clone(),
-        status: status(&entry.fate),
+        status: status(&entry.status),
         written: None,
         tag: None,
         digest: None,
@@ -303,14 +307,14 @@ pub(crate) fn image(entry: &Entry, places: Vec<ReportedPlace>) -> Reported {
         nearest: Vec::new(),
         places,
     };
-    match &entry.fate {
-        Fate::Pinned(pin) => {
+    match &entry.status {
+        Status::Pinned(pin) => {
             image.written = Some(format!("{}@{}", entry.name, pin.digest));
             image.tag = entry.name.rsplit_once(':').map(|(_, tag)| tag.to_owned());
             image.digest = Some(pin.digest.to_string());
             image.via = Some(pin.via.word());
         }
-        Fate::Substituted(substitute, search) => {
+        Status::Substituted(substitute, search) => {
             let digest = &substitute.pin.digest;
             image.written = Some(format!("{}@{digest}", substitute.tagged));
             image.tag = Some(substitute.tagged.tag.to_string());
@@ -319,9 +323,9 @@ pub(crate) fn image(entry: &Entry, places: Vec<ReportedPlace>) -> Reported {
             image.rule = Some(substitute.rule.clone());
             image.searched(search);
         }
-        Fate::Unresolved(_, search) | Fate::Invalid(_, search) => image.searched(search),
-        Fate::Skipped(skip) => image.reason = Some(skip.to_string()),
-        Fate::Tagged(_) | Fate::Already | Fate::Candidate | Fate::Placeholder => {}
+        Status::Unresolved(_, search) | Status::Invalid(_, search) => image.searched(search),
+        Status::Skipped(skip) => image.reason = Some(skip.to_string()),
+        Status::Tagged(_) | Status::Already | Status::Candidate | Status::Placeholder => {}
     }
     image
 }
@@ -339,19 +343,19 @@ impl Reported {
     }
 }
 
-fn status(fate: &Fate) -> Status {
-    match fate {
-        Fate::Tagged(_) => Status::Tagged,
-        Fate::Pinned(_) => Status::Pinned,
-        Fate::Substituted(..) => Status::Substituted,
-        Fate::Already => Status::Already,
-        Fate::Skipped(_) => Status::Skipped,
-        Fate::Candidate => Status::Candidate,
-        Fate::Placeholder => Status::Placeholder,
-        Fate::Invalid(..) => Status::Invalid,
-        Fate::Unresolved(refusal, _) => match refusal.outcome.failure() {
-            Failure::Absent => Status::Unresolved,
-            _ => Status::Indeterminate,
+fn status(status: &Status) -> StatusWord {
+    match status {
+        Status::Tagged(_) => StatusWord::Tagged,
+        Status::Pinned(_) => StatusWord::Pinned,
+        Status::Substituted(..) => StatusWord::Substituted,
+        Status::Already => StatusWord::Already,
+        Status::Skipped(_) => StatusWord::Skipped,
+        Status::Candidate => StatusWord::Candidate,
+        Status::Placeholder => StatusWord::Placeholder,
+        Status::Invalid(..) => StatusWord::Invalid,
+        Status::Unresolved(refusal, _) => match refusal.outcome.failure() {
+            Failure::Absent => StatusWord::Unresolved,
+            _ => StatusWord::Indeterminate,
         },
     }
 }

@@ -7,11 +7,12 @@
 use std::fmt::Write as _;
 
 use super::counted;
-use super::finding::{Finding, Location};
+use super::finding::{Finding, FindingLocation};
 use crate::Run;
-use crate::diagnostic::{Severity, covered, escaped, shortened};
-use crate::plan::{Entry, Fate};
-use crate::source::Source;
+use crate::diagnostic::Severity;
+use crate::plan::{Entry, Status};
+use crate::text::Source;
+use crate::text::escape::{escaped, redacted, shortened};
 
 /// Bytes of the longest table. A comment on GitHub may have 65,536 characters, and there are three.
 const MAX_TABLE: usize = 15_000;
@@ -39,7 +40,7 @@ pub(super) fn report(run: &Run<'_>, sources: &[Source], findings: &[Finding<'_>]
     }
     let rows: Vec<_> = problems.iter().map(|finding| row(finding)).collect();
     text += &section("problem", ["level", "problem", "place"], &rows);
-    let images = run.plan.entries.iter().filter(|entry| entry.fate != Fate::Candidate);
+    let images = run.plan.entries.iter().filter(|entry| entry.status != Status::Candidate);
     let rows: Vec<_> = images.map(|entry| image(entry, run, sources)).collect();
     text += &section("image", ["image", "status", "digest", "places"], &rows);
     let candidates = run.plan.entries.len() - rows.len();
@@ -59,7 +60,7 @@ fn headline(run: &Run<'_>, findings: &[Finding<'_>]) -> String {
     let counts = counts.iter().filter(|(_, n)| *n > 0).map(|(noun, n)| counted(*n, noun));
     let counts: Vec<_> = counts.collect();
     let said = if counts.is_empty() { String::new() } else { format!(", {}", counts.join(", ")) };
-    let images = run.plan.entries.iter().filter(|entry| entry.fate != Fate::Candidate);
+    let images = run.plan.entries.iter().filter(|entry| entry.status != Status::Candidate);
     let places = images.clone().map(|entry| entry.places.len()).sum();
     format!(
         "**digestif {verdict}**{said}: {} at {} in {}\n",
@@ -106,9 +107,9 @@ fn row(finding: &Finding<'_>) -> [String; 3] {
 }
 
 fn image(entry: &Entry, run: &Run<'_>, sources: &[Source]) -> [String; 4] {
-    let digest = match &entry.fate {
-        Fate::Pinned(pin) => Some(&pin.digest),
-        Fate::Substituted(substitute, _) => Some(&substitute.pin.digest),
+    let digest = match &entry.status {
+        Status::Pinned(pin) => Some(&pin.digest),
+        Status::Substituted(substitute, _) => Some(&substitute.pin.digest),
         _ => None,
     };
     let digest = digest.map(|digest| {
@@ -116,11 +117,11 @@ fn image(entry: &Entry, run: &Run<'_>, sources: &[Source]) -> [String; 4] {
         let shown = whole.len() - digest.hex().len() + SHOWN_DIGITS;
         code(&format!("{}…", &whole[..shown]))
     });
-    let status = match &entry.fate {
-        Fate::Substituted(found, _) => {
+    let status = match &entry.status {
+        Status::Substituted(found, _) => {
             format!("**substituted** by {}", code(&found.tagged.to_string()))
         }
-        fate => fate.word().to_owned(),
+        status => status.word().to_owned(),
     };
     let place = |&n: &usize| {
         let place = &run.found.places[n];
@@ -140,7 +141,7 @@ fn listed<T>(all: &[T], shown: impl Fn(&T) -> String) -> String {
     lines.join("<br>")
 }
 
-fn place(location: &Location<'_>) -> String {
+fn place(location: &FindingLocation<'_>) -> String {
     let at = match location.start {
         Some(at) => format!("{}:{}:{}", location.file, at.line, at.column),
         None => location.file.clone(),
@@ -152,7 +153,7 @@ fn place(location: &Location<'_>) -> String {
 /// A text as code, in which nothing is markup. Where the fence of backticks could be broken (as by a
 /// backslash before the pipe that ends a cell), no character is left that could mean something.
 pub(crate) fn code(text: &str) -> String {
-    let text = escaped(&covered(&shortened(text)));
+    let text = escaped(&redacted(&shortened(text)));
     let is_odd = text.contains(['`', '|', '\\']) || text.trim() != text;
     match text.as_str() {
         "" => String::new(),
@@ -169,7 +170,7 @@ pub(crate) fn code(text: &str) -> String {
 
 /// A line of text as text, and what it has in backticks as code.
 fn prose(text: &str) -> String {
-    let text = covered(text);
+    let text = redacted(text);
     let parts: Vec<_> = text.split('`').collect();
     let mut line = String::new();
     for (n, part) in parts.iter().enumerate() {

@@ -10,11 +10,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::finding::{Finding, Location};
+use super::finding::{Finding, FindingLocation};
 use super::json;
-use crate::digest::{Algorithm, Digest};
+use crate::image::{Algorithm, Digest};
 use crate::places::Place;
-use crate::source::{Position, Source};
+use crate::text::{Position, Source};
 
 /// Where SARIF has its schema (OASIS, errata 01).
 const SCHEMA: &str =
@@ -77,7 +77,7 @@ struct Outcome {
     rule_index: usize,
     level: &'static str,
     message: Message,
-    locations: [Spot; 1],
+    locations: [Location; 1],
     partial_fingerprints: BTreeMap<&'static str, String>,
 }
 
@@ -88,7 +88,7 @@ struct Message {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Spot {
+struct Location {
     physical_location: Physical,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     logical_locations: Vec<Logical>,
@@ -167,14 +167,14 @@ fn outcomes(
     ids: &[&'static str],
     seen: &mut BTreeMap<String, usize>,
 ) -> Vec<Outcome> {
-    let mut outcome = |spot: Spot, label: &str| {
+    let mut outcome = |location: Location, label: &str| {
         let fingerprint = fingerprint(finding, label, seen);
         Outcome {
             rule_id: finding.rule,
             rule_index: ids.binary_search(&finding.rule).expect("they are those of the findings"),
             level: finding.level(),
             message: message(finding),
-            locations: [spot],
+            locations: [location],
             partial_fingerprints: FINGERPRINTS.map(|name| (name, fingerprint.clone())).into(),
         }
     };
@@ -182,8 +182,8 @@ fn outcomes(
         let file = sources.first().map_or("-".to_owned(), |first| first.origin().report_name());
         return vec![outcome(physical(&file, None, None, Vec::new()), "")];
     }
-    let at = |location: &Location<'_>| {
-        let Location { file, start, end, label, .. } = location;
+    let at = |location: &FindingLocation<'_>| {
+        let FindingLocation { file, start, end, label, .. } = location;
         outcome(physical(file, *start, *end, logical(location)), label)
     };
     finding.locations.iter().map(at).collect()
@@ -203,7 +203,7 @@ fn physical(
     start: Option<Position>,
     end: Option<Position>,
     logical_locations: Vec<Logical>,
-) -> Spot {
+) -> Location {
     let region = Region {
         start_line: start.map_or(1, |start| start.line),
         start_column: start.map(|start| start.column),
@@ -211,11 +211,11 @@ fn physical(
         end_column: end.map(|end| end.column),
     };
     let artifact_location = Artifact { uri: uri(file) };
-    Spot { physical_location: Physical { artifact_location, region }, logical_locations }
+    Location { physical_location: Physical { artifact_location, region }, logical_locations }
 }
 
 /// The object and the field that a location is in.
-fn logical(location: &Location<'_>) -> Vec<Logical> {
+fn logical(location: &FindingLocation<'_>) -> Vec<Logical> {
     match location.place {
         Some(place) => {
             let (object, field) = (object(place), place.path.to_string());

@@ -8,15 +8,14 @@ use futures_util::stream::FuturesUnordered;
 use oci_client::manifest::OciManifest;
 use serde::Deserialize;
 
-use super::{Idle, Interrupted, Network, registry, waited};
+use super::{Interrupted, Network, idle, registry, waited};
 use crate::Options;
 use crate::diagnostic::Diagnostic;
-use crate::digest::Digest;
-use crate::image::{Platform, Reference, Repository};
+use crate::image::{Digest, Platform, Reference, Repository};
+use crate::io::progress::Progress;
 use crate::places::{Found, Image, Place};
-use crate::plan::{Entry, Fate, Plan};
+use crate::plan::{Entry, Plan, RegistryNotes, Status};
 use crate::policy::{Policy, WrittenDigests};
-use crate::progress::Progress;
 use crate::registry::{Layouts, Outcome, Part, Refusal, Registry};
 
 /// What was found out about the images of a run.
@@ -25,7 +24,7 @@ pub struct Inspected {
     /// The platforms of each, by its name; none were asked for where only its existence was.
     pub platforms: BTreeMap<String, Result<Vec<Platform>, Refusal>>,
     /// What was of no use in finding it out.
-    pub idle: Idle,
+    pub idle: RegistryNotes,
 }
 
 /// Manifests that are looked into for one image.
@@ -84,7 +83,7 @@ pub fn inspect(
             progress.step();
             inspected.platforms.insert(name, answer);
         }
-        inspected.idle = sources.registry.map(Idle::of).unwrap_or_default();
+        inspected.idle = sources.registry.map(idle).unwrap_or_default();
         inspected
     };
     waited(&progress, inspected).map(Ok)
@@ -94,21 +93,21 @@ fn wanted(entry: &Entry, policy: &Policy) -> Option<Wanted> {
     if !policy.platforms.is_empty() {
         return Some(Wanted::Platforms);
     }
-    let is_asked = policy.written == WrittenDigests::Verified && entry.fate == Fate::Already;
+    let is_asked = policy.written == WrittenDigests::Verified && entry.status == Status::Already;
     is_asked.then_some(Wanted::Existence)
 }
 
 /// The repository and digest that an image has in the end.
 fn pinned(entry: &Entry, places: &[Place]) -> Option<(Repository, Digest)> {
-    match &entry.fate {
-        Fate::Pinned(pin) => match entry.name.parse() {
+    match &entry.status {
+        Status::Pinned(pin) => match entry.name.parse() {
             Ok(Reference::Tagged(tagged)) => Some((tagged.repository, pin.digest.clone())),
             _ => None,
         },
-        Fate::Substituted(found, _) => {
+        Status::Substituted(found, _) => {
             Some((found.tagged.repository.clone(), found.pin.digest.clone()))
         }
-        Fate::Already => match &places[*entry.places.first()?].image {
+        Status::Already => match &places[*entry.places.first()?].image {
             Image::Reference(written) => match written.reference() {
                 Reference::Pinned(pinned) => {
                     Some((pinned.repository.clone(), pinned.digest.clone()))
@@ -178,7 +177,7 @@ impl Sources<'_> {
             }
         }
         let detail = format!("{digest} leads to more than {MOST} manifests without a platform");
-        Err(Refusal { outcome: Outcome::Nonsense, detail })
+        Err(Refusal { outcome: Outcome::InvalidResponse, detail })
     }
 
     async fn content(
@@ -207,12 +206,12 @@ fn parsed(text: &str, of: &Digest) -> Result<Digest, Refusal> {
 
 fn nonsense(what: &str, of: &Digest) -> Refusal {
     let detail = format!("{what} of {of} is none that the OCI image spec knows");
-    Refusal { outcome: Outcome::Nonsense, detail }
+    Refusal { outcome: Outcome::InvalidResponse, detail }
 }
 
 fn not_here() -> Refusal {
     let detail = "no layout has it, and `--offline` forbids to ask for it".to_owned();
-    Refusal { outcome: Outcome::NotRecorded, detail }
+    Refusal { outcome: Outcome::OfflineMiss, detail }
 }
 
 /// The part of an image's configuration that says where it runs.

@@ -1,7 +1,7 @@
 //! What only looks like an image: where it is found, how it is pinned, and what is none at all.
 
 use super::support::digest_of;
-use super::{EVERY_CLASS, assert_pinned, entries, fates, listed, places, run};
+use super::{EVERY_CLASS, assert_pinned, entries, listed, places, run, statuses};
 
 /// A Deployment with these lines in its container.
 fn container(lines: &str) -> String {
@@ -81,7 +81,7 @@ fn fields_of_unknown_resources_are_pinned_where_they_are_asked_for() {
 fn what_has_no_tag_is_listed_and_never_pinned() {
     let text = "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nspec:\n  values: {image: quay.io/acme/web, tag: '1'}\n";
     assert_eq!(run(&[EVERY_CLASS], text).succeeded(), text);
-    assert_eq!(fates(text), [("candidate", "quay.io/acme/web:latest".to_owned())]);
+    assert_eq!(statuses(text), [("candidate", "quay.io/acme/web:latest".to_owned())]);
 }
 
 #[test]
@@ -149,7 +149,7 @@ fn names_templates_and_defaults_are_listed_and_never_pinned() {
         ("candidate", "quay.io/acme/web:1"),
         ("candidate", "docker.io/acme/db:2"),
     ];
-    assert_eq!(fates(&text), expected.map(|(word, name)| (word, name.to_owned())));
+    assert_eq!(statuses(&text), expected.map(|(word, name)| (word, name.to_owned())));
     assert_eq!(run(&[EVERY_CLASS], &text).succeeded(), text);
     let said = run(&[EVERY_CLASS, "--deny-placeholders"], &text).failed(5);
     assert!(said.contains("`{{ .Values.hub }}/web` is a placeholder"), "{said}");
@@ -160,7 +160,7 @@ fn names_templates_and_defaults_are_listed_and_never_pinned() {
 fn parts_in_the_values_of_a_chart_are_listed_and_never_pinned() {
     let text = "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nspec:\n  values:\n    image: {repository: acme/web, tag: '1'}\n    db: {registry: quay.io, repository: acme/db, tag: '2'}\n    proxy: {repository: acme/proxy, tag: ''}\n";
     let expected = [("candidate", "docker.io/acme/web:1"), ("candidate", "quay.io/acme/db:2")];
-    assert_eq!(fates(text), expected.map(|(word, name)| (word, name.to_owned())));
+    assert_eq!(statuses(text), expected.map(|(word, name)| (word, name.to_owned())));
     assert_eq!(run(&[EVERY_CLASS], text).succeeded(), text);
 }
 

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::support::registry::{Content, Registry};
 use super::support::{digest_of, digestif, for_every_host};
-use super::{assert_pinned, fates, run, with_digests};
+use super::{assert_pinned, run, statuses, with_digests};
 
 /// The start of an object.
 fn object(api_version: &str, kind: &str) -> String {
@@ -177,8 +177,8 @@ parameters:
     let images =
         ["registry.access.redhat.com/ubi9/ubi:9.6", "quay.io/acme/web:1", "quay.io/acme/web:2"];
     assert_pinned(&[], &text, &images);
-    let fates = fates(&text);
-    assert!(fates.contains(&("placeholder", "${SIDECAR}:${TAG}".to_owned())), "{fates:?}");
+    let statuses = statuses(&text);
+    assert!(statuses.contains(&("placeholder", "${SIDECAR}:${TAG}".to_owned())), "{statuses:?}");
 }
 
 #[test]

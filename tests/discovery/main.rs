@@ -19,7 +19,7 @@ use std::fs;
 
 use digestif::places::{Place, Scope};
 use digestif::plan::{Plan, Skips};
-use digestif::source::{Origin, Source};
+use digestif::text::{Origin, Source};
 use digestif::{Empty, locate};
 use serde_json::Value;
 
@@ -38,9 +38,9 @@ fn places(text: &str) -> Vec<Place> {
 }
 
 /// What is to become of each image of a text, in a word.
-fn fates(text: &str) -> Vec<(&'static str, String)> {
+fn statuses(text: &str) -> Vec<(&'static str, String)> {
     let plan = Plan::new(&places(text), &Skips::default());
-    plan.entries.into_iter().map(|entry| (entry.fate.word(), entry.name)).collect()
+    plan.entries.into_iter().map(|entry| (entry.status.word(), entry.name)).collect()
 }
 
 /// Runs the binary with a registry that has every image.

@@ -1,7 +1,7 @@
 //! Every row of the table is reached in an object that is made from the row alone.
 
 use digestif::places::fields::TABLE;
-use digestif::places::{Class, Left, Writing};
+use digestif::places::{Class, SkipReason, Writing};
 use serde_json::{Value, json};
 
 use super::support::digest_of;
@@ -120,9 +120,9 @@ fn every_row_is_reached_whatever_the_version() {
                     assert_eq!(found, [], "{object}");
                     continue;
                 }
-                "reported" => (Class::Other, Writing::Reference, Some(Left::Candidate)),
+                "reported" => (Class::Other, Writing::Reference, Some(SkipReason::Candidate)),
                 "tagged" => (Class::Field, Writing::Tagged, None),
-                "parts" => (Class::Parts, Writing::Tag, Some(Left::Operator(row.note))),
+                "parts" => (Class::Parts, Writing::Tag, Some(SkipReason::Operator(row.note))),
                 "parts-tag" => (Class::Parts, Writing::Tag, None),
                 "parts-digest" => (Class::Parts, Writing::Digest, None),
                 _ => (Class::Field, Writing::Reference, None),

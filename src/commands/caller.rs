@@ -1,0 +1,46 @@
+//! Host: who started digestif, as far as it can be seen from the input and the environment.
+
+use std::ffi::OsStr;
+
+use crate::krm;
+use crate::places::Found;
+use crate::text::{Origin, Source};
+
+/// Who started digestif.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Host {
+    /// A shell, Helm 3, or anything else that needs nothing special.
+    Any,
+    /// Helm 4, as its plugin: it throws stderr away, and takes no empty output.
+    Helm4,
+    /// kustomize or kpt: input and output are a `ResourceList`.
+    Function,
+}
+
+/// Says the name of the plugin that runs. Helm 3 sets it for its plugins too, so that digestif under
+/// helm-diff sees `diff`.
+pub const PLUGIN_NAME: &str = "HELM_PLUGIN_NAME";
+
+/// The name of digestif's own plugin.
+const OWN_NAME: &str = "digestif";
+
+impl Host {
+    /// The host of a run, by its sources and by the value of [`PLUGIN_NAME`].
+    #[must_use]
+    pub fn of(sources: &[Source], plugin: Option<&OsStr>) -> Self {
+        match sources {
+            [source] if *source.origin() == Origin::Stdin && krm::is_function(source) => {
+                Self::Function
+            }
+            _ if plugin.is_some_and(|name| name == OWN_NAME) => Self::Helm4,
+            _ => Self::Any,
+        }
+    }
+
+    /// The same once the objects are known: Helm 4 marks each of them, also where a program that is
+    /// built on it starts digestif by itself.
+    #[must_use]
+    pub fn or_seen_in(self, found: &Found) -> Self {
+        if self == Self::Any && found.is_from_helm_4 { Self::Helm4 } else { self }
+    }
+}

@@ -1,0 +1,281 @@
+//! Explain: how one image is resolved, step by step, for `digestif explain`.
+//!
+//! The image takes the same way as in a run. What is shown beside the result is what each rule
+//! proposes, and what became of each proposal.
+
+use std::fmt::Write as _;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::diagnostic::Diagnostic;
+use crate::fallback::{Rule, Step, Suggestion};
+use crate::image::Asked;
+use crate::plan::{Entry, Picked, Plan, Question, Search, Status, Tried};
+use crate::report::json::{self, Reported};
+use crate::resolve::{self, Interrupted};
+use crate::text::escape::{escaped, redacted};
+use crate::{Options, policy};
+
+/// The version of the JSON form; it changes when a field changes its meaning.
+const SCHEMA: &str = "digestif.explain/v1";
+
+/// How an image was resolved.
+#[derive(Debug)]
+pub struct Explanation {
+    entry: Entry,
+    rules: Vec<Traced>,
+    suggestion: Option<Suggestion>,
+    /// What a run says of it, and what could not be read.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// What became of a rule.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Traced {
+    /// The rule's name.
+    rule: String,
+    /// Why it was not tried; or where it ends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
+    /// What it proposes, in order; empty where it was passed over.
+    steps: Vec<Taken>,
+}
+
+/// One proposal of a rule.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Taken {
+    /// A reference, or what is looked for among the tags: `v1.31.*`.
+    proposal: String,
+    /// `found`, `missing`, `denied`, `rate-limited`, `unreachable`, `nonsense`, `not recorded`,
+    /// `invalid`, or `not asked`.
+    outcome: &'static str,
+    /// What was seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Json<'e> {
+    schema: &'static str,
+    #[serde(flatten)]
+    image: Reported,
+    rules: &'e [Traced],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    suggestion: Option<Suggested>,
+}
+
+/// A rule to add.
+#[derive(Serialize)]
+struct Suggested {
+    flag: String,
+    yaml: String,
+}
+
+/// Resolves one image as a run would, and keeps what was tried.
+///
+/// # Errors
+/// The user interrupted it.
+pub fn explain(text: &str, options: &Options) -> Result<Explanation, Interrupted> {
+    let plan = Plan::of(text, &options.skips);
+    let asked = plan.unsettled().next().map(Question::asked);
+    let (plan, mut diagnostics) = match resolve::answers(&plan, options, &[])? {
+        Ok(answers) => (plan.settled(&answers), policy::registry_warnings(&answers.idle).collect()),
+        Err(diagnostics) => (plan, diagnostics),
+    };
+    diagnostics.extend(policy::judge(&plan, &[], &options.policy));
+    let entry = plan.entries.into_iter().next().expect("a plan of one text has one entry");
+    let search = searched(&entry.status);
+    let rules = match (&asked, search) {
+        (Some(asked), Some(search)) => trace(&options.rules, asked, &entry.status, search),
+        _ => Vec::new(),
+    };
+    let suggestion = asked.and_then(|asked| search.and_then(|search| search.suggestion(&asked)));
+    Ok(Explanation { entry, rules, suggestion, diagnostics })
+}
+
+fn searched(status: &Status) -> Option<&Search> {
+    match status {
+        Status::Substituted(_, search)
+        | Status::Unresolved(_, search)
+        | Status::Invalid(_, search) => Some(search),
+        _ => None,
+    }
+}
+
+/// What became of each rule: taken apart again, as it proposes the same each time.
+fn trace(rules: &[Rule], asked: &Asked, status: &Status, search: &Search) -> Vec<Traced> {
+    let found = match status {
+        Status::Substituted(substitute, _) => Some(substitute),
+        _ => None,
+    };
+    let own = asked.to_string();
+    let outcome = search.tried.first().filter(|tried| tried.reference == own);
+    let outcome = outcome.map(|tried| tried.refusal.outcome);
+    let mut over = outcome.is_some_and(|outcome| !outcome.may_be_absent());
+    let mut traced = Vec::new();
+    for rule in rules {
+        let passed = |note: &str| Traced {
+            rule: rule.name.clone(),
+            note: Some(note.to_owned()),
+            steps: Vec::new(),
+        };
+        let steps = match rule.steps(asked) {
+            _ if over => {
+                traced.push(passed("not reached"));
+                continue;
+            }
+            Ok(_) if !rule.when.covers(outcome) => {
+                traced.push(passed("it does not take what is denied for absent"));
+                continue;
+            }
+            Ok(steps) => steps,
+            Err(reason) => {
+                traced.push(passed(&reason));
+                continue;
+            }
+        };
+        let steps =
+            steps.into_iter().map(|step| taken(step, rule, asked, status, search)).collect();
+        over = search.stopped_in.as_ref() == Some(&rule.name)
+            || found.is_some_and(|found| found.rule == rule.name);
+        traced.push(Traced { rule: rule.name.clone(), note: rule.limit(asked), steps });
+    }
+    traced
+}
+
+fn taken(step: Step, rule: &Rule, asked: &Asked, status: &Status, search: &Search) -> Taken {
+    let reference = match &step {
+        Step::Ask(tagged) => tagged.to_string(),
+        Step::Unusable(text, reason) => {
+            let detail = Some(reason.clone());
+            return Taken { proposal: text.clone(), outcome: "invalid", detail };
+        }
+        Step::Pick(pick) => {
+            let pattern = pick.to_string();
+            // The last of them is the one that counts: those before it were gone.
+            let is_own = |picked: &&Picked| picked.rule == rule.name && picked.pattern == pattern;
+            let picked = search.picked.iter().rfind(is_own);
+            let proposal = format!("tags {pattern}");
+            match picked.map(|picked| &picked.tag) {
+                None => return Taken { proposal, outcome: "not asked", detail: None },
+                Some(Ok(None)) => return Taken { proposal, outcome: "missing", detail: None },
+                Some(Ok(Some(tag))) => format!("{}:{tag}", asked.repository),
+                Some(Err(refusal)) => {
+                    let detail = Some(refusal.detail.clone());
+                    return Taken { proposal, outcome: refusal.outcome.word(), detail };
+                }
+            }
+        }
+    };
+    let proposal = match step {
+        Step::Pick(pick) => format!("tags {pick}: {reference}"),
+        _ => reference.clone(),
+    };
+    if let Status::Substituted(found, _) = status
+        && found.tagged.to_string() == reference
+    {
+        let detail = Some(found.pin.digest.to_string());
+        return Taken { proposal, outcome: "found", detail };
+    }
+    match search.tried.iter().find(|tried| tried.reference == reference) {
+        Some(Tried { refusal, .. }) => {
+            let detail = Some(refusal.detail.clone());
+            Taken { proposal, outcome: refusal.outcome.word(), detail }
+        }
+        None => Taken { proposal, outcome: "not asked", detail: None },
+    }
+}
+
+impl Explanation {
+    /// As JSON: the image as a report has it, the rules, and a rule to add.
+    #[must_use]
+    pub fn json(&self) -> String {
+        let suggestion = self.suggestion.as_ref();
+        json::text(&Json {
+            schema: SCHEMA,
+            image: json::image(&self.entry, Vec::new()),
+            rules: &self.rules,
+            suggestion: suggestion.map(|rule| Suggested { flag: rule.flag(), yaml: rule.yaml() }),
+        })
+    }
+
+    /// As text for people.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = format!("{}\n", escaped(&self.entry.name));
+        let mut section = |title: &str, lines: &[String]| {
+            write!(text, "\n{}\n", escaped(title)).expect("a string takes all");
+            for line in lines.iter().flat_map(|line| line.split('\n')) {
+                writeln!(text, "  {}", escaped(line)).expect("a string takes all");
+            }
+        };
+        let own = |tried: &&Tried| tried.reference == self.entry.name;
+        let asked = searched(&self.entry.status).and_then(|search| search.tried.iter().find(own));
+        if let Some(Tried { reference, refusal }) = asked {
+            let outcome = format!("{reference}  {} ({})", refusal.outcome.word(), refusal.detail);
+            section("as written", &[outcome]);
+        }
+        for rule in &self.rules {
+            let mut lines = rule.lines();
+            lines.extend(rule.note.clone());
+            section(&format!("rule {}", rule.rule), &lines);
+        }
+        if matches!(self.entry.status, Status::Pinned(_)) {
+            section("rules", &["none is tried, as the image exists".to_owned()]);
+        }
+        let notes =
+            searched(&self.entry.status).map(|search| &search.notes[..]).unwrap_or_default();
+        if !notes.is_empty() {
+            section("notes", notes);
+        }
+        section("result", &self.result());
+        if let Some(suggestion) = &self.suggestion {
+            section("a rule that would help", &[format!("--fallback '{}'", suggestion.flag())]);
+            section("the same in `fallbacks` of digestif.yaml", &[suggestion.yaml()]);
+        }
+        redacted(&text).into_owned()
+    }
+
+    fn result(&self) -> Vec<String> {
+        let via = |via: &str| format!("the digest comes from a {via}");
+        match &self.entry.status {
+            Status::Pinned(pin) => {
+                vec![format!("{}@{}", self.entry.name, pin.digest), via(pin.via.word())]
+            }
+            Status::Substituted(found, _) => vec![
+                format!("{}@{}", found.tagged, found.pin.digest),
+                via(found.pin.via.word()),
+                format!("it is another image than was asked for, by rule {}", found.rule),
+            ],
+            Status::Already => vec!["it has a digest already, and stays as it is".to_owned()],
+            Status::Skipped(skip) => vec![format!("it is left alone: {skip}")],
+            _ => {
+                let said = |diagnostic: &Diagnostic| {
+                    let help = diagnostic.help.iter().map(|help| format!("help: {help}"));
+                    std::iter::once(diagnostic.message.clone()).chain(help).collect::<Vec<_>>()
+                };
+                let mut lines: Vec<_> = self.diagnostics.iter().flat_map(said).collect();
+                let nearest = searched(&self.entry.status).map(|search| &search.nearest[..]);
+                if let Some(nearest @ [_, ..]) = nearest {
+                    let nearest: Vec<_> = nearest.iter().map(ToString::to_string).collect();
+                    lines.push(format!("nearest tags: {}", nearest.join(", ")));
+                }
+                lines
+            }
+        }
+    }
+}
+
+impl Traced {
+    /// Its steps, in columns.
+    fn lines(&self) -> Vec<String> {
+        let width = self.steps.iter().map(|step| step.proposal.chars().count()).max().unwrap_or(0);
+        let line = |step: &Taken| {
+            let detail = step.detail.iter().map(|detail| format!(" ({detail})"));
+            let detail: String = detail.collect();
+            format!("{:width$}  {}{detail}", step.proposal, step.outcome)
+        };
+        self.steps.iter().map(line).collect()
+    }
+}

@@ -1,0 +1,212 @@
+//! Helm plugin: lets Helm 4 run this binary, as it takes the name of a plugin where Helm 3 took a
+//! program's.
+//!
+//! Owns the plugin's folder: its `plugin.yaml`, and on Unix a link to the binary beside that. Helm
+//! splits a command at spaces and then expands its variables, without a way to escape either, so
+//! only a link carries every path. A folder that somebody else has filled is refused.
+
+use std::path::{Path, PathBuf};
+use std::{env, fs, io};
+
+use crate::cli::HelmPlugin;
+use crate::diagnostic::{Diagnostic, Location};
+use crate::io::atomic::Rewrite;
+use crate::io::console::{Stop, failed, replace};
+use crate::text::Origin;
+use crate::text::escape::{escaped, quoted};
+
+/// The first line of every `plugin.yaml` of ours, by which a later run knows it.
+const MARK: &str = "# Written by `digestif helm-plugin`, which may replace it.\n";
+
+/// What the plugin, its folder and the link in that are called.
+const NAME: &str = "digestif";
+
+/// What a command came to.
+#[derive(Debug)]
+pub struct Said {
+    /// What goes to stdout.
+    pub text: String,
+    /// What the user should know besides.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// Prints or installs the plugin.
+///
+/// # Errors
+/// The path of this binary can't be written into a `plugin.yaml`, the folder of plugins is not
+/// known or holds what is not ours, something can't be written, or a signal came before anything
+/// was.
+pub fn run(action: HelmPlugin) -> Result<Said, Stop> {
+    let binary = env::current_exe().map_err(|error| {
+        failed(&format!("the path of this binary can't be found: {error}"))
+            .help("write the plugin.yaml by hand; the one in the project's folder `helm` shows how")
+    })?;
+    match action {
+        HelmPlugin::Print => Ok(Said { text: manifest(written(&binary)?), warnings: Vec::new() }),
+        HelmPlugin::Install => install(&binary),
+    }
+}
+
+fn install(binary: &Path) -> Result<Said, Stop> {
+    let plugins = plugins()?;
+    let folder = plugins.join(NAME);
+    let link_path = folder.join(NAME);
+    let command = if cfg!(unix) { "${HELM_PLUGIN_DIR}/digestif" } else { written(binary)? };
+    fs::create_dir_all(&folder).map_err(|error| unusable(&folder, &error))?;
+    refuse_foreign(&folder, &link_path)?;
+    // First, as a folder with our mark in it is one that a second try may complete.
+    let new = manifest(command);
+    replace(&[Rewrite { path: &folder.join("plugin.yaml"), old: None, new: &new }])?;
+    link(binary, &link_path).map_err(|error| unusable(&link_path, &error))?;
+    let shown = |path: &Path| escaped(&path.display().to_string());
+    let text = format!(
+        "Installed in {}, to run {}.\n\
+         With Helm 4: helm upgrade --install NAME CHART --post-renderer {NAME}\n",
+        shown(&folder),
+        shown(binary),
+    );
+    let warnings = if is_shared(&plugins) { vec![shared_with_helm_3(&folder)] } else { Vec::new() };
+    Ok(Said { text, warnings })
+}
+
+/// A `plugin.yaml` (`apiVersion: v1`) of a plugin that runs this command.
+fn manifest(command: &str) -> String {
+    format!(
+        "{MARK}\
+         apiVersion: v1\n\
+         type: postrenderer/v1\n\
+         name: {NAME}\n\
+         version: {}\n\
+         runtime: subprocess\n\
+         runtimeConfig:\n\
+         \x20 platformCommand:\n\
+         \x20   - command: '{}'\n",
+        env!("CARGO_PKG_VERSION"),
+        command.replace('\'', "''"),
+    )
+}
+
+/// A path as the command of a `plugin.yaml`, where it survives there.
+fn written(binary: &Path) -> Result<&str, Diagnostic> {
+    let changes = |c: char| c == ' ' || c == '$' || c.is_control();
+    binary.to_str().filter(|path| !path.contains(changes)).ok_or_else(|| {
+        let path = quoted(&binary.display().to_string());
+        failed(&format!("Helm can't run {path} as it is written"))
+            .note("note", "Helm splits a command at spaces, and replaces what follows a `$`")
+            .help(if cfg!(unix) {
+                "`digestif helm-plugin install` works with every path; or move the binary"
+            } else {
+                "move the binary to a path without spaces and `$`"
+            })
+    })
+}
+
+/// The first folder in which Helm looks for plugins; `helm env HELM_PLUGINS` prints them.
+fn plugins() -> Result<PathBuf, Diagnostic> {
+    if let Some(folders) = env::var_os("HELM_PLUGINS") {
+        let first = env::split_paths(&folders).find(|folder| !folder.as_os_str().is_empty());
+        // Helm does not fall back to its default then: it finds no plugin.
+        return first.ok_or_else(|| {
+            failed("`HELM_PLUGINS` is set, but names no folder")
+                .help("unset it, or let it name the folder where Helm 4 is to find its plugins")
+        });
+    }
+    let own = variable("HELM_DATA_HOME").map(|home| home.join("plugins"));
+    own.or_else(default_plugins).ok_or_else(|| {
+        failed("the folder of Helm's plugins is not known")
+            .help("set `HELM_PLUGINS` to it; `helm env HELM_PLUGINS` prints it")
+    })
+}
+
+/// Where Helm 3 and Helm 4 both look, if no variable of Helm's says otherwise.
+fn default_plugins() -> Option<PathBuf> {
+    let home = || match env::consts::OS {
+        "windows" => variable("APPDATA"),
+        "macos" => variable("HOME").map(|home| home.join("Library")),
+        _ => variable("HOME").map(|home| home.join(".local/share")),
+    };
+    Some(variable("XDG_DATA_HOME").or_else(home)?.join("helm").join("plugins"))
+}
+
+fn variable(name: &str) -> Option<PathBuf> {
+    env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
+}
+
+fn is_shared(plugins: &Path) -> bool {
+    let real = |path: &Path| fs::canonicalize(path).ok();
+    default_plugins().is_some_and(|default| real(&default) == real(plugins))
+}
+
+/// Helm 3 does not know `apiVersion`, and loads no plugin where it can't load them all.
+fn shared_with_helm_3(folder: &Path) -> Diagnostic {
+    let message = "where Helm 3 is used as well, it now loads none of its plugins";
+    Diagnostic::warning(message.to_owned())
+        .location(file(folder))
+        .note("note", "Helm 3 and Helm 4 share this folder, and Helm 3 can't read plugins of Helm 4")
+        .help("remove the folder again, set `HELM_PLUGINS` to another one for Helm 4, and install there; without Helm 3, nothing is to be done")
+}
+
+/// What is there has to be ours, or nothing.
+fn refuse_foreign(folder: &Path, link: &Path) -> Result<(), Diagnostic> {
+    let manifest = folder.join("plugin.yaml");
+    let ours = match fs::read(&manifest) {
+        Ok(text) => text.starts_with(MARK.as_bytes()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            fs::read_dir(folder).map_err(|error| unusable(folder, &error))?.next().is_none()
+        }
+        Err(error) => return Err(unusable(&manifest, &error)),
+    };
+    // It may be the binary itself.
+    let free = fs::symlink_metadata(link).map_or(true, |found| found.is_symlink());
+    if ours && free {
+        return Ok(());
+    }
+    Err(failed("the folder holds what `digestif helm-plugin` did not write")
+        .location(file(if ours { link } else { folder }))
+        .help(
+            "move it away, or remove it with `helm plugin uninstall digestif`; nothing was written",
+        ))
+}
+
+/// Puts a link in place of the one that is there, in one step.
+#[cfg(unix)]
+fn link(binary: &Path, at: &Path) -> io::Result<()> {
+    let new = at.with_extension("new");
+    match fs::remove_file(&new) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => std::os::unix::fs::symlink(binary, &new)?,
+    }
+    fs::rename(new, at)
+}
+
+/// Windows lets few people make links; there the `plugin.yaml` has the path.
+#[cfg(not(unix))]
+fn link(_: &Path, _: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+fn unusable(path: &Path, error: &io::Error) -> Diagnostic {
+    failed(&format!("the plugin can't be written: {error}"))
+        .location(file(path))
+        .help("check what stands there, its permissions and the space on the disk; then try again")
+}
+
+fn file(path: &Path) -> Location {
+    Location::File(Origin::File(path.to_owned()).display_name())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_written_only_where_helm_leaves_it_as_it_is() {
+        for path in ["/usr/bin/digestif", "/it's/digestif", "/a=b/é#:{}/digestif"] {
+            assert_eq!(written(Path::new(path)).expect("plain"), path);
+        }
+        for path in ["/my tools/digestif", "/$HOME/digestif", "/a\nb/digestif"] {
+            let error = written(Path::new(path)).expect_err("refused");
+            assert_eq!(error.message, format!("Helm can't run {} as it is written", quoted(path)));
+        }
+    }
+}

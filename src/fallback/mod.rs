@@ -1,0 +1,343 @@
+//! Fallback: which references to try for one that is absent, and in which order.
+//!
+//! Rules only propose. Nothing here asks anybody, and nothing is tried before absence is proved
+//! (see `resolve/`). No rule proposes a pre-release for a stable tag unless it says so, a newer
+//! Kubernetes minor than the cluster's, or a tag with another suffix.
+
+mod kubernetes;
+mod presets;
+mod suggestions;
+mod template;
+mod version;
+
+use std::fmt;
+use std::str::FromStr;
+
+use regex::Regex;
+
+use crate::diagnostic::Failure;
+use crate::image::{Asked, Globs, Repository, Tag, Tagged};
+use crate::registry::Outcome;
+use crate::text::escape::quoted;
+
+pub use kubernetes::{DEFAULT_SKEW, KubernetesVersion, MAX_SKEW, MinorVersion};
+pub use presets::Preset;
+pub use suggestions::{Suggestion, nearest, suggestion};
+pub use template::Template;
+pub use version::{Direction, Prefer, SemanticVersion, Within};
+
+/// One rule.
+#[derive(Debug, Clone)]
+pub struct Rule {
+    /// How messages and reports call it.
+    pub name: String,
+    /// The repositories that it is about.
+    pub scope: Scope,
+    /// What has to be known of an image before the rule is tried.
+    pub when: When,
+    /// What it proposes.
+    pub kind: Kind,
+}
+
+/// The repositories that a rule is about.
+#[derive(Debug, Clone)]
+pub enum Scope {
+    /// All of them.
+    Every,
+    /// Those whose full name one of these fits.
+    Images(Globs),
+    /// Client tools that follow Kubernetes' versions, and those whose full name one of these fits.
+    KubernetesClients(Globs),
+}
+
+/// What has to be known of an image before a rule is tried.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// It is proved absent, or its tag is invalid.
+    #[default]
+    Missing,
+    /// The same, or a registry denied it: for registries that hide absence so.
+    MissingOrDenied,
+}
+
+impl When {
+    /// Whether it holds for an outcome; none is that of an invalid tag.
+    #[must_use]
+    pub fn covers(self, outcome: Option<Outcome>) -> bool {
+        match outcome {
+            Some(Outcome::Denied) => self == Self::MissingOrDenied,
+            Some(outcome) => outcome.failure() == Failure::Absent,
+            None => true,
+        }
+    }
+}
+
+/// What a rule proposes.
+#[derive(Debug, Clone)]
+pub enum Kind {
+    /// References made from the tag, where a regular expression fits the whole of it.
+    Try {
+        /// The regular expression.
+        tag: WholeTag,
+        /// What to try, in order; never empty.
+        templates: Vec<Template>,
+    },
+    /// Other versions of a client tool that follows Kubernetes' versions.
+    KubernetesVersion(KubernetesVersion),
+    /// Other versions.
+    Version(SemanticVersion),
+}
+
+/// What to try next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Ask for this reference.
+    Ask(Tagged),
+    /// List the tags of the repository, and ask for the best of them.
+    Pick(Pick),
+    /// The rule makes this text, which is no reference, for this reason.
+    Unusable(String, String),
+}
+
+/// A choice among the tags of the repository that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pick(Pattern);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Pattern {
+    Patch(kubernetes::PatchOf),
+    Version(version::Near),
+}
+
+impl Pick {
+    /// The best of these tags; none where none fits.
+    #[must_use]
+    pub fn best<'t>(&self, tags: &'t [Tag]) -> Option<&'t Tag> {
+        match &self.0 {
+            Pattern::Patch(pattern) => pattern.best(tags),
+            Pattern::Version(pattern) => pattern.best(tags),
+        }
+    }
+}
+
+impl fmt::Display for Pick {
+    /// What is looked for, as people write it: `v1.31.*`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Pattern::Patch(pattern) => pattern.fmt(f),
+            Pattern::Version(pattern) => pattern.fmt(f),
+        }
+    }
+}
+
+impl Scope {
+    /// Whether a repository is one of these.
+    #[must_use]
+    pub fn covers(&self, repository: &Repository) -> bool {
+        match self {
+            Self::Every => true,
+            Self::Images(globs) => globs.fit(repository),
+            Self::KubernetesClients(more) => {
+                kubernetes::is_client(repository) || more.fit(repository)
+            }
+        }
+    }
+}
+
+impl Rule {
+    /// The rule that comes with the binary and is tried last.
+    #[must_use]
+    pub fn built_in(kubernetes: KubernetesVersion) -> Self {
+        Self {
+            name: Preset::KubernetesVersion.name().to_owned(),
+            scope: Scope::KubernetesClients(Globs::default()),
+            when: When::Missing,
+            kind: Kind::KubernetesVersion(kubernetes),
+        }
+    }
+
+    /// What to try for an absent or invalid tag, in order.
+    ///
+    /// # Errors
+    /// Why the rule is not about it, for people.
+    pub fn steps(&self, asked: &Asked) -> Result<Vec<Step>, String> {
+        if !self.scope.covers(&asked.repository) {
+            return Err("it is not about this repository".to_owned());
+        }
+        match &self.kind {
+            Kind::KubernetesVersion(kubernetes) => kubernetes.steps(asked),
+            Kind::Version(version) => version.steps(asked),
+            Kind::Try { tag, templates } => {
+                let Some(captures) = tag.0.captures(&asked.tag) else {
+                    return Err(format!("{} does not fit the tag", quoted(&tag.to_string())));
+                };
+                let proposals =
+                    templates.iter().map(|template| template.proposal(&captures, asked));
+                // What was asked for itself is no proposal.
+                let is_other = |step: &Step| !matches!(step, Step::Ask(tagged) if Asked::from(tagged) == *asked);
+                Ok(proposals.filter(is_other).collect())
+            }
+        }
+    }
+
+    /// Where the rule ends, for the message that it did not help; none where it is not about this
+    /// image, or has nothing to say.
+    #[must_use]
+    pub fn limit(&self, asked: &Asked) -> Option<String> {
+        let limit = match &self.kind {
+            Kind::KubernetesVersion(kubernetes) => kubernetes.limit(),
+            Kind::Version(version) => version.limit(),
+            Kind::Try { .. } => return None,
+        };
+        self.steps(asked).is_ok().then(|| format!("rule {} {limit}", self.name))
+    }
+}
+
+/// What would let one of the rules lead to one of these tags, for people.
+#[must_use]
+pub fn remedy(rules: &[Rule], asked: &Asked, tags: &[Tag]) -> Option<String> {
+    rules.iter().filter(|rule| rule.steps(asked).is_ok()).find_map(|rule| match &rule.kind {
+        Kind::KubernetesVersion(kubernetes) => {
+            let (skew, tag) = kubernetes.farther(asked, tags)?;
+            Some(format!("`--max-minor-skew {skew}` would lead to {tag}; or use a tag that exists"))
+        }
+        _ => None,
+    })
+}
+
+/// A regular expression that has to fit a whole tag.
+#[derive(Debug, Clone)]
+pub struct WholeTag(Regex);
+
+impl WholeTag {
+    /// The one that fits every tag.
+    #[must_use]
+    pub fn any() -> Self {
+        Self(Regex::new("^(?s:.*)$").expect("it is one"))
+    }
+
+    fn groups(&self) -> impl Iterator<Item = Option<&str>> {
+        self.0.capture_names()
+    }
+}
+
+impl FromStr for WholeTag {
+    type Err = String;
+
+    fn from_str(pattern: &str) -> Result<Self, String> {
+        // Alone first: what is only whole between our anchors would escape them.
+        Regex::new(pattern).map_err(|error| error.to_string())?;
+        let whole = Regex::new(&format!("^(?:{pattern})$")).map_err(|error| error.to_string())?;
+        let taken = |name: &&str| template::VARIABLES.contains(name);
+        if let Some(name) = whole.capture_names().flatten().find(taken) {
+            return Err(format!(
+                "a group can't be called `{name}`, which has a meaning of its own"
+            ));
+        }
+        Ok(Self(whole))
+    }
+}
+
+impl fmt::Display for WholeTag {
+    /// As it was written.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let whole = self.0.as_str();
+        let written = whole.strip_prefix("^(?:").and_then(|rest| rest.strip_suffix(")$"));
+        f.write_str(written.unwrap_or(".*"))
+    }
+}
+
+impl FromStr for Rule {
+    type Err = String;
+
+    /// Parses `REGEX=TRY`, split at the first `=`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (pattern, template) = text.split_once('=').ok_or("expected REGEX=TRY")?;
+        let tag: WholeTag = pattern.parse()?;
+        if template.is_empty() {
+            return Err("there is nothing to try after `=`".to_owned());
+        }
+        let templates = vec![Template::parse(template, &tag)?];
+        Ok(Self {
+            name: format!("--fallback {text}"),
+            scope: Scope::Every,
+            when: When::Missing,
+            kind: Kind::Try { tag, templates },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    pub(super) fn asked(text: &str) -> Asked {
+        text.parse().expect("a repository and a tag")
+    }
+
+    fn proposals(rule: &str, image: &str) -> Vec<String> {
+        let rule: Rule = rule.parse().expect("a rule");
+        let steps = rule.steps(&asked(image)).unwrap_or_default().into_iter();
+        steps
+            .map(|step| match step {
+                Step::Ask(tagged) => tagged.to_string(),
+                Step::Pick(pick) => format!("pick {pick}"),
+                Step::Unusable(text, reason) => format!("unusable {text}: {reason}"),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_rule_of_the_command_line_proposes_one_reference() {
+        for (rule, image, proposal) in [
+            (
+                "main-(v.+-stable)=litellm_stable_release_branch-$1",
+                "ghcr.io/b/l:main-v1-stable",
+                Some("ghcr.io/b/l:litellm_stable_release_branch-v1-stable"),
+            ),
+            ("main-(v.+)=$1", "a/b:main-v1", Some("docker.io/a/b:v1")),
+            ("(?<v>.+)-x=${v}_y", "a/b:1-x", Some("docker.io/a/b:1_y")),
+            ("(.+)-x=$1_y", "a/b:1-x", Some("docker.io/a/b:1_y")),
+            (
+                ".*=docker.io/bitnamilegacy/$name:$tag",
+                "bitnami/redis:7",
+                Some("docker.io/bitnamilegacy/redis:7"),
+            ),
+            (".*=quay.io/$repository:$tag", "bitnami/redis:7", Some("quay.io/bitnami/redis:7")),
+            (".*=$$x", "a/b:1", Some("unusable $x: `$` is not allowed in tag `$x`")),
+            (
+                "(.+)\\+.*=$1",
+                "ghcr.io/acme/app:attacker:1.0+x",
+                Some("unusable attacker:1.0: `:` is not allowed in tag `attacker:1.0`"),
+            ),
+            ("v=w", "a/b:v1", None),
+            (".*=$tag", "a/b:1", None),
+            ("v1.16\\+=v1.16.0", "a/b:v1.16+", Some("docker.io/a/b:v1.16.0")),
+        ] {
+            assert_eq!(proposals(rule, image), proposal.into_iter().collect::<Vec<_>>(), "{rule}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_rule_says_what_is_wrong() {
+        for (rule, message) in [
+            ("v1", "expected REGEX=TRY"),
+            ("a=", "there is nothing to try after `=`"),
+            ("a=$1", "the regular expression has no group 1, which `$1` names"),
+            ("a=$foo", "unknown `$foo`; there are $1 …, ${group}, $tag, $name and $repository"),
+            ("a=$nmae", "unknown `$nmae`, did you mean `$name`?"),
+            ("(?<major>a)=$mayor", "unknown `$mayor`, did you mean `$major`?"),
+            ("a=${foo", "`}` is missing after `${foo`"),
+            ("a=acme/b:$tag", "a whole reference starts with its registry, as in `docker.io/…`"),
+            (
+                "a=$repository:stable",
+                "a whole reference starts with its registry, as in `docker.io/…`",
+            ),
+            ("a=quay.io/$repository", "a whole reference ends with a tag, as in `…:$tag`"),
+        ] {
+            assert_eq!(rule.parse::<Rule>().expect_err(rule), message);
+        }
+        assert!("(=x".parse::<Rule>().expect_err("no group").contains("unclosed group"));
+        assert!("zzz)|(?:b=x".parse::<Rule>().is_err(), "the anchors hold");
+    }
+}

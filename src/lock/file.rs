@@ -1,0 +1,279 @@
+//! The lock file: read with a limit, and written so that no one's entries are lost.
+//!
+//! A file is replaced by renaming a complete one over it (`io/atomic.rs`), so that whoever reads it or
+//! pulls the plug finds the old text or the new one; a symbolic link stays a link. Whoever writes
+//! holds an advisory lock on the *folder*, reads the file again, and adds to what it finds.
+//!
+//! Why the folder: a lock on the file itself would be one on an inode that the rename has just taken
+//! out of the folder, and a file beside it would lie about in people's repositories or be removed
+//! under those who wait for it. A folder is there already, and stays.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use super::{Lock, Locked, edit};
+use crate::diagnostic::{Diagnostic, Failure, Location, Severity};
+use crate::image::Asked;
+use crate::io::atomic::{self, Destination, Rewrite};
+use crate::text::escape::{escaped, quoted};
+use crate::text::{Origin, Source};
+
+/// Bytes of the largest lock that is read: more than a hundred thousand images' lines.
+const LARGEST: u64 = 32 << 20;
+
+/// What a run adds to a lock.
+#[derive(Debug, Clone)]
+pub struct Record {
+    pub(super) path: PathBuf,
+    /// How long another run is waited for that writes it.
+    pub(super) timeout: Duration,
+    /// What the run found there.
+    pub(super) base: Lock,
+    pub(super) changes: BTreeMap<Asked, Locked>,
+}
+
+/// A lock that is about to be written; no one else writes it while this lives.
+#[derive(Debug)]
+pub struct Recording {
+    path: PathBuf,
+    old: Option<String>,
+    new: String,
+    /// Holds the advisory lock; none where the system gives none.
+    _folder: Option<File>,
+}
+
+/// Reads a lock; nothing where there is none yet.
+///
+/// # Errors
+/// It can't be read, is no file that could be replaced, or is wrong.
+pub fn read(path: &Path) -> Result<Option<Lock>, Diagnostic> {
+    let Some(text) = text(path)? else { return Ok(None) };
+    parsed(path, text).map(Some)
+}
+
+/// Reads one of two locks that are compared: `-` is stdin, and an empty text is a lock without
+/// entries, as `/dev/null` stands for a file that is not there.
+///
+/// # Errors
+/// It can't be read, or is wrong.
+pub fn read_either(path: &Path) -> Result<Lock, Diagnostic> {
+    let bytes = if path.as_os_str() == "-" {
+        limited(io::stdin().lock())
+    } else {
+        File::open(path).and_then(limited)
+    };
+    let text = bytes.map_err(|error| unreadable(path, &error))?;
+    if text.is_empty() { Ok(Lock::default()) } else { parsed(path, text) }
+}
+
+fn parsed(path: &Path, bytes: Vec<u8>) -> Result<Lock, Diagnostic> {
+    let source = Source::new(Origin::Configuration(path.to_owned()), bytes)
+        .map_err(|error| Diagnostic { severity: Severity::Error(Failure::Usage), ..error })?;
+    Lock::parse(&source).map_err(|wrong| wrong.diagnostic(path))
+}
+
+fn text(path: &Path) -> Result<Option<Vec<u8>>, Diagnostic> {
+    match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        // A pipe would be waited for, and none of them can be replaced.
+        Ok(found) if !found.is_file() && !found.is_dir() => {
+            let error = io::Error::other("it is a device or a pipe");
+            return Err(unreadable(path, &error));
+        }
+        _ => {}
+    }
+    match File::open(path).and_then(limited) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(unreadable(path, &error)),
+    }
+}
+
+fn limited(file: impl io::Read) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.take(LARGEST + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(io::Error::other("it is larger than any lock"));
+    }
+    Ok(bytes)
+}
+
+impl Record {
+    /// How many images are new, or new in what they say.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.changes.len()
+    }
+
+    /// The file, for messages.
+    #[must_use]
+    pub fn file(&self) -> String {
+        escaped(&self.path.display().to_string())
+    }
+
+    /// Waits until no one else writes the lock, reads it again and adds to it. Of two runs that
+    /// record one image the first to get here is right: the other fails if it found anything else,
+    /// and finds that answer when it is run again.
+    ///
+    /// # Errors
+    /// The file can't be read, is wrong, is written in a way that can't be added to, another run holds
+    /// it for too long, or has recorded something else in the meantime.
+    pub fn begin(&self) -> Result<Recording, Diagnostic> {
+        let folder = self.hold()?;
+        let old = match text(&self.path)? {
+            None => None,
+            Some(bytes) => {
+                let source = Source::new(Origin::Configuration(self.path.clone()), bytes);
+                Some(source.map_err(|error| Diagnostic {
+                    severity: Severity::Error(Failure::Usage),
+                    ..error
+                })?)
+            }
+        };
+        let found = match &old {
+            None => Lock::default(),
+            Some(source) => Lock::parse(source).map_err(|wrong| wrong.diagnostic(&self.path))?,
+        };
+        let changes = self.merged(&found)?;
+        let new = match &old {
+            None => Lock { images: changes }.text(),
+            Some(source) if changes.is_empty() => source.text().to_owned(),
+            Some(source) => edit::with_entries(source.text(), &found, &changes)
+                .ok_or_else(|| self.not_editable())?,
+        };
+        let old = old.map(|source| source.text().to_owned());
+        Ok(Recording { path: self.path.clone(), old, new, _folder: folder })
+    }
+
+    /// What is to change in a lock that may not be the one that the run has read.
+    fn merged(&self, found: &Lock) -> Result<BTreeMap<Asked, Locked>, Diagnostic> {
+        let mut changes = BTreeMap::new();
+        for (asked, locked) in &self.changes {
+            match found.find(asked) {
+                now if now == self.base.find(asked) => {
+                    changes.insert(asked.clone(), locked.clone());
+                }
+                // The same, perhaps by a rule of another name: who came first is right.
+                Some(now) if now.digest == locked.digest && now.supplier == locked.supplier => {}
+                now => return Err(self.overtaken(asked, now, locked)),
+            }
+        }
+        let facts = changes.values().map(|locked| (&locked.supplier, &locked.digest));
+        let facts: BTreeMap<_, _> = facts.collect();
+        for (asked, other) in found.images().filter(|(asked, _)| !changes.contains_key(asked)) {
+            if facts.get(&other.supplier).is_some_and(|digest| **digest != other.digest) {
+                let ours = changes.iter().find(|(_, locked)| locked.supplier == other.supplier);
+                let (_, ours) = ours.expect("that is where the digest is from");
+                return Err(self.overtaken(asked, Some(other), ours));
+            }
+        }
+        Ok(changes)
+    }
+
+    fn overtaken(&self, asked: &Asked, now: Option<&Locked>, ours: &Locked) -> Diagnostic {
+        let now = now.map_or_else(
+            || "nothing any more".to_owned(),
+            |now| format!("{}@{}", now.supplier, now.digest),
+        );
+        let name = quoted(&asked.to_string());
+        let message = format!("the lock says something else of {name} than this run has found");
+        Diagnostic::error(Failure::Unavailable, message)
+            .location(Location::File(self.file()))
+            .note("recorded", now)
+            .note("found", format!("{}@{}", ours.supplier, ours.digest))
+            .help("another run was faster: run it again, to take what is recorded, or with `--update`")
+    }
+
+    fn not_editable(&self) -> Diagnostic {
+        let message = "the lock is written in a way that can't be added to".to_owned();
+        Diagnostic::error(Failure::Usage, message).location(Location::File(self.file())).help(
+            "write `images` as a list with one `- image: …` a line and each key on a line of its own, without anchors; the file was not changed",
+        )
+    }
+
+    /// Takes the advisory lock, or waits for it as long as it may.
+    fn hold(&self) -> Result<Option<File>, Diagnostic> {
+        let Destination::File(file) = atomic::destination(&self.path).map_err(|error| *error)?
+        else {
+            return Err(unreadable(&self.path, &io::Error::other("it is a device or a pipe")));
+        };
+        // Where there are no such locks (some network file systems have none for folders), what
+        // remains is that the file must not have changed right before it is replaced.
+        let Ok(folder) = guard(&file) else { return Ok(None) };
+        match folder.try_lock() {
+            Ok(()) => Ok(Some(folder)),
+            Err(TryLockError::Error(_)) => Ok(None),
+            Err(TryLockError::WouldBlock) => self.wait(folder),
+        }
+    }
+
+    /// Waits on a thread of its own, as nothing ends the wait of this one. What that thread gets too
+    /// late goes when it does, or with the process.
+    fn wait(&self, folder: File) -> Result<Option<File>, Diagnostic> {
+        let (held, holder) = mpsc::channel();
+        let wait = move || {
+            let folder = folder.lock().ok().map(|()| folder);
+            // Nobody listens any more where it was too late.
+            let _ = held.send(folder);
+        };
+        let waiting = thread::Builder::new().name("lock".to_owned()).spawn(wait);
+        waiting.map_err(|error| unreadable(&self.path, &error))?;
+        holder.recv_timeout(self.timeout).map_err(|_| self.held())
+    }
+
+    fn held(&self) -> Diagnostic {
+        let message =
+            format!("another run still holds the lock after {} s", self.timeout.as_secs());
+        Diagnostic::error(Failure::Unavailable, message)
+            .location(Location::File(self.file()))
+            .help("run it again once the other one is over, or wait longer with `--timeout`; nothing was written")
+    }
+}
+
+/// What is locked for a file: its folder, as long as nobody has moved that.
+#[cfg(unix)]
+fn guard(file: &Path) -> io::Result<File> {
+    File::open(file.parent().unwrap_or(Path::new(".")))
+}
+
+/// Elsewhere folders can't be locked, and a file among the temporary ones stands for it.
+#[cfg(not(unix))]
+fn guard(file: &Path) -> io::Result<File> {
+    use crate::image::{Algorithm, Digest};
+    let name = Digest::of(Algorithm::Sha256, file.as_os_str().as_encoded_bytes());
+    let name = format!("digestif-{}.lock", name.hex());
+    File::options().create(true).append(true).open(std::env::temp_dir().join(name))
+}
+
+impl Recording {
+    /// The file with its new text; nothing where another run has recorded all of it.
+    #[must_use]
+    pub fn rewrite(&self) -> Option<Rewrite<'_>> {
+        let Self { path, old, new, .. } = self;
+        (old.as_ref() != Some(new)).then(|| Rewrite { path, old: old.as_deref(), new })
+    }
+}
+
+/// The error of a run that needs a lock which is not there.
+#[must_use]
+pub fn not_there(path: &Path) -> Diagnostic {
+    let file = escaped(&path.display().to_string());
+    let help = format!(
+        "check the path, which has to be seen from inside a container as well; `digestif --lock {file}` makes a lock"
+    );
+    Diagnostic::error(Failure::Usage, "there is no lock".to_owned())
+        .location(Location::File(file))
+        .help(help)
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Diagnostic {
+    let message = format!("the lock can't be read: {error}");
+    Diagnostic::error(Failure::Usage, message)
+        .location(Location::File(escaped(&path.display().to_string())))
+        .help("name a file with `--lock FILE`; one that is not there yet is made")
+}

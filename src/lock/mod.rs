@@ -1,0 +1,435 @@
+//! Lock: which digest each image had when it was recorded, and what a run makes of that.
+//!
+//! What is recorded costs no request and does not move. A lock is read whole before anything is
+//! asked, and written last, by [`Record`]: the file is then what it was, or complete. `text` owns
+//! its schema, `edit` puts entries into what people wrote, `record` the file and those who write it
+//! at the same time, `written` the comparison with digests that the input has, `drift` that with
+//! what registries say now, `diff` that of two locks.
+//!
+//! Only what a registry or a layout supplied is recorded: nothing that is skipped, a placeholder,
+//! unresolved, or pinned in the input already.
+
+mod conflicts;
+mod diff;
+mod drift;
+mod edit;
+mod file;
+mod schema;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::Options;
+use crate::diagnostic::{Diagnostic, Failure};
+use crate::fallback::Rule;
+use crate::image::{Asked, Digest, Globs, Reference, Tagged};
+use crate::places::{Found, Image, Place};
+use crate::plan::{self, Answers, Entry, Pin, Plan, Search, Settled, Status, Substitute, Via};
+use crate::registry::{Outcome, Refusal};
+use crate::resolve::Interrupted;
+use crate::text::escape::{escaped, quoted};
+use crate::text::{Position, Source};
+
+pub use diff::{Diff, DiffFormat, diff};
+pub use file::{Record, Recording, not_there, read, read_either};
+pub use schema::schema;
+
+/// Images that an image lock's help names; the report has all of them.
+const SHOWN: usize = 5;
+
+/// The glob that fits every repository, which `--update` without a glob stands for.
+pub const EVERYTHING: &str = "**";
+
+/// The recorded images, by what was asked for. One tag has one digest in it.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Lock {
+    images: BTreeMap<Asked, Locked>,
+}
+
+/// What an image was resolved to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Locked {
+    /// What supplied the digest: what was asked for, or the substitute that a rule chose.
+    pub supplier: Tagged,
+    /// The digest.
+    pub digest: Digest,
+    /// The rule; none where the digest is that of what was asked for.
+    pub rule: Option<String>,
+}
+
+/// Why a text is no lock, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wrong {
+    /// What is wrong, for people.
+    pub message: String,
+    /// Where.
+    pub at: Position,
+    /// What to do about it.
+    pub help: Option<String>,
+}
+
+impl Lock {
+    /// Reads a lock.
+    ///
+    /// # Errors
+    /// It is not YAML, has unknown or duplicate keys, or entries that contradict each other: the
+    /// first of these.
+    pub fn parse(source: &Source) -> Result<Self, Wrong> {
+        schema::parse(source)
+    }
+
+    /// The text of a new file.
+    #[must_use]
+    pub fn text(&self) -> String {
+        schema::whole(self)
+    }
+
+    /// What is recorded for an image.
+    #[must_use]
+    pub fn find(&self, asked: &Asked) -> Option<&Locked> {
+        self.images.get(asked)
+    }
+
+    /// What is recorded, by registry, repository and tag.
+    pub fn images(&self) -> impl Iterator<Item = (&Asked, &Locked)> {
+        self.images.iter()
+    }
+}
+
+/// The lock of a run, and what the run does with it.
+#[derive(Debug)]
+pub struct Locking {
+    /// The file, as it was named.
+    pub path: PathBuf,
+    /// What it says; nothing where it is not there yet.
+    pub lock: Lock,
+    /// What becomes of images that it does not have.
+    pub mode: Mode,
+    /// Whether what a rule chose is used.
+    pub substitutes: Substitutes,
+    /// How long another run is waited for that writes the file.
+    pub timeout: Duration,
+}
+
+/// What becomes of images that the lock does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// They are resolved and recorded.
+    Record,
+    /// They fail the run; the file is not written.
+    Frozen,
+    /// The same, and what is not used is said.
+    Check,
+    /// The same, and registries are asked whether what is recorded still holds.
+    Drift,
+}
+
+/// Whether a substitute in the lock is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Substitutes {
+    /// It is, and every run says so.
+    Used,
+    /// It fails the run, as `--no-fallback` asks.
+    Refused,
+}
+
+impl Locking {
+    /// The plan with what is recorded in its place, but for repositories that are to be asked again.
+    /// What the lock knows of other tags goes with it, so that no two references to one tag differ.
+    #[must_use]
+    pub fn settle(&self, mut plan: Plan, update: &Globs) -> Plan {
+        let mut answers = Answers::default();
+        for question in plan.unsettled() {
+            let asked = question.asked();
+            if let Some(locked) = self.lock.find(&asked)
+                && is_kept(&asked, locked, update)
+            {
+                answers.settled.insert(question.to_string(), self.answer(&asked, locked));
+            }
+        }
+        plan = plan.settled(&answers);
+        match self.mode {
+            Mode::Record => {
+                let kept =
+                    self.lock.images().filter(|(asked, locked)| is_kept(asked, locked, update));
+                plan.known =
+                    kept.map(|(_, locked)| (locked.supplier.clone(), locked.pin())).collect();
+                plan
+            }
+            Mode::Frozen | Mode::Check | Mode::Drift => self.frozen(plan),
+        }
+    }
+
+    fn answer(&self, asked: &Asked, locked: &Locked) -> Settled {
+        let Some(rule) = &locked.rule else { return Settled::Pinned(locked.pin()) };
+        match self.substitutes {
+            Substitutes::Used => {
+                let (tagged, pin) = (locked.supplier.clone(), locked.pin());
+                let substitute = Substitute { tagged, pin, rule: rule.clone() };
+                Settled::Substituted(substitute, Search::default())
+            }
+            Substitutes::Refused => {
+                let instead = quoted(&locked.supplier.to_string());
+                let detail =
+                    format!("is locked to the substitute {instead}, which `--no-fallback` forbids");
+                let remedy = format!(
+                    "ask for it again with `--update={}`, or leave out `--no-fallback`",
+                    asked.repository
+                );
+                not_locked(detail, remedy)
+            }
+        }
+    }
+
+    /// What is not recorded fails the run.
+    fn frozen(&self, plan: Plan) -> Plan {
+        let detail = "is not in the lock";
+        let remedy = self.how_to_add("without `--locked`");
+        let questions = plan.unsettled().map(|question| question.to_string());
+        let answer = |name| (name, not_locked(detail.to_owned(), remedy.clone()));
+        let settled = questions.map(answer).collect();
+        plan.settled(&Answers { settled, ..Answers::default() })
+    }
+
+    fn how_to_add(&self, otherwise: &str) -> String {
+        let file = escaped(&self.path.display().to_string());
+        format!("add it: run `digestif --lock {file}` on these manifests, {otherwise}")
+    }
+
+    /// The plan in which images that could not be asked for say that the lock has them neither.
+    #[must_use]
+    pub fn missed(&self, mut plan: Plan) -> Plan {
+        for entry in &mut plan.entries {
+            if let Status::Unresolved(refusal, search) = &mut entry.status
+                && refusal.outcome == Outcome::OfflineMiss
+                && search.stopped_in.is_none()
+            {
+                let is_locked =
+                    entry.name.parse().is_ok_and(|asked: Asked| self.lock.find(&asked).is_some());
+                let (detail, remedy) = if is_locked {
+                    (
+                        "is in the lock, but `--update` asks for it again, and `--offline` forbids that",
+                        "leave out `--offline`, or leave out `--update` to take what is locked"
+                            .to_owned(),
+                    )
+                } else {
+                    (
+                        "is neither in the lock nor in an image layout, and `--offline` forbids to ask for it",
+                        self.how_to_add("without `--offline`"),
+                    )
+                };
+                detail.clone_into(&mut refusal.detail);
+                refusal.outcome = Outcome::NotLocked;
+                search.remedy = Some(remedy);
+                search.tried.clear();
+            }
+        }
+        plan
+    }
+
+    /// What a check says of the lock: entries that are not used, and with `--drift` what registries
+    /// no longer say.
+    ///
+    /// # Errors
+    /// A signal interrupted it.
+    pub fn check(
+        &self,
+        plan: &Plan,
+        found: &Found,
+        options: &Options,
+    ) -> Result<Vec<Diagnostic>, Interrupted> {
+        let mut diagnostics = Vec::new();
+        diagnostics.extend(withdrawn(plan, &found.places, &options.rules));
+        if self.mode != Mode::Record {
+            diagnostics.extend(self.contradicted(plan, &found.places));
+        }
+        if matches!(self.mode, Mode::Check | Mode::Drift) {
+            diagnostics.extend(self.unused(plan, &found.places));
+        }
+        if self.mode == Mode::Drift {
+            let secrets = &found.pull_secrets;
+            diagnostics.extend(drift::drift(plan, &found.places, self, options, secrets)?);
+        }
+        Ok(diagnostics)
+    }
+
+    /// What a run that succeeded adds to the lock; nothing where that has it all.
+    #[must_use]
+    pub fn record(&self, plan: &Plan) -> Option<Record> {
+        if self.mode != Mode::Record {
+            return None;
+        }
+        let new = |(asked, locked): &(Asked, Locked)| self.lock.find(asked) != Some(locked);
+        let mut changes: BTreeMap<_, _> = resolved(plan).filter(new).collect();
+        if changes.is_empty() {
+            return None;
+        }
+        self.carry(&mut changes);
+        let (path, base) = (self.path.clone(), self.lock.clone());
+        Some(Record { path, timeout: self.timeout, base, changes })
+    }
+
+    /// Adds the entries that the input does not have, and whose digest is from a tag that has just
+    /// been asked for: one tag has one digest.
+    fn carry(&self, changes: &mut BTreeMap<Asked, Locked>) {
+        let found = changes.values().map(|locked| (locked.supplier.clone(), locked.digest.clone()));
+        let found: BTreeMap<_, _> = found.collect();
+        for (asked, locked) in self.lock.images() {
+            if let Some(digest) = found.get(&locked.supplier)
+                && locked.digest != *digest
+            {
+                let carried = || Locked { digest: digest.clone(), ..locked.clone() };
+                changes.entry(asked.clone()).or_insert_with(carried);
+            }
+        }
+    }
+
+    /// A warning about entries that no image of the input needs. They are kept, as one lock may
+    /// serve many inputs.
+    fn unused(&self, plan: &Plan, places: &[Place]) -> Option<Diagnostic> {
+        let unused = self.unused_images(plan, places);
+        let (first, n) = (unused.first()?, unused.len());
+        let file = escaped(&self.path.display().to_string());
+        let message = match n {
+            1 => format!(
+                "the lock has an image that is not used here: {}",
+                quoted(&first.to_string())
+            ),
+            _ => format!("the lock has {n} images that are not used here"),
+        };
+        let mut warning = Diagnostic::warning(message)
+            .of("unused")
+            .location(crate::diagnostic::Location::File(file));
+        if n > 1 {
+            let mut names: Vec<_> =
+                unused.iter().take(SHOWN).map(|asked| escaped(&asked.to_string())).collect();
+            if n > SHOWN {
+                names.push(format!("and {} more", n - SHOWN));
+            }
+            warning = warning.note("unused", names.join("\n"));
+        }
+        Some(warning.help("remove what no other input needs"))
+    }
+
+    fn unused_images(&self, plan: &Plan, places: &[Place]) -> Vec<&Asked> {
+        let left_alone = plan
+            .entries
+            .iter()
+            .filter(|entry| matches!(entry.status, Status::Skipped(_) | Status::Candidate));
+        let left_alone: BTreeSet<_> = left_alone.flat_map(|entry| &entry.places).collect();
+        let places = places.iter().enumerate().filter(|(n, _)| !left_alone.contains(n));
+        let places: Vec<_> = places.map(|(_, place)| place).collect();
+        let used: BTreeSet<_> = places.iter().filter_map(|place| asked(&place.image)).collect();
+        let written: BTreeSet<_> = places.iter().filter_map(|place| plan::pinned(place)).collect();
+        let is_used = |asked: &Asked, locked: &Locked| {
+            used.contains(asked) || written.contains(&(locked.supplier.clone(), &locked.digest))
+        };
+        let unused = self.lock.images().filter(|(asked, locked)| !is_used(asked, locked));
+        unused.map(|(asked, _)| asked).collect()
+    }
+}
+
+impl Locked {
+    fn pin(&self) -> Pin {
+        Pin { digest: self.digest.clone(), via: Via::Lock }
+    }
+}
+
+/// Warns of substitutes whose rule is gone: whoever took it out may not know of them.
+fn withdrawn(plan: &Plan, places: &[Place], rules: &[Rule]) -> Vec<Diagnostic> {
+    let entries = plan.entries.iter().filter_map(|entry| match &entry.status {
+        Status::Substituted(found, _) if found.pin.via == Via::Lock => Some((entry, found)),
+        _ => None,
+    });
+    let gone = entries.filter(|(_, found)| !rules.iter().any(|rule| rule.name == found.rule));
+    let warning = |(entry, found): (&Entry, &Substitute)| {
+        let name = quoted(&entry.name);
+        let message = format!("{name} is locked by a rule that is not configured any more");
+        Diagnostic::warning(message)
+            .of("withdrawn")
+            .locations(entry.places.iter().map(|&n| &places[n]))
+            .note("rule", escaped(&found.rule))
+            .help("configure the rule, or ask for the image again with `--update`")
+    };
+    gone.map(warning).collect()
+}
+
+/// Whether an entry is not to be asked for again. Where what supplied its digest is, it is too: one
+/// tag would have two digests otherwise.
+fn is_kept(asked: &Asked, locked: &Locked, update: &Globs) -> bool {
+    !update.fit(&asked.repository) && !update.fit(&locked.supplier.repository)
+}
+
+/// Warns of globs of `--update` that fit no image, which are slips.
+pub fn unmatched_updates<'u>(
+    update: &'u Globs,
+    places: &[Place],
+    lock: Option<&Locking>,
+) -> impl Iterator<Item = Diagnostic> + use<'u> {
+    let asked = places.iter().filter_map(|place| asked(&place.image));
+    let repositories = asked.flat_map(|asked| {
+        let locked = lock.and_then(|locking| locking.lock.find(&asked));
+        let supplier = locked.map(|locked| locked.supplier.repository.clone());
+        std::iter::once(asked.repository).chain(supplier)
+    });
+    let repositories: Vec<_> = repositories.collect();
+    let idle = update.unused(&repositories.iter().collect::<Vec<_>>());
+    let warning = |glob: &str| {
+        Diagnostic::warning(format!("{} of `--update` fits no image", quoted(glob)))
+            .help("a glob has to fit the full repository name, as in `docker.io/library/*` or `quay.io/**`")
+    };
+    idle.filter(|glob| *glob != EVERYTHING).map(warning)
+}
+
+fn not_locked(detail: String, remedy: String) -> Settled {
+    let search = Search { remedy: Some(remedy), ..Search::default() };
+    Settled::Unresolved(Refusal::new(Outcome::NotLocked, detail), search)
+}
+
+/// What a place asks for, also beside a digest.
+pub(crate) fn asked(image: &Image) -> Option<Asked> {
+    match image {
+        Image::Reference(written) => match written.reference() {
+            Reference::Tagged(tagged) => Some(Asked::from(tagged)),
+            Reference::Pinned(pinned) => {
+                let tag = pinned.tag.as_ref()?.to_string();
+                Some(Asked { repository: pinned.repository.clone(), tag })
+            }
+        },
+        Image::Invalid(error) => error.asked().cloned(),
+        Image::Placeholder => None,
+    }
+}
+
+/// Every image of a plan that has a digest, as a lock has it.
+fn resolved(plan: &Plan) -> impl Iterator<Item = (Asked, Locked)> {
+    plan.entries.iter().filter_map(|entry| {
+        let asked: Asked = entry.name.parse().ok()?;
+        let (supplier, pin, rule) = match &entry.status {
+            Status::Pinned(pin) => {
+                let tag = asked.tag.parse().ok()?;
+                (Tagged { repository: asked.repository.clone(), tag }, pin, None)
+            }
+            Status::Substituted(found, _) => {
+                (found.tagged.clone(), &found.pin, Some(found.rule.clone()))
+            }
+            _ => return None,
+        };
+        Some((asked, Locked { supplier, digest: pin.digest.clone(), rule }))
+    })
+}
+
+impl Wrong {
+    /// The diagnostic about a file.
+    #[must_use]
+    pub fn diagnostic(self, path: &Path) -> Diagnostic {
+        let file = escaped(&path.display().to_string());
+        let help = self.help.unwrap_or_else(|| {
+            "`digestif schema lock` prints the schema; the file was not changed".to_owned()
+        });
+        Diagnostic::error(Failure::Usage, format!("the lock is wrong: {}", self.message))
+            .location(crate::diagnostic::Location::Position(file, self.at))
+            .help(help)
+    }
+}

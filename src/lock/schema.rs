@@ -1,0 +1,378 @@
+//! The text of a lock: its schema, what is checked, and how entries are written.
+
+use std::collections::{BTreeMap, btree_map};
+use std::fmt::Write as _;
+
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+use serde::Deserialize;
+use serde_saphyr::Spanned;
+
+use super::{Lock, Locked, Wrong};
+use crate::image::{Asked, Digest, Repository, Tag, Tagged};
+use crate::report;
+use crate::settings::config::{self, span};
+use crate::text::escape::quoted;
+use crate::text::{Source, Span};
+
+/// Nodes of the largest lock: forty thousand images.
+const MOST_NODES: usize = 500_000;
+
+/// The images of manifests, each with the digest that it had when it was recorded.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(title = "digestif lock", extend("required" = ["apiVersion", "kind"]))]
+struct ImageLock {
+    /// The version of this schema.
+    #[schemars(required)]
+    api_version: Option<ApiVersion>,
+    /// What this is.
+    #[schemars(required)]
+    kind: Option<Kind>,
+    /// The images, sorted by registry, repository and tag; none of them twice.
+    #[schemars(with = "Option<Vec<LockedImage>>")]
+    images: Option<Vec<Spanned<LockedImage>>>,
+}
+
+/// The version of the schema.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+enum ApiVersion {
+    /// Its first version.
+    #[serde(rename = "digestif.dev/v1alpha1")]
+    V1Alpha1,
+}
+
+/// The kind of the object.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+enum Kind {
+    /// A lock.
+    ImageLock,
+}
+
+/// One image.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct LockedImage {
+    /// The full name of what was asked for.
+    #[schemars(with = "String")]
+    image: Spanned<String>,
+    /// The repository that supplied the digest, where a rule led to another one.
+    #[schemars(with = "Option<String>")]
+    repository: Option<Spanned<String>>,
+    /// The tag that supplied the digest.
+    #[schemars(with = "String")]
+    tag: Spanned<String>,
+    /// The digest.
+    #[schemars(with = "String", regex(pattern = r"^(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$"))]
+    digest: Spanned<String>,
+    /// The rule that chose what supplied the digest; only where that is not what was asked for.
+    #[schemars(with = "Option<String>")]
+    rule: Option<Spanned<String>>,
+}
+
+/// The JSON Schema of a lock, as JSON text.
+#[must_use]
+pub fn schema() -> String {
+    let settings = SchemaSettings::draft2020_12();
+    report::json::text(&settings.into_generator().into_root_schema_for::<ImageLock>())
+}
+
+pub(super) fn parse(source: &Source) -> Result<Lock, Wrong> {
+    read(source.text()).map_err(|wrong| {
+        let (span, message, help) = wrong.parts();
+        Wrong { message, at: source.position(span.map_or(0, |span| span.start)), help }
+    })
+}
+
+fn read(text: &str) -> Result<Lock, config::Wrong> {
+    let options = serde_saphyr::options! {
+        with_snippet: false,
+        // A tag that looks like a number becomes another where a program writes the file anew.
+        no_schema: true,
+        budget: serde_saphyr::budget! { max_nodes: MOST_NODES, max_events: 2 * MOST_NODES },
+    };
+    let raw: ImageLock = serde_saphyr::from_str_with_options(text, options)
+        .map_err(|error| config::Wrong::of(&error, text))?;
+    if raw.api_version.is_none() || raw.kind.is_none() {
+        let message = "`apiVersion` or `kind` is missing";
+        return Err(config::Wrong::at(None, message).help(
+            "a lock starts with `apiVersion: digestif.dev/v1alpha1` and `kind: ImageLock`; remove the file to start a new one",
+        ));
+    }
+    let mut images = BTreeMap::new();
+    let mut suppliers: BTreeMap<Tagged, Digest> = BTreeMap::new();
+    for raw in raw.images.unwrap_or_default() {
+        let name = span(raw.value.image.referenced);
+        let digest = span(raw.value.digest.referenced);
+        let (asked, locked) = raw.value.checked(span(raw.referenced))?;
+        // One tag that has two digests would be one answer here and another there.
+        if let Some(other) = suppliers.insert(locked.supplier.clone(), locked.digest.clone())
+            && other != locked.digest
+        {
+            let supplier = quoted(&locked.supplier.to_string());
+            let message = format!("{supplier} has another digest in another entry");
+            return Err(config::Wrong::at(digest, message)
+                .help("keep the one that is right; `--update` asks for both again"));
+        }
+        match images.entry(asked) {
+            btree_map::Entry::Vacant(entry) => entry.insert(locked),
+            btree_map::Entry::Occupied(entry) => {
+                let message =
+                    format!("there are two entries for {}", quoted(&entry.key().to_string()));
+                return Err(config::Wrong::at(name, message)
+                    .help("keep one of them; a merge may have left both"));
+            }
+        };
+    }
+    Ok(Lock { images })
+}
+
+impl LockedImage {
+    /// The entry, if all of it makes sense.
+    fn checked(self, at: Option<Span>) -> Result<(Asked, Locked), config::Wrong> {
+        let wrong = |part: &Spanned<String>, message: String| {
+            config::Wrong::at(span(part.referenced), message)
+        };
+        let asked: Asked =
+            self.image.value.parse().map_err(|error| wrong(&self.image, format!("{error}")))?;
+        if asked.to_string() != self.image.value {
+            let message = format!(
+                "{} is not the full name of an image, which is {}",
+                quoted(&self.image.value),
+                quoted(&asked.to_string())
+            );
+            return Err(wrong(&self.image, message));
+        }
+        let tag: Tag =
+            self.tag.value.parse().map_err(|error| wrong(&self.tag, format!("{error}")))?;
+        let digest =
+            self.digest.value.parse().map_err(|error| wrong(&self.digest, format!("{error}")))?;
+        let mut repository = asked.repository.clone();
+        if let Some(other) = &self.repository {
+            repository = other.value.parse().map_err(|error| wrong(other, format!("{error}")))?;
+            if repository.to_string() != other.value {
+                let message = format!(
+                    "{} is not the full name of a repository, which is {}",
+                    quoted(&other.value),
+                    quoted(&repository.to_string())
+                );
+                return Err(wrong(other, message));
+            }
+        }
+        let is_own = repository == asked.repository && tag.as_str() == asked.tag;
+        let rule = self.rule.map(|rule| rule.value);
+        match (is_own, &rule) {
+            (true, None) | (false, Some(_)) => {}
+            (false, None) => {
+                return Err(config::Wrong::at(
+                    at,
+                    "the digest is that of another image, and no `rule` says why",
+                ));
+            }
+            (true, Some(_)) => {
+                return Err(config::Wrong::at(
+                    at,
+                    "the digest is that of the image itself, which no `rule` chooses",
+                ));
+            }
+        }
+        Ok((asked, Locked { supplier: Tagged { repository, tag }, digest, rule }))
+    }
+}
+
+/// The text of a new file.
+pub(super) fn whole(lock: &Lock) -> String {
+    let mut text = "apiVersion: digestif.dev/v1alpha1\nkind: ImageLock\n".to_owned();
+    if lock.images.is_empty() {
+        return text + "images: []\n";
+    }
+    text.push_str("images:\n");
+    for (asked, locked) in lock.images() {
+        text.push_str(&entry(asked, locked, "", "\n"));
+    }
+    text
+}
+
+/// The lines of an entry.
+pub(super) fn entry(asked: &Asked, locked: &Locked, indent: &str, line_break: &str) -> String {
+    let mut lines = String::new();
+    let mut mark = "- ";
+    for (key, value) in fields(asked, locked) {
+        if let Some(value) = value {
+            write!(lines, "{indent}{mark}{key}: {}{line_break}", scalar(&value))
+                .expect("a string takes all");
+            mark = "  ";
+        }
+    }
+    lines
+}
+
+/// The keys of an entry in their order, and what they say of it; none where they are left out.
+pub(super) fn fields(asked: &Asked, locked: &Locked) -> [(&'static str, Option<String>); 5] {
+    let repository =
+        |repository: &Repository| (*repository != asked.repository).then(|| repository.to_string());
+    [
+        ("image", Some(asked.to_string())),
+        ("repository", repository(&locked.supplier.repository)),
+        ("tag", Some(locked.supplier.tag.to_string())),
+        ("digest", Some(locked.digest.to_string())),
+        ("rule", locked.rule.clone()),
+    ]
+}
+
+/// A text as YAML that every reader takes for a string, without quotes where none of them could
+/// take it for anything else.
+pub(super) fn scalar(text: &str) -> String {
+    const WORDS: [&str; 12] =
+        ["true", "false", "yes", "no", "on", "off", "y", "n", "null", "nan", "inf", "infinity"];
+    let is_word = WORDS.iter().any(|word| text.eq_ignore_ascii_case(word));
+    let is_known = |c: char| c.is_ascii_alphanumeric() || "-_./:@+".contains(c);
+    // What starts with a digit may be a number or a date, unless it has a slash.
+    let starts = |c: char| c.is_ascii_alphabetic() || c.is_ascii_digit() && text.contains('/');
+    if text.starts_with(starts) && text.chars().all(is_known) && !text.ends_with(':') && !is_word {
+        return text.to_owned();
+    }
+    let is_plain = |c: char| !c.is_control() && !matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}');
+    if text.chars().all(is_plain) {
+        return format!("'{}'", text.replace('\'', "''"));
+    }
+    let mut quoted = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => quoted.extend(['\\', c]),
+            c if is_plain(c) => quoted.push(c),
+            c => write!(quoted, "\\u{:04x}", u32::from(c)).expect("a string takes all"),
+        }
+    }
+    quoted + "\""
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text::Origin;
+    use proptest::prelude::*;
+
+    const HEAD: &str = "apiVersion: digestif.dev/v1alpha1\nkind: ImageLock\n";
+    const A: &str = "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+
+    fn source(text: String) -> Source {
+        Source::new(Origin::Stdin, text.into_bytes()).expect("text")
+    }
+
+    /// What is wrong with a lock, its line and its column.
+    fn wrong(text: &str) -> (String, usize, usize) {
+        let wrong = parse(&source(text.to_owned())).expect_err(text);
+        (wrong.message, wrong.at.line, wrong.at.column)
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_line_and_column() {
+        let other = format!("sha256:{}", "b".repeat(64));
+        let web = format!("- image: docker.io/acme/web:v1\n  tag: v1\n  digest: {A}\n");
+        for (images, message, line, column) in [
+            (web.replace("tag", "tga"), "unknown key `tga`, did you mean `tag`?".to_owned(), 5, 3),
+            (format!("{web}  digest: {A}\n"), "the key `digest` is given twice".to_owned(), 7, 3),
+            (
+                format!("{web}{web}"),
+                "there are two entries for `docker.io/acme/web:v1`".to_owned(),
+                7,
+                10,
+            ),
+            (
+                web.replace(A, "sha256:12"),
+                "digest `sha256:12` has 2 hex digits, expected 64".to_owned(),
+                6,
+                11,
+            ),
+            (
+                web.replace("docker.io/acme", "acme"),
+                "`acme/web:v1` is not the full name of an image, which is `docker.io/acme/web:v1`"
+                    .to_owned(),
+                4,
+                10,
+            ),
+            (
+                web.replace("tag: v1", "tag: v0"),
+                "the digest is that of another image, and no `rule` says why".to_owned(),
+                4,
+                3,
+            ),
+            (
+                format!("{web}  rule: r\n"),
+                "the digest is that of the image itself, which no `rule` chooses".to_owned(),
+                4,
+                3,
+            ),
+            (
+                format!(
+                    "{web}- image: docker.io/acme/web:v2\n  tag: v1\n  digest: {other}\n  rule: r\n"
+                ),
+                "`docker.io/acme/web:v1` has another digest in another entry".to_owned(),
+                9,
+                11,
+            ),
+            (
+                web.replace("tag: v1", "tag: 1"),
+                "`1` is read as a number, null or true: quote it".to_owned(),
+                5,
+                8,
+            ),
+            (web.replace("  tag: v1\n", ""), "the key `tag` is missing".to_owned(), 5, 3),
+        ] {
+            let text = format!("{HEAD}images:\n{images}");
+            assert_eq!(wrong(&text), (message, line, column), "{text}");
+        }
+        for (text, message, line, column) in [
+            ("", "`apiVersion` or `kind` is missing", 1, 1),
+            ("kind: ImageLock\n", "`apiVersion` or `kind` is missing", 1, 1),
+            (
+                "apiVersion: digestif.dev/v2\nkind: ImageLock\n",
+                "unknown value `digestif.dev/v2`, did you mean `digestif.dev/v1alpha1`?",
+                1,
+                13,
+            ),
+            (
+                "apiVersion: digestif.dev/v1alpha1\nkind: PinImages\n",
+                "unknown value `PinImages`",
+                2,
+                7,
+            ),
+            ("- a\n", "expected a mapping", 1, 1),
+        ] {
+            assert_eq!(wrong(text), (message.to_owned(), line, column), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_entry_says_what_supplied_the_digest() {
+        let text = format!(
+            "{HEAD}images:\n- image: docker.io/bitnami/redis:7.2+x\n  repository: docker.io/bitnamilegacy/redis\n  tag: '7.2'\n  digest: {A}\n  rule: '--fallback (.+)\\+.*=''$1'': y'\n"
+        );
+        let lock = parse(&source(text.clone())).expect("a lock");
+        let (_, locked) = lock.images().next().expect("an entry");
+        assert_eq!(locked.supplier.to_string(), "docker.io/bitnamilegacy/redis:7.2");
+        assert_eq!(locked.rule.as_deref(), Some("--fallback (.+)\\+.*='$1': y"));
+        assert_eq!(whole(&lock), text);
+        assert_eq!(whole(&Lock::default()), format!("{HEAD}images: []\n"));
+        assert_eq!(parse(&source(whole(&Lock::default()))), Ok(Lock::default()));
+    }
+
+    #[test]
+    fn a_lock_of_endless_nodes_is_refused() {
+        let text = format!("{HEAD}images: [{}]\n", "[],".repeat(2 * MOST_NODES));
+        assert!(parse(&source(text)).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn every_text_is_read_back_as_a_string(text in "\\PC{0,12}|[ \\x00-\\x7f\u{85}\u{2028}\u{feff}]{0,12}|[yYnNoO0-9._:+-]{0,6}") {
+            let yaml = format!("- {}\n", scalar(&text));
+            let read: Vec<serde_yaml::Value> = serde_yaml::from_str(&yaml).expect("YAML");
+            prop_assert_eq!(read[0].as_str(), Some(text.as_str()));
+            let options = serde_saphyr::options! { with_snippet: false, no_schema: true };
+            let read: Vec<String> = serde_saphyr::from_str_with_options(&yaml, options).expect("YAML");
+            prop_assert_eq!(&read[0], &text);
+        }
+    }
+}

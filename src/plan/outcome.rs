@@ -1,0 +1,130 @@
+//! Answers: how references were settled, and what was tried for those that do not exist.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::fallback::{Suggestion, suggestion};
+use crate::image::{Asked, Digest, Tag, Tagged};
+use crate::registry::Refusal;
+
+/// Who supplied a digest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Via {
+    /// A registry.
+    Registry,
+    /// An image layout on disk.
+    Layout,
+    /// A lock, in which an earlier run recorded it.
+    Lock,
+}
+
+impl Via {
+    /// One word for it, as reports write it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Registry => "registry",
+            Self::Layout => "layout",
+            Self::Lock => "lock",
+        }
+    }
+}
+
+/// What a reference is pinned to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pin {
+    /// The digest.
+    pub digest: Digest,
+    /// Where it comes from.
+    pub via: Via,
+}
+
+/// What was asked besides, and what it came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tried {
+    /// The reference, by its full name.
+    pub reference: String,
+    /// Why it was no answer.
+    pub refusal: Refusal,
+}
+
+/// What the fallback rules came to for a reference that is absent, or whose tag is invalid.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Search {
+    /// The references that were asked for in vain, in order; the one that was written is first,
+    /// unless its tag is invalid.
+    pub tried: Vec<Tried>,
+    /// What was looked for among the tags, and what was found there.
+    pub picked: Vec<Picked>,
+    /// Steps that could not be taken, and what else has to be known of the others.
+    pub notes: Vec<String>,
+    /// Where the rules that were about it end.
+    pub limits: Vec<String>,
+    /// The nearest of the existing tags, nearest first.
+    pub nearest: Vec<Tag>,
+    /// What would let a rule lead to one of them, for people.
+    pub remedy: Option<String>,
+    /// The rule in which the search ended, as the last that was tried could not be asked for.
+    pub stopped_in: Option<String>,
+}
+
+impl Search {
+    /// The rule to add, which would have found one of the nearest tags.
+    #[must_use]
+    pub fn suggestion(&self, asked: &Asked) -> Option<Suggestion> {
+        self.nearest.iter().find_map(|tag| suggestion(asked, tag))
+    }
+}
+
+/// A choice among the tags of a repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Picked {
+    /// The rule that looked for it.
+    pub rule: String,
+    /// What was looked for: `v1.31.*`.
+    pub pattern: String,
+    /// The best that there is, or why there is no list.
+    pub tag: Result<Option<Tag>, Refusal>,
+}
+
+/// A reference that stands in for one that does not exist.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Substitute {
+    /// What it is.
+    pub tagged: Tagged,
+    /// Its digest.
+    pub pin: Pin,
+    /// The rule that proposed it.
+    pub rule: String,
+}
+
+/// How a reference was settled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Settled {
+    /// It exists.
+    Pinned(Pin),
+    /// It does not, but a rule found another.
+    Substituted(Substitute, Search),
+    /// It has no digest, for this reason. Where the reason is about a candidate, that is the last
+    /// one tried.
+    Unresolved(Refusal, Search),
+    /// It is no reference, and no rule makes one of it.
+    Invalid(Search),
+}
+
+/// How everything was settled.
+#[derive(Debug, Default)]
+pub struct Answers {
+    /// By the full name of what was asked.
+    pub settled: BTreeMap<String, Settled>,
+    /// What was of no use in finding them.
+    pub idle: RegistryNotes,
+}
+
+/// What was of no use in asking registries.
+#[derive(Debug, Default)]
+pub struct RegistryNotes {
+    /// Logins that did not open what opened without them, and why.
+    pub logins: BTreeSet<String>,
+    /// Mirrors that were passed over, and why.
+    pub mirrors: BTreeMap<String, String>,
+}

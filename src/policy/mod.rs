@@ -1,0 +1,379 @@
+//! Policy: what each image's status means for the run.
+//!
+//! Turns a resolved plan into diagnostics, one an image, with all its places, what was asked, and
+//! what to do next. Every sentence about an image that a user reads stands here.
+
+mod content;
+mod tags;
+
+use std::collections::BTreeMap;
+
+use crate::diagnostic::{Diagnostic, Failure};
+use crate::image::{Asked, Platform, Reference, Repository};
+use crate::places::{Place, SkipReason};
+use crate::plan::{
+    Entry, Plan, RegistryNotes, Search, Skip, Skips, Status, Substitute, Tried, Via,
+};
+use crate::registry::{Outcome, Refusal};
+use crate::text::escape::{escaped, quoted, shortened};
+
+/// Tags of one repository that a message names.
+const SHOWN_TAGS: usize = 5;
+
+pub use content::unoffered;
+pub use tags::{Expectation, Mutable};
+
+/// What is a warning and what an error.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// Whether absent and invalid images are written unchanged.
+    pub unresolved: Leniency,
+    /// Whether placeholders are let through.
+    pub placeholders: Placeholders,
+    /// Whether images may come without a digest.
+    pub digests: Digests,
+    /// Tags that images have to have.
+    pub expectations: Vec<Expectation>,
+    /// Tags that no image may have.
+    pub mutable: Mutable,
+    /// Platforms that every image has to offer.
+    pub platforms: Vec<Platform>,
+    /// Whether digests that are written already have to exist.
+    pub written: WrittenDigests,
+}
+
+/// Whether digests that the input has already are asked for.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub enum WrittenDigests {
+    /// They are believed.
+    #[default]
+    Believed,
+    /// They have to exist.
+    Verified,
+}
+
+impl Policy {
+    /// Whether it asks for more than tags and digests.
+    #[must_use]
+    pub fn looks_inside(&self) -> bool {
+        self.written == WrittenDigests::Verified || !self.platforms.is_empty()
+    }
+}
+
+/// What happens to images that are absent or invalid.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub enum Leniency {
+    /// They fail the run.
+    #[default]
+    Strict,
+    /// They are written as they came, with a warning.
+    WriteUnchanged,
+}
+
+/// What happens to images that come without a digest.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub enum Digests {
+    /// They get one.
+    #[default]
+    Given,
+    /// They fail the run, and nobody is asked.
+    Required,
+}
+
+/// What happens to placeholders.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub enum Placeholders {
+    /// They are written as they came, with a warning.
+    #[default]
+    Allowed,
+    /// They fail the run.
+    Denied,
+}
+
+/// Judges every image of a plan.
+#[must_use]
+pub fn judge(plan: &Plan, places: &[Place], policy: &Policy) -> Vec<Diagnostic> {
+    let entries = plan.entries.iter().filter_map(|entry| {
+        let diagnostic = judge_entry(entry, policy)?;
+        Some(diagnostic.locations(entry.places.iter().map(|&n| &places[n])))
+    });
+    entries.chain(tags_beside_each_other(plan, places)).collect()
+}
+
+/// Judges the tags of a run: whether they are those that are expected, and none of those that move.
+#[must_use]
+pub fn judge_tags(plan: &Plan, places: &[Place], policy: &Policy) -> Vec<Diagnostic> {
+    let mut diagnostics = tags::unexpected(plan, places, &policy.expectations);
+    diagnostics.extend(tags::moving(plan, places, policy.mutable));
+    diagnostics
+}
+
+/// Warns of globs of `--skip` that fit no image, which are slips.
+pub fn idle<'s>(skips: &'s Skips, places: &[Place]) -> impl Iterator<Item = Diagnostic> + use<'s> {
+    skips.unused(places).map(|glob| {
+        Diagnostic::warning(format!("{} of `--skip` fits no image", quoted(glob)))
+            .help("a glob has to fit the full repository name, as in `docker.io/library/*` or `quay.io/**`")
+    })
+}
+
+/// Warns of what was of no use in finding the answers: logins that did not open what opened
+/// without them, and mirrors that did not answer.
+pub fn registry_warnings(idle: &RegistryNotes) -> impl Iterator<Item = Diagnostic> {
+    let logins = idle.logins.iter().map(|reason| {
+        Diagnostic::warning(format!("a login was of no use: {reason}"))
+            .help("log in again, or remove the login; the images were found without it")
+    });
+    let mirrors = idle.mirrors.iter().map(|(mirror, reason)| {
+        Diagnostic::warning(format!("the mirror {} was passed over: {reason}", quoted(mirror)))
+            .help("its registry was asked instead; look at the mirror, or leave it out")
+    });
+    logins.chain(mirrors)
+}
+
+/// Warns of repositories that are asked for by more than one tag: a Deployment and its migration
+/// Job that were meant to be the same.
+fn tags_beside_each_other(plan: &Plan, places: &[Place]) -> Vec<Diagnostic> {
+    let mut repositories: BTreeMap<Repository, Vec<&Entry>> = BTreeMap::new();
+    for entry in plan.entries.iter().filter(|entry| !entry.places.is_empty()) {
+        if !matches!(entry.status, Status::Skipped(_) | Status::Candidate | Status::Placeholder)
+            && let Ok(Reference::Tagged(tagged)) = entry.name.parse()
+        {
+            repositories.entry(tagged.repository).or_default().push(entry);
+        }
+    }
+    let several = repositories.into_iter().filter(|(_, entries)| entries.len() > 1);
+    let warning = |(repository, entries): (Repository, Vec<&Entry>)| {
+        let tag = |entry: &&Entry| quoted(entry.name.rsplit(':').next().unwrap_or_default());
+        let mut tags: Vec<_> = entries.iter().take(SHOWN_TAGS).map(tag).collect();
+        if entries.len() > SHOWN_TAGS {
+            tags.push(format!("and {} more", entries.len() - SHOWN_TAGS));
+        }
+        let repository = quoted(&repository.to_string());
+        let first = entries.iter().map(|entry| &places[entry.places[0]]);
+        Diagnostic::warning(format!(
+            "{repository} has {} tags here: {}",
+            entries.len(),
+            tags.join(", ")
+        ))
+        .of("two-tags")
+        .locations(first)
+        .help("where these are parts of one release, give them one tag")
+    };
+    several.map(warning).collect()
+}
+
+fn judge_entry(entry: &Entry, policy: &Policy) -> Option<Diagnostic> {
+    let name = quoted(&entry.name);
+    match &entry.status {
+        Status::Placeholder => Some(placeholder(&name, policy.placeholders)),
+        Status::Substituted(substitute, search) => {
+            Some(substituted(&entry.name, substitute, search))
+        }
+        Status::Invalid(error, search) => {
+            let reason = error.to_string();
+            let message = format!("{name} is not a valid image reference: {}", shortened(&reason));
+            let diagnostic = lenient(policy.unresolved, Failure::Input, message);
+            let diagnostic = explained(diagnostic, error.asked().cloned().as_ref(), search);
+            let help = "fix the value that renders it; what is invalid is never sent to a registry";
+            Some(diagnostic.help(help))
+        }
+        Status::Unresolved(refusal, search) => {
+            let said = unresolved(&name, &entry.name, refusal, search, policy.unresolved);
+            Some(match refusal.outcome {
+                Outcome::NotLocked => said.of("locked"),
+                Outcome::OfflineMiss => said.of("offline"),
+                _ => said,
+            })
+        }
+        Status::Tagged(_) if policy.digests == Digests::Required => {
+            let error = Diagnostic::error(Failure::Policy, format!("{name} has no digest"));
+            let help = "pin it: send the manifests through `digestif` without `--require-digest`";
+            Some(error.of("require-digest").help(help))
+        }
+        Status::Skipped(Skip::Place(SkipReason::Operator(reason))) => {
+            Some(unpinnable(&name, reason, policy.digests))
+        }
+        Status::Tagged(_)
+        | Status::Pinned(_)
+        | Status::Already
+        | Status::Skipped(_)
+        | Status::Candidate => None,
+    }
+}
+
+fn lenient(leniency: Leniency, failure: Failure, message: String) -> Diagnostic {
+    match leniency {
+        Leniency::Strict => Diagnostic::error(failure, message),
+        Leniency::WriteUnchanged => {
+            Diagnostic::warning(message).note("note", "it is written unchanged")
+        }
+    }
+}
+
+fn placeholder(name: &str, placeholders: Placeholders) -> Diagnostic {
+    match placeholders {
+        Placeholders::Allowed => {
+            Diagnostic::warning(format!("{name} is a placeholder, and is written unchanged"))
+                .of("placeholders")
+                .help("pin after it has been filled in; `--deny-placeholders` makes this an error")
+        }
+        Placeholders::Denied => {
+            let message = format!("{name} is a placeholder, which `--deny-placeholders` forbids");
+            Diagnostic::error(Failure::Policy, message)
+                .of("placeholders")
+                .help("fill it in before digestif runs")
+        }
+    }
+}
+
+/// An image without a digest that its operator could not read with one.
+fn unpinnable(name: &str, reason: &str, digests: Digests) -> Diagnostic {
+    match digests {
+        Digests::Given => Diagnostic::warning(format!("{name} is written unchanged: {reason}"))
+            .help("write it with a tag that is never moved"),
+        Digests::Required => {
+            let error = Diagnostic::error(Failure::Policy, format!("{name} has no digest"));
+            error
+                .of("require-digest")
+                .note("note", format!("digestif does not pin it: {reason}"))
+                .help("if that is fine, the annotation `digestif.dev/skip` on its object says so")
+        }
+    }
+}
+
+/// Why something else than what was asked for is looked for.
+fn what_is_wrong(asked: &str, search: &Search) -> &'static str {
+    let denied =
+        |tried: &Tried| tried.reference == asked && tried.refusal.outcome == Outcome::Denied;
+    match asked.parse::<Reference>() {
+        Ok(_) if search.tried.iter().any(denied) => "is absent or private",
+        Ok(_) => "does not exist",
+        Err(_) => "is not a valid reference",
+    }
+}
+
+/// A substitution is never silent, not even with `--quiet`.
+fn substituted(asked: &str, substitute: &Substitute, search: &Search) -> Diagnostic {
+    let what = what_is_wrong(asked, search);
+    let instead = quoted(&substitute.tagged.to_string());
+    if substitute.pin.via == Via::Lock {
+        let name = quoted(asked);
+        let message = format!("{name} is locked to a substitute: {instead} is used instead");
+        return Diagnostic::substitution(message)
+            .note("rule", escaped(&substitute.rule))
+            .help("`digestif check --drift` says whether it exists by now; `--update` asks again, `--no-fallback` forbids this");
+    }
+    let message = format!("{} {what}: {instead} is used instead", quoted(asked));
+    let diagnostic = Diagnostic::substitution(message).note("rule", substitute.rule.clone());
+    explained(diagnostic, None, search)
+        .help("use a tag that exists, or forbid this with `--no-fallback`")
+}
+
+/// Adds what was tried, what could not be, where the rules end, and what exists instead.
+fn explained(mut diagnostic: Diagnostic, asked: Option<&Asked>, search: &Search) -> Diagnostic {
+    if !search.tried.is_empty() {
+        let tried = search.tried.iter().map(|Tried { reference, refusal }| {
+            format!("{} ({}: {})", quoted(reference), refusal.outcome.word(), refusal.detail)
+        });
+        diagnostic = diagnostic.note("tried", tried.collect::<Vec<_>>().join("\n"));
+    }
+    for note in search.notes.iter().chain(&search.limits) {
+        diagnostic = diagnostic.note("note", escaped(note));
+    }
+    if search.nearest.is_empty() {
+        return diagnostic;
+    }
+    let nearest: Vec<_> = search.nearest.iter().map(ToString::to_string).collect();
+    diagnostic = diagnostic.note("nearest", nearest.join(", "));
+    match asked.and_then(|asked| search.suggestion(asked)) {
+        Some(rule) => {
+            let flag = format!("`--fallback '{}'` would take one of these", rule.flag());
+            diagnostic
+                .note("rule", flag)
+                .note("rule", format!("the same in `fallbacks` of digestif.yaml:\n{}", rule.yaml()))
+        }
+        None => diagnostic,
+    }
+}
+
+fn unresolved(
+    name: &str,
+    asked: &str,
+    refusal: &Refusal,
+    search: &Search,
+    leniency: Leniency,
+) -> Diagnostic {
+    let failure = refusal.outcome.failure();
+    let last = search.tried.last().map_or(asked, |tried| tried.reference.as_str());
+    if search.stopped_in.is_some() {
+        let what = what_is_wrong(asked, search);
+        let message =
+            format!("{name} {what}, and {} could not be asked for in its stead", quoted(last));
+        let diagnostic = Diagnostic::error(failure, message);
+        let help = match refusal.outcome {
+            Outcome::OfflineMiss => {
+                "copy it into a folder for `--layout`, or run without `--offline`"
+            }
+            Outcome::Denied => {
+                "make it readable: a later candidate is not tried, as it could be the wrong one"
+            }
+            _ => "run it again: a later candidate is not tried, as it could hide an outage",
+        };
+        return explained(diagnostic, None, search).help(help);
+    }
+    let (message, help) = match refusal.outcome {
+        Outcome::MissingTag => (
+            format!("{name} does not exist"),
+            "use a tag that exists, or push this one; `--allow-unresolved` writes it unchanged",
+        ),
+        Outcome::MissingRepository => (
+            format!("{name} does not exist: the registry has no such repository"),
+            "look for a slip in the name, or for a project that has moved; `--allow-unresolved` writes it unchanged",
+        ),
+        Outcome::Denied => (
+            format!("{name} is absent or private: the registry does not say which"),
+            "log in with `docker login HOST`, or name a file with logins with `--auth-file`; or give it a copy with `--layout DIR`",
+        ),
+        Outcome::RateLimited => (
+            format!("{name} could not be resolved: the registry limits how often it is asked"),
+            "run it again later, or ask another registry with `--registry HOST=URL`",
+        ),
+        Outcome::Unreachable => (
+            format!("{name} could not be resolved: the registry gave no answer"),
+            "run it again; if it stays so, look at the network and the proxy variables, or allow more with `--timeout`",
+        ),
+        Outcome::Untrusted => (
+            format!("{name} could not be resolved: the registry's certificate is not trusted"),
+            "name the certificate of its CA with `--ca-file FILE`, or look whether a proxy has put its own in between",
+        ),
+        Outcome::ClientCertificateRequired => (
+            format!("{name} could not be resolved: the registry wants to see another certificate"),
+            "name one with `--client-cert` and `--client-key`, which its registry trusts",
+        ),
+        Outcome::ProxyFailed => (
+            format!("{name} could not be resolved: the proxy does not lead to its registry"),
+            "look at `HTTPS_PROXY` and `HTTP_PROXY`, whose URLs hold user and password where the proxy wants them; hosts in `NO_PROXY` are asked directly",
+        ),
+        Outcome::InvalidResponse => (
+            format!("{name} could not be resolved: the registry's answer makes no sense"),
+            "a proxy or a login page may have answered; see what `crane digest` says, and run it again",
+        ),
+        Outcome::NotCached => (
+            format!(
+                "{name} could not be resolved: the cache does not have it, which proves nothing"
+            ),
+            "pull it once through the cache, or ask its registry itself: leave out `--registry`, or `cache: true` where this is no cache",
+        ),
+        Outcome::OfflineMiss => (
+            format!("{name} is in no image layout, and `--offline` forbids to ask for it"),
+            "copy the image into a folder for `--layout`, or run without `--offline`",
+        ),
+        Outcome::NotLocked => (format!("{name} {}", refusal.detail), "record it with `--lock`"),
+    };
+    let diagnostic = match failure {
+        Failure::Absent => lenient(leniency, failure, message),
+        _ => Diagnostic::error(failure, message),
+    };
+    let help = search.remedy.as_deref().unwrap_or(help);
+    explained(diagnostic, asked.parse().ok().as_ref(), search).help(help)
+}

@@ -1,0 +1,181 @@
+//! Replies: what the answers of a registry mean: a digest, proof of absence, or neither.
+
+use std::collections::BTreeSet;
+
+use oci_client::errors::{OciEnvelope, OciErrorCode};
+use oci_client::manifest::OciManifest;
+use reqwest::StatusCode;
+use reqwest::header::{CONTENT_TYPE, HeaderMap};
+
+use super::transport::Fetched;
+use super::{Answer, Outcome, Refusal};
+use crate::image::{Algorithm, Digest};
+
+/// What a manifest may be: an index first, so that one digest serves every platform.
+pub(super) const ACCEPT: &str = "application/vnd.oci.image.index.v1+json, \
+    application/vnd.docker.distribution.manifest.list.v2+json, \
+    application/vnd.oci.image.manifest.v1+json, \
+    application/vnd.docker.distribution.manifest.v2+json";
+
+/// The digest that the headers name; an error where it is not exactly a digest.
+pub(super) fn digest_header(headers: &HeaderMap) -> Result<Option<Digest>, Refusal> {
+    let mut values = headers.get_all("docker-content-digest").iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    let parsed = value.to_str().ok().and_then(|text| text.parse().ok());
+    match parsed {
+        Some(digest) if values.next().is_none() => Ok(Some(digest)),
+        _ => Err(Refusal::new(
+            Outcome::InvalidResponse,
+            "200 with a malformed Docker-Content-Digest header",
+        )),
+    }
+}
+
+pub(super) fn is_manifest_type(headers: &HeaderMap) -> bool {
+    let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let media_type = value.split(';').next().unwrap_or_default().trim();
+    ACCEPT.split(", ").any(|accepted| accepted.eq_ignore_ascii_case(media_type))
+}
+
+/// The digest of the manifest in a body, which has to be what the header says, if it says so.
+pub(super) fn hashed(reply: &Fetched) -> Answer {
+    if serde_json::from_slice::<OciManifest>(&reply.body).is_err() {
+        let detail =
+            format!("200 with something that is no image manifest ({} bytes)", reply.body.len());
+        return Err(Refusal::new(Outcome::InvalidResponse, detail));
+    }
+    let announced = digest_header(&reply.headers)?;
+    let algorithm = announced.as_ref().map_or(Algorithm::Sha256, Digest::algorithm);
+    let digest = Digest::of(algorithm, &reply.body);
+    match announced {
+        Some(announced) if announced != digest => {
+            let detail = format!("the header says {announced}, the manifest hashes to {digest}");
+            Err(Refusal::new(Outcome::InvalidResponse, detail))
+        }
+        _ => Ok(digest),
+    }
+}
+
+/// What a 404 to a GET proves: absence, where a registry says so in a registry's words or says
+/// nothing at all; nothing, where a proxy or a web server may have said it.
+pub(super) fn absence(reply: &Fetched) -> Refusal {
+    let (status, answered) = (reply.status, &reply.answered);
+    if !reply.refused_to.is_empty() {
+        let refusal = Refusal::new(Outcome::Denied, format!("{status} from {answered}"));
+        return refusal.after(&reply.refused_to);
+    }
+    if reply.body.trim_ascii().is_empty() {
+        return Refusal::new(Outcome::MissingTag, format!("{status} from {answered}"));
+    }
+    let Some(codes) = error_codes(&reply.body) else {
+        let detail = format!("{status} from {answered}, but not in the words of a registry");
+        return Refusal::new(Outcome::InvalidResponse, detail);
+    };
+    let has = |code: &OciErrorCode| codes.contains(code);
+    let outcome = if has(&OciErrorCode::Denied) || has(&OciErrorCode::Unauthorized) {
+        Outcome::Denied
+    } else if has(&OciErrorCode::Toomanyrequests) {
+        Outcome::RateLimited
+    } else if has(&OciErrorCode::NameUnknown) {
+        Outcome::MissingRepository
+    } else if has(&OciErrorCode::ManifestUnknown) || has(&OciErrorCode::NotFound) {
+        Outcome::MissingTag
+    } else {
+        Outcome::InvalidResponse
+    };
+    Refusal::new(outcome, format!("{status} from {answered}{}", listed(&codes)))
+}
+
+/// What a refusal of a pull-through cache means: some answer 404 for an image that they have not
+/// fetched yet while its registry throttles them (goharbor/harbor#23750).
+pub(super) fn uncached(refusal: Refusal) -> Refusal {
+    match refusal.outcome {
+        Outcome::MissingTag | Outcome::MissingRepository => {
+            Refusal::new(Outcome::NotCached, format!("{}, which is a cache", refusal.detail))
+        }
+        _ => refusal,
+    }
+}
+
+/// What any other answer means.
+pub(super) fn refused(reply: &Fetched) -> Refusal {
+    let (status, answered) = (reply.status, &reply.answered);
+    let codes = error_codes(&reply.body).unwrap_or_default();
+    let outcome = match status {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Outcome::Denied,
+        _ => Outcome::InvalidResponse,
+    };
+    Refusal::new(outcome, format!("{status} from {answered}{}", listed(&codes)))
+        .after(&reply.refused_to)
+}
+
+fn error_codes(body: &[u8]) -> Option<Vec<OciErrorCode>> {
+    let envelope: OciEnvelope = serde_json::from_slice(body).ok()?;
+    (!envelope.errors.is_empty())
+        .then(|| envelope.errors.into_iter().map(|error| error.code).collect())
+}
+
+/// Codes as registries spell them. One that the spec does not know may be anything, so it is not
+/// repeated to a terminal.
+fn listed(codes: &[OciErrorCode]) -> String {
+    let words = codes.iter().filter(|code| !matches!(code, OciErrorCode::Other(_)));
+    let words: BTreeSet<_> = words
+        .filter_map(|code| serde_json::to_value(code).ok()?.as_str().map(str::to_owned))
+        .collect();
+    if words.is_empty() {
+        return String::new();
+    }
+    format!(", code {}", words.into_iter().collect::<Vec<_>>().join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_registrys_clear_word_proves_absence() {
+        let code = |code: &str| format!(r#"{{"errors":[{{"code":"{code}","message":"m"}}]}}"#);
+        for (body, outcome) in [
+            (code("MANIFEST_UNKNOWN"), Outcome::MissingTag),
+            (code("NOT_FOUND"), Outcome::MissingTag),
+            (String::new(), Outcome::MissingTag),
+            (" \r\n".to_owned(), Outcome::MissingTag),
+            (code("NAME_UNKNOWN"), Outcome::MissingRepository),
+            (code("DENIED"), Outcome::Denied),
+            (
+                r#"{"errors":[{"code":"MANIFEST_UNKNOWN"},{"code":"DENIED"}]}"#.to_owned(),
+                Outcome::Denied,
+            ),
+            (code("TOOMANYREQUESTS"), Outcome::RateLimited),
+            (code("ARTIFACT_LOCKED"), Outcome::InvalidResponse),
+            ("<html>404</html>".to_owned(), Outcome::InvalidResponse),
+            ("{}".to_owned(), Outcome::InvalidResponse),
+            (r#"{"errors":[]}"#.to_owned(), Outcome::InvalidResponse),
+            (r#"{"errors":null}"#.to_owned(), Outcome::InvalidResponse),
+            (r#"{"message":"MANIFEST_UNKNOWN"}"#.to_owned(), Outcome::InvalidResponse),
+        ] {
+            assert_eq!(absence(&Fetched::new(404, &body)).outcome, outcome, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_digest_header_is_a_digest_or_nothing() {
+        let hex = "0".repeat(64);
+        let good = format!("sha256:{hex}");
+        for (value, expected) in [
+            (good.clone(), Ok(true)),
+            (format!(" {good}"), Err(())),
+            (format!("{good} "), Err(())),
+            (format!("sha256:{}", &hex[1..]), Err(())),
+            (format!("sha256:{}", "A".repeat(64)), Err(())),
+            (format!("sha256:\"}}]\tinjected # {hex}"), Err(())),
+            (String::new(), Err(())),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert("docker-content-digest", value.parse().expect("a header value"));
+            let found = digest_header(&headers).map(|digest| digest.is_some()).map_err(|_| ());
+            assert_eq!(found, expected, "{value:?}");
+        }
+        assert_eq!(digest_header(&HeaderMap::new()), Ok(None));
+    }
+}

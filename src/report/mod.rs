@@ -1,0 +1,309 @@
+//! Report: diagnostics and the summary, as people read them on stderr; `json`, `sarif` and `markdown`
+//! have the reports for programs, code scanning and pull requests.
+
+mod finding;
+pub mod json;
+pub mod kustomize_images;
+pub mod listing;
+mod markdown;
+mod sarif;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use annotate_snippets::renderer::DecorStyle;
+use annotate_snippets::{AnnotationKind, Element, Level, Origin, Renderer, Snippet};
+use clap::ValueEnum;
+
+use crate::Run;
+use crate::diagnostic::{Diagnostic, Location, Severity};
+use crate::plan::{Plan, Status};
+use crate::text::escape::redacted;
+use crate::text::{Origin as SourceOrigin, Source, Span};
+
+pub(crate) use finding::detached;
+pub(crate) use markdown::code;
+
+/// Places that one diagnostic shows in full; a chart's shared image may have hundreds.
+const SHOWN_SPOTS: usize = 10;
+
+/// The longest stretch of a source that an excerpt shows. JSON may have megabytes on one line.
+const MAX_EXCERPT: usize = 400;
+
+/// How a report is written.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For programs: what became of each image
+    #[default]
+    Json,
+    /// For a pull request
+    Markdown,
+    /// For code scanning: what is wrong on which line (SARIF 2.1.0)
+    Sarif,
+}
+
+/// The report of a run; `besides` is what was said of anything but the manifests.
+#[must_use]
+pub fn text(format: Format, run: &Run<'_>, sources: &[Source], besides: &[Diagnostic]) -> String {
+    let findings = finding::findings(run, sources, besides);
+    match format {
+        Format::Json => json::report(run, sources, &findings),
+        Format::Markdown => markdown::report(run, sources, &findings),
+        Format::Sarif => sarif::report(sources, &findings),
+    }
+}
+
+/// Renders a diagnostic with its excerpts, with ANSI colours; the stream strips them where there
+/// is no terminal.
+#[must_use]
+pub fn diagnostic(diagnostic: &Diagnostic, sources: &[Source]) -> String {
+    let level = match diagnostic.severity {
+        Severity::Error(_) => Level::ERROR,
+        Severity::Substitution | Severity::Warning => Level::WARNING,
+    };
+    let mut elements: Vec<Element<'_>> = Vec::new();
+    for location in diagnostic.locations.iter().take(SHOWN_SPOTS) {
+        match location {
+            Location::Source { source, span, label } => {
+                excerpt(&sources[*source], *span, label, &mut elements);
+            }
+            Location::Hidden { source, span, label } => {
+                elements.push(heading(&sources[*source], *span, label));
+            }
+            Location::Position(file, at) => {
+                elements.push(Origin::path(format!("{file}:{}:{}", at.line, at.column)).into());
+            }
+            Location::File(file) => elements.push(Origin::path(file.clone()).into()),
+        }
+    }
+    let more = diagnostic.locations.len().saturating_sub(SHOWN_SPOTS);
+    if more > 0 {
+        elements.push(Level::NOTE.message(format!("and {more} more places")).into());
+    }
+    for (name, text) in &diagnostic.notes {
+        elements.push(Level::NOTE.with_name(*name).message(text.clone()).into());
+    }
+    if let Some(help) = &diagnostic.help {
+        elements.push(Level::HELP.message(help.clone()).into());
+    }
+    let title = level.primary_title(diagnostic.message.clone());
+    let renderer = Renderer::styled().decor_style(DecorStyle::Ascii);
+    let mut text = renderer.render(&[title.elements(elements)]);
+    text.push('\n');
+    text
+}
+
+/// The line of the span, with the span underlined. Where the line is in flow style, as JSON has it,
+/// an image gets no more than its position, as a password may stand beside it; of any other very
+/// long line a part is shown.
+fn excerpt<'s>(source: &'s Source, span: Span, label: &str, elements: &mut Vec<Element<'s>>) {
+    let (lines, first) = source.lines_of(span);
+    let name = source.origin().display_name();
+    let at = source.position(span.start);
+    // The user's own configuration holds no passwords, and has nobody else's.
+    let is_own = matches!(source.origin(), SourceOrigin::Configuration(_));
+    // An image may stand beside anything; what is wrong with the YAML may be no YAML at all, as the
+    // message of another program, which should be read.
+    let hides =
+        if label.is_empty() { is_json(source, lines) } else { is_flow(source, lines, span) };
+    if hides && !is_own {
+        elements.push(heading(source, span, label));
+        return;
+    }
+    let label = (!label.is_empty()).then(|| label.to_owned());
+    let redacted = redacted(source.slice(lines));
+    let snippet = |shown: Span| {
+        let within = within(source, shown, span);
+        let annotation = AnnotationKind::Primary.span(within.into()).label(label.clone());
+        // Of a long line, a part may begin behind the `://`.
+        let shown = &redacted[shown.start - lines.start..shown.end - lines.start];
+        Snippet::source(without_controls(shown).into_owned())
+            .line_start(first)
+            .annotation(annotation)
+    };
+    if lines.end - lines.start <= MAX_EXCERPT {
+        elements.push(snippet(lines).path(name).into());
+        return;
+    }
+    let text = source.text();
+    let start = floor(text, lines.start.max(span.start.saturating_sub(MAX_EXCERPT / 4)));
+    let end = floor(text, lines.end.min(start + MAX_EXCERPT)).max(start);
+    // What is shown starts somewhere in the line, so the column has to be said.
+    elements.push(Origin::path(name).line(at.line).char_column(at.column).into());
+    elements.push(snippet(Span::new(start, end)).into());
+}
+
+/// Position, object and field, without the text.
+fn heading(source: &Source, span: Span, label: &str) -> Element<'static> {
+    let (name, at) = (source.origin().display_name(), source.position(span.start));
+    let gap = if label.is_empty() { "" } else { "  " };
+    Origin::path(format!("{name}:{}:{}{gap}{label}", at.line, at.column)).into()
+}
+
+/// Whether something in brackets stands beside the span.
+fn is_flow(source: &Source, lines: Span, span: Span) -> bool {
+    // An error may point into the middle of a character.
+    let at = |offset: usize| floor(source.text(), offset.clamp(lines.start, lines.end));
+    let before = source.slice(Span::new(lines.start, at(span.start)));
+    let after = source.slice(Span::new(at(span.end), lines.end));
+    [before, after].iter().any(|text| text.contains(['{', '[', '}', ']']))
+}
+
+/// Whether lines hold a collection in brackets.
+fn is_json(source: &Source, lines: Span) -> bool {
+    let text = source.slice(lines).trim_start_matches([' ', '-', '\u{feff}']);
+    text.starts_with(['{', '[']) || [": {", ": ["].iter().any(|flow| text.contains(flow))
+}
+
+/// A text without the control characters that are two bytes long and that some terminals obey;
+/// those of one byte are replaced by the renderer. Byte offsets stay as they are.
+fn without_controls(text: &str) -> Cow<'_, str> {
+    let is_control = |c: char| matches!(c, '\u{80}'..='\u{9f}');
+    if text.contains(is_control) {
+        Cow::Owned(text.replace(is_control, "\u{b7}"))
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+/// The part of `span` that is shown, in offsets of what is shown.
+fn within(source: &Source, shown: Span, span: Span) -> Span {
+    let clamp = |at: usize| floor(source.text(), at.clamp(shown.start, shown.end)) - shown.start;
+    Span::new(clamp(span.start), clamp(span.end))
+}
+
+/// The nearest character boundary at or before `at`.
+fn floor(text: &str, at: usize) -> usize {
+    (0..=at.min(text.len())).rev().find(|&at| text.is_char_boundary(at)).unwrap_or_default()
+}
+
+/// One line about a run in which nothing failed.
+#[must_use]
+pub fn summary(plan: &Plan, objects: usize) -> String {
+    let mut counts: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+    for entry in &plan.entries {
+        let (images, places) = counts.entry(entry.status.word()).or_default();
+        *images += 1;
+        *places += entry.places.len();
+    }
+    let count = |status: &str| counts.get(status).copied().unwrap_or_default();
+    let (images, places) = count("pinned");
+    let mut line = format!(
+        "pinned {} at {} in {}",
+        counted(images, "image"),
+        counted(places, "place"),
+        counted(objects, "object"),
+    );
+    let (images, places) = count("substituted");
+    if images > 0 {
+        let places = counted(places, "place");
+        write!(line, "; {images} substituted at {places}").expect("a string takes all");
+    }
+    for (status, text) in [
+        ("already", "pinned already"),
+        ("skipped", "skipped"),
+        ("placeholder", "left as placeholder"),
+        ("unresolved", "left unresolved"),
+        ("invalid", "left invalid"),
+        ("candidate", "that may be images left alone, as `digestif images` lists them"),
+    ] {
+        let (images, _) = count(status);
+        if images > 0 {
+            write!(line, "; {images} {text}").expect("a string takes all");
+        }
+    }
+    line
+}
+
+/// One line about each image that got a digest, for `-v`.
+#[must_use]
+pub fn pins(plan: &Plan) -> String {
+    let mut lines = String::new();
+    for entry in &plan.entries {
+        let (pin, instead) = match &entry.status {
+            Status::Pinned(pin) => (pin, String::new()),
+            Status::Substituted(found, _) => (&found.pin, format!(" of {}", found.tagged)),
+            _ => continue,
+        };
+        let places = counted(entry.places.len(), "place");
+        writeln!(lines, "{} -> {}{instead} ({}, {places})", entry.name, pin.digest, pin.via.word())
+            .expect("a string takes all");
+    }
+    lines
+}
+
+fn counted(n: usize, noun: &str) -> String {
+    format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnostic::Failure;
+    use crate::text::Origin;
+
+    fn plain(text: &str) -> String {
+        anstream::adapter::strip_str(text).to_string()
+    }
+
+    #[test]
+    fn a_diagnostic_reads_like_a_compilers() {
+        let text = "kind: Pod\nspec:\n  containers:\n  - image: web:1 # ours\n";
+        let sources = [Source::new(Origin::File("pod.yaml".into()), text.into()).expect("valid")];
+        let start = text.find("web:1").expect("in the text");
+        let span = Span::new(start, start + 5);
+        let error = Diagnostic::error(Failure::Absent, "`web:1` does not exist".to_owned())
+            .location(Location::Source {
+                source: 0,
+                span,
+                label: "Pod p, spec.containers[0].image".to_owned(),
+            })
+            .note("tried", "web:1 (missing)")
+            .help("push it");
+        let expected = "\
+error: `web:1` does not exist
+ --> pod.yaml:4:12
+  |
+4 |   - image: web:1 # ours
+  |            ^^^^^ Pod p, spec.containers[0].image
+  |
+  = tried: web:1 (missing)
+  = help: push it
+";
+        assert_eq!(plain(&diagnostic(&error, &sources)), expected);
+    }
+
+    #[test]
+    fn what_stands_beside_an_image_on_its_line_is_not_shown() {
+        let text = r#"{"env": [{"value": "hunter2"}], "image": "web:1"}"#;
+        let start = text.find("web:1").expect("in the text");
+        let sources = [Source::new(Origin::Stdin, text.into()).expect("valid")];
+        let span = Span::new(start, start + 5);
+        let location = Location::Source {
+            source: 0,
+            span,
+            label: "Pod p, spec.containers[0].image".to_owned(),
+        };
+        let error = Diagnostic::error(Failure::Absent, "`web:1` does not exist".to_owned())
+            .location(location);
+        let expected = "\
+error: `web:1` does not exist
+--> <stdin>:1:43  Pod p, spec.containers[0].image
+";
+        assert_eq!(plain(&diagnostic(&error, &sources)), expected);
+    }
+
+    #[test]
+    fn an_excerpt_of_a_long_line_stays_short() {
+        let text = format!("a: {} web:1 {}\n", "é".repeat(9_000), "x".repeat(9_000));
+        let start = text.find("web:1").expect("in the text");
+        let sources = [Source::new(Origin::Stdin, text.into_bytes()).expect("valid")];
+        let location =
+            Location::Source { source: 0, span: Span::new(start, start + 5), label: String::new() };
+        let error = Diagnostic::error(Failure::Absent, "x".to_owned()).location(location);
+        let rendered = plain(&diagnostic(&error, &sources));
+        assert!(rendered.contains("web:1") && rendered.contains("^^^^^"), "{rendered}");
+        assert!(rendered.len() < 1_000, "{rendered}");
+    }
+}

@@ -1,0 +1,277 @@
+//! The schema: what may be written, and what it becomes. Comments here are what editors show.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
+use std::str::FromStr;
+
+use schemars::JsonSchema;
+use serde::de::{Error as _, IgnoredAny};
+use serde::{Deserialize, Deserializer};
+use serde_saphyr::Spanned;
+
+use super::config::{Config, Wrong, span};
+use super::rules::{self, Fallback};
+use crate::fallback::MinorVersion;
+use crate::image::{Globs, PinForm};
+use crate::places::Include;
+use crate::places::fields::Field;
+use crate::policy::Mutable;
+use crate::registry::{self, Replacement};
+use crate::text::Span;
+
+/// What digestif does with the images of manifests.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[schemars(title = "digestif configuration", extend("required" = ["apiVersion", "kind"]))]
+pub(super) struct PinImages {
+    /// The version of this schema.
+    #[schemars(required)]
+    pub(super) api_version: Option<ApiVersion>,
+    /// What this is.
+    #[schemars(required)]
+    pub(super) kind: Option<Kind>,
+    /// A name and annotations, as Kubernetes objects have them; digestif reads none of it.
+    #[schemars(with = "Option<BTreeMap<String, serde_json::Value>>")]
+    metadata: Option<IgnoredAny>,
+    /// The cluster's version, as 1.32: from it, Kubernetes client tools may step down.
+    #[serde(deserialize_with = "parsed")]
+    #[schemars(with = "Option<String>")]
+    kube_version: Option<MinorVersion>,
+    /// What is written behind an image's name.
+    pin: Option<PinForm>,
+    /// What to try for a tag that does not exist. The first rule that leads to an image wins.
+    #[schemars(with = "Option<Vec<Fallback>>")]
+    fallbacks: Option<Vec<Spanned<Fallback>>>,
+    /// Images that are left alone: globs over the full name of the repository, as `quay.io/**`.
+    skip: Option<Vec<Glob>>,
+    /// Fields of custom resources that are images, beside those that digestif knows.
+    #[schemars(with = "Option<Vec<FieldSpec>>")]
+    fields: Option<Vec<Spanned<FieldSpec>>>,
+    /// What else is pinned of what looks like an image, beside what surely is one.
+    include: Option<BTreeSet<Include>>,
+    /// What is refused. Flags and other configurations can refuse more, but not less.
+    policy: Option<Policy>,
+    /// How registries are reached.
+    #[schemars(with = "Option<Vec<Registry>>")]
+    registries: Option<Vec<Spanned<Registry>>>,
+    /// The file with recorded digests. Its path counts from the folder of the configuration.
+    #[schemars(with = "Option<String>")]
+    lock: Option<Spanned<String>>,
+}
+
+/// The version of the schema.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+pub(super) enum ApiVersion {
+    /// Its first version.
+    #[serde(rename = "digestif.dev/v1alpha1")]
+    V1Alpha1,
+}
+
+/// The kind of the object.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+pub(super) enum Kind {
+    /// A configuration.
+    PinImages,
+}
+
+/// A field of a kind of objects, as kustomize's field specs name one.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct FieldSpec {
+    /// The API group; every group without it.
+    #[serde(default)]
+    group: String,
+    /// The API version; every version without it.
+    #[serde(default)]
+    version: String,
+    /// The kind; every kind without it.
+    #[serde(default)]
+    kind: String,
+    /// The way to the field, with slashes between the keys: `spec/engines[]/image`. A slash in a key
+    /// is written as `\/`, and `*` is every key.
+    path: String,
+    /// Whether it is pinned. Without, it is only reported, as its operator breaks on a digest.
+    #[serde(default = "yes")]
+    pin: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// What is refused.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Policy {
+    /// Whether every image has to come with a digest; nobody is asked then, and nothing is changed.
+    #[serde(default)]
+    require_digest: bool,
+    /// Whether tags are refused that say that they move: `latest`, `nightly`, branches.
+    #[serde(default)]
+    deny_mutable: bool,
+    /// Whether tags are refused that move with every patch, as `1` and `1.27`, and those as well.
+    #[serde(default)]
+    deny_mutable_versions: bool,
+    /// The tag that the images of a repository have to have in the end. An image that is not there
+    /// fails, too.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, String>")]
+    expect: BTreeMap<String, Spanned<String>>,
+    /// Platforms, as linux/arm64, that every image has to be there for.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    require_platforms: Vec<Spanned<String>>,
+}
+
+/// A registry that is reached in another way than by its name.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Registry {
+    /// The registry's host, as images name it; `*` is every host.
+    #[schemars(with = "String")]
+    host: Spanned<String>,
+    /// Where it is reached instead. A path goes before the repository; `{host}` is the host.
+    #[schemars(with = "Option<String>")]
+    url: Option<Spanned<String>>,
+    /// Where it is asked first, in order. The host itself is asked for what none of them has.
+    #[schemars(with = "Option<Vec<String>>")]
+    mirrors: Option<Vec<Spanned<String>>>,
+    /// Whether it is a pull-through cache, whose 404 proves nothing.
+    #[serde(default)]
+    cache: bool,
+}
+
+/// A glob over the full name of a repository: `*` stays within a segment, `**` does not.
+#[derive(Debug, Clone, JsonSchema)]
+#[schemars(transparent)]
+pub(super) struct Glob(String);
+
+impl<'de> Deserialize<'de> for Glob {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Globs::of_names([&text]).map_err(D::Error::custom)?;
+        Ok(Self(text))
+    }
+}
+
+impl Glob {
+    /// All of them.
+    pub(super) fn globs(globs: &[Self]) -> Globs {
+        Globs::new(globs.iter().map(|glob| &glob.0)).expect("each was read")
+    }
+}
+
+/// Reads a text as something else.
+fn parsed<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err: Display>,
+{
+    let text = Option::<String>::deserialize(deserializer)?;
+    text.map(|text| text.parse().map_err(D::Error::custom)).transpose()
+}
+
+impl PinImages {
+    /// What it says, if all of it makes sense.
+    pub(super) fn checked(self) -> Result<Config, Vec<Wrong>> {
+        let (rules, mut wrong) = rules::checked(self.fallbacks.unwrap_or_default());
+        let mut config = Config {
+            kube_version: self.kube_version,
+            pin: self.pin,
+            rules,
+            skip: Glob::globs(&self.skip.unwrap_or_default()),
+            ..Config::default()
+        };
+        if let Some(policy) = self.policy {
+            wrong.extend(policy.add_to(&mut config));
+        }
+        if let Some(lock) = self.lock {
+            match lock.value.trim() {
+                "" | "-" => wrong.push(Wrong::at(span(lock.referenced), "`lock` names no file")),
+                path => config.lock = Some(path.into()),
+            }
+        }
+        for field in self.fields.unwrap_or_default() {
+            let at = span(field.referenced);
+            match field.value.path.parse() {
+                Ok(path) => {
+                    let FieldSpec { group, version, kind, pin, .. } = field.value;
+                    config.scope.fields.push(Field { group, version, kind, path, pin });
+                }
+                Err(message) => wrong.push(Wrong::at(at, message)),
+            }
+        }
+        let include = self.include.unwrap_or_default();
+        config.scope.include = include.into_iter().map(Include::class).collect();
+        let mut hosts = BTreeSet::new();
+        for registry in self.registries.unwrap_or_default() {
+            let at = span(registry.referenced);
+            wrong.extend(registry.value.add_to(&mut config, &mut hosts, at).err());
+        }
+        if wrong.is_empty() { Ok(config) } else { Err(wrong) }
+    }
+}
+
+impl Policy {
+    fn add_to(self, config: &mut Config) -> Vec<Wrong> {
+        let mut wrong = Vec::new();
+        config.require_digest = self.require_digest;
+        config.mutable = match (self.deny_mutable, self.deny_mutable_versions) {
+            (_, true) => Mutable::Versions,
+            (true, false) => Mutable::Words,
+            (false, false) => Mutable::Allowed,
+        };
+        for (repository, tag) in self.expect {
+            match format!("{repository}={}", tag.value).parse() {
+                Ok(expectation) => config.expectations.push(expectation),
+                Err(error) => wrong.push(Wrong::at(span(tag.referenced), error.to_string())),
+            }
+        }
+        for platform in self.require_platforms {
+            match platform.value.parse() {
+                Ok(platform) => config.platforms.push(platform),
+                Err(error) => wrong.push(Wrong::at(span(platform.referenced), format!("{error}"))),
+            }
+        }
+        wrong
+    }
+}
+
+impl Registry {
+    fn add_to(
+        self,
+        config: &mut Config,
+        hosts: &mut BTreeSet<String>,
+        at: Option<Span>,
+    ) -> Result<(), Wrong> {
+        let host = span(self.host.referenced);
+        let canonical = match self.host.value.as_str() {
+            "*" => "*".to_owned(),
+            text => registry::host(text).map_err(|error| Wrong::at(host, error))?,
+        };
+        if !hosts.insert(canonical.clone()) {
+            return Err(Wrong::at(host, format!("there are two entries for `{canonical}`")));
+        }
+        if let Some(url) = &self.url {
+            let replacement = Replacement::new(&canonical, &url.value);
+            let wrong = |error: String| Wrong::at(span(url.referenced), error).hidden();
+            config.replacements.push(replacement.map_err(wrong)?);
+        }
+        for mirror in self.mirrors.iter().flatten() {
+            let parsed = Replacement::new(&canonical, &mirror.value);
+            let wrong = |error: String| Wrong::at(span(mirror.referenced), error);
+            config.mirrors.push(parsed.map_err(wrong)?);
+        }
+        let is_idle = self.url.is_none() && self.mirrors.is_none_or(|mirrors| mirrors.is_empty());
+        match (self.cache, canonical.as_str()) {
+            (true, "*") => return Err(Wrong::at(host, "`cache` needs the host that is one")),
+            (true, _) => config.caches.push(canonical),
+            (false, _) if is_idle => {
+                let message = "the registry has no `url`, no `mirrors` and no `cache: true`";
+                return Err(Wrong::at(at, message));
+            }
+            (false, _) => {}
+        }
+        Ok(())
+    }
+}

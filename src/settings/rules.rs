@@ -1,0 +1,231 @@
+//! The rules of a configuration: as they are written, and what they become.
+
+use std::collections::BTreeSet;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_saphyr::Spanned;
+
+use super::config::{ConfiguredRule, Wrong, span};
+use super::pin_images::Glob;
+use crate::fallback::{
+    DEFAULT_SKEW, Kind, KubernetesVersion, MAX_SKEW, Preset, Rule, Scope, SemanticVersion,
+    Template, When, WholeTag,
+};
+use crate::image::Globs;
+use crate::text::Span;
+use crate::text::escape::escaped;
+
+/// A rule for tags that do not exist: either `preset`, or `name` and `images` with one of `try`,
+/// `kubernetesVersion` and `version`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Fallback {
+    /// How messages, reports and locks call the rule.
+    name: Option<String>,
+    /// A rule that comes with the binary. `images` adds to its own, `when` and `enabled` change it.
+    preset: Option<Preset>,
+    /// The repositories that it is about: globs over their full names. `**` is every repository.
+    images: Option<Vec<Glob>>,
+    /// A regular expression over the whole tag as it was written.
+    #[schemars(with = "Option<String>")]
+    tag: Option<Spanned<String>>,
+    /// Tags or whole references, tried in order. `$1`, `${group}`, `$tag`, `$name` (the last part of
+    /// the repository's path) and `$repository` (the path) are filled in.
+    #[schemars(with = "Option<Vec<String>>")]
+    r#try: Option<Spanned<Vec<Spanned<String>>>>,
+    /// For client tools that follow Kubernetes' versions.
+    kubernetes_version: Option<KubernetesSettings>,
+    /// Another version in the same repository.
+    version: Option<SemanticVersion>,
+    /// What has to be known of an image before the rule is tried.
+    when: Option<Vec<Condition>>,
+    /// Whether the rule is tried at all.
+    enabled: Option<bool>,
+}
+
+/// How far a Kubernetes client tool may step down.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct KubernetesSettings {
+    /// Minor versions below the cluster's, or below the tag where the cluster's is not known. 1 by
+    /// itself.
+    #[schemars(with = "Option<u32>", range(max = 20))]
+    max_minor_skew: Option<Spanned<u32>>,
+}
+
+/// What has to be known of an image before a rule is tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum Condition {
+    /// It is proved absent, or its tag is invalid.
+    Missing,
+    /// A registry answers 401 or 403, as some do for what does not exist.
+    Denied,
+}
+
+/// The rules that are written, and what is wrong with the others.
+pub(super) fn checked(written: Vec<Spanned<Fallback>>) -> (Vec<ConfiguredRule>, Vec<Wrong>) {
+    let (mut rules, mut wrong) = (Vec::new(), Vec::new());
+    let mut names = BTreeSet::new();
+    for fallback in written {
+        let at = span(fallback.referenced);
+        match fallback.value.checked(at) {
+            Ok(rule) if names.insert(rule.rule.name.clone()) => rules.push(rule),
+            Ok(rule) => {
+                let message = format!("two rules are called `{}`", rule.rule.name);
+                wrong.push(Wrong::at(at, message).help("messages and locks name rules"));
+            }
+            Err(wrongs) => wrong.extend(wrongs),
+        }
+    }
+    (rules, wrong)
+}
+
+impl Fallback {
+    fn checked(self, at: Option<Span>) -> Result<ConfiguredRule, Vec<Wrong>> {
+        let max_minor_skew = self.max_minor_skew().map_err(|wrong| vec![wrong])?;
+        let when = self.when().map_err(|message| vec![Wrong::at(at, message)])?;
+        let enabled = self.enabled.unwrap_or(true);
+        let preset = self.preset;
+        let skew = max_minor_skew.unwrap_or(DEFAULT_SKEW);
+        let rule = match preset {
+            Some(preset) => {
+                self.preset(preset, skew).map_err(|message| vec![Wrong::at(at, message)])
+            }
+            None => self.own(skew, at),
+        };
+        let rule = Rule { when, ..rule? };
+        Ok(ConfiguredRule { rule, preset, enabled, max_minor_skew })
+    }
+
+    /// A rule that comes with the binary, for more repositories.
+    fn preset(self, preset: Preset, skew: u32) -> Result<Rule, String> {
+        let own = [
+            ("name", self.name.is_some()),
+            ("tag", self.tag.is_some()),
+            ("try", self.r#try.is_some()),
+            ("version", self.version.is_some()),
+        ];
+        if let Some((key, _)) = own.iter().find(|(_, written)| *written) {
+            return Err(format!("a preset has its own `{key}`"));
+        }
+        let more = Glob::globs(&self.images.unwrap_or_default());
+        let (scope, kind) = match preset.kind() {
+            Some(_) if self.kubernetes_version.is_some() => {
+                let message = "`kubernetesVersion` goes with preset `kubernetes-version` only";
+                return Err(message.to_owned());
+            }
+            Some(kind) => {
+                let images = Globs::new(preset.images()).expect("each is tested");
+                (Scope::Images(images.and(more)), kind)
+            }
+            None => {
+                let kubernetes = KubernetesVersion { cluster: None, max_minor_skew: skew };
+                (Scope::KubernetesClients(more), Kind::KubernetesVersion(kubernetes))
+            }
+        };
+        Ok(Rule { name: preset.name().to_owned(), scope, when: When::Missing, kind })
+    }
+
+    /// A rule of the user's own; or everything that is wrong with it.
+    fn own(self, skew: u32, at: Option<Span>) -> Result<Rule, Vec<Wrong>> {
+        let mut wrong = Vec::new();
+        let mut lacks = |message: &str| wrong.push(Wrong::at(at, message));
+        match self.name.as_deref() {
+            None | Some("") => lacks("the rule has no `name`"),
+            Some(name) if Preset::ALL.iter().any(|preset| preset.name() == name) => {
+                lacks(&format!("`{name}` is the name of a preset"));
+            }
+            Some(_) => {}
+        }
+        match self.images.as_deref() {
+            None => lacks("the rule has no `images`"),
+            Some([]) => lacks("`images` is empty"),
+            Some(_) => {}
+        }
+        let kinds = [
+            ("try", self.r#try.is_some()),
+            ("kubernetesVersion", self.kubernetes_version.is_some()),
+            ("version", self.version.is_some()),
+        ];
+        let kinds: Vec<_> = kinds.iter().filter(|(_, there)| *there).map(|(key, _)| *key).collect();
+        match kinds[..] {
+            [] => lacks("the rule says nothing to try"),
+            ["try"] => {}
+            [_] if self.tag.is_some() => lacks("`tag` goes with `try` only"),
+            [_] => {}
+            [one, other, ..] => lacks(&format!("the rule has both `{one}` and `{other}`")),
+        }
+        let kind = if let Some(templates) = &self.r#try {
+            templated(self.tag.as_ref(), templates, &mut wrong)
+        } else if let Some(version) = self.version {
+            Some(Kind::Version(version))
+        } else {
+            let kubernetes = KubernetesVersion { cluster: None, max_minor_skew: skew };
+            Some(Kind::KubernetesVersion(kubernetes))
+        };
+        match kind.filter(|_| wrong.is_empty()) {
+            Some(kind) => Ok(Rule {
+                name: escaped(&self.name.unwrap_or_default()),
+                scope: Scope::Images(Glob::globs(&self.images.unwrap_or_default())),
+                when: When::Missing,
+                kind,
+            }),
+            None => Err(wrong),
+        }
+    }
+
+    fn when(&self) -> Result<When, &'static str> {
+        match self.when.as_deref() {
+            Some([]) => Err("`when` is empty"),
+            Some(when) if !when.contains(&Condition::Missing) => Err("`when` lacks `missing`"),
+            Some(when) if when.contains(&Condition::Denied) => Ok(When::MissingOrDenied),
+            None | Some(_) => Ok(When::Missing),
+        }
+    }
+
+    fn max_minor_skew(&self) -> Result<Option<u32>, Wrong> {
+        let written = self.kubernetes_version.as_ref().and_then(|k| k.max_minor_skew.as_ref());
+        match written {
+            Some(skew) if skew.value > MAX_SKEW => {
+                let message = format!("`maxMinorSkew` is at most {MAX_SKEW}");
+                Err(Wrong::at(span(skew.referenced), message))
+            }
+            skew => Ok(skew.map(|skew| skew.value)),
+        }
+    }
+}
+
+/// What `tag` and `try` say together.
+fn templated(
+    tag: Option<&Spanned<String>>,
+    templates: &Spanned<Vec<Spanned<String>>>,
+    wrong: &mut Vec<Wrong>,
+) -> Option<Kind> {
+    if templates.value.is_empty() {
+        wrong.push(Wrong::at(span(templates.referenced), "`try` is empty"));
+    }
+    let tag = match tag.map(|tag| (tag, tag.value.parse::<WholeTag>())) {
+        None => WholeTag::any(),
+        Some((_, Ok(tag))) => tag,
+        Some((tag, Err(error))) => {
+            // The last line of it says what is wrong, those before it show where.
+            let reason = error.lines().last().unwrap_or_default();
+            let message = match reason.strip_prefix("error: ") {
+                Some(reason) => format!("the regular expression is wrong: {reason}"),
+                None => reason.to_owned(),
+            };
+            wrong.push(Wrong::at(span(tag.referenced), message));
+            return None;
+        }
+    };
+    let mut parsed = Vec::new();
+    for text in &templates.value {
+        match Template::parse(&text.value, &tag) {
+            Ok(template) => parsed.push(template),
+            Err(error) => wrong.push(Wrong::at(span(text.referenced), error)),
+        }
+    }
+    Some(Kind::Try { tag, templates: parsed })
+}

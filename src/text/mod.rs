@@ -1,0 +1,12 @@
+//! Text: sources with their positions, YAML nodes with byte spans, edits, and safe output.
+//!
+//! Nothing in here knows what an image is.
+
+pub mod escape;
+mod source;
+mod span;
+pub mod splice;
+pub mod yaml;
+
+pub use source::{Origin, Source};
+pub use span::{Position, Span};

@@ -1,0 +1,423 @@
+//! Splice: where a reference stands in the text, and how a pin gets there without touching
+//! anything else.
+//!
+//! Text is inserted rather than replaced wherever that is possible. [`apply`] proves its own
+//! work: it reads input and output again and gives the output out only when they are the same
+//! YAML but for the edited scalars.
+
+use std::borrow::Cow;
+use std::ops::Range;
+use std::rc::Rc;
+
+use crate::text::yaml::{self, Changed, Style};
+use crate::text::{Source, Span};
+
+/// Where a reference stands in a source, and in which notation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Site {
+    document: Span,
+    node: Span,
+    form: Form,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// The reference stands in the source letter by letter, at this span.
+    Verbatim(Span),
+    /// Between double quotes, with escapes: what is between the quotes.
+    Escaped(Span),
+    /// An alias, in whose stead the reference is written.
+    Alias,
+    /// In a notation that no edit was proved right for (a plain scalar over several lines, say).
+    Unknown,
+}
+
+impl Site {
+    /// Finds `reference` in a scalar of `document` that is written at `node` in `style`.
+    #[must_use]
+    pub fn of_scalar(
+        source: &Source,
+        document: Span,
+        node: Span,
+        style: Style,
+        reference: &str,
+    ) -> Self {
+        let raw = source.slice(node);
+        let form = match style {
+            Style::Plain | Style::Block => verbatim(raw, node.start, reference),
+            Style::SingleQuoted | Style::DoubleQuoted => match inner(node, raw) {
+                Some((inner, text)) if text == reference => Form::Verbatim(inner),
+                Some((inner, _)) if style == Style::DoubleQuoted => Form::Escaped(inner),
+                _ => Form::Unknown,
+            },
+        };
+        Self { document, node, form }
+    }
+
+    /// Finds several references in one scalar, which are these parts of its decoded text `value`, in
+    /// their order: images in the text of a `ConfigMap`, or in an argument.
+    #[must_use]
+    pub fn of_parts(
+        source: &Source,
+        document: Span,
+        node: Span,
+        style: Style,
+        value: &str,
+        parts: &[Range<usize>],
+    ) -> Vec<Self> {
+        let raw = source.slice(node);
+        // Indentation and folding change nothing but blanks, so the rest can be counted.
+        let mut letters =
+            value.char_indices().filter(|(_, c)| !is_blank(*c)).zip(visible(raw, style));
+        let form = |part: &Range<usize>| {
+            let (_, at) = letters.find(|((at, _), _)| *at == part.start)?;
+            let text = &value[part.clone()];
+            let stands = raw.get(at..)?.starts_with(text);
+            let start = node.start + at;
+            stands.then_some(Form::Verbatim(Span::new(start, start + text.len())))
+        };
+        let forms: Vec<_> = parts.iter().map(form).collect();
+        let site =
+            |form: Option<Form>| Self { document, node, form: form.unwrap_or(Form::Unknown) };
+        forms.into_iter().map(site).collect()
+    }
+
+    /// The place of an alias whose own scalar is no image and must not change.
+    #[must_use]
+    pub fn of_alias(document: Span, node: Span) -> Self {
+        Self { document, node, form: Form::Alias }
+    }
+
+    /// The span of the whole scalar or alias.
+    #[must_use]
+    pub fn node(self) -> Span {
+        self.node
+    }
+
+    /// The span of the reference itself, as near as it can be told: messages point here.
+    #[must_use]
+    pub fn text(self) -> Span {
+        match self.form {
+            Form::Verbatim(span) | Form::Escaped(span) => span,
+            Form::Alias | Form::Unknown => self.node,
+        }
+    }
+
+    /// The edit that makes `part` of the whole decoded scalar `value` into `after` here; none where
+    /// it can't be proved right.
+    #[must_use]
+    pub fn edit(self, value: &Rc<str>, part: Range<usize>, after: &str) -> Option<Edit> {
+        let before = &value[part.clone()];
+        let kept = before.bytes().zip(after.bytes()).take_while(|(old, new)| old == new).count();
+        let (span, insert) = match self.form {
+            Form::Verbatim(span) => (Span::new(span.start + kept, span.end), &after[kept..]),
+            // What follows the reference, between the quotes, would have to be found first.
+            Form::Escaped(_) if **value != *before => return None,
+            Form::Escaped(inner) if kept == before.len() => {
+                (Span::new(inner.end, inner.end), &after[kept..])
+            }
+            Form::Escaped(inner) => (inner, after),
+            Form::Alias => return Some(self.edit_of_alias(value, part, after)),
+            Form::Unknown => return None,
+        };
+        Some(Edit {
+            document: self.document,
+            node: self.node,
+            span,
+            insert: insert.to_owned(),
+            value: value.clone(),
+            part,
+            after: after.to_owned(),
+        })
+    }
+
+    /// The edit that writes the whole text out where the alias stands, on one line.
+    fn edit_of_alias(self, value: &Rc<str>, part: Range<usize>, after: &str) -> Edit {
+        let rest = value[part.end..].trim_end_matches(['\n', '\r']);
+        let after = [&value[..part.start], after, rest].concat();
+        Edit {
+            document: self.document,
+            node: self.node,
+            span: self.node,
+            insert: after.clone(),
+            value: value.clone(),
+            part: 0..value.len(),
+            after,
+        }
+    }
+}
+
+/// What indentation and folding take away and put in.
+fn is_blank(c: char) -> bool {
+    matches!(c, ' ' | '\t' | '\n' | '\r')
+}
+
+/// Where each character of a scalar's text stands in its source, but for blanks.
+fn visible(raw: &str, style: Style) -> impl Iterator<Item = usize> {
+    let quote = match style {
+        Style::SingleQuoted => Some('\''),
+        Style::DoubleQuoted => Some('"'),
+        Style::Plain | Style::Block => None,
+    };
+    let end = raw.len() - quote.map_or(0, |_| 1);
+    let mut at = quote.map_or(0, |_| 1);
+    std::iter::from_fn(move || {
+        while at < end {
+            let start = at;
+            let c = raw[at..].chars().next()?;
+            at += c.len_utf8();
+            let shown = match (quote, c) {
+                // Two are one.
+                (Some('\''), '\'') => {
+                    at += 1;
+                    true
+                }
+                (Some('"'), '\\') => {
+                    let escape = raw[at..].chars().next()?;
+                    let digits = match escape {
+                        'x' => 2,
+                        'u' => 4,
+                        'U' => 8,
+                        _ => 0,
+                    };
+                    at += escape.len_utf8();
+                    let code = u32::from_str_radix(raw.get(at..at + digits)?, 16);
+                    at += digits;
+                    // JSON writes a character beyond the first plane as two (RFC 8259, section 7).
+                    let is_first_half =
+                        code.as_ref().is_ok_and(|code| (0xd800..0xdc00).contains(code));
+                    if is_first_half && raw[at..].starts_with("\\u") {
+                        at += "\\uXXXX".len();
+                    }
+                    let blank = |code: u32| char::from_u32(code).is_some_and(is_blank);
+                    let is_code = code.is_ok_and(blank);
+                    !is_code && !is_blank(escape) && !matches!(escape, 'n' | 't' | 'r')
+                }
+                _ => !is_blank(c),
+            };
+            if shown {
+                return Some(start);
+            }
+        }
+        None
+    })
+}
+
+/// Finds the text of a scalar that stands as it is, exactly once.
+fn verbatim(raw: &str, start: usize, reference: &str) -> Form {
+    match raw.find(reference) {
+        Some(at) if raw.trim() == reference => {
+            let start = start + at;
+            Form::Verbatim(Span::new(start, start + reference.len()))
+        }
+        _ => Form::Unknown,
+    }
+}
+
+/// What is between the quotes.
+fn inner(node: Span, raw: &str) -> Option<(Span, &str)> {
+    let text = raw.get(1..raw.len().checked_sub(1)?)?;
+    Some((Span::new(node.start + 1, node.end - 1), text))
+}
+
+/// One change to a source: `span` becomes `insert`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edit {
+    document: Span,
+    node: Span,
+    span: Span,
+    insert: String,
+    /// The whole decoded scalar as it was, which part of it changes, and to what.
+    value: Rc<str>,
+    part: Range<usize>,
+    after: String,
+}
+
+/// Changes to one source, in its own offsets: sorted and disjoint.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Edits(Vec<Edit>);
+
+/// Two edits that want the same text to become different things.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Overlap {
+    /// The node of the first.
+    pub first: Span,
+    /// The node of the second.
+    pub second: Span,
+}
+
+impl Edits {
+    /// Sorts the edits; the same edit wanted twice (by two aliases of one scalar) is one.
+    ///
+    /// # Errors
+    /// Two different edits that overlap.
+    pub fn new(mut edits: Vec<Edit>) -> Result<Self, Overlap> {
+        edits.sort_by_key(|edit| edit.span);
+        edits.dedup();
+        let overlap = |pair: &&[Edit]| {
+            if pair[0].node == pair[1].node {
+                pair[0].span.end > pair[1].span.start || pair[0].part.end > pair[1].part.start
+            } else {
+                pair[0].node.end > pair[1].node.start
+            }
+        };
+        match edits.windows(2).find(overlap) {
+            Some(pair) => Err(Overlap { first: pair[0].node, second: pair[1].node }),
+            None => Ok(Self(edits)),
+        }
+    }
+}
+
+/// The source with every edit made, after a proof that nothing else changed: each document that
+/// is edited is read again as it was and as it is, and every event but those of the edited nodes
+/// must be equal. The documents between them are copied.
+///
+/// # Errors
+/// The first difference and its span in the source. It means a defect in digestif, not in the
+/// input, and nothing may be written.
+pub fn apply<'s>(source: &'s Source, edits: &Edits) -> Result<Cow<'s, str>, (String, Span)> {
+    if edits.0.is_empty() {
+        return Ok(Cow::Borrowed(source.text()));
+    }
+    let growth: usize = edits.0.iter().map(|edit| edit.insert.len()).sum();
+    let mut out = String::with_capacity(source.text().len() + growth);
+    let mut done = 0;
+    for edits in edits.0.chunk_by(|one, next| one.document == next.document) {
+        let document = edits[0].document;
+        out.push_str(source.slice(Span::new(done, document.start)));
+        let start = out.len();
+        splice(source, document, edits, &mut out);
+        let nodes = edits.chunk_by(|one, next| one.node == next.node);
+        let values: Vec<_> = nodes.map(|edits| (edits[0].node, value(edits))).collect();
+        let changes: Vec<_> = values
+            .iter()
+            .map(|(node, value)| Changed { node: node.relative_to(document.start), value })
+            .collect();
+        yaml::equal_but_for(source.slice(document), &out[start..], &changes)
+            .map_err(|(message, at)| (message, at.behind(document.start)))?;
+        done = document.end;
+    }
+    out.push_str(&source.text()[done..]);
+    Ok(Cow::Owned(out))
+}
+
+/// The decoded scalar that the edits of one node lead to.
+fn value(edits: &[Edit]) -> String {
+    let before = &edits[0].value;
+    let mut after = String::new();
+    let mut done = 0;
+    for edit in edits {
+        after.push_str(&before[done..edit.part.start]);
+        after.push_str(&edit.after);
+        done = edit.part.end;
+    }
+    after + &before[done..]
+}
+
+/// Adds the text of `document` with its edits made.
+fn splice(source: &Source, document: Span, edits: &[Edit], out: &mut String) {
+    let mut done = document.start;
+    for edit in edits {
+        out.push_str(source.slice(Span::new(done, edit.span.start)));
+        out.push_str(&edit.insert);
+        done = edit.span.end;
+    }
+    out.push_str(source.slice(Span::new(done, document.end)));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text::Origin;
+    use proptest::prelude::*;
+
+    fn source(text: &str) -> Source {
+        Source::new(Origin::Stdin, text.as_bytes().to_vec()).expect("valid text")
+    }
+
+    #[test]
+    fn a_site_knows_its_reference_in_every_notation() {
+        for (text, node, style, found) in [
+            ("nginx:1", 0..7, Style::Plain, Some("nginx:1")),
+            ("'nginx:1'", 0..9, Style::SingleQuoted, Some("nginx:1")),
+            ("\"nginx:1\"", 0..9, Style::DoubleQuoted, Some("nginx:1")),
+            ("\"nginx\\x3a1\"", 0..12, Style::DoubleQuoted, Some("nginx\\x3a1")),
+            ("|\n  nginx:1\n", 2..12, Style::Block, Some("nginx:1")),
+            ("nginx\n :1", 0..9, Style::Plain, None),
+        ] {
+            let source = source(text);
+            let document = Span::new(0, text.len());
+            let node = Span::new(node.start, node.end);
+            let site = Site::of_scalar(&source, document, node, style, "nginx:1");
+            let edit = site.edit(&"nginx:1".into(), 0..7, "nginx:1@d");
+            assert_eq!(edit.is_some(), found.is_some(), "{text}");
+            assert_eq!(source.slice(site.text()), found.unwrap_or(text));
+        }
+    }
+
+    #[test]
+    fn edits_that_contradict_each_other_are_refused() {
+        let edit = |node: (usize, usize), insert: &str| Edit {
+            document: Span::new(0, 6),
+            node: Span::new(node.0, node.1),
+            span: Span::new(node.1, node.1),
+            insert: insert.to_owned(),
+            value: "ab".into(),
+            part: 0..2,
+            after: insert.to_owned(),
+        };
+        let same = Edits::new(vec![edit((3, 6), "@a"), edit((0, 2), "@b"), edit((3, 6), "@a")]);
+        assert_eq!(same, Ok(Edits(vec![edit((0, 2), "@b"), edit((3, 6), "@a")])));
+        let overlap = Edits::new(vec![edit((3, 6), "@a"), edit((3, 6), "@b")]);
+        assert_eq!(overlap, Err(Overlap { first: Span::new(3, 6), second: Span::new(3, 6) }));
+    }
+
+    #[test]
+    fn an_edit_that_breaks_the_text_is_never_given_out() {
+        let source = source("a: x\nb: y\n");
+        let edits = Edits::new(vec![Edit {
+            document: Span::new(0, 10),
+            node: Span::new(3, 4),
+            span: Span::new(4, 4),
+            insert: "\nb: z".to_owned(),
+            value: "x".into(),
+            part: 0..1,
+            after: "x".to_owned(),
+        }]);
+        assert!(apply(&source, &edits.expect("disjoint")).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn undoing_the_edits_gives_the_source(
+            names in proptest::collection::vec("[a-z]{1,8}(:[a-z0-9]{1,4})?", 1..20),
+            quote in proptest::sample::select(vec!["", "'", "\""]),
+        ) {
+            let text: String =
+                names.iter().map(|name| format!("- {quote}{name}{quote} # {name}\n")).collect();
+            let source = source(&text);
+            let style = match quote {
+                "" => Style::Plain,
+                "'" => Style::SingleQuoted,
+                _ => Style::DoubleQuoted,
+            };
+            let mut at = 0;
+            let mut edits = Vec::new();
+            for (n, name) in names.iter().enumerate() {
+                let node = Span::new(at + 2, at + 2 + name.len() + 2 * quote.len());
+                at += format!("- {quote}{name}{quote} # {name}\n").len();
+                let site = Site::of_scalar(&source, Span::new(0, text.len()), node, style, name);
+                let after = format!("{name}@sha256:{n:064x}");
+                edits.push(site.edit(&name.as_str().into(), 0..name.len(), &after).expect("a form that is known"));
+            }
+            edits.reverse();
+            let edits = Edits::new(edits).expect("disjoint");
+            // YAML resolves no types here, so even `null` is compared as text.
+            let mut after = apply(&source, &edits).expect("the same YAML").into_owned();
+            for n in 0..names.len() {
+                after = after.replace(&format!("@sha256:{n:064x}"), "");
+            }
+            prop_assert_eq!(after, text);
+        }
+    }
+}

@@ -1,0 +1,396 @@
+//! YAML: text to documents of nodes with byte spans.
+//!
+//! The only room that knows the parser. This file owns the document tree: an arena, so that depth
+//! costs no stack. `events` reads and compares, `build` makes trees, `scalar` tells strings from
+//! what only looks like one. Nothing here decides about images.
+//!
+//! Bounds: nesting is limited to a thousand levels, aliases are never expanded, and a document is
+//! dropped before the next is read, so memory follows the largest document.
+
+mod build;
+mod events;
+mod scalar;
+
+use std::borrow::Cow;
+
+use crate::diagnostic::Diagnostic;
+use crate::text::{Source, Span};
+
+use build::Builder;
+use events::Events;
+use scalar::is_null;
+
+pub use events::{Changed, equal_but_for};
+
+/// A node's index in its document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeId(u32);
+
+/// How a scalar is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Style {
+    /// Without quotes.
+    Plain,
+    /// `'…'`
+    SingleQuoted,
+    /// `"…"`
+    DoubleQuoted,
+    /// `|` or `>`
+    Block,
+}
+
+/// What a node is.
+#[derive(Debug)]
+pub enum Content<'s> {
+    /// A scalar, with its decoded text.
+    Scalar {
+        /// The text after unescaping and folding.
+        text: Cow<'s, str>,
+        /// How it is written.
+        style: Style,
+        /// Whether it is a string to those who read Kubernetes manifests.
+        string: bool,
+    },
+    /// A sequence.
+    Sequence(Vec<NodeId>),
+    /// A mapping.
+    Mapping {
+        /// Keys and values as written, duplicates included.
+        entries: Vec<(NodeId, NodeId)>,
+        /// The mappings that its merge keys bring in, nearest first, without repetition.
+        merged: Vec<NodeId>,
+        /// The entries in the order of their keys, where there are many.
+        by_key: Vec<usize>,
+    },
+    /// An alias of an earlier node of the document.
+    Alias(NodeId),
+    /// An alias whose anchor the document does not have. Helm 4 makes these when it takes a
+    /// `List` apart (helm#32203).
+    UnknownAlias(Cow<'s, str>),
+}
+
+/// One node.
+#[derive(Debug)]
+pub struct Node<'s> {
+    /// Where it stands: a scalar with its quotes, without tag and anchor.
+    pub span: Span,
+    /// The collection that holds it; none at the root.
+    pub parent: Option<NodeId>,
+    /// Which item, or which entry, of that collection it is, from 0.
+    pub position: usize,
+    /// What it is.
+    pub content: Content<'s>,
+}
+
+/// One document of a stream.
+#[derive(Debug)]
+pub struct Document<'s> {
+    nodes: Vec<Node<'s>>,
+    span: Span,
+}
+
+impl<'s> Document<'s> {
+    /// The document's text, from the end of the one before it. It is YAML by itself: directives,
+    /// separator and all.
+    #[must_use]
+    pub fn span(&self) -> Span {
+        self.span
+    }
+
+    /// The root node; none where the document is empty.
+    #[must_use]
+    pub fn root(&self) -> Option<NodeId> {
+        let root = NodeId(0);
+        let empty = match &self.nodes.first()?.content {
+            Content::Scalar { text, style: Style::Plain, string: false } => is_null(text),
+            _ => false,
+        };
+        (!empty).then_some(root)
+    }
+
+    /// The node itself; an alias is not followed.
+    #[must_use]
+    pub fn node(&self, id: NodeId) -> &Node<'s> {
+        &self.nodes[id.0 as usize]
+    }
+
+    /// All nodes, in the order of the text.
+    pub fn ids(&self) -> impl Iterator<Item = NodeId> {
+        (0..u32::try_from(self.nodes.len()).expect("checked as nodes are added")).map(NodeId)
+    }
+
+    /// The node that an alias stands for; any other node itself.
+    #[must_use]
+    pub fn target(&self, id: NodeId) -> NodeId {
+        match self.node(id).content {
+            Content::Alias(target) => target,
+            _ => id,
+        }
+    }
+
+    /// The text of a scalar that is a string, also behind an alias.
+    #[must_use]
+    pub fn string(&self, id: NodeId) -> Option<&str> {
+        match &self.node(self.target(id)).content {
+            Content::Scalar { text, string: true, .. } => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The items of a sequence, also behind an alias; of anything else none.
+    #[must_use]
+    pub fn items(&self, id: NodeId) -> &[NodeId] {
+        match &self.node(self.target(id)).content {
+            Content::Sequence(items) => items,
+            _ => &[],
+        }
+    }
+
+    /// The entries of a mapping as written, also behind an alias; of anything else none.
+    #[must_use]
+    pub fn entries(&self, id: NodeId) -> &[(NodeId, NodeId)] {
+        match &self.node(self.target(id)).content {
+            Content::Mapping { entries, .. } => entries,
+            _ => &[],
+        }
+    }
+
+    /// A mapping, also behind an alias, and those merged into it.
+    pub fn with_merged(&self, id: NodeId) -> impl Iterator<Item = NodeId> + '_ {
+        let id = self.target(id);
+        let merged = match &self.node(id).content {
+            Content::Mapping { merged, .. } => merged.as_slice(),
+            _ => &[],
+        };
+        std::iter::once(id).chain(merged.iter().copied())
+    }
+
+    /// The values of a mapping's own merge keys.
+    pub fn merge_values(&self, id: NodeId) -> impl Iterator<Item = NodeId> + '_ {
+        let merges = self.own_entries(id, "<<");
+        merges.filter(|(key, _)| is_merge_key(self.node(*key))).map(|(_, value)| value)
+    }
+
+    /// Every value that `key` has in a mapping, also behind an alias: its own ones, duplicates
+    /// included, or else those of the nearest mapping merged into it.
+    pub fn values<'d>(&'d self, id: NodeId, key: &'d str) -> impl Iterator<Item = NodeId> + 'd {
+        let holder = self.holder(id, key);
+        holder.into_iter().flat_map(move |mapping| self.own_values(mapping, key))
+    }
+
+    /// The mapping that says what `key` is in a mapping, also behind an alias: itself, or the
+    /// nearest one merged into it.
+    #[must_use]
+    pub fn holder(&self, id: NodeId, key: &str) -> Option<NodeId> {
+        self.with_merged(id).find(|&mapping| self.own_values(mapping, key).next().is_some())
+    }
+
+    fn own_values<'d>(&'d self, id: NodeId, key: &'d str) -> impl Iterator<Item = NodeId> + 'd {
+        self.own_entries(id, key).map(|(_, value)| value)
+    }
+
+    /// A mapping's own entries with this key, in the order of the text.
+    fn own_entries<'d>(
+        &'d self,
+        id: NodeId,
+        key: &'d str,
+    ) -> impl Iterator<Item = (NodeId, NodeId)> + 'd {
+        let (entries, by_key): (&[_], &[_]) = match &self.node(self.target(id)).content {
+            Content::Mapping { entries, by_key, .. } => (entries, by_key),
+            _ => (&[], &[]),
+        };
+        let text = |entry: usize| key_text(&self.nodes, entries[entry].0);
+        let start = by_key.partition_point(|&entry| text(entry) < Some(key));
+        let found = by_key[start..].iter().copied();
+        let all = if by_key.is_empty() { 0..entries.len() } else { 0..0 };
+        let found = found.take_while(move |&entry| text(entry) == Some(key));
+        found.chain(all.filter(move |&entry| text(entry) == Some(key))).map(|entry| entries[entry])
+    }
+
+    /// The value of `key` that readers of YAML end up with: the last one written.
+    #[must_use]
+    pub fn value(&self, id: NodeId, key: &str) -> Option<NodeId> {
+        self.values(id, key).last()
+    }
+
+    /// The last entry of `key` that a mapping itself has, not one that is merged into it.
+    #[must_use]
+    pub fn own_entry(&self, id: NodeId, key: &str) -> Option<(NodeId, NodeId)> {
+        self.own_entries(id, key).last()
+    }
+
+    /// The string at the end of a path of keys.
+    #[must_use]
+    pub fn string_at(&self, id: NodeId, path: &[&str]) -> Option<&str> {
+        let end = path.iter().try_fold(id, |id, key| self.value(id, key))?;
+        self.string(end)
+    }
+}
+
+/// The documents of a source, one after the other. Ends after the first error.
+pub fn documents(
+    source: &Source,
+    index: usize,
+) -> impl Iterator<Item = Result<Document<'_>, Diagnostic>> {
+    let mut events = Events::new(source.text());
+    let mut failed = false;
+    std::iter::from_fn(move || {
+        if failed {
+            return None;
+        }
+        let document = Builder::default().document(&mut events);
+        failed = document.is_err();
+        document.map_err(|error| error.diagnostic(source, index)).transpose()
+    })
+}
+
+/// The text of a key, also behind an alias; none where a collection is the key.
+fn key_text<'n>(nodes: &'n [Node<'_>], id: NodeId) -> Option<&'n str> {
+    let node = &nodes[id.0 as usize];
+    let node = match node.content {
+        Content::Alias(target) => &nodes[target.0 as usize],
+        _ => node,
+    };
+    match &node.content {
+        Content::Scalar { text, .. } => Some(text),
+        _ => None,
+    }
+}
+
+/// `<<` without quotes, also with the tag `!!merge` that kyaml writes.
+fn is_merge_key(node: &Node<'_>) -> bool {
+    matches!(&node.content, Content::Scalar { text, style: Style::Plain, .. } if text == "<<")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnostic::Location;
+    use crate::text::Origin;
+    use std::ops::Range;
+
+    fn read<T>(text: &str, look: impl Fn(&Document<'_>) -> T) -> Vec<T> {
+        let source = Source::new(Origin::Stdin, text.as_bytes().to_vec()).expect("valid text");
+        documents(&source, 0).map(|document| look(&document.expect("valid YAML"))).collect()
+    }
+
+    fn error(text: &str) -> (String, usize) {
+        let source = Source::new(Origin::Stdin, text.as_bytes().to_vec()).expect("valid text");
+        let error = documents(&source, 0).find_map(Result::err).expect("refused");
+        let Some(Location::Source { span, .. }) = error.locations.first() else {
+            panic!("no place: {error:?}")
+        };
+        (error.message, source.position(span.start).line)
+    }
+
+    #[test]
+    fn spans_are_exact_in_every_style() {
+        let text =
+            "\u{feff}a: ä\r\nb: &x 'two'   # c\r\nc: !!str \"th\\x72ee\"\r\nd: |-\r\n  four\r\n";
+        let spans = read(text, |document| {
+            let leaf = |id| match &document.node(id).content {
+                Content::Scalar { text: value, .. } => {
+                    let span = document.node(id).span;
+                    Some((value.to_string(), text[span.start..span.end].to_owned()))
+                }
+                _ => None,
+            };
+            document.ids().filter_map(leaf).filter(|(value, _)| value.len() > 1).collect::<Vec<_>>()
+        });
+        let pairs =
+            [("ä", "ä"), ("two", "'two'"), ("three", "\"th\\x72ee\""), ("four", "four\r\n")];
+        assert_eq!(spans, [pairs.map(|(value, raw)| (value.to_owned(), raw.to_owned()))]);
+    }
+
+    #[test]
+    fn strings_are_told_from_what_only_looks_like_one() {
+        for (scalar, string) in [
+            ("nginx:1", true),
+            ("'1.5'", true),
+            ("!!str 1", true),
+            ("! 1", true),
+            ("!x y", true),
+            ("1", false),
+            ("1.5", false),
+            ("0x1f", false),
+            ("1e3", false),
+            ("-.inf", false),
+            ("1_000", false),
+            ("~", false),
+            ("null", false),
+            ("", false),
+            ("true", false),
+            ("Off", false),
+            ("!!int 1", false),
+            ("1.2.3", true),
+            ("infinity", true),
+            ("1e", true),
+            ("nan", true),
+            ("0xg", true),
+        ] {
+            let found = read(&format!("a: {scalar}\n"), |document| {
+                let root = document.root().expect("a mapping");
+                document.string(document.value(root, "a").expect("a value")).is_some()
+            });
+            assert_eq!(found, [string], "{scalar}");
+        }
+    }
+
+    #[test]
+    fn merge_keys_bring_in_the_nearest_mapping_that_has_the_key() {
+        let text = "x: &x {i: 1a}\ny: &y {i: 2a, j: 3a}\nz: &z {<<: [*x, *y]}\nw: {!!merge <<: *z, k: v}\nv: {<<: *y, i: own}\nq: {'<<': *x}\n";
+        let found = read(text, |document| {
+            let root = document.root().expect("a mapping");
+            [["w", "i"], ["w", "j"], ["v", "i"], ["v", "j"], ["q", "i"]]
+                .map(|path| document.string_at(root, &path).map(str::to_owned))
+        });
+        let expected = [Some("1a"), Some("3a"), Some("own"), Some("3a"), None];
+        assert_eq!(found, [expected.map(|text| text.map(str::to_owned))]);
+    }
+
+    #[test]
+    fn separators_glued_to_content_separate() {
+        let text = "---apiVersion: v1\nkind: A\n---apiVersion: v1\nkind: B\nkey: |\n  ---apiVersion\n---# note\nkind: C\n";
+        let kinds = read(text, |document| {
+            document.root().and_then(|root| document.string_at(root, &["kind"]).map(str::to_owned))
+        });
+        let kinds: Vec<_> = kinds.into_iter().flatten().collect();
+        assert_eq!(kinds, ["A", "B", "C"]);
+    }
+
+    #[test]
+    fn a_document_is_yaml_by_itself() {
+        let text = "\u{feff}# one\r\na: &x 1\r\n---\nb: |+\n  two\n\n\n# end\n...\n%TAG ! tag:x,2000:\n---\nc: !y 3\n--- # four\n- d\n---e: 5\n";
+        let whole = read(text, |document| (document.span(), document.ids().count()));
+        assert_eq!(whole.len(), 5);
+        for (span, nodes) in whole {
+            let alone = read(&text[Range::from(span)], |document| document.ids().count());
+            assert_eq!(alone, [nodes], "{:?}", &text[Range::from(span)]);
+        }
+    }
+
+    #[test]
+    fn broken_text_is_refused_with_its_line() {
+        for (text, message, line) in [
+            ("a: [1, 2\nb: 3\n", "the input is not YAML: ", 2),
+            ("a: 1\nb: \"x\n", "the input is not YAML: ", 3),
+            ("a: 1\nb: c: 2\n", "the input is not YAML: ", 2),
+        ] {
+            let (found, at) = error(text);
+            assert!(found.starts_with(message), "{found}");
+            assert_eq!(at, line, "{text:?}: {found}");
+        }
+        assert_eq!(error(&"[".repeat(100_000)).1, 1);
+        assert!(error(&"- ".repeat(100_000)).0.starts_with("the input is not YAML"));
+    }
+
+    #[test]
+    fn merges_are_bounded() {
+        use std::fmt::Write as _;
+        let mut text = "m0: &m0 {a: 1}\n".to_owned();
+        for n in 1..200 {
+            writeln!(text, "m{n}: &m{n} {{<<: *m{}}}", n - 1).expect("a string takes all");
+        }
+        assert_eq!(error(&text).0, "the input is not YAML: a mapping merges more than 100 others");
+    }
+}

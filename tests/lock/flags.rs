@@ -1,0 +1,117 @@
+//! The flags and variables that go with `--lock`.
+
+use std::fs;
+
+use crate::support::registry::Content;
+use crate::{Setup, entry, lock_of, own, pinned, pods, says};
+
+#[test]
+fn a_variable_switches_the_update_by_the_words_of_all_others() {
+    let old = entry("docker.io/a/b:v1", "v1", &format!("sha256:{}", "1".repeat(64)), None);
+    let setup = Setup::new(Content::everything());
+    for (word, is_updated) in
+        [("true", true), ("yes", true), ("on", true), ("TRUE", true), ("no", false), ("0", false)]
+    {
+        setup.write(lock_of(&[&*old]));
+        let env = [("DIGESTIF_LOCK", "images.lock.yaml"), ("DIGESTIF_UPDATE", word)];
+        let ran = setup.without(&env, &[], &pods(&["a/b:v1"]));
+        assert!(!ran.stderr.contains("warning"), "{word}: {}", ran.stderr);
+        ran.succeeded();
+        assert_eq!(setup.lock() == lock_of(&[own("docker.io/a/b:v1")]), is_updated, "{word}");
+    }
+}
+
+#[test]
+fn an_update_that_may_ask_nobody_says_so() {
+    let before = lock_of(&[own("docker.io/acme/web:v1")]);
+    let setup = Setup::locked(Content::everything(), &before);
+    let said = setup.run(&["--update", "--offline"], &pods(&["acme/web:v1"])).failed(5);
+    says(
+        &said,
+        &[
+            "error: `docker.io/acme/web:v1` is in the lock, but `--update` asks for it again, and `--offline` forbids that",
+            "help: leave out `--offline`, or leave out `--update` to take what is locked",
+        ],
+    );
+    assert!(!said.contains("neither"), "{said}");
+    assert_eq!(setup.lock(), before);
+}
+
+#[test]
+fn flags_that_need_a_lock_or_contradict_each_other_are_refused() {
+    let setup = Setup::locked(Content::everything(), lock_of(&[own("docker.io/a/b:v1")]));
+    let manifests = pods(&["a/b:v1"]);
+    for (flags, message) in [
+        (&["--locked"][..], "`--locked` needs a lock: name it with `--lock FILE`"),
+        (&["check", "--drift"], "`--drift` needs a lock"),
+        (&["--drift"], "'--drift' is only for `digestif check`"),
+        (&["check", "--update"], "'--update' is only for pinning"),
+        (&["--locked", "--update"], "'--update' cannot be used with '--locked'"),
+        (&["check", "--drift", "--offline"], "'--drift' cannot be used with '--offline'"),
+        (&["--update=["], "`--update`: error parsing glob"),
+        (&["--update="], "`--update`: an empty glob fits no image"),
+        (&["--update=nginx"], "`--update`: `nginx` can fit no image: a full name has a registry"),
+        (&["--lock", "-"], "the lock has to be a file"),
+        (
+            &["--lock", "images.lock.yaml", "-o", "./images.lock.yaml"],
+            "`--output` and `--lock` name one file",
+        ),
+        (
+            &["--lock", "images.lock.yaml", "--report", "images.lock.yaml"],
+            "`--report` and `--lock` name one file",
+        ),
+        (
+            &["--lock", "images.lock.yaml", "-f", "./images.lock.yaml"],
+            "the lock is named with `-f` as well, and is no manifest",
+        ),
+        (&["--lock", "images.lock.yaml", "-f", "."], "there is no manifest in this directory"),
+    ] {
+        let ran = setup.without(&[], flags, &manifests);
+        assert_eq!(ran.status, 2, "{flags:?}: {}", ran.stderr);
+        says(&ran.stderr, &[message]);
+    }
+    // What a pipeline sets for all commands does not break the one that it is not for.
+    let env = [("DIGESTIF_LOCK", "images.lock.yaml"), ("DIGESTIF_UPDATE", "true")];
+    assert_eq!(setup.without(&env, &["check"], &manifests).status, 0);
+    assert_eq!(setup.registry.requests().len(), 0);
+    setup.without(&env, &[], &manifests).succeeded();
+    assert_eq!(setup.registry.requests().len(), 1);
+    let env = [("DIGESTIF_LOCK", "images.lock.yaml"), ("DIGESTIF_DRIFT", "true")];
+    setup.without(&env, &["--locked"], &manifests).succeeded();
+    assert_eq!(setup.registry.requests().len(), 1);
+}
+
+#[test]
+fn a_digest_that_is_required_turns_no_other_gate_off() {
+    let setup = Setup::locked(Content::everything(), lock_of(&[own("docker.io/a/b:v1")]));
+    let manifests = pods(&[pinned("a/b:v1")]);
+    let config =
+        "apiVersion: digestif.dev/v1alpha1\nkind: PinImages\npolicy: {requireDigest: true}\n";
+    fs::write(setup.folder.path().join("c.yaml"), config).expect("writable");
+    for (env, flags, message) in [
+        (
+            &[][..],
+            &["check", "--drift", "--require-digest"][..],
+            "`--drift` would do nothing beside `--require-digest`",
+        ),
+        (
+            &[("DIGESTIF_REQUIRE_DIGEST", "true")],
+            &["--locked"],
+            "`--locked` would do nothing beside `--require-digest`",
+        ),
+        (
+            &[("DIGESTIF_DRIFT", "true")],
+            &["check", "-c", "c.yaml"],
+            "`--drift` would do nothing beside `requireDigest` of the configuration",
+        ),
+    ] {
+        let flags: Vec<_> = flags.iter().chain(&["--lock", "images.lock.yaml"]).copied().collect();
+        let ran = setup.without(env, &flags, &manifests);
+        assert_eq!(ran.status, 2, "{flags:?}: {}", ran.stderr);
+        says(&ran.stderr, &[message, "asks nobody and reads no lock", "help: leave one of them"]);
+    }
+    setup.run(&["--require-digest"], &manifests).succeeded();
+    let env = [("DIGESTIF_LOCKED", "true")];
+    let listed = setup.without(&env, &["images", "--require-digest"], &manifests);
+    listed.succeeded();
+}

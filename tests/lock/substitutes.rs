@@ -1,0 +1,167 @@
+//! Digests and substitutes: one answer for each tag, and rules that may choose another.
+
+use std::fs;
+
+use crate::support::digest_of;
+use crate::support::registry::Content;
+use crate::{KUBECTL, Setup, corpus, entry, images, lock_of, own, pinned, pods, says};
+
+#[test]
+fn digests_in_the_input_are_held_to_the_lock() {
+    let web = "docker.io/acme/web:v1";
+    let old = format!("sha256:{}", "1".repeat(64));
+    let setup = Setup::locked(Content::everything(), lock_of(&[entry(web, "v1", &old, None)]));
+    let manifests = pods(&[format!("{web}@{old}")]);
+    for flags in [&["check"][..], &["--locked"]] {
+        let (ran, cost) = setup.cost(|| setup.run(flags, &manifests));
+        assert_eq!((ran.status, cost), (0, 0), "{flags:?}: {}", ran.stderr);
+    }
+
+    // The registry has another one. However often a tag is written, it is said once.
+    for manifests in [&manifests, &pods(&[&*format!("{web}@{old}"), "acme/web:v1"])] {
+        let (drift, cost) = setup.cost(|| setup.run(&["check", "--drift"], manifests));
+        assert_eq!((drift.status, cost), (5, 1), "{}", drift.stderr);
+        says(
+            &drift.stderr,
+            &[&format!("error: `{web}` has moved since it was locked"), "<stdin>:5:12"],
+        );
+        assert_eq!(drift.stderr.matches("error: ").count(), 1, "{}", drift.stderr);
+    }
+
+    // The input has another one than the lock.
+    let by_hand = format!("sha256:{}", "2".repeat(64));
+    let manifests = pods(&[format!("acme/web:v1@{by_hand}"), "acme/web:v1".to_owned()]);
+    for flags in [&["check"][..], &["check", "--drift"], &["--locked"]] {
+        let ran = setup.run(flags, &manifests);
+        assert_eq!(ran.status, 5, "{flags:?}: {}", ran.stderr);
+        says(
+            &ran.stderr,
+            &[
+                &format!("error: `{web}` has another digest in the lock"),
+                &format!("= written: {by_hand}"),
+                &format!("= locked: {old}"),
+                "`digestif --lock images.lock.yaml --update=docker.io/acme/web`",
+                "<stdin>:5:12",
+            ],
+        );
+    }
+    let taken = setup.run(&["--update=docker.io/acme/web"], &manifests).succeeded();
+    assert_eq!(setup.run(&["check", "--drift"], &taken).status, 0);
+
+    // What is left alone is nobody's business, and what the lock does not have neither.
+    let other = format!("acme/other:v1@{old}");
+    setup.run(&["--locked"], &pods(&[&other])).succeeded();
+    let skip = ["--locked", "--skip=docker.io/acme/*"];
+    setup.run(&skip, &pods(&[format!("acme/web:v1@{by_hand}")])).succeeded();
+}
+
+#[test]
+fn a_substitute_in_the_input_is_held_to_the_entry_that_chose_it() {
+    let kubectl = format!("{KUBECTL}:v1.32");
+    let setup = Setup::new(Content::of(&[(KUBECTL, &["v1.31"])]));
+    let first = setup.run(&[], &pods(&[&kubectl])).succeeded();
+    assert_eq!(images(&first), [pinned(&format!("{KUBECTL}:v1.31"))]);
+    for flags in [&["check"][..], &["check", "--drift"]] {
+        let ran = setup.run(flags, &first);
+        assert_eq!((ran.status, ran.stderr.as_str()), (0, ""), "{flags:?}");
+    }
+    let other = format!("{KUBECTL}:v1.31@sha256:{}", "2".repeat(64));
+    let ran = setup.run(&["check"], &pods(&[&other]));
+    assert_eq!(ran.status, 5);
+    says(&ran.stderr, &["`docker.io/clastix/kubectl:v1.31` has another digest in the lock"]);
+
+    let old = format!("sha256:{}", "1".repeat(64));
+    setup.write(lock_of(&[entry(&kubectl, "v1.31", &old, Some("kubernetes-version"))]));
+    let drift = setup.run(&["check", "--drift"], &pods(&[format!("{KUBECTL}:v1.31@{old}")]));
+    assert_eq!(drift.status, 5);
+    says(&drift.stderr, &["`docker.io/clastix/kubectl:v1.31` has moved since it was locked"]);
+}
+
+#[test]
+fn a_substitute_stays_until_the_original_is_asked_for_again() {
+    let kubectl = format!("{KUBECTL}:v1.32");
+    let mut runs = vec![pods(&[&kubectl, &kubectl])];
+    runs.extend(corpus().map(|corpus| {
+        fs::read_to_string(corpus.join("capsule-v0.7.2-kube1.32.yaml")).expect("readable")
+    }));
+    for manifests in runs {
+        let capsule = ("ghcr.io/projectcapsule/capsule", &["v0.7.2"][..]);
+        let setup = Setup::new(Content::of(&[(KUBECTL, &["v1.31"]), capsule]));
+        let first = setup.run(&[], &manifests).succeeded();
+        let lock = setup.lock();
+        let substitute = entry(
+            &kubectl,
+            "v1.31",
+            &digest_of("clastix/kubectl:v1.31"),
+            Some("kubernetes-version"),
+        );
+        says(&lock, &[&substitute]);
+        assert_eq!(setup.run(&["check", "--drift"], &manifests).status, 0);
+
+        let published =
+            Setup::locked(Content::of(&[(KUBECTL, &["v1.31", "v1.32"]), capsule]), &lock);
+        assert_eq!(published.run(&[], &manifests).succeeded(), first);
+        assert_eq!(published.run(&["check"], &manifests).status, 0);
+        assert_eq!(published.registry.requests().len(), 0);
+        let drift = published.run(&["check", "--drift"], &manifests);
+        assert_eq!(drift.status, 5);
+        says(
+            &drift.stderr,
+            &["error: `docker.io/clastix/kubectl:v1.32` exists now, and is locked to a substitute"],
+        );
+        assert_eq!(drift.stderr.matches("error: ").count(), 1, "{}", drift.stderr);
+        let updated = published.run(&["--update=docker.io/clastix/*"], &manifests).succeeded();
+        assert_eq!(updated.matches(&pinned(&kubectl)).count(), manifests.matches(&kubectl).count());
+        says(&published.lock(), &[&own(&kubectl)]);
+        assert!(!published.lock().contains("rule"), "{}", published.lock());
+    }
+}
+
+#[test]
+fn a_substitute_in_the_lock_obeys_the_rules_of_the_run() {
+    let kubectl = format!("{KUBECTL}:v1.32");
+    let digest = digest_of("clastix/kubectl:v1.31");
+    let lock = lock_of(&[entry(&kubectl, "v1.31", &digest, Some("gone"))]);
+    let setup = Setup::locked(Content::everything(), &lock);
+    let (ran, cost) = setup.cost(|| setup.run(&["--no-fallback"], &pods(&[&kubectl])));
+    assert_eq!(cost, 0);
+    let message = "error: `docker.io/clastix/kubectl:v1.32` is locked to the substitute `docker.io/clastix/kubectl:v1.31`, which `--no-fallback` forbids";
+    says(&ran.failed(5), &[message, "--update=docker.io/clastix/kubectl"]);
+    let used = setup.run(&["--locked"], &pods(&[&kubectl]));
+    says(&used.stderr, &["is locked by a rule that is not configured any more", "rule: gone"]);
+    assert_eq!(images(&used.succeeded()), [pinned(&format!("{KUBECTL}:v1.31"))]);
+    let updated = setup.run(&["--no-fallback", "--update"], &pods(&[&kubectl]));
+    assert_eq!(images(&updated.succeeded()), [pinned(&kubectl)]);
+}
+
+#[test]
+fn one_tag_has_one_digest_whoever_asks_for_it() {
+    let kubectl = format!("{KUBECTL}:v1.32");
+    let old = format!("sha256:{}", "1".repeat(64));
+    let lock = lock_of(&[entry(&kubectl, "v1.31", &old, Some("kubernetes-version"))]);
+    let setup = Setup::locked(Content::of(&[(KUBECTL, &["v1.31"])]), &lock);
+    let direct = format!("{KUBECTL}:v1.31");
+    let (given, cost) = setup.cost(|| setup.run(&[], &pods(&[&direct, &kubectl])).succeeded());
+    assert_eq!((images(&given), cost), (vec![&*format!("{direct}@{old}"); 2], 0));
+    assert_eq!(
+        setup.lock(),
+        lock_of(&[
+            entry(&direct, "v1.31", &old, None),
+            entry(&kubectl, "v1.31", &old, Some("kubernetes-version"))
+        ])
+    );
+}
+
+#[test]
+fn a_substitute_elsewhere_is_recorded_with_its_repository() {
+    let setup = Setup::new(Content::of(&[("docker.io/bitnamilegacy/redis", &["7.2"])]));
+    let rule = "--fallback=.+=docker.io/bitnamilegacy/$name:$tag";
+    let first = setup.run(&[rule], &pods(&["bitnami/redis:7.2"])).succeeded();
+    let expected = format!(
+        "- image: docker.io/bitnami/redis:7.2\n  repository: docker.io/bitnamilegacy/redis\n  tag: '7.2'\n  digest: {}\n  rule: '--fallback .+=docker.io/bitnamilegacy/$name:$tag'\n",
+        digest_of("docker.io/bitnamilegacy/redis:7.2")
+    );
+    assert_eq!(setup.lock(), lock_of(&[expected]));
+    let again = setup.run(&["--locked"], &pods(&["bitnami/redis:7.2"])).succeeded();
+    assert_eq!(again, first);
+}

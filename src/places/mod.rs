@@ -206,6 +206,8 @@ fn is_placeholder(text: &str) -> bool {
 /// One image place.
 #[derive(Debug, Clone)]
 pub struct Place {
+    /// Its index in [`Found::places`].
+    pub index: usize,
     /// Index of the source in the run's input.
     pub source: usize,
     /// Number of the document in its source, from 1.

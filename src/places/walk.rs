@@ -348,6 +348,7 @@ impl<'d, 's> Walk<'d, 's> {
                     left => left,
                 };
                 found.places.push(Place {
+                    index: 0,
                     site,
                     value: value.clone(),
                     part: pending.part.clone(),
@@ -365,6 +366,9 @@ impl<'d, 's> Walk<'d, 's> {
             }
         }
         found.places[first..].sort_by_key(|place| place.site.text());
+        for (index, place) in found.places.iter_mut().enumerate().skip(first) {
+            place.index = index;
+        }
     }
 
     /// Keeps the tag of a scalar at every place that it is reached at, where one of them needs it.

@@ -1,0 +1,89 @@
+//! The registry's honest answers.
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+
+use super::answer::{Answer, DIGEST};
+use super::content::Tags;
+use super::manifests::{ARCHITECTURES, INDEX, MANIFEST, index, is_tag, platform_manifest, sha256};
+use super::request::{Request, Route, parameter};
+use super::state::{State, UNPOISONED};
+
+impl State {
+    pub(super) fn honest(&self, route: &Route<'_>, request: &Request) -> Answer {
+        match (request.method.as_str(), route) {
+            ("GET" | "HEAD", Route::Ping) => Answer::new(200, "application/json", "{}"),
+            ("GET" | "HEAD", Route::Manifest(repository, reference)) => {
+                self.manifest(repository, reference)
+            }
+            ("GET", Route::Tags(repository)) => self.tag_page(repository, &request.query),
+            ("GET" | "POST", Route::Token) => self.token(request),
+            (_, Route::Elsewhere) => Answer::error(404, "NOT_FOUND"),
+            _ => Answer::error(405, "UNSUPPORTED"),
+        }
+    }
+
+    fn manifest(&self, repository: &str, reference: &str) -> Answer {
+        let found = if reference.contains(':') {
+            self.by_digest(repository, reference)
+        } else {
+            let exists = match &self.content.tags {
+                Tags::Every => Some(is_tag(reference)),
+                Tags::Listed(listed) => listed.get(repository).map(|tags| tags.contains(reference)),
+            };
+            exists.map(|exists| exists.then(|| (INDEX, index(repository, reference))))
+        };
+        match found {
+            Some(Some((media_type, bytes))) => {
+                let digest = sha256(bytes.as_bytes());
+                Answer::new(200, media_type, bytes).with(DIGEST.as_str(), digest)
+            }
+            Some(None) => Answer::error(404, "MANIFEST_UNKNOWN"),
+            None => Answer::error(404, "NAME_UNKNOWN"),
+        }
+    }
+
+    /// A manifest and its media type; `None` for an absent repository, `Some(None)` for a digest
+    /// that it doesn't have.
+    #[expect(clippy::option_option, reason = "the two absences have codes of their own")]
+    fn by_digest(&self, repository: &str, digest: &str) -> Option<Option<(&'static str, String)>> {
+        let mut manifests = self.tags_of(repository)?.into_iter().flat_map(|tag| {
+            let [one, two] = ARCHITECTURES.map(|name| platform_manifest(repository, &tag, name));
+            [(INDEX, index(repository, &tag)), (MANIFEST, one), (MANIFEST, two)]
+        });
+        Some(manifests.find(|(_, bytes)| sha256(bytes.as_bytes()) == digest))
+    }
+
+    /// The tags of a repository, if it exists.
+    fn tags_of(&self, repository: &str) -> Option<BTreeSet<String>> {
+        if let Tags::Listed(listed) = &self.content.tags {
+            return listed.get(repository).cloned();
+        }
+        let requests = self.requests.lock().expect(UNPOISONED);
+        let references = requests.iter().filter_map(|request| match Route::of(&request.path) {
+            Route::Manifest(name, reference) if name == repository => Some(reference),
+            _ => None,
+        });
+        Some(references.filter(|text| is_tag(text)).map(String::from).collect())
+    }
+
+    fn tag_page(&self, repository: &str, query: &str) -> Answer {
+        let Some(tags) = self.tags_of(repository) else {
+            return Answer::error(404, "NAME_UNKNOWN");
+        };
+        let last = parameter(query, "last").next().unwrap_or_default();
+        let n = parameter(query, "n").next().and_then(|n| n.parse().ok());
+        let n = n.unwrap_or(usize::MAX).min(self.content.page_limit);
+        let mut rest = tags.into_iter().filter(|tag| *tag > last);
+        let page: Vec<String> = rest.by_ref().take(n).collect();
+        let answer = Answer::json(200, &json!({ "name": repository, "tags": page }));
+        match (page.last(), rest.next()) {
+            (Some(last), Some(_)) => {
+                let next = format!("</v2/{repository}/tags/list?n={n}&last={last}>; rel=\"next\"");
+                answer.with("link", next)
+            }
+            _ => answer,
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! The repositories and tags of a registry, and how it behaves.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::faults::Fault;
+use super::tokens::TokenRules;
+use crate::support::accounts::Account;
+
+/// What a registry has, and how it behaves.
+pub struct Content {
+    pub(super) tags: Tags,
+    pub(super) authentication: Authentication,
+    pub(super) latency: Duration,
+    pub(super) page_limit: usize,
+    pub(super) faults: Vec<Fault>,
+}
+
+pub(super) enum Tags {
+    Every,
+    Listed(BTreeMap<String, BTreeSet<String>>),
+}
+
+pub(super) enum Authentication {
+    Open,
+    Tokens(TokenRules),
+    Basic(Vec<Account>),
+}
+
+impl Content {
+    /// Every repository with every valid tag; the lists have the tags that were asked for so far.
+    pub fn everything() -> Self {
+        Self::with(Tags::Every)
+    }
+
+    /// These repositories with these tags and nothing else.
+    pub fn of(repositories: &[(&str, &[&str])]) -> Self {
+        let owned = |tags: &[&str]| tags.iter().copied().map(String::from).collect();
+        let listed = repositories.iter();
+        let listed = listed.map(|(name, tags)| ((*name).to_owned(), owned(tags)));
+        Self::with(Tags::Listed(listed.collect()))
+    }
+
+    /// Requires a Bearer token for each repository.
+    #[must_use]
+    pub fn with_tokens(mut self, rules: TokenRules) -> Self {
+        self.authentication = Authentication::Tokens(rules);
+        self
+    }
+
+    /// Requires a user and a password of one of these; none of them denies everyone.
+    #[must_use]
+    pub fn with_basic(mut self, accounts: &[Account]) -> Self {
+        self.authentication = Authentication::Basic(accounts.to_vec());
+        self
+    }
+
+    /// Delays every answer, those for tokens too.
+    #[must_use]
+    pub fn with_latency(mut self, latency: Duration) -> Self {
+        self.latency = latency;
+        self
+    }
+
+    /// Puts at most this many tags on a page, whatever `n` asks for.
+    #[must_use]
+    pub fn with_page_limit(mut self, page_limit: usize) -> Self {
+        self.page_limit = page_limit;
+        self
+    }
+
+    /// Adds a fault behind those already there.
+    #[must_use]
+    pub fn with_fault(mut self, fault: Fault) -> Self {
+        self.faults.push(fault);
+        self
+    }
+
+    fn with(tags: Tags) -> Self {
+        Self {
+            tags,
+            authentication: Authentication::Open,
+            latency: Duration::ZERO,
+            page_limit: usize::MAX,
+            faults: Vec::new(),
+        }
+    }
+}

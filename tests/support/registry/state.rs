@@ -1,0 +1,60 @@
+//! What a registry knows while it runs, and the order in which a request is handled.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use hyper::Response;
+use tokio::sync::watch;
+
+use super::answer::Body;
+use super::content::Content;
+use super::faults::Fault;
+use super::request::{Request, Route};
+
+pub(super) const UNPOISONED: &str = "nothing panics while it holds the lock";
+
+pub(super) struct State {
+    pub(super) scheme: &'static str,
+    pub(super) address: String,
+    pub(super) content: Content,
+    pub(super) faults: Mutex<Vec<Fault>>,
+    /// The repositories that each token is good for.
+    pub(super) tokens: Mutex<BTreeMap<String, Vec<String>>>,
+    pub(super) requests: Mutex<Vec<Request>>,
+    /// Those that have had their answer.
+    pub(super) answered: watch::Sender<Vec<Request>>,
+    pub(super) connections: AtomicUsize,
+    /// Cloned by each request while it waits.
+    pub(super) in_flight: Arc<()>,
+    pub(super) most_in_flight: AtomicUsize,
+}
+
+impl State {
+    pub(super) fn url(&self) -> String {
+        format!("{}://{}", self.scheme, self.address)
+    }
+
+    /// # Errors
+    /// An error is a fault too: it makes hyper drop the connection.
+    pub(super) async fn answer(&self, request: Request) -> io::Result<Response<Body>> {
+        let _waiting = Arc::clone(&self.in_flight);
+        let waiting = Arc::strong_count(&self.in_flight) - 1;
+        self.most_in_flight.fetch_max(waiting, Ordering::SeqCst);
+        self.requests.lock().expect(UNPOISONED).push(request.clone());
+        if !self.content.latency.is_zero() {
+            tokio::time::sleep(self.content.latency).await;
+        }
+        let route = Route::of(&request.path);
+        if let Some(challenge) = self.challenge(&route, &request) {
+            return Ok(challenge.response(&request.method));
+        }
+        let response = match self.misbehaviour(&request) {
+            Some(misbehaviour) => self.misbehave(misbehaviour, &route, &request).await,
+            None => Ok(self.honest(&route, &request).response(&request.method)),
+        };
+        self.answered.send_modify(|answered| answered.push(request));
+        response
+    }
+}

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use digestif::cli::Cli;
-use digestif::places::fields::TABLE;
+use digestif::places::TABLE;
 use serde_yaml::Value;
 use support::{command, digestif, finish, start, testdata};
 

@@ -1,146 +1,102 @@
-//! Candidates: texts that look like images where no rule says that they are, and the classes that
-//! they belong to.
+//! Candidates: texts that look like images although no rule says that they are images, and their
+//! classes.
 
 use std::collections::HashSet;
 
+use super::context::Context;
+use super::finding::{FieldAt, Finding, Findings, Owner};
 use super::image_like::{self, Kind, Shape};
-use super::walk::{CONTAINER_LISTS, Owner, Pending, Walk};
-use super::{Class, Image, SkipReason, Writing};
-use crate::diagnostic::{Diagnostic, Location};
-use crate::text::yaml::{Content, Document, NodeId};
+use super::parts::Join;
+use super::place::{Class, Image, SkipReason, Writing};
+use super::pod_spec::CONTAINER_LISTS;
+use crate::text::yaml::{Document, NodeId};
 
-/// What kubectl keeps of an object that it applied: a copy, not a field of its own.
+/// kubectl's copy of an object that it applied.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
-/// Where a text stands.
-struct Context<'d> {
+/// The class of a text, and the key, variable or flag that it is the value of; the key may be empty.
+struct Text<'d> {
     class: Class,
-    /// The key, variable or flag that it is the value of; may be empty.
     key: &'d str,
 }
 
-impl Walk<'_, '_> {
-    /// Adds what looks like an image among these texts of an object, but for what is one already and
-    /// for what stands at or below one of the nodes in `left`.
-    pub(super) fn candidates(&mut self, owner: &Owner, texts: Vec<NodeId>, left: &HashSet<NodeId>) {
-        let document = self.document;
-        if is_closed(document, owner) {
-            return;
-        }
-        for node in texts {
+/// Adds the texts that look like images. Texts at or below one of the nodes in `no_image` are not
+/// looked at.
+pub(super) fn find(
+    ctx: Context<'_, '_>,
+    owners: &[Owner],
+    no_image: &HashSet<NodeId>,
+    mut found: Findings,
+) -> Findings {
+    let document = ctx.document;
+    for owner in owners.iter().filter(|owner| !is_helm_release(document, owner)) {
+        for &node in &owner.texts {
             let Some(text) = document.string(node) else { continue };
-            let Some(context) = context(document, owner, node, left) else { continue };
-            let mut shapes = image_like::find(text, context.key);
+            let Some(Text { class, key }) = classify(document, owner, node, no_image) else {
+                continue;
+            };
+            let mut shapes = image_like::find(text, key);
             if owner.object.kind == "Secret" {
-                // A key there may say image, and its value be a password.
+                // A key of a secret may say image, and its value may be a password.
                 shapes.retain(|shape| image_like::is_image_anywhere(&text[shape.part.clone()]));
             }
-            let is_repository = context.class == Class::Other && context.key == "repository";
-            if shapes.is_empty() && is_repository {
-                self.values_of_a_chart(owner, node);
+            if shapes.is_empty() && class == Class::Other && key == "repository" {
+                chart_values(ctx, owner, node, &mut found);
             }
-            self.add(owner, node, context.class, shapes);
+            add(ctx, owner, node, class, shapes, &mut found);
         }
     }
+    found
+}
 
-    /// `repository` and `tag` beside each other, as charts have them in their values.
-    fn values_of_a_chart(&mut self, owner: &Owner, repository: NodeId) {
-        let document = self.document;
-        let Some(holder) = document.node(repository).parent else { return };
-        let has = |key| document.string_at(holder, &[key]).is_some_and(|text| !text.is_empty());
-        let join =
-            if has("registry") { "{registry}/{repository}:{tag}" } else { "{repository}:{tag}" };
-        self.parts(owner, holder, join, Class::Other, Writing::Tag, |_| {
-            Some(SkipReason::Candidate)
+/// Adds `repository` and `tag` of one mapping, as values of charts have them.
+fn chart_values(ctx: Context<'_, '_>, owner: &Owner, repository: NodeId, found: &mut Findings) {
+    let document = ctx.document;
+    let Some(holder) = document.node(repository).parent else { return };
+    let has_registry =
+        document.string_at(holder, &["registry"]).is_some_and(|text| !text.is_empty());
+    let template =
+        if has_registry { "{registry}/{repository}:{tag}" } else { "{repository}:{tag}" };
+    let left = Some(SkipReason::Candidate);
+    let join = Join { template, class: Class::Other, writing: Writing::Tag, left };
+    found.parts(ctx, owner, holder, join);
+}
+
+/// Adds the images of one text.
+pub(super) fn add(
+    ctx: Context<'_, '_>,
+    owner: &Owner,
+    node: NodeId,
+    class: Class,
+    shapes: Vec<Shape>,
+    found: &mut Findings,
+) {
+    let Some(text) = ctx.document.string(node) else { return };
+    if shapes.is_empty() || !found.take(node) {
+        return;
+    }
+    let container = container(ctx.document, owner.root, node);
+    let opted_out = owner.opt_out.applies_to(container).then_some(SkipReason::Annotation);
+    let candidate = (!ctx.scope.include.contains(&class)).then_some(SkipReason::Candidate);
+    for Shape { part, kind } in shapes {
+        let image = match kind {
+            Kind::Template => Image::Placeholder,
+            Kind::Reference | Kind::Name => Image::read(&text[part.clone()]),
+        };
+        let candidate = candidate.or((kind == Kind::Name).then_some(SkipReason::Candidate));
+        found.images.push(Finding {
+            object: owner.object.clone(),
+            container: container.map(str::to_owned),
+            field: FieldAt::Node { root: owner.root, node },
+            node,
+            part,
+            class,
+            image,
+            name: None,
+            writing: Writing::Reference,
+            left: candidate.or(opted_out),
+            holder: owner.root,
         });
-    }
-
-    /// Adds the images of a kustomization file. What an overlay says of them counts for its bases
-    /// too, so that nothing is changed there.
-    pub(super) fn kustomization(&mut self, owner: &Owner) {
-        let document = self.document;
-        let mut first = None;
-        for list in document.values(owner.root, "images") {
-            for &item in document.items(list) {
-                let text = |key| document.string_at(item, &[key]).filter(|text| !text.is_empty());
-                let name = if text("newName").is_some() { "newName" } else { "name" };
-                if text("digest").is_some() || text("newTag").is_none() {
-                    continue;
-                }
-                let join = if name == "name" { "{name}:{newTag}" } else { "{newName}:{newTag}" };
-                self.parts(owner, item, join, Class::Other, Writing::Tag, |_| {
-                    Some(SkipReason::Candidate)
-                });
-                first = first.or(document.value(item, "newTag"));
-            }
-        }
-        let Some(tag) = first else { return };
-        let span = document.node(document.target(tag)).span;
-        let label = format!("{}, {}", owner.object, self.paths.of(document, owner.root, tag));
-        self.diagnostics.push(
-            Diagnostic::warning("the tags that a kustomization sets are left alone".to_owned())
-                .location(Location::Source { source: self.index, span, label })
-                .note("note", "kustomize changes tag and digest apart: over a pinned base, such a tag leads to an image that nobody asked for (kustomize#3682)")
-                .help("give these images a `digest`, as `digestif --emit kustomize-images` prints it, or pin what kustomize renders"),
-        );
-    }
-
-    /// Adds what looks like an image among the defaults of a custom resource definition.
-    pub(super) fn schema(&mut self, owner: &Owner) {
-        let document = self.document;
-        let mut open = vec![(owner.root, "", false)];
-        while let Some((node, key, is_default)) = open.pop() {
-            match &document.node(node).content {
-                Content::Sequence(items) => {
-                    open.extend(items.iter().map(|&item| (item, key, is_default)));
-                }
-                Content::Mapping { entries, .. } => {
-                    for &(name, value) in entries {
-                        let name = document.string(name).unwrap_or_default();
-                        // A property may have this name, too.
-                        let is_here = name == "default" && key != "properties";
-                        let key = if is_here { key } else { name };
-                        open.push((value, key, is_default || is_here));
-                    }
-                }
-                Content::Scalar { text, string: true, .. } if is_default => {
-                    let shapes = image_like::find(text, key);
-                    self.add(owner, node, Class::Schema, shapes);
-                }
-                _ => {}
-            }
-        }
-    }
-
-    fn add(&mut self, owner: &Owner, node: NodeId, class: Class, shapes: Vec<Shape>) {
-        let Some(text) = self.document.string(node) else { return };
-        if shapes.is_empty() || !self.is_new(node) {
-            return;
-        }
-        let path = self.paths.of(self.document, owner.root, node);
-        let container = container(self.document, owner.root, node);
-        let opted_out = owner.opt_out.takes(container).then_some(SkipReason::Annotation);
-        let candidate = (!self.scope.include.contains(&class)).then_some(SkipReason::Candidate);
-        for Shape { part, kind } in shapes {
-            let image = match kind {
-                Kind::Template => Image::Placeholder,
-                Kind::Reference | Kind::Name => Image::read(&text[part.clone()]),
-            };
-            let candidate = candidate.or((kind == Kind::Name).then_some(SkipReason::Candidate));
-            let pending = Pending {
-                object: owner.object.clone(),
-                container: container.map(str::to_owned),
-                path: path.clone(),
-                node,
-                part,
-                class,
-                image,
-                name: None,
-                writing: Writing::Reference,
-                left: candidate.or(opted_out),
-            };
-            self.place(pending, owner.root);
-        }
     }
 }
 
@@ -160,24 +116,24 @@ fn container<'d>(document: &'d Document<'_>, root: NodeId, node: NodeId) -> Opti
     None
 }
 
-/// Whether nothing in an object is looked at: the releases that Helm keeps.
-fn is_closed(document: &Document<'_>, owner: &Owner) -> bool {
+/// True for a release that Helm stores.
+fn is_helm_release(document: &Document<'_>, owner: &Owner) -> bool {
     owner.object.kind == "Secret"
         && document.string_at(owner.root, &["type"]) == Some("helm.sh/release.v1")
 }
 
-/// Where a text of an object stands; none where no image can be meant.
-fn context<'d>(
+/// The class and the key of a text of an object, and none if it can't be an image.
+fn classify<'d>(
     document: &'d Document<'_>,
     owner: &Owner,
     node: NodeId,
-    left: &HashSet<NodeId>,
-) -> Option<Context<'d>> {
+    no_image: &HashSet<NodeId>,
+) -> Option<Text<'d>> {
     // The keys from the text up to the object's root; an item of a list has none.
     let mut keys: Vec<Option<&str>> = Vec::new();
     let mut at = node;
     while at != owner.root {
-        if left.contains(&at) {
+        if no_image.contains(&at) {
             return None;
         }
         let parent = document.node(at).parent?;
@@ -186,7 +142,7 @@ fn context<'d>(
         at = parent;
     }
     let key = keys.iter().find_map(|key| *key).unwrap_or_default();
-    let of = |class| Some(Context { class, key });
+    let of = |class| Some(Text { class, key });
     let is_metadata =
         |name: &&[Option<&str>]| matches!(name, [Some("annotations" | "labels"), Some("metadata")]);
     match *keys.as_slice() {
@@ -194,12 +150,11 @@ fn context<'d>(
         [Some("value"), None, Some("env"), ..] => {
             let variable = document.node(node).parent?;
             let key = document.string_at(variable, &["name"]).unwrap_or_default();
-            Some(Context { class: Class::Env, key })
+            Some(Text { class: Class::Env, key })
         }
-        [None, Some("args" | "command"), ..] => Some(Context {
-            class: Class::Args,
-            key: flag_before(document, node).unwrap_or_default(),
-        }),
+        [None, Some("args" | "command"), ..] => {
+            Some(Text { class: Class::Args, key: flag_before(document, node).unwrap_or_default() })
+        }
         [.., Some(key)] if is_config(owner, key) => of(Class::Config),
         _ if keys.windows(2).any(|pair| is_metadata(&pair)) => of(Class::Annotations),
         // What is a volume of Ceph, and what is the name of another field.

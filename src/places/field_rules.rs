@@ -1,237 +1,188 @@
-//! Fields of the table and of the configuration, in one object.
+//! The fields that the table and the configuration name.
 
-use super::fields::{self, FieldPath, Form, PartsPin};
-use super::walk::{Owner, Pending, Walk, is_tagged};
-use super::{Class, Image, SkipReason, Writing, reference_text};
-use crate::diagnostic::{Diagnostic, Failure};
-use crate::text::escape::quoted;
+use std::collections::HashSet;
+
+use super::context::{Context, without_final_breaks};
+use super::fields::FieldPath;
+use super::finding::{Finding, Findings, Owner};
+use super::parts::Join;
+use super::place::{Class, Image, SkipReason, Writing};
+use super::table::{self, Form, PartsPin, Row};
 use crate::text::yaml::{Content, NodeId};
 
-/// What references stand behind in URLs (containerized data importer; model images of `KServe`).
+/// The schemes of URLs with a reference (containerized data importer; model images of `KServe`).
 const SCHEMES: [&str; 2] = [DOCKER, "oci://"];
 const DOCKER: &str = "docker://";
 
 const SCHEDULED: SkipReason =
     SkipReason::Operator("OpenShift imports it on a schedule, which it refuses for digests");
 
-impl Walk<'_, '_> {
-    /// Adds the places that a mapping with `apiVersion` and `kind` has by the table and by the
-    /// configuration. Gives what is known to be no image there.
-    pub(super) fn listed(&mut self, owner: &Owner, object: NodeId) -> Vec<NodeId> {
-        let document = self.document;
-        let text = |key| document.string_at(object, &[key]).unwrap_or_default();
-        let (api_version, kind) = (text("apiVersion"), text("kind"));
-        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
-        let scope = self.scope;
-        for field in scope.fields.iter().filter(|field| field.is_of(group, version, kind)) {
+/// Adds the images of the fields that the table and the configuration name. Returns the nodes that the
+/// table names as no image, as well.
+pub(super) fn find(
+    ctx: Context<'_, '_>,
+    owners: &[Owner],
+    mut found: Findings,
+) -> (Findings, HashSet<NodeId>) {
+    let mut no_image = HashSet::new();
+    for owner in owners {
+        for &object in &owner.objects {
+            found.configured_fields(ctx, owner, object);
+            found.table_fields(ctx, owner, object, &mut no_image);
+        }
+    }
+    (found, no_image)
+}
+
+/// The nodes that the configuration names with `pin: false`.
+pub(super) fn configured(ctx: Context<'_, '_>, owners: &[Owner]) -> HashSet<NodeId> {
+    let mut nodes = HashSet::new();
+    let fields = || ctx.scope.fields.iter().filter(|field| !field.pin);
+    if fields().next().is_none() {
+        return nodes;
+    }
+    for &object in owners.iter().flat_map(|owner| &owner.objects) {
+        let (group, version, kind) = group_version_kind(ctx, object);
+        for field in fields().filter(|field| field.is_of(group, version, kind)) {
+            nodes.extend(field.path.ends(ctx.document, object, |_| ()));
+        }
+    }
+    nodes
+}
+
+fn group_version_kind<'d>(ctx: Context<'d, '_>, object: NodeId) -> (&'d str, &'d str, &'d str) {
+    let text = |key| ctx.document.string_at(object, &[key]).unwrap_or_default();
+    let (api_version, kind) = (text("apiVersion"), text("kind"));
+    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+    (group, version, kind)
+}
+
+impl Findings {
+    fn configured_fields(&mut self, ctx: Context<'_, '_>, owner: &Owner, object: NodeId) {
+        let (group, version, kind) = group_version_kind(ctx, object);
+        for field in ctx.scope.fields.iter().filter(|field| field.is_of(group, version, kind)) {
             let left = (!field.pin).then_some(SkipReason::Configured);
-            for node in self.ends(&field.path, object) {
-                if !field.pin {
-                    self.configured.insert(node);
-                }
-                self.reference(owner, node, Writing::Reference, left);
+            for node in self.ends(ctx, &field.path, object) {
+                self.reference(ctx, owner, node, Writing::Reference, left);
             }
         }
-        let mut left = Vec::new();
-        for row in fields::rows(group, kind) {
+    }
+
+    fn table_fields(
+        &mut self,
+        ctx: Context<'_, '_>,
+        owner: &Owner,
+        object: NodeId,
+        no_image: &mut HashSet<NodeId>,
+    ) {
+        let (group, version, kind) = group_version_kind(ctx, object);
+        for row in table::rows(group, kind) {
             if !row.version.is_empty() && row.version != version {
                 continue;
             }
-            if row.form == Form::SkipReason {
-                left.extend(row.path.ends(document, object, |_| ()));
+            if row.form == Form::NoImage {
+                no_image.extend(row.path.ends(ctx.document, object, |_| ()));
                 continue;
             }
-            for node in self.ends(&row.path, object) {
-                self.listed_field(owner, node, row);
+            for node in self.ends(ctx, &row.path, object) {
+                self.table_field(ctx, owner, node, row);
             }
         }
-        left
     }
 
-    fn ends(&mut self, path: &FieldPath, object: NodeId) -> Vec<NodeId> {
-        let document = self.document;
-        path.ends(document, object, |node| self.note_aliases(node))
+    fn ends(&mut self, ctx: Context<'_, '_>, path: &FieldPath, object: NodeId) -> Vec<NodeId> {
+        path.ends(ctx.document, object, |node| self.passed.push(node))
     }
 
-    fn listed_field(&mut self, owner: &Owner, node: NodeId, row: &fields::Row) {
-        let document = self.document;
+    fn table_field(&mut self, ctx: Context<'_, '_>, owner: &Owner, node: NodeId, row: &Row) {
+        let document = ctx.document;
         let untagged = || {
-            let text = document.string(node).map(reference_text)?;
+            let text = document.string(node).map(without_final_breaks)?;
             let Image::Reference(written) = Image::read(text) else { return None };
             let is_bare = written.text() == written.name();
             is_bare.then_some(SkipReason::Operator(row.note))
         };
         match row.form {
-            Form::Reference => self.reference(owner, node, Writing::Reference, None),
-            Form::Tagged => self.reference(owner, node, Writing::Tagged, untagged()),
-            Form::Versioned => self.reference(owner, node, Writing::Reference, untagged()),
-            Form::Url => self.url(owner, node),
+            Form::Reference => self.reference(ctx, owner, node, Writing::Reference, None),
+            Form::Tagged => self.reference(ctx, owner, node, Writing::Tagged, untagged()),
+            Form::Versioned => self.reference(ctx, owner, node, Writing::Reference, untagged()),
+            Form::Url => self.url(ctx, owner, node),
             Form::DockerImage if document.string_at(node, &["kind"]) == Some("DockerImage") => {
-                let left = self.is_scheduled(node).then_some(SCHEDULED);
+                let left = is_scheduled(ctx, node).then_some(SCHEDULED);
                 for name in document.values(node, "name") {
-                    self.reference(owner, name, Writing::Reference, left);
+                    self.reference(ctx, owner, name, Writing::Reference, left);
                 }
             }
-            Form::Parts(join, pin) => {
+            Form::Parts(template, pin) => {
                 let (writing, left) = match pin {
-                    PartsPin::Behind => (Writing::Tag, None),
-                    PartsPin::Instead => (Writing::Digest, None),
+                    PartsPin::Append => (Writing::Tag, None),
+                    PartsPin::Replace => (Writing::Digest, None),
                     PartsPin::Never => (Writing::Tag, Some(SkipReason::Operator(row.note))),
                 };
-                // What is pinned is all right.
-                let left = |image: &Image| left.filter(|_| is_tagged(image));
-                self.parts(owner, node, join, Class::Parts, writing, left);
+                let join = Join { template, class: Class::Parts, writing, left };
+                self.parts(ctx, owner, node, join);
             }
-            Form::Reported => self.reported(owner, node),
-            Form::DockerImage | Form::SkipReason => {}
+            Form::Reported => self.reported(ctx, owner, node),
+            Form::DockerImage | Form::NoImage => {}
         }
     }
 
     fn reference(
         &mut self,
+        ctx: Context<'_, '_>,
         owner: &Owner,
         node: NodeId,
         writing: Writing,
         left: Option<SkipReason>,
     ) {
-        let Some(text) = self.value(node).map(reference_text) else { return };
-        if text.is_empty() || !self.is_new(node) {
+        let Some(text) = ctx.text(node).map(without_final_breaks) else { return };
+        if text.is_empty() || !self.take(node) {
             return;
         }
-        let left = owner.opt_out.takes(None).then_some(SkipReason::Annotation).or(left);
-        let pending = Pending { writing, left, ..self.field_place(owner, node, text) };
-        self.place(pending, owner.root);
+        let left = owner.opt_out.applies_to(None).then_some(SkipReason::Annotation).or(left);
+        self.images.push(Finding { writing, left, ..Finding::of_field(owner, node, text) });
     }
 
-    /// Whether OpenShift imports a tag of an image stream again and again, which it refuses for
-    /// digests (openshift, `ValidateImageStreamTagReference`).
-    fn is_scheduled(&self, from: NodeId) -> bool {
-        let document = self.document;
-        let policy = document.node(from).parent.and_then(|tag| document.value(tag, "importPolicy"));
-        let scheduled = policy.and_then(|policy| document.value(policy, "scheduled"));
-        scheduled.is_some_and(|scheduled| {
-            let node = document.node(document.target(scheduled));
-            matches!(&node.content, Content::Scalar { text, .. } if text == "true")
-        })
-    }
-
-    /// A place for the whole text of a node.
-    fn field_place(&mut self, owner: &Owner, node: NodeId, text: &str) -> Pending {
-        Pending {
-            object: owner.object.clone(),
-            container: None,
-            path: self.paths.of(self.document, owner.root, node),
-            node,
-            part: 0..text.len(),
-            class: Class::Field,
-            image: Image::read(text),
-            name: None,
-            writing: Writing::Reference,
-            left: None,
-        }
-    }
-
-    fn url(&mut self, owner: &Owner, node: NodeId) {
-        let Some(url) = self.value(node).map(reference_text) else { return };
+    fn url(&mut self, ctx: Context<'_, '_>, owner: &Owner, node: NodeId) {
+        let Some(url) = ctx.text(node).map(without_final_breaks) else { return };
         let rest = SCHEMES.iter().find_map(|scheme| url.strip_prefix(scheme));
         if let Some(text) = rest.filter(|text| !text.is_empty())
-            && self.is_new(node)
+            && self.take(node)
         {
             let part = url.len() - text.len()..url.len();
-            let left = owner.opt_out.takes(None).then_some(SkipReason::Annotation);
-            let image = Image::read(text);
+            let left = owner.opt_out.applies_to(None).then_some(SkipReason::Annotation);
             // containers/image refuses a tag beside a digest there (skopeo#2367).
             let writing =
                 if url.starts_with(DOCKER) { Writing::Untagged } else { Writing::Reference };
-            let pending =
-                Pending { part, image, writing, left, ..self.field_place(owner, node, text) };
-            self.place(pending, owner.root);
+            self.images.push(Finding {
+                part,
+                writing,
+                left,
+                ..Finding::of_field(owner, node, text)
+            });
         }
     }
 
-    fn reported(&mut self, owner: &Owner, node: NodeId) {
-        let Some(text) = self.value(node).map(reference_text) else { return };
+    fn reported(&mut self, ctx: Context<'_, '_>, owner: &Owner, node: NodeId) {
+        let Some(text) = ctx.text(node).map(without_final_breaks) else { return };
         if let Image::Reference(_) = Image::read(text)
-            && self.is_new(node)
+            && self.take(node)
         {
             let left = Some(SkipReason::Candidate);
-            let pending =
-                Pending { class: Class::Other, left, ..self.field_place(owner, node, text) };
-            self.place(pending, owner.root);
+            let class = Class::Other;
+            self.images.push(Finding { class, left, ..Finding::of_field(owner, node, text) });
         }
     }
+}
 
-    /// A reference in several fields of a mapping, joined as the operator joins them.
-    pub(super) fn parts(
-        &mut self,
-        owner: &Owner,
-        holder: NodeId,
-        join: &str,
-        class: Class,
-        writing: Writing,
-        left: impl Fn(&Image) -> Option<SkipReason>,
-    ) {
-        let document = self.document;
-        let mut joined = String::new();
-        let mut nodes = Vec::new();
-        let mut last = None;
-        for part in join.split_inclusive('}') {
-            let (between, key) = part.split_once('{').expect("every part is a key in braces");
-            let key = key.trim_end_matches('}');
-            let Some(node) = document.value(holder, key) else { return };
-            let Some(text) = document.string(node).map(reference_text).filter(|t| !t.is_empty())
-            else {
-                return;
-            };
-            let is_digest = between == ":" && text.starts_with("sha256:");
-            joined.push_str(if is_digest { "@" } else { between });
-            joined.push_str(text);
-            nodes.push(node);
-            last = Some((node, text));
-        }
-        let Some((node, text)) = last else { return };
-        // What is set there wins over these parts.
-        if join.starts_with("{baseImage}") && document.string_at(holder, &["image"]).is_some() {
-            return;
-        }
-        let image = Image::read(&joined);
-        let opted_out = owner.opt_out.takes(None).then_some(SkipReason::Annotation);
-        let left = opted_out.or_else(|| left(&image));
-        if !self.is_new(node) && !self.is_shared(node, &joined, left) {
-            return;
-        }
-        self.note_alias(node);
-        // The others are no images by themselves.
-        for node in nodes {
-            self.is_new(node);
-        }
-        let pending = Pending {
-            class,
-            left,
-            image,
-            name: Some(joined),
-            writing,
-            ..self.field_place(owner, node, text)
-        };
-        self.place(pending, owner.root);
-    }
-
-    /// Whether one field is a part of several images, all of which are left alone. Where one of them
-    /// is pinned, the field can't be right for both.
-    fn is_shared(&mut self, node: NodeId, joined: &str, left: Option<SkipReason>) -> bool {
-        let others = self.places.iter().filter(|place| place.node == node);
-        let other = others.filter_map(|place| Some((place.name.as_deref()?, place.left)));
-        let Some((name, other)) = other.into_iter().find(|(name, _)| *name != joined) else {
-            return false;
-        };
-        if left.is_some() && other.is_some() {
-            return true;
-        }
-        let message =
-            format!("one field is a part of two images, {} and {}", quoted(name), quoted(joined));
-        let error = Diagnostic::error(Failure::Input, message).location(self.location(node));
-        self.diagnostics
-            .push(error.help("write it out for each of them, instead of merging it in"));
-        false
-    }
+/// True if OpenShift imports a tag of an image stream repeatedly, which it refuses for digests
+/// (openshift, `ValidateImageStreamTagReference`).
+fn is_scheduled(ctx: Context<'_, '_>, from: NodeId) -> bool {
+    let document = ctx.document;
+    let policy = document.node(from).parent.and_then(|tag| document.value(tag, "importPolicy"));
+    let scheduled = policy.and_then(|policy| document.value(policy, "scheduled"));
+    scheduled.is_some_and(|scheduled| {
+        let node = document.node(document.target(scheduled));
+        matches!(&node.content, Content::Scalar { text, .. } if text == "true")
+    })
 }

@@ -1,11 +1,14 @@
 //! Opting out: by annotation, by comment, and by a field of a configuration.
 
-use super::SkipReason;
-use super::walk::{Pending, Walk};
+use std::collections::HashSet;
+
+use super::context::Context;
+use super::finding::Finding;
+use super::place::SkipReason;
 use crate::text::yaml::{Content, Document, NodeId, Style};
 use crate::text::{Source, Span};
 
-/// The annotation by which an object has its images left alone.
+/// The images that the annotation of an object leaves alone.
 #[derive(Debug, Default)]
 pub(super) struct OptOut {
     all: bool,
@@ -13,7 +16,7 @@ pub(super) struct OptOut {
 }
 
 impl OptOut {
-    /// `digestif.dev/skip: "true"`, or the names of containers.
+    /// Reads `digestif.dev/skip`: `"true"`, or names of containers.
     pub(super) fn of(document: &Document<'_>, root: NodeId) -> Self {
         let annotation = ["metadata", "annotations", "digestif.dev/skip"];
         let text = document.string_at(root, &annotation).unwrap_or_default();
@@ -23,65 +26,85 @@ impl OptOut {
         }
     }
 
-    pub(super) fn takes(&self, container: Option<&str>) -> bool {
+    /// True if the images of this container are left alone; `None` is an image outside containers.
+    pub(super) fn applies_to(&self, container: Option<&str>) -> bool {
         self.all || container.is_some_and(|name| self.containers.iter().any(|skip| skip == name))
     }
 }
 
-impl Walk<'_, '_> {
-    /// Leaves what a configuration names with `pin: false`, whichever rule has found it.
-    pub(super) fn leave_configured(&mut self) {
-        let is_configured = |place: &&mut Pending| self.configured.contains(&place.node);
-        for place in self.places.iter_mut().filter(is_configured) {
-            self.scalars.remove(&place.node);
-            if place.left != Some(SkipReason::Annotation) {
-                place.left = Some(SkipReason::Configured);
-            }
-        }
-    }
-
-    /// Leaves what has a comment on the line of its last character, or of the header of its block.
-    pub(super) fn leave_commented(&mut self, comments: &[Span]) {
-        if comments.is_empty() {
-            return;
-        }
-        let text = self.source.text();
-        let on_line_of = |at: usize| {
-            let behind = comments.partition_point(|line| line.start <= at);
-            comments[..behind]
-                .last()
-                .filter(|line| line.end >= at || !text[line.end..at].contains('\n'))
-        };
-        for place in &mut self.places {
-            let node = self.document.node(place.node);
-            let at = match node.content {
-                Content::Scalar { style: Style::Block, .. } => text[..node.span.start].rfind('\n'),
-                _ => Some(node.span.end),
-            };
-            let is_asked = at.and_then(on_line_of).is_some();
-            if is_asked && matches!(place.left, None | Some(SkipReason::Operator(_))) {
-                place.left = Some(SkipReason::Comment);
-                self.scalars.remove(&place.node);
-            }
+/// Leaves what a configuration names with `pin: false`, whichever rule found it.
+pub(super) fn leave_configured(configured: &HashSet<NodeId>, images: &mut [Finding]) {
+    for image in images.iter_mut().filter(|image| configured.contains(&image.node)) {
+        if image.left != Some(SkipReason::Annotation) {
+            image.left = Some(SkipReason::Configured);
         }
     }
 }
 
-/// From the start of a line to a comment `# digestif: skip` on it, for each there is.
-pub(super) fn skip_comments(source: &Source, document: Span) -> Vec<Span> {
-    const MARK: &str = "digestif:";
-    let text = source.slice(document);
-    let asks = |&(at, _): &(usize, &str)| {
-        let is_comment = text[..at].trim_end_matches([' ', '\t']).ends_with('#');
-        let word = text[at + MARK.len()..].split_whitespace().next();
-        // A reason may follow.
-        is_comment && word.is_some_and(|word| word.trim_end_matches([',', ';', ':', '.']) == "skip")
-    };
-    let (mut line, mut seen) = (0, 0);
-    let line = |(at, _): (usize, &str)| {
-        line = text[seen..at].rfind(['\n', '\r']).map_or(line, |end| seen + end + 1);
-        seen = at;
-        Span::new(document.start + line, document.start + at)
-    };
-    text.match_indices(MARK).filter(asks).map(line).collect()
+/// Leaves images that have a comment on the line of their last character, or of the header of their
+/// block scalar.
+pub(super) fn leave_commented(ctx: Context<'_, '_>, comments: &Comments, images: &mut [Finding]) {
+    if comments.0.is_empty() {
+        return;
+    }
+    let text = ctx.source.text();
+    for image in images {
+        let node = ctx.document.node(image.node);
+        let at = match node.content {
+            Content::Scalar { style: Style::Block, .. } => text[..node.span.start].rfind('\n'),
+            _ => Some(node.span.end),
+        };
+        if at.is_some_and(|at| comments.is_on_line_of(text, at)) {
+            image.left = commented(image.left);
+        }
+    }
+}
+
+/// The reason of a place with a comment. The user's comment ranks above the table.
+fn commented(left: Option<SkipReason>) -> Option<SkipReason> {
+    match left {
+        None | Some(SkipReason::Operator(_)) => Some(SkipReason::Comment),
+        left => left,
+    }
+}
+
+/// The comments `# digestif: skip` of a document: each from the start of its line to the mark.
+pub(super) struct Comments(Vec<Span>);
+
+impl Comments {
+    /// Finds the comments of a document. A reason may follow the mark.
+    pub(super) fn of(source: &Source, document: Span) -> Self {
+        const MARK: &str = "digestif:";
+        let text = source.slice(document);
+        let asks = |&(at, _): &(usize, &str)| {
+            let is_comment = text[..at].trim_end_matches([' ', '\t']).ends_with('#');
+            let word = text[at + MARK.len()..].split_whitespace().next();
+            is_comment
+                && word.is_some_and(|word| word.trim_end_matches([',', ';', ':', '.']) == "skip")
+        };
+        let (mut line, mut seen) = (0, 0);
+        let line = |(at, _): (usize, &str)| {
+            line = text[seen..at].rfind(['\n', '\r']).map_or(line, |end| seen + end + 1);
+            seen = at;
+            Span::new(document.start + line, document.start + at)
+        };
+        Self(text.match_indices(MARK).filter(asks).map(line).collect())
+    }
+
+    /// The reason to leave a place whose reference is at `span`, after its line's comment applied.
+    pub(super) fn applied(&self, left: Option<SkipReason>, span: Span) -> Option<SkipReason> {
+        let has_comment = self.last_before(span.start).is_some_and(|line| line.contains(span));
+        if has_comment { commented(left) } else { left }
+    }
+
+    /// True if the line of the offset `at` has a comment.
+    fn is_on_line_of(&self, text: &str, at: usize) -> bool {
+        self.last_before(at)
+            .is_some_and(|line| line.end >= at || !text[line.end..at].contains('\n'))
+    }
+
+    /// The last comment whose line starts at or before an offset.
+    fn last_before(&self, at: usize) -> Option<&Span> {
+        self.0[..self.0.partition_point(|line| line.start <= at)].last()
+    }
 }

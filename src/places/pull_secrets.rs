@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use secrecy::SecretString;
 
-use super::Object;
+use super::object::Object;
 use crate::credentials::PullSecret;
 use crate::diagnostic::{Diagnostic, Location};
 use crate::text::Source;

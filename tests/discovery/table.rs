@@ -1,6 +1,6 @@
 //! Every row of the table is reached in an object that is made from the row alone.
 
-use digestif::places::fields::TABLE;
+use digestif::places::TABLE;
 use digestif::places::{Class, SkipReason, Writing};
 use serde_json::{Value, json};
 

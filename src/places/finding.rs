@@ -1,0 +1,106 @@
+//! Findings: what a rule returns. `settle.rs` turns them into places.
+
+use std::collections::HashSet;
+use std::ops::Range;
+use std::rc::Rc;
+
+use super::object::Object;
+use super::opt_out::OptOut;
+use super::path::{Path, Paths};
+use super::place::{Class, Image, SkipReason, Writing};
+use crate::diagnostic::Diagnostic;
+use crate::text::yaml::{Document, NodeId};
+
+/// One object of a document, with the nodes that the rules look at.
+pub(super) struct Owner {
+    pub(super) root: NodeId,
+    pub(super) object: Rc<Object>,
+    /// Its images may be patterns, and `validate` holds nothing else (Kyverno's policies).
+    pub(super) has_patterns: bool,
+    /// The images that its annotation leaves alone.
+    pub(super) opt_out: OptOut,
+    /// Every mapping of the object.
+    pub(super) mappings: Vec<NodeId>,
+    /// The object, and the objects inside it, as a template or a workflow has them.
+    pub(super) objects: Vec<NodeId>,
+    /// The texts that may contain an image.
+    pub(super) texts: Vec<NodeId>,
+}
+
+/// An image that a rule found. How its text is changed depends on the document's other findings.
+pub(super) struct Finding {
+    pub(super) object: Rc<Object>,
+    pub(super) container: Option<String>,
+    pub(super) field: FieldAt,
+    /// The node of the text: a scalar or an alias.
+    pub(super) node: NodeId,
+    /// The bytes of the node's text that are changed.
+    pub(super) part: Range<usize>,
+    pub(super) class: Class,
+    pub(super) image: Image,
+    /// The whole reference, if it is joined from several fields.
+    pub(super) name: Option<String>,
+    pub(super) writing: Writing,
+    pub(super) left: Option<SkipReason>,
+    /// The mapping that makes the text an image: an alias of this mapping, or of a node that
+    /// contains it, is an image place as well.
+    pub(super) holder: NodeId,
+}
+
+impl Finding {
+    /// A finding for the whole text of a field.
+    pub(super) fn of_field(owner: &Owner, node: NodeId, text: &str) -> Self {
+        Self {
+            object: owner.object.clone(),
+            container: None,
+            field: FieldAt::Node { root: owner.root, node },
+            node,
+            part: 0..text.len(),
+            class: Class::Field,
+            image: Image::read(text),
+            name: None,
+            writing: Writing::Reference,
+            left: None,
+            holder: owner.root,
+        }
+    }
+}
+
+/// The field of a finding, from which its path is made.
+#[derive(Clone, Copy)]
+pub(super) enum FieldAt {
+    /// The node itself, below the object's root.
+    Node { root: NodeId, node: NodeId },
+    /// A field of the `n`-th item of a list; the item may be written elsewhere.
+    Item { root: NodeId, list: NodeId, n: usize, rest: &'static [&'static str] },
+}
+
+impl FieldAt {
+    /// The path from the object's root.
+    pub(super) fn path(self, document: &Document<'_>, paths: &mut Paths) -> Path {
+        match self {
+            Self::Node { root, node } => paths.of(document, root, node),
+            Self::Item { root, list, n, rest } => paths.of(document, root, list).item(n, rest),
+        }
+    }
+}
+
+/// The result of one or more rules.
+#[derive(Default)]
+pub(super) struct Findings {
+    pub(super) images: Vec<Finding>,
+    /// Lists, mappings and values that an image depends on, as written: an alias among them must
+    /// have its anchor in the document.
+    pub(super) passed: Vec<NodeId>,
+    /// Values that are an image or a part of one. A value is found once, by the first rule that
+    /// applies, although thousands of aliases and merge keys may lead to it.
+    taken: HashSet<NodeId>,
+    pub(super) diagnostics: Vec<Diagnostic>,
+}
+
+impl Findings {
+    /// Takes a value for an image; false if it is taken already.
+    pub(super) fn take(&mut self, value: NodeId) -> bool {
+        self.taken.insert(value)
+    }
+}

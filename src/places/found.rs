@@ -1,0 +1,126 @@
+//! Found: everything that the sources of a run contain.
+
+use super::context::Context;
+use super::finding::Findings;
+use super::outline::outline;
+use super::place::Place;
+use super::scope::Scope;
+use super::{candidates, field_rules, kustomization, pod_spec, pull_secrets, schema, settle};
+use crate::credentials::PullSecret;
+use crate::diagnostic::{Diagnostic, Failure, Location};
+use crate::text::yaml::{Content, Document, Node, NodeId, documents};
+use crate::text::{Source, Span};
+
+/// Everything that was found in the input.
+#[derive(Debug)]
+pub struct Found {
+    /// The places, in the order of the input.
+    pub places: Vec<Place>,
+    /// The number of Kubernetes objects: mappings with a `kind`, items of lists included.
+    pub objects: usize,
+    /// What is wrong or worth knowing.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Logins for registries, in the order of the input.
+    pub pull_secrets: Vec<PullSecret>,
+    /// True if every document could be read.
+    pub complete: bool,
+    /// True if an object has the annotation by which Helm 4 takes a post-renderer's output apart.
+    pub is_from_helm_4: bool,
+}
+
+impl Default for Found {
+    fn default() -> Self {
+        Self {
+            places: Vec::new(),
+            objects: 0,
+            diagnostics: Vec::new(),
+            pull_secrets: Vec::new(),
+            complete: true,
+            is_from_helm_4: false,
+        }
+    }
+}
+
+impl Found {
+    /// Reads a source and adds what it contains.
+    pub fn read(&mut self, source: &Source, index: usize, scope: &Scope) {
+        for (n, document) in documents(source, index).enumerate() {
+            match document {
+                Ok(document) => {
+                    let (number, document) = (n + 1, &document);
+                    self.read_document(Context { source, index, number, document, scope });
+                }
+                Err(diagnostic) => {
+                    self.complete = false;
+                    self.diagnostics.push(diagnostic);
+                }
+            }
+        }
+    }
+
+    fn read_document(&mut self, ctx: Context<'_, '_>) {
+        let document = ctx.document;
+        let Some(root) = document.root() else { return };
+        let node = document.node(root);
+        if !matches!(node.content, Content::Mapping { .. }) {
+            self.no_object(ctx.source, ctx.index, ctx.number, node);
+            return;
+        }
+        let outline = outline(ctx, root);
+        self.objects += outline.objects;
+        self.is_from_helm_4 |= outline.is_from_helm_4;
+        for root in outline.roots {
+            self.pull_secret(ctx.source, document, root);
+        }
+        let owners = &outline.owners;
+        let found = kustomization::find(ctx, owners, Findings::default());
+        let found = pod_spec::find(ctx, owners, found);
+        let (found, no_image) = field_rules::find(ctx, owners, found);
+        let found = candidates::find(ctx, owners, &no_image, found);
+        let found = schema::find(ctx, owners, found);
+        let configured = field_rules::configured(ctx, owners);
+        let (places, diagnostics) = settle::places(ctx, found, &configured, self.places.len());
+        self.places.extend(places);
+        self.diagnostics.extend(diagnostics);
+    }
+
+    fn pull_secret(&mut self, source: &Source, document: &Document<'_>, root: NodeId) {
+        match pull_secrets::pull_secret(document, root) {
+            Some(Ok(secret)) => self.pull_secrets.push(secret),
+            Some(Err(node)) => {
+                self.diagnostics.push(pull_secrets::unreadable(source, document, node));
+            }
+            None => {}
+        }
+    }
+
+    /// Handles a document that is no object. In a file, a list may be a patch for kustomize beside
+    /// the manifests; on stdin, and as plain text, it is a sign that something failed.
+    fn no_object(&mut self, source: &Source, index: usize, number: usize, node: &Node<'_>) {
+        let span = Span::new(node.span.start, node.span.end.min(node.span.start + 1));
+        let found = describe(&node.content);
+        let note = format!("document {number} is {found}, not a mapping with `kind`");
+        let is_patch =
+            source.origin().path().is_some() && matches!(node.content, Content::Sequence(_));
+        let diagnostic = if is_patch {
+            Diagnostic::warning("a document that is no Kubernetes object is left alone".to_owned())
+        } else {
+            self.complete = false;
+            let message = "the input holds no Kubernetes object".to_owned();
+            Diagnostic::error(Failure::Input, message).help(
+                "look at what renders it: an error message or a web page may have come instead",
+            )
+        };
+        let location = Location::Source { source: index, span, label: String::new() };
+        self.diagnostics.push(diagnostic.location(location).note("note", note));
+    }
+}
+
+fn describe(content: &Content<'_>) -> &'static str {
+    match content {
+        Content::Sequence(_) => "a list",
+        Content::Mapping { .. } => "a mapping",
+        Content::Scalar { .. } => "a text",
+        Content::Alias(_) | Content::UnknownAlias(_) => "an alias",
+    }
+}

@@ -1,0 +1,61 @@
+//! Scope: the fields that a configuration adds to the built-in ones, and the classes of candidates
+//! that are pinned.
+
+use std::collections::BTreeSet;
+
+use clap::ValueEnum;
+use serde::Deserialize;
+
+use super::fields::Field;
+use super::place::Class;
+
+/// A class of candidates that can be pinned.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Include {
+    /// Environment variables.
+    Env,
+    /// Arguments and commands.
+    Args,
+    /// Texts of config maps, and of secrets that are written as text.
+    Config,
+    /// Annotations and labels.
+    Annotations,
+    /// Fields of custom resources that digestif does not know.
+    Other,
+}
+
+impl Include {
+    /// The class of places that it includes.
+    #[must_use]
+    pub fn class(self) -> Class {
+        match self {
+            Self::Env => Class::Env,
+            Self::Args => Class::Args,
+            Self::Config => Class::Config,
+            Self::Annotations => Class::Annotations,
+            Self::Other => Class::Other,
+        }
+    }
+}
+
+/// The user's fields, and the candidates that are pinned.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Scope {
+    /// Fields that the user adds.
+    pub fields: Vec<Field>,
+    /// Classes of candidates that are pinned.
+    pub include: BTreeSet<Class>,
+}
+
+impl Scope {
+    /// Joins two scopes.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.fields.extend(other.fields);
+        self.include.extend(other.include);
+        self
+    }
+}

@@ -58,7 +58,8 @@ use crate::lock::{Locking, Record};
 use crate::places::{Found, Image, Place, Scope, Writing};
 use crate::plan::{Plan, Skips, Status};
 use crate::policy::{Digests, Policy};
-use crate::resolve::Network;
+use crate::registry::Layouts;
+use crate::resolve::{Network, Session};
 use crate::text::escape::quoted;
 use crate::text::splice::Edits;
 use crate::text::{Source, Span};
@@ -119,39 +120,7 @@ pub fn run<'s>(sources: &'s [Source], options: &Options) -> Result<Run<'s>, reso
     let mut found = locate(sources, &options.scope, options.empty);
     let mut plan = Plan::new(&found.places, &options.skips);
     if found.complete {
-        if options.policy.digests == Digests::Given {
-            plan = plan.reopened(&found.places, &options.update);
-            if let Some(lock) = &options.lock {
-                plan = lock.settle(plan, &options.update);
-            }
-            match resolve::answers(&plan, options, &found.pull_secrets)? {
-                Ok(answers) => {
-                    plan = plan.settled(&answers);
-                    found.diagnostics.extend(policy::registry_warnings(&answers.idle));
-                }
-                Err(diagnostics) => found.diagnostics.extend(diagnostics),
-            }
-            if let Some(lock) = &options.lock {
-                plan = lock.missed(plan);
-                let said = lock.check(&plan, &found, options)?;
-                found.diagnostics.extend(said);
-            }
-        }
-        if options.policy.looks_inside() {
-            match resolve::inspect(&plan, &found, options)? {
-                Ok(inspected) => {
-                    let said = policy::unoffered(&plan, &found.places, &options.policy, &inspected);
-                    found.diagnostics.extend(said);
-                    // What was of no use before has been said.
-                    for helper in policy::registry_warnings(&inspected.idle) {
-                        if !found.diagnostics.contains(&helper) {
-                            found.diagnostics.push(helper);
-                        }
-                    }
-                }
-                Err(diagnostics) => found.diagnostics.extend(diagnostics),
-            }
-        }
+        plan = ask(plan, &mut found, options)?;
         found.diagnostics.extend(policy::judge(&plan, &found.places, &options.policy));
         found.diagnostics.extend(policy::judge_tags(&plan, &found.places, &options.policy));
         found.diagnostics.extend(policy::idle(&options.skips, &found.places));
@@ -173,6 +142,51 @@ pub fn run<'s>(sources: &'s [Source], options: &Options) -> Result<Run<'s>, reso
     }
     sort(&mut found.diagnostics);
     Ok(Run { found, plan, texts, record })
+}
+
+/// Settles a plan by the lock and by registries, in one session, and looks into the images that a
+/// policy wants to know more of. What is wrong goes to the diagnostics of `found`.
+///
+/// # Errors
+/// The user interrupted the run.
+fn ask(plan: Plan, found: &mut Found, options: &Options) -> Result<Plan, resolve::Interrupted> {
+    let (policy, lock) = (&options.policy, options.lock.as_ref());
+    if policy.digests != Digests::Given && !policy.looks_inside() {
+        return Ok(plan);
+    }
+    let session = match Layouts::read(&options.layouts) {
+        Ok(layouts) => Session::new(layouts, &options.network, &found.pull_secrets)
+            .map_err(|diagnostic| vec![diagnostic]),
+        Err(diagnostics) => Err(diagnostics),
+    };
+    let session = match session {
+        Ok(session) => session,
+        Err(diagnostics) => {
+            found.diagnostics.extend(diagnostics);
+            return Ok(plan);
+        }
+    };
+    let mut plan = plan;
+    if policy.digests == Digests::Given {
+        plan = plan.reopened(&found.places, &options.update);
+        if let Some(lock) = lock {
+            plan = lock.settle(plan, &options.update);
+        }
+        let answers = session.resolve(&plan, &options.rules)?;
+        plan = plan.settled(&answers);
+        if let Some(lock) = lock {
+            plan = lock.missed(plan);
+            let diagnostics = lock.check(&plan, found, options, &session)?;
+            found.diagnostics.extend(diagnostics);
+        }
+    }
+    if policy.looks_inside() {
+        let inspected = session.inspect(&plan, &found.places, policy)?;
+        let diagnostics = policy::unoffered(&plan, &found.places, policy, &inspected);
+        found.diagnostics.extend(diagnostics);
+    }
+    found.diagnostics.extend(policy::registry_warnings(&session.notes()));
+    Ok(plan)
 }
 
 /// Finds the places of all sources, and refuses an input that holds nothing.

@@ -10,7 +10,7 @@ use digestif::image::{Algorithm, Digest};
 use digestif::places::Scope;
 use digestif::plan::{Answers, Pin, Plan, Search, Settled, Skips, Via};
 use digestif::registry::Layouts;
-use digestif::resolve::{Network, resolve};
+use digestif::resolve::{Network, Session};
 use digestif::text::{Origin, Source};
 use digestif::{Empty, locate};
 use proptest::collection::{btree_set, vec};
@@ -235,6 +235,6 @@ fn settle(existing: &BTreeSet<String>, asked: &[String], rules: &[Rule]) -> Answ
     let source = Source::new(Origin::Stdin, manifest.into_bytes()).expect("text");
     let found = locate(&[source], &Scope::default(), Empty::Refused);
     let plan = Plan::new(&found.places, &Skips::default());
-    let answers = resolve(&plan, rules, &layouts, &Network::Offline, &[]);
-    answers.expect("nobody interrupts it").expect("offline needs nothing")
+    let session = Session::new(layouts, &Network::Offline, &[]).expect("offline needs nothing");
+    session.resolve(&plan, rules).expect("no signal interrupts it")
 }

@@ -12,8 +12,9 @@ use crate::diagnostic::Diagnostic;
 use crate::fallback::{Rule, Step, Suggestion};
 use crate::image::Asked;
 use crate::plan::{Entry, Picked, Plan, Question, Search, Status, Tried};
+use crate::registry::Layouts;
 use crate::report::json::{self, Reported};
-use crate::resolve::{self, Interrupted};
+use crate::resolve::{Interrupted, Session};
 use crate::text::escape::{escaped, redacted};
 use crate::{Options, policy};
 
@@ -79,8 +80,14 @@ struct Suggested {
 pub fn explain(text: &str, options: &Options) -> Result<Explanation, Interrupted> {
     let plan = Plan::of(text, &options.skips);
     let asked = plan.unsettled().next().map(Question::asked);
-    let (plan, mut diagnostics) = match resolve::answers(&plan, options, &[])? {
-        Ok(answers) => (plan.settled(&answers), policy::registry_warnings(&answers.idle).collect()),
+    let session = Layouts::read(&options.layouts).and_then(|layouts| {
+        Session::new(layouts, &options.network, &[]).map_err(|diagnostic| vec![diagnostic])
+    });
+    let (plan, mut diagnostics) = match session {
+        Ok(session) => {
+            let answers = session.resolve(&plan, &options.rules)?;
+            (plan.settled(&answers), policy::registry_warnings(&session.notes()).collect())
+        }
         Err(diagnostics) => (plan, diagnostics),
     };
     diagnostics.extend(policy::judge(&plan, &[], &options.policy));

@@ -4,13 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::conflicts::written;
 use super::{Lock, Locking};
-use crate::credentials::PullSecret;
 use crate::diagnostic::{Diagnostic, Failure};
 use crate::image::{Reference, Tagged};
 use crate::places::Place;
 use crate::plan::{Answers, Entry, Pin, Plan, Search, Settled, Status, Substitute};
-use crate::registry::{Layouts, Outcome};
-use crate::resolve::{self, Interrupted};
+use crate::registry::Outcome;
+use crate::resolve::{Interrupted, Session};
 use crate::text::escape::{escaped, quoted};
 use crate::{Options, policy};
 
@@ -24,20 +23,12 @@ pub(super) fn drift(
     places: &[Place],
     locking: &Locking,
     options: &Options,
-    secrets: &[PullSecret],
+    session: &Session,
 ) -> Result<Vec<Diagnostic>, Interrupted> {
-    let layouts = match Layouts::read(&options.layouts) {
-        Ok(layouts) => layouts,
-        Err(diagnostics) => return Ok(diagnostics),
-    };
     let entries = locked(plan, places, &locking.lock);
     // Rules are no part of it: whether a tag exists is asked, not what could stand in for it.
-    let answers =
-        match resolve::resolve(&questions(&entries), &[], &layouts, &options.network, secrets)? {
-            Ok(answers) => answers,
-            Err(diagnostics) => return Ok(diagnostics),
-        };
-    let mut diagnostics: Vec<_> = policy::registry_warnings(&answers.idle).collect();
+    let answers = session.resolve(&questions(&entries), &[])?;
+    let mut diagnostics = Vec::new();
     let drift = Drift { locking, answers: &answers, options };
     for entry in &entries {
         let at = || entry.places.iter().map(|&n| &places[n]);

@@ -27,7 +27,7 @@ use crate::image::{Asked, Digest, Globs, Reference, Tagged};
 use crate::places::{Found, Image, Place};
 use crate::plan::{self, Answers, Entry, Pin, Plan, Search, Settled, Status, Substitute, Via};
 use crate::registry::{Outcome, Refusal};
-use crate::resolve::Interrupted;
+use crate::resolve::{Interrupted, Session};
 use crate::text::escape::{escaped, quoted};
 use crate::text::{Position, Source};
 
@@ -189,7 +189,7 @@ impl Locking {
         let questions = plan.unsettled().map(|question| question.to_string());
         let answer = |name| (name, not_locked(detail.to_owned(), remedy.clone()));
         let settled = questions.map(answer).collect();
-        plan.settled(&Answers { settled, ..Answers::default() })
+        plan.settled(&Answers { settled })
     }
 
     fn how_to_add(&self, otherwise: &str) -> String {
@@ -238,6 +238,7 @@ impl Locking {
         plan: &Plan,
         found: &Found,
         options: &Options,
+        session: &Session,
     ) -> Result<Vec<Diagnostic>, Interrupted> {
         let mut diagnostics = Vec::new();
         diagnostics.extend(withdrawn(plan, &found.places, &options.rules));
@@ -248,8 +249,7 @@ impl Locking {
             diagnostics.extend(self.unused(plan, &found.places));
         }
         if self.mode == Mode::Drift {
-            let secrets = &found.pull_secrets;
-            diagnostics.extend(drift::drift(plan, &found.places, self, options, secrets)?);
+            diagnostics.extend(drift::drift(plan, &found.places, self, options, session)?);
         }
         Ok(diagnostics)
     }

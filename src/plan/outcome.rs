@@ -116,15 +116,13 @@ pub enum Settled {
 pub struct Answers {
     /// By the full name of what was asked.
     pub settled: BTreeMap<String, Settled>,
-    /// What was of no use in finding them.
-    pub idle: RegistryNotes,
 }
 
-/// What was of no use in asking registries.
+/// Logins that were rejected and mirrors that were skipped.
 #[derive(Debug, Default)]
 pub struct RegistryNotes {
-    /// Logins that did not open what opened without them, and why.
+    /// Logins that were rejected or could not be read, with the reason.
     pub logins: BTreeSet<String>,
-    /// Mirrors that were passed over, and why.
+    /// Mirrors that were skipped, with the reason.
     pub mirrors: BTreeMap<String, String>,
 }

@@ -35,16 +35,16 @@ pub(super) enum Standing {
 }
 
 impl Account {
-    /// The account of an offer, which the host will be asked about these repositories as.
-    pub(super) fn new(
-        offer: Option<Offer>,
-        names: &BTreeSet<String>,
-        in_flight: Arc<Semaphore>,
-        asked: Asked,
-    ) -> Self {
-        let is_for = |name: &&String| offer.as_ref().is_none_or(|offer| offer.is_for(name));
-        let names = names.iter().filter(is_for).cloned().collect();
-        Self { tokens: Tokens::new(names, in_flight, asked), offer, standings: Mutex::default() }
+    /// The account of an offer; `asked` is what the host has asked for, whoever asked it.
+    pub(super) fn new(offer: Option<Offer>, in_flight: Arc<Semaphore>, asked: Asked) -> Self {
+        Self { tokens: Tokens::new(in_flight, asked), offer, standings: Mutex::default() }
+    }
+
+    /// Announces repositories that the host will be asked for; those that the login is not for are
+    /// left out.
+    pub(super) fn expect(&self, names: &BTreeSet<String>) {
+        let is_for = |name: &&String| self.offer.as_ref().is_none_or(|offer| offer.is_for(name));
+        self.tokens.expect(names.iter().filter(is_for).cloned().collect());
     }
 
     /// What is known of the login that is about to be sent for a repository; none where it is none.

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use reqwest::{Method, StatusCode};
 
@@ -43,34 +44,43 @@ pub struct Registry {
     transport: Transport,
     settings: Settings,
     /// Names of repositories that will be asked for, by the origin that has them.
-    expected: BTreeMap<String, BTreeSet<String>>,
+    expected: Mutex<BTreeMap<String, BTreeSet<String>>>,
     hosts: Mutex<BTreeMap<String, Arc<Host>>>,
     /// Mirrors that are not asked again in this run, by their origins, and why.
     skipped_mirrors: Mutex<BTreeMap<String, String>>,
 }
 
 impl Registry {
-    /// Prepares to ask about these repositories first of all. Nothing is sent.
+    /// Prepares to ask registries. The deadline counts from here. Nothing is sent.
     ///
     /// # Errors
     /// The certificates of the settings can't be used.
-    pub fn new<'r>(
-        settings: &Settings,
-        secrets: &[PullSecret],
-        repositories: impl IntoIterator<Item = &'r Repository>,
-    ) -> Result<Self, String> {
-        let mut expected: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-        for repository in repositories {
-            for endpoint in settings.mirrors(repository).chain(settings.endpoint(repository)) {
-                let name = endpoint.name(repository);
-                expected.entry(endpoint.origin.to_string()).or_default().insert(name);
-            }
-        }
+    pub fn new(settings: &Settings, secrets: &[PullSecret]) -> Result<Self, String> {
         let transport = Transport::new(settings)?;
         let credentials = settings.credentials.clone().and_pull_secrets(secrets);
         let settings = Settings { credentials, ..settings.clone() };
-        let (hosts, skipped_mirrors) = (Mutex::default(), Mutex::default());
+        let (expected, hosts, skipped_mirrors) = Default::default();
         Ok(Self { transport, settings, expected, hosts, skipped_mirrors })
+    }
+
+    /// Announces repositories that will be asked for, so that one token may serve several.
+    pub fn expect<'r>(&self, repositories: impl IntoIterator<Item = &'r Repository>) {
+        let mut announced: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for repository in repositories {
+            let settings = &self.settings;
+            for endpoint in settings.mirrors(repository).chain(settings.endpoint(repository)) {
+                let name = endpoint.name(repository);
+                announced.entry(endpoint.origin.to_string()).or_default().insert(name);
+            }
+        }
+        let hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut expected = self.expected.lock().unwrap_or_else(PoisonError::into_inner);
+        for (origin, names) in announced {
+            match hosts.get(&origin) {
+                Some(host) => host.expect(&names),
+                None => expected.entry(origin).or_default().extend(names),
+            }
+        }
     }
 
     /// The digest of what a tag names now: of the index, where there is one.
@@ -209,11 +219,15 @@ impl Registry {
         &self,
         asked: impl Future<Output = Result<T, Refusal>>,
     ) -> Result<T, Refusal> {
-        let in_time = tokio::time::timeout_at(self.transport.deadline().into(), asked);
-        in_time.await.unwrap_or_else(|_| {
-            let detail = "no answer before the time of `--timeout` was up";
-            Err(Refusal::new(Outcome::Unreachable, detail))
-        })
+        let deadline = self.transport.deadline();
+        // A future is polled once even after its deadline, and could send a request.
+        if Instant::now() < deadline
+            && let Ok(answer) = tokio::time::timeout_at(deadline.into(), asked).await
+        {
+            return answer;
+        }
+        let detail = "no answer before the time of `--timeout` was up";
+        Err(Refusal::new(Outcome::Unreachable, detail))
     }
 
     /// The host that has a repository, and what it calls it.
@@ -230,10 +244,10 @@ impl Registry {
         let origin = endpoint.origin.to_string();
         let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
         let host = hosts.entry(origin).or_insert_with_key(|origin| {
-            let none = BTreeSet::new();
-            let expected = self.expected.get(origin).unwrap_or(&none);
+            let mut expected = self.expected.lock().unwrap_or_else(PoisonError::into_inner);
+            let expected = expected.remove(origin).unwrap_or_default();
             let offers = self.settings.credentials.of_host(&authority(&endpoint.origin));
-            Arc::new(Host::new(endpoint, expected, offers, self.settings.concurrency))
+            Arc::new(Host::new(endpoint, &expected, offers, self.settings.concurrency))
         });
         (host.clone(), name)
     }

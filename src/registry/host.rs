@@ -98,9 +98,9 @@ impl Host {
     ) -> Self {
         let in_flight = Arc::new(Semaphore::new(concurrency));
         let asked = Asked::default();
-        let account = |offer| Account::new(offer, names, in_flight.clone(), asked.clone());
+        let account = |offer| Account::new(offer, in_flight.clone(), asked.clone());
         let accounts = offers.into_iter().map(Some).chain([None]).map(account).collect();
-        Self {
+        let host = Self {
             accounts,
             idle: std::sync::Mutex::default(),
             rests_until: std::sync::Mutex::default(),
@@ -110,6 +110,15 @@ impl Host {
             in_flight,
             first: Mutex::new(()),
             known: AtomicBool::new(false),
+        };
+        host.expect(names);
+        host
+    }
+
+    /// Announces repositories that will be asked for, so that one token may serve several.
+    pub(super) fn expect(&self, names: &BTreeSet<String>) {
+        for account in &self.accounts {
+            account.expect(names);
         }
     }
 

@@ -74,8 +74,6 @@ type Slot = Arc<tokio::sync::Mutex<Option<Result<Token, Refusal>>>>;
 /// The tokens of one registry.
 #[derive(Debug)]
 pub(super) struct Tokens {
-    /// The repositories of the run, in groups that fit into one request.
-    groups: Vec<Vec<String>>,
     /// Shared with the registry's other requests, as it often gives the tokens itself.
     in_flight: Arc<Semaphore>,
     asked: Asked,
@@ -87,7 +85,11 @@ pub(super) type Asked = Arc<Mutex<Option<Challenge>>>;
 
 #[derive(Debug, Default)]
 struct State {
-    slots: HashMap<Vec<String>, Slot>,
+    /// The repositories of the run, in groups that are small enough for one request.
+    groups: Vec<Arc<[String]>>,
+    /// The group of each repository.
+    group_of: HashMap<String, usize>,
+    slots: HashMap<Arc<[String]>, Slot>,
     /// Repositories that a token for many was no good for.
     alone: BTreeSet<String>,
     /// Set where the registry does not give one token for many repositories.
@@ -95,12 +97,20 @@ struct State {
 }
 
 impl Tokens {
-    pub(super) fn new(
-        repositories: BTreeSet<String>,
-        in_flight: Arc<Semaphore>,
-        asked: Asked,
-    ) -> Self {
-        Self { groups: groups(repositories), in_flight, asked, state: Mutex::default() }
+    pub(super) fn new(in_flight: Arc<Semaphore>, asked: Asked) -> Self {
+        Self { in_flight, asked, state: Mutex::default() }
+    }
+
+    /// Announces repositories that will be asked for. Each token is asked for with as many scopes
+    /// as one request can hold.
+    pub(super) fn expect(&self, mut repositories: BTreeSet<String>) {
+        let mut state = self.state();
+        repositories.retain(|name| !state.group_of.contains_key(name));
+        for group in groups(repositories) {
+            let n = state.groups.len();
+            state.group_of.extend(group.iter().map(|name| (name.clone(), n)));
+            state.groups.push(group.into());
+        }
     }
 
     /// Whether the registry has asked for a token, or for a login.
@@ -135,12 +145,12 @@ impl Tokens {
                     return Ok(Some(Token::of_a_login(header, Breadth::Given)));
                 }
                 let mut state = self.state();
-                let names = self.names(&state, repository);
+                let names = Self::names(&state, repository);
                 let slot = state.slots.entry(names.clone()).or_default().clone();
                 (bearer, names, slot)
             };
             let mut filled = slot.lock().await;
-            if self.names(&self.state(), repository) != names {
+            if Self::names(&self.state(), repository) != names {
                 continue; // the one before us in this slot learned that it leads nowhere
             }
             match &*filled {
@@ -195,7 +205,7 @@ impl Tokens {
             if status != StatusCode::UNAUTHORIZED {
                 return false;
             }
-            let names = self.names(&state, repository);
+            let names = Self::names(&state, repository);
             state.slots.entry(names).or_default().clone()
         };
         // A token that another request brought may have been revoked: ask for a new one, once.
@@ -208,13 +218,12 @@ impl Tokens {
     }
 
     /// The repositories that a token for `repository` is asked for.
-    fn names(&self, state: &State, repository: &str) -> Vec<String> {
-        let group = self.groups.iter().find(|group| group.iter().any(|name| name == repository));
-        match group {
-            Some(group) if !state.refuses_many && !state.alone.contains(repository) => {
-                group.clone()
+    fn names(state: &State, repository: &str) -> Arc<[String]> {
+        match state.group_of.get(repository) {
+            Some(&group) if !state.refuses_many && !state.alone.contains(repository) => {
+                state.groups[group].clone()
             }
-            _ => vec![repository.to_owned()],
+            _ => Arc::from([repository.to_owned()]),
         }
     }
 
@@ -440,9 +449,9 @@ mod tests {
     #[test]
     fn a_token_is_not_printed() {
         let found = token(br#"{"token": "NeverShowThisSecret"}"#, 1).expect("one");
-        let tokens = Tokens::new(BTreeSet::new(), Arc::new(Semaphore::new(1)), Asked::default());
+        let tokens = Tokens::new(Arc::new(Semaphore::new(1)), Asked::default());
         let slot = Arc::new(tokio::sync::Mutex::new(Some(Ok(found.clone()))));
-        tokens.state().slots.insert(vec!["a".to_owned()], slot);
+        tokens.state().slots.insert(Arc::from(["a".to_owned()]), slot);
         let printed = format!("{found:?} {tokens:?}");
         assert!(printed.contains("Sensitive") && !printed.contains("NeverShow"), "{printed}");
     }

@@ -3,28 +3,21 @@
 
 use std::collections::BTreeMap;
 
-use futures_util::StreamExt as _;
-use futures_util::stream::FuturesUnordered;
 use oci_client::manifest::OciManifest;
 use serde::Deserialize;
 
-use super::{Interrupted, Network, idle, registry, waited};
-use crate::Options;
-use crate::diagnostic::Diagnostic;
+use super::{Interrupted, Session, Sources};
 use crate::image::{Digest, Platform, Reference, Repository};
-use crate::io::progress::Progress;
-use crate::places::{Found, Image, Place};
-use crate::plan::{Entry, Plan, RegistryNotes, Status};
+use crate::places::{Image, Place};
+use crate::plan::{Entry, Plan, Status};
 use crate::policy::{Policy, WrittenDigests};
-use crate::registry::{Layouts, Outcome, Part, Refusal, Registry};
+use crate::registry::{Outcome, Part, Refusal};
 
 /// What was found out about the images of a run.
 #[derive(Debug, Default)]
 pub struct Inspected {
     /// The platforms of each, by its name; none were asked for where only its existence was.
     pub platforms: BTreeMap<String, Result<Vec<Platform>, Refusal>>,
-    /// What was of no use in finding it out.
-    pub idle: RegistryNotes,
 }
 
 /// Manifests that are looked into for one image.
@@ -37,56 +30,34 @@ enum Wanted {
     Platforms,
 }
 
-/// Asks for the images of a plan what a policy wants to know of them.
-///
-/// # Errors
-/// A signal interrupted it.
-pub fn inspect(
-    plan: &Plan,
-    found: &Found,
-    options: &Options,
-) -> Result<Result<Inspected, Vec<Diagnostic>>, Interrupted> {
-    let layouts = match Layouts::read(&options.layouts) {
-        Ok(layouts) => layouts,
-        Err(diagnostics) => return Ok(Err(diagnostics)),
-    };
-    let questions: Vec<_> = plan
-        .entries
-        .iter()
-        .filter_map(|entry| {
-            let (repository, digest) = pinned(entry, &found.places)?;
-            Some((entry, wanted(entry, &options.policy)?, repository, digest))
-        })
-        .collect();
-    let mut quiet = true;
-    let repositories = questions.iter().map(|(_, _, repository, _)| repository);
-    let asked = match &options.network {
-        Network::Online { registries, quiet: silent } if !questions.is_empty() => {
-            quiet = *silent;
-            match registry(registries, &found.pull_secrets, repositories) {
-                Ok(registry) => Some(registry),
-                Err(diagnostic) => return Ok(Err(vec![diagnostic])),
-            }
-        }
-        _ => None,
-    };
-    let progress = Progress::new(quiet);
-    let sources = Sources { layouts: &layouts, registry: asked.as_ref() };
-    let inspected = async {
+impl Session {
+    /// Asks for the images of a plan what a policy wants to know of them.
+    ///
+    /// # Errors
+    /// A signal interrupted it.
+    pub fn inspect(
+        &self,
+        plan: &Plan,
+        places: &[Place],
+        policy: &Policy,
+    ) -> Result<Inspected, Interrupted> {
+        let questions: Vec<_> = plan
+            .entries
+            .iter()
+            .filter_map(|entry| {
+                let (repository, digest) = pinned(entry, places)?;
+                Some((entry, wanted(entry, policy)?, repository, digest))
+            })
+            .collect();
+        self.expect(questions.iter().map(|(_, _, repository, _)| repository));
+        let recorded = BTreeMap::new();
+        let sources = self.sources(&recorded);
+        let asked = questions.iter().map(|question| (&question.2, question)).collect();
         let ask = async |(entry, wanted, repository, digest): &(&Entry, _, _, _)| {
-            (entry.name.clone(), sources.ask(*wanted, repository, digest).await)
+            (entry.name.clone(), sources.inspect(*wanted, repository, digest).await)
         };
-        let mut asked: FuturesUnordered<_> = questions.iter().map(ask).collect();
-        progress.expect(asked.len());
-        let mut inspected = Inspected::default();
-        while let Some((name, answer)) = asked.next().await {
-            progress.step();
-            inspected.platforms.insert(name, answer);
-        }
-        inspected.idle = sources.registry.map(idle).unwrap_or_default();
-        inspected
-    };
-    waited(&progress, inspected).map(Ok)
+        Ok(Inspected { platforms: self.ask_all(asked, ask)? })
+    }
 }
 
 fn wanted(entry: &Entry, policy: &Policy) -> Option<Wanted> {
@@ -120,14 +91,8 @@ fn pinned(entry: &Entry, places: &[Place]) -> Option<(Repository, Digest)> {
     }
 }
 
-struct Sources<'r> {
-    layouts: &'r Layouts,
-    /// None offline.
-    registry: Option<&'r Registry>,
-}
-
 impl Sources<'_> {
-    async fn ask(
+    async fn inspect(
         &self,
         wanted: Wanted,
         repository: &Repository,

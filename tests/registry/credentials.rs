@@ -7,7 +7,7 @@
 
 mod files;
 #[cfg(unix)]
-mod helpers;
+pub(crate) mod helpers;
 mod leaks;
 mod pull_secrets;
 
@@ -30,7 +30,7 @@ const HOSTS: &str = "registry.example\nquay.example\ndocker.io\na.mirror.example
     other.example\nregistry.example.other";
 
 /// A machine with a home folder, and everything that it can reach.
-struct Machine {
+pub(crate) struct Machine {
     home: TempDir,
     registry: Registry,
 }
@@ -42,7 +42,7 @@ impl Machine {
     }
 
     /// A machine with one auth file, Docker's.
-    fn with_docker(content: Content, text: &Value) -> Self {
+    pub(crate) fn with_docker(content: Content, text: &Value) -> Self {
         let machine = Self::new(content);
         machine.write(".docker/config.json", text.to_string());
         machine
@@ -78,7 +78,7 @@ impl Machine {
     }
 
     #[track_caller]
-    fn run(&self, flags: &[&str], stream: &str) -> Ran {
+    pub(crate) fn run(&self, flags: &[&str], stream: &str) -> Ran {
         finish(start(&mut self.command(flags, &[])), stream.as_bytes())
     }
 
@@ -91,7 +91,7 @@ impl Machine {
     }
 
     /// As whom was asked, in order.
-    fn asked_as(&self) -> Vec<String> {
+    pub(crate) fn asked_as(&self) -> Vec<String> {
         asked_as(&self.registry)
     }
 
@@ -127,13 +127,13 @@ fn pinned(images: impl IntoIterator<Item = impl AsRef<str>>) -> String {
 }
 
 /// An auth file with these users for these keys.
-fn auths(entries: &[(&str, &str)]) -> Value {
+pub(crate) fn auths(entries: &[(&str, &str)]) -> Value {
     let entry = |(key, user): &(&str, &str)| ((*key).to_owned(), json!({ "auth": auth(user) }));
     json!({ "auths": entries.iter().map(entry).collect::<serde_json::Map<_, _>>() })
 }
 
 /// A registry that asks for a password, which these accounts know.
-fn basic(accounts: &[Account]) -> Content {
+pub(crate) fn basic(accounts: &[Account]) -> Content {
     Content::everything().with_basic(accounts)
 }
 
@@ -151,6 +151,6 @@ fn read(path: impl AsRef<Path>) -> String {
 }
 
 /// The lines that begin a message of this level.
-fn count(said: &str, level: &str) -> usize {
+pub(crate) fn count(said: &str, level: &str) -> usize {
     said.lines().filter(|line| line.starts_with(&format!("{level}: "))).count()
 }

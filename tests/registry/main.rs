@@ -4,7 +4,7 @@
 //! [`answers`] is about what an answer proves and what a failure looks like, [`faults`] about whatever
 //! else can go wrong on the way, [`absence`] about when another tag is used instead, [`cost`] about
 //! how often anybody is asked, [`load`] about large runs, [`tokens`] about who is asked for a token and
-//! who gets to see one, [`credentials`] about who digestif says it is, [`mirrors`] about hosts that are
+//! who gets to see one, [`credentials`] about who digestif says it is, [`session`] about what the stages of a run share, [`mirrors`] about hosts that are
 //! asked first, [`proxies`] about those in between, [`tls`] about certificates, HTTP/2 and plain HTTP,
 //! and [`identity`] about certificates of our own.
 
@@ -17,6 +17,7 @@ mod identity;
 mod load;
 mod mirrors;
 mod proxies;
+mod session;
 #[path = "../support/mod.rs"]
 mod support;
 mod tls;

@@ -14,7 +14,7 @@ use crate::{WEB, pods};
 const NOT_FOUND: &str = "echo credentials not found in native keychain; exit 1";
 
 /// A machine with these helpers, each a name and the lines of a shell script, and Docker's file.
-fn machine(content: Content, helpers: &[(&str, &str)], file: &Value) -> Machine {
+pub(crate) fn machine(content: Content, helpers: &[(&str, &str)], file: &Value) -> Machine {
     let machine = Machine::with_docker(content, file);
     fs::create_dir_all(machine.path("bin")).expect("writable");
     for (name, script) in helpers {
@@ -32,7 +32,7 @@ fn machine(content: Content, helpers: &[(&str, &str)], file: &Value) -> Machine 
 }
 
 /// The lines that answer with a user.
-fn knows(user: &str) -> String {
+pub(crate) fn knows(user: &str) -> String {
     answers(user, &password(user))
 }
 
@@ -42,7 +42,7 @@ fn answers(user: &str, secret: &str) -> String {
 }
 
 /// What the helpers were asked, sorted: hosts are asked at the same time.
-fn asked(machine: &Machine) -> Vec<String> {
+pub(crate) fn asked(machine: &Machine) -> Vec<String> {
     let log = read(machine.path("log"));
     let mut lines: Vec<_> = log.lines().map(str::to_owned).collect();
     lines.sort();

@@ -1,0 +1,185 @@
+//! Session: everything that a run knows of registries and layouts, from its first request to its
+//! last.
+//!
+//! The HTTP client, the deadline, tokens, answers of credential helpers, rejected logins and skipped
+//! mirrors exist once per run, so that no stage of the run asks for them again. Only this module
+//! and its neighbours wait.
+
+use std::collections::BTreeMap;
+
+use futures_util::stream::{self, StreamExt as _};
+
+use super::Interrupted;
+use super::sources::{Cache, Sources};
+use crate::credentials::PullSecret;
+use crate::diagnostic::{Diagnostic, Failure};
+use crate::fallback::Rule;
+use crate::image::{Repository, Tagged};
+use crate::io::progress::Progress;
+use crate::io::signals;
+use crate::plan::{Answers, Pin, Plan, Question, RegistryNotes};
+use crate::registry::{Layouts, Lookup, Registry, Settings};
+
+/// Questions per host that are worked on at the same time. It is more than the requests that can be
+/// in flight to one host, and few enough that 50,000 images need no memory for their futures.
+const QUESTIONS_PER_HOST: usize = 128;
+
+/// Whether registries are asked, and how.
+#[derive(Debug)]
+pub enum Network {
+    /// Never.
+    Offline,
+    /// As these settings say.
+    Online {
+        /// How they are reached.
+        registries: Box<Settings>,
+        /// Whether the line of progress is hidden.
+        quiet: bool,
+    },
+}
+
+/// What a run knows of registries and layouts. Its deadline is fixed when it is made.
+pub struct Session {
+    layouts: Layouts,
+    /// None offline.
+    registry: Option<Registry>,
+    cache: Cache,
+    quiet: bool,
+    /// Runs the requests of all stages, as they share connections. It is taken when this is dropped.
+    runtime: Option<tokio::runtime::Runtime>,
+}
+
+impl Session {
+    /// Starts a session. Nothing is sent.
+    ///
+    /// # Errors
+    /// The certificates of the settings can't be used.
+    pub fn new(
+        layouts: Layouts,
+        network: &Network,
+        secrets: &[PullSecret],
+    ) -> Result<Self, Diagnostic> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.expect("a runtime on this thread needs nothing but a poller");
+        let (registry, quiet) = match network {
+            Network::Offline => (None, true),
+            Network::Online { registries, quiet } => {
+                let registry = Registry::new(registries, secrets).map_err(|reason| {
+                    let message = format!("the certificates can't be used: {reason}");
+                    Diagnostic::error(Failure::Usage, message)
+                        .help("check the file named with `--ca-file`")
+                })?;
+                (Some(registry), *quiet)
+            }
+        };
+        Ok(Self { layouts, registry, cache: Cache::default(), quiet, runtime: Some(runtime) })
+    }
+
+    /// Finds a digest for every reference of the plan that needs one, or the reason why it has none.
+    ///
+    /// # Errors
+    /// A signal interrupted it.
+    pub fn resolve(&self, plan: &Plan, rules: &[Rule]) -> Result<Answers, Interrupted> {
+        let sources = self.sources(&plan.known);
+        let is_in_layout = |question: &Question<'_>| match question {
+            Question::Tagged(tagged) => matches!(self.layouts.find(tagged), Lookup::Found(_)),
+            Question::Invalid(_) => false,
+        };
+        let asked = plan.unsettled().filter(|question| !is_in_layout(question));
+        self.expect(asked.map(Question::repository));
+        let questions: Vec<_> =
+            plan.unsettled().map(|question| (question.repository(), question)).collect();
+        let settled = self.ask_all(questions, async |question: Question<'_>| {
+            (question.to_string(), sources.settle(&question, rules).await)
+        })?;
+        Ok(Answers { settled })
+    }
+
+    /// Logins that were rejected and mirrors that were skipped until now.
+    #[must_use]
+    pub fn notes(&self) -> RegistryNotes {
+        let Some(registry) = &self.registry else { return RegistryNotes::default() };
+        RegistryNotes { logins: registry.rejected_logins(), mirrors: registry.skipped_mirrors() }
+    }
+
+    /// Everything that can be asked, where these pins are known already.
+    pub(super) fn sources<'s>(&'s self, recorded: &'s BTreeMap<Tagged, Pin>) -> Sources<'s> {
+        let (layouts, registry) = (&self.layouts, self.registry.as_ref());
+        Sources { layouts, registry, cache: &self.cache, recorded }
+    }
+
+    /// Announces repositories that will be asked for, so that one token may serve several.
+    pub(super) fn expect<'r>(&self, repositories: impl IntoIterator<Item = &'r Repository>) {
+        if let Some(registry) = &self.registry {
+            registry.expect(repositories);
+        }
+    }
+
+    /// Asks all questions, those of different hosts independently of each other, and collects the
+    /// answers by name. Shows a line of progress.
+    ///
+    /// # Errors
+    /// A signal interrupted it.
+    pub(super) fn ask_all<Q, A>(
+        &self,
+        questions: Vec<(&Repository, Q)>,
+        ask: impl AsyncFn(Q) -> (String, A),
+    ) -> Result<BTreeMap<String, A>, Interrupted> {
+        let progress = Progress::new(self.quiet);
+        progress.expect(questions.len());
+        let mut by_host: BTreeMap<&str, Vec<Q>> = BTreeMap::new();
+        for (repository, question) in questions {
+            by_host.entry(repository.host()).or_default().push(question);
+        }
+        let of_host = |questions: Vec<Q>| {
+            Box::pin(
+                stream::iter(questions)
+                    .map(|question| ask(question))
+                    .buffer_unordered(QUESTIONS_PER_HOST),
+            )
+        };
+        let mut answers = stream::select_all(by_host.into_values().map(of_host));
+        let collected = async {
+            let mut collected = BTreeMap::new();
+            while let Some((name, answer)) = answers.next().await {
+                progress.step();
+                collected.insert(name, answer);
+            }
+            collected
+        };
+        self.wait(&progress, collected)
+    }
+
+    /// Runs a future on this thread, with a line of progress.
+    ///
+    /// # Errors
+    /// A signal interrupted it.
+    fn wait<T>(
+        &self,
+        progress: &Progress,
+        answers: impl Future<Output = T>,
+    ) -> Result<T, Interrupted> {
+        // The line of progress has to be cleared before a signal ends the run.
+        let held = signals::hold();
+        let runtime = self.runtime.as_ref().expect("it is there until this is dropped");
+        let answers = runtime.block_on(async {
+            tokio::select! {
+                answers = answers => Ok(answers),
+                never = progress.show() => match never {},
+                interrupted = held.arrived() => Err(interrupted),
+            }
+        });
+        held.release()?;
+        answers
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        // Names are looked up on threads of their own, which can't be stopped. If no DNS server
+        // answers, waiting for them would take many times the timeout.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}

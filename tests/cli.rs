@@ -554,10 +554,10 @@ fn a_wrong_call_is_said_with_the_flag() {
         (&["--registry", "a=ftp://b"], "error: `--registry`: the URL does not start with https://"),
         (&["--timeout", "0"], "error: invalid value '0' for '--timeout"),
         (&["-i", "-o", "x"], "error: the argument '--in-place' cannot be used with '--output"),
-        (&["images", "-i"], "error: the argument '--in-place' is only for pinning"),
+        (&["images", "-i"], "error: unexpected argument '-i' found"),
         (&["images", "-q", "-v"], "error: the argument '--quiet' cannot be used with '--verbose'"),
         (&["-q", "images", "-v"], "error: the argument '--quiet' cannot be used with '--verbose'"),
-        (&["-f", "a", "images", "-f", "b"], "error: the argument '--filename' stands both before"),
+        (&["-f", "a", "images", "-f", "b"], "error: the file can't be read: No such file"),
         (&["--plain-http", "http://x"], "error: invalid value 'http://x' for '--plain-http"),
         (&["-o", "/", "--skip", "**"], "error: the file can't be written: is a directory"),
         (&["--no-such-flag"], "error: unexpected argument '--no-such-flag'"),
@@ -591,11 +591,11 @@ fn outputs_do_not_get_in_each_others_way() {
         (&["--report", &out, "--log", &out], "error: `--report` and `--log` name one file"),
         (
             &["-i", "-f", &pod_path, "--report", &link],
-            "error: `--report` names a file that `--in-place`",
+            "error: `--report` names an input, which it would overwrite",
         ),
         (
             &["-i", "-f", &pod_path, "--log", &pod_path],
-            "error: `--log` names a file that `--in-place`",
+            "error: `--log` names an input, which it would overwrite",
         ),
     ] {
         let said = digestif(args.iter().copied().chain([every_host.as_str()]), POD).failed(2);
@@ -605,8 +605,9 @@ fn outputs_do_not_get_in_each_others_way() {
             POD.lines().take(4).collect::<Vec<_>>()
         );
     }
-    let ran = digestif(["check", "--emit=kustomize-images", &every_host], POD);
-    assert!(ran.stderr.starts_with("error: `--emit` is about what pinning prints"));
+    let ran = digestif(["check", "--emit=kustomize-images"], POD);
+    assert!(ran.stderr.starts_with("error: unexpected argument '--emit' found"), "{}", ran.stderr);
+    let ran = digestif(["check", "-c", "/nowhere", &every_host], POD);
     assert_eq!((ran.status, &ran.stdout[..13]), (2, "{\n  \"schema\":"), "a check always reports");
     assert!(registry.requests().is_empty());
     let ran = digestif(["--report=-", "-o", &out, &every_host], POD);
@@ -692,4 +693,21 @@ fn under_helm_4_everything_that_is_said_is_in_the_log() {
     other.env("HELM_PLUGIN_NAME", "diff").env("XDG_STATE_HOME", "/nowhere");
     let said = finish(start(&mut other), POD.as_bytes()).failed(5);
     assert!(!said.contains("log"), "{said}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_configuration_is_read_once() {
+    let registry = registry();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let pod = write(folder.path(), "pod.yaml", POD);
+    let pipe = folder.path().join("digestif.yaml").display().to_string();
+    assert!(Command::new("mkfifo").arg(&pipe).status().expect("every Unix has it").success());
+    let every_host = for_every_host(&registry);
+    let child = start(&mut command(["-f", &pod, "-c", &pipe, &every_host]));
+    // What is written to a pipe can be read once only: a second reader would wait for a second writer.
+    fs::write(&pipe, "apiVersion: digestif.dev/v1alpha1\nkind: PinImages\npin: digest\n")
+        .expect("it is read");
+    let pinned = finish(child, b"").succeeded();
+    assert!(pinned.contains("image: web@sha256:"), "{pinned}");
 }

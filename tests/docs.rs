@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use digestif::cli::Cli;
+use digestif::cli::Invocation;
 use digestif::places::TABLE;
 use serde_yaml::Value;
 use support::{command, digestif, finish, start, testdata};
@@ -165,7 +165,7 @@ fn every_command_that_a_page_about_ci_names_is_a_call() {
     for arguments in calls {
         let call = std::iter::once("digestif".to_owned()).chain(arguments);
         let call: Vec<_> = call.map(std::ffi::OsString::from).collect();
-        if let Err(error) = Cli::read(call.clone()) {
+        if let Err(error) = Invocation::read(call.clone()) {
             panic!("{call:?}: {error}");
         }
     }

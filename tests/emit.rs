@@ -128,3 +128,14 @@ fn kustomize_makes_of_the_list_what_digestif_makes_of_the_manifests() {
     };
     assert_eq!(sorted(&built), sorted(&reached));
 }
+
+#[test]
+fn a_configuration_decides_how_a_list_pins() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let config = folder.path().join("c.yaml");
+    let text = "apiVersion: digestif.dev/v1alpha1\nkind: PinImages\npin: digest\n";
+    std::fs::write(&config, text).expect("writable");
+    let config = config.display().to_string();
+    let list = emit(&["-c", &config], &containers(&["nginx:1.29.1"])).succeeded();
+    assert!(list.contains("  digest: sha256:") && !list.contains("newTag"), "{list}");
+}

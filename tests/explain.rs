@@ -667,7 +667,7 @@ fn a_call_without_one_image_is_wrong() {
             "error: the following required arguments were not provided:\n  <IMAGE>\n",
         ),
         (&["explain", "a:1", "b:1"], "error: unexpected argument 'b:1' found\n"),
-        (&["explain", "a:1", "-i"], "error: the argument '--in-place' is only for pinning\n"),
+        (&["explain", "a:1", "-i"], "error: unexpected argument '-i' found\n"),
         (
             &["explain", "a:1", "--format=yaml"],
             "error: invalid value 'yaml' for '--format <FORMAT>'\n",

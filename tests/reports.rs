@@ -369,7 +369,6 @@ fn there_is_a_report_on_every_status() {
         (&["-c", "wrong.yaml"], &web, 2, Some(("usage", "wrong.yaml", 3))),
         (&["-c", "nowhere.yaml"], &web, 2, Some(("usage", "nowhere.yaml", 1))),
         (&["--drift"], &web, 2, Some(("usage", "-", 1))),
-        (&["--emit=kustomize-images"], &web, 2, Some(("usage", "-", 1))),
         (&["-f", "latin.yaml"], "", 3, Some(("input", "latin.yaml", 1))),
         (&[], "", 3, Some(("input", "-", 1))),
         (&[], "a: [", 3, Some(("input", "-", 1))),

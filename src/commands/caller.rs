@@ -1,4 +1,4 @@
-//! Host: who started digestif, as far as it can be seen from the input and the environment.
+//! Caller: the program that started digestif, as far as the input and the environment show.
 
 use std::ffi::OsStr;
 
@@ -6,26 +6,32 @@ use crate::krm;
 use crate::places::Found;
 use crate::text::{Origin, Source};
 
-/// Who started digestif.
+/// The program that started digestif.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Host {
+pub enum Caller {
     /// A shell, Helm 3, or anything else that needs nothing special.
     Any,
-    /// Helm 4, as its plugin: it throws stderr away, and takes no empty output.
+    /// Helm 4, as its plugin: it discards stderr and refuses empty output.
     Helm4,
     /// kustomize or kpt: input and output are a `ResourceList`.
     Function,
 }
 
-/// Says the name of the plugin that runs. Helm 3 sets it for its plugins too, so that digestif under
+/// The variable with the name of the plugin that runs. Helm 3 sets it for its plugins too, so that digestif under
 /// helm-diff sees `diff`.
 pub const PLUGIN_NAME: &str = "HELM_PLUGIN_NAME";
 
 /// The name of digestif's own plugin.
 const OWN_NAME: &str = "digestif";
 
-impl Host {
-    /// The host of a run, by its sources and by the value of [`PLUGIN_NAME`].
+impl Caller {
+    /// True if digestif runs as its Helm 4 plugin, so that stderr is discarded.
+    #[must_use]
+    pub fn discards_stderr() -> bool {
+        Self::of(&[], std::env::var_os(PLUGIN_NAME).as_deref()) == Self::Helm4
+    }
+
+    /// The caller of a run, by its sources and by the value of [`PLUGIN_NAME`].
     #[must_use]
     pub fn of(sources: &[Source], plugin: Option<&OsStr>) -> Self {
         match sources {

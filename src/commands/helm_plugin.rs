@@ -8,10 +8,11 @@
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
+use super::outcome::Error;
 use crate::cli::HelmPlugin;
-use crate::diagnostic::{Diagnostic, Location};
+use crate::diagnostic::{Diagnostic, Location, failed};
 use crate::io::atomic::Rewrite;
-use crate::io::console::{Stop, failed, replace};
+use crate::io::delivery::replace;
 use crate::text::Origin;
 use crate::text::escape::{escaped, quoted};
 
@@ -36,7 +37,7 @@ pub struct Said {
 /// The path of this binary can't be written into a `plugin.yaml`, the folder of plugins is not
 /// known or holds what is not ours, something can't be written, or a signal came before anything
 /// was.
-pub fn run(action: HelmPlugin) -> Result<Said, Stop> {
+pub fn run(action: HelmPlugin) -> Result<Said, Error> {
     let binary = env::current_exe().map_err(|error| {
         failed(&format!("the path of this binary can't be found: {error}"))
             .help("write the plugin.yaml by hand; the one in the project's folder `helm` shows how")
@@ -47,7 +48,7 @@ pub fn run(action: HelmPlugin) -> Result<Said, Stop> {
     }
 }
 
-fn install(binary: &Path) -> Result<Said, Stop> {
+fn install(binary: &Path) -> Result<Said, Error> {
     let plugins = plugins()?;
     let folder = plugins.join(NAME);
     let link_path = folder.join(NAME);

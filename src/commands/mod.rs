@@ -1,6 +1,128 @@
 //! Commands: one file for each thing that `digestif` does.
 
 pub mod caller;
+mod destinations;
 pub mod explain;
+mod function;
 pub mod helm_plugin;
-pub mod reports;
+pub(crate) mod outcome;
+mod pin;
+mod prepare;
+mod reports;
+
+use clap::CommandFactory as _;
+
+use crate::cli::{Cli, Command, Flags, Format, Invocation, Subject};
+use crate::diagnostic::{Diagnostic, usage, verdict};
+use crate::io::delivery::deliver;
+use crate::plan::Plan;
+use crate::report::listing;
+use crate::settings::{Task, config};
+use crate::{lock, report};
+
+use destinations::Destinations;
+use outcome::Sources;
+pub use outcome::{Error, Messages, Outcome};
+use prepare::{Prepared, prepare};
+
+/// Runs the command of a call. Results are delivered; messages are returned.
+#[must_use]
+pub fn run(invocation: Invocation) -> Outcome {
+    let mut outcome = Outcome::default();
+    if let Err(error) = dispatch(invocation, &mut outcome) {
+        outcome.fail(error);
+    }
+    outcome
+}
+
+/// Checks that no two outputs of a call go to one file.
+///
+/// # Errors
+/// Two do.
+pub fn check_destinations(invocation: &Invocation) -> Result<(), Diagnostic> {
+    Destinations::new(&invocation.flags, invocation.command.task()).check()
+}
+
+fn dispatch(invocation: Invocation, outcome: &mut Outcome) -> Result<(), Error> {
+    let Invocation { command, flags } = invocation;
+    let task = command.task();
+    let destinations = Destinations::new(&flags, task);
+    let output = flags.output.output.clone();
+    let print = |text: &str| Ok(deliver(output.as_deref(), text)?);
+    match command {
+        Command::Pin | Command::Check => pin::run(flags, task, outcome),
+        Command::Images(format) => images(flags, format, outcome),
+        Command::Explain(image, format) => explain(flags, &image, format, outcome),
+        Command::LockDiff(old, new, format) => {
+            if old.as_os_str() == "-" && new.as_os_str() == "-" {
+                return Err(usage("stdin can be one of two locks only").into());
+            }
+            destinations.check_compared([&old, &new])?;
+            let (old, new) = (lock::read_either(&old)?, lock::read_either(&new)?);
+            print(&lock::diff(&old, &new).text(format))
+        }
+        Command::HelmPlugin(action) => {
+            let said = helm_plugin::run(action)?;
+            outcome.say(said.warnings, &Sources::from([]));
+            print(&said.text)
+        }
+        Command::Completions(shell) => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "digestif", &mut script);
+            print(&String::from_utf8(script).expect("names are text"))
+        }
+        Command::Man => {
+            let mut page = Vec::new();
+            clap_mangen::Man::new(Cli::command()).render(&mut page).expect("memory takes all");
+            print(&String::from_utf8(page).expect("help is text"))
+        }
+        Command::Schema(Subject::Config) => print(&config::schema()),
+        Command::Schema(Subject::Report) => print(&report::json::schema()),
+        Command::Schema(Subject::Lock) => print(&lock::schema()),
+    }
+}
+
+impl Command {
+    /// The purpose of the flags.
+    fn task(&self) -> Task {
+        match self {
+            Self::Pin => Task::Pin,
+            Self::Check => Task::Check,
+            _ => Task::Show,
+        }
+    }
+}
+
+/// Lists the images of the input.
+fn images(flags: Flags, format: Format, outcome: &mut Outcome) -> Result<(), Error> {
+    let destinations = Destinations::new(&flags, Task::Show);
+    let Prepared { sources, settings, notes, .. } = prepare(flags, &destinations, Task::Show)?;
+    outcome.messages.push(notes);
+    let options = settings?.options;
+    let found = crate::locate(&sources, &options.scope, options.empty);
+    let plan = Plan::new(&found.places, &options.skips);
+    outcome.say(found.diagnostics, &sources);
+    if outcome.failure().is_some() {
+        return Ok(());
+    }
+    let text = match format {
+        Format::Table => listing::table(&plan, &found.places, &sources),
+        Format::Json => listing::json(&plan, &found.places, &sources),
+    };
+    Ok(deliver(destinations.output.as_deref(), &text)?)
+}
+
+/// Explains how one image is resolved. Its diagnostics are part of the explanation, and decide the
+/// exit status.
+fn explain(flags: Flags, image: &str, format: Format, outcome: &mut Outcome) -> Result<(), Error> {
+    let output = flags.output.output.clone();
+    let options = prepare::settings(flags, Task::Show)?.options;
+    let explanation = explain::explain(image, &options)?;
+    let text = match format {
+        Format::Table => explanation.text(),
+        Format::Json => explanation.json(),
+    };
+    deliver(output.as_deref(), &text)?;
+    outcome.note_failure(verdict(&explanation.diagnostics));
+    Ok(())
+}

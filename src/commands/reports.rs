@@ -1,103 +1,90 @@
-//! Reports: where they go, and that they go there however a run ends.
+//! Reports: written however a run ends, unless one could overwrite something.
 
-use std::cell::Cell;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use super::outcome::{Error, Messages};
 use crate::Run;
-use crate::cli::{Flags, Task};
+use crate::cli::Flags;
 use crate::diagnostic::Diagnostic;
-use crate::io::atomic::{self, Destination};
-use crate::io::console::{Console, Done, Stop, deliver};
+use crate::io::atomic::{self, Destination, Unwritten};
+use crate::io::delivery::deliver;
 use crate::io::signals;
 use crate::report::{self, Format};
+use crate::settings::Task;
 use crate::text::Source;
 
-/// The reports of a run.
+/// The reports of a run, and what they contain besides the run's own diagnostics.
 #[derive(Debug)]
-pub struct Reports<'f> {
+pub(super) struct Reports {
     /// `None` is stdout.
-    to: Vec<Option<&'f Path>>,
+    to: Vec<Option<PathBuf>>,
     format: Format,
-    console: &'f Console,
-    /// Whether none of them goes where something else is kept.
-    is_safe: Cell<bool>,
+    /// Diagnostics that are not about the manifests.
+    extra: Vec<Diagnostic>,
 }
 
-impl<'f> Reports<'f> {
-    /// Those that the flags name; a check prints one, too.
-    #[must_use]
-    pub fn new(flags: &'f Flags, task: Task, console: &'f Console) -> Self {
-        let mut to: Vec<_> = flags.report.iter().map(|path| Some(&**path)).collect();
+impl Reports {
+    /// The reports that the flags name; a check also prints one.
+    pub(super) fn new(flags: &Flags, task: Task) -> Self {
+        let mut to: Vec<_> = flags.reports.report.iter().cloned().map(Some).collect();
         if task == Task::Check {
-            to.push(flags.output.as_deref());
+            to.push(flags.output.output.clone());
         }
-        Self { to, format: flags.report_format, console, is_safe: Cell::new(true) }
+        Self { to, format: flags.reports.report_format, extra: Vec::new() }
     }
 
-    /// Takes note of whether a report could be written over something else; then none is.
-    pub fn keep_safe(&self, is_safe: bool) {
-        self.is_safe.set(is_safe);
+    /// Adds diagnostics that are not about the manifests.
+    pub(super) fn add(&mut self, messages: &Messages) {
+        let detached = |said: &Diagnostic| report::detached(said, &messages.sources);
+        self.extra.extend(messages.diagnostics.iter().map(detached));
     }
 
-    /// Writes them.
+    /// Writes the reports of a run.
     ///
     /// # Errors
     /// One of them can't be written, or a signal came first.
-    pub fn write(&self, run: &Run<'_>, sources: &[Source]) -> Done {
-        self.write_to(&self.to, run, sources)
+    pub(super) fn write(&self, run: &Run<'_>, sources: &[Source]) -> Result<(), Unwritten> {
+        self.write_to(self.to.iter().map(Option::as_deref), run, sources)
     }
 
-    fn write_to(&self, to: &[Option<&Path>], run: &Run<'_>, sources: &[Source]) -> Done {
-        let text = report::text(self.format, run, sources, &self.console.besides());
+    /// Writes the reports of a run that failed before it began.
+    pub(super) fn write_failure(&mut self, error: &Error) {
+        match error {
+            Error::Failed(messages) => self.add(messages),
+            Error::Interrupted(_) => {}
+            Error::Clash(_) => return,
+        }
+        // The user has to fix the first error first, so that this one is not reported.
+        let _ = self.write(&Run::default(), &[]);
+    }
+
+    /// Writes the reports once more after the end of a run failed. A stream can't be rewritten, so that
+    /// only files are.
+    pub(super) fn rewrite(&mut self, error: &Error, run: &Run<'_>, sources: &[Source]) {
+        if let Error::Failed(messages) = error {
+            self.add(messages);
+        }
+        let is_file = |path: &&Path| matches!(atomic::destination(path), Ok(Destination::File(_)));
+        let files = self.to.iter().filter_map(Option::as_deref).filter(is_file).map(Some);
+        // As above.
+        let _ = self.write_to(files, run, sources);
+    }
+
+    fn write_to<'p>(
+        &self,
+        to: impl Iterator<Item = Option<&'p Path>>,
+        run: &Run<'_>,
+        sources: &[Source],
+    ) -> Result<(), Unwritten> {
+        let mut to = to.peekable();
+        if to.peek().is_none() {
+            return Ok(());
+        }
+        let text = report::text(self.format, run, sources, &self.extra);
         for path in to {
-            deliver(*path, &text)?;
+            deliver(path, &text)?;
             signals::heed();
         }
         Ok(())
-    }
-
-    /// Writes what there is to say where there was nothing to run.
-    ///
-    /// # Errors
-    /// As it was prepared.
-    pub fn of<T>(&self, prepared: Result<T, Stop>) -> Result<T, Stop> {
-        if let Err(stop) = &prepared {
-            self.note(stop);
-            if self.is_safe.get() {
-                // That it can't be written either is not what the user has to mend first.
-                let _ = self.write(&Run::default(), &[]);
-            }
-        }
-        prepared
-    }
-
-    /// Writes them once more where the end of a run failed, after they were written. What has gone
-    /// into a stream can't be taken back, so that only files get it.
-    ///
-    /// # Errors
-    /// As it is done.
-    pub fn after<T>(
-        &self,
-        done: Result<T, Stop>,
-        run: &Run<'_>,
-        sources: &[Source],
-    ) -> Result<T, Stop> {
-        if let Err(stop) = &done {
-            self.note(stop);
-            let is_file =
-                |path: &Path| matches!(atomic::destination(path), Ok(Destination::File(_)));
-            let files: Vec<_> =
-                self.to.iter().copied().filter(|to| to.is_some_and(is_file)).collect();
-            // As above.
-            let _ = self.write_to(&files, run, sources);
-        }
-        done
-    }
-
-    /// What is still to be said belongs into them as well.
-    fn note(&self, stop: &Stop) {
-        if let Stop::Failed(diagnostic) = stop {
-            self.console.remember(std::slice::from_ref::<Diagnostic>(diagnostic), &[]);
-        }
     }
 }

@@ -1,7 +1,9 @@
-//! Input and output: files, streams, the console, signals and progress.
+//! Input and output: files, streams, the console, the log, signals and progress.
 
 pub mod atomic;
 pub mod console;
+pub mod delivery;
 pub mod input;
+mod log;
 pub mod progress;
 pub mod signals;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::conflicts::written;
 use super::{Lock, Locking};
-use crate::diagnostic::{Diagnostic, Failure};
+use crate::diagnostic::{Diagnostic, Failure, RuleId};
 use crate::image::{Reference, Tagged};
 use crate::places::Place;
 use crate::plan::{Answers, Entry, Pin, Plan, Search, Settled, Status, Substitute};
@@ -125,7 +125,7 @@ impl Drift<'_> {
             Settled::Pinned(now) if now.digest == pin.digest => None,
             Settled::Pinned(now) => Some(
                 Diagnostic::error(Failure::Policy, format!("{name} has moved since it was locked"))
-                    .of("drift")
+                    .of(RuleId::Drift)
                     .note("locked", pin.digest.to_string())
                     .note("now", now.digest.to_string())
                     .help(
@@ -138,7 +138,7 @@ impl Drift<'_> {
                         Failure::Policy,
                         format!("{name} is locked, and no longer exists"),
                     )
-                    .of("drift")
+                    .of(RuleId::Drift)
                     .note("locked", pin.digest.to_string())
                     .note("now", escaped(&refusal.detail))
                     .help(self.how_to_take(
@@ -164,7 +164,7 @@ impl Drift<'_> {
                     format!("{} exists now, and is locked to a substitute", quoted(asked));
                 Some(
                     Diagnostic::error(Failure::Policy, message)
-                        .of("drift")
+                        .of(RuleId::Drift)
                         .note("rule", escaped(rule))
                         .note("now", now.digest.to_string())
                         .help(self.how_to_take(asked, "to take it")),

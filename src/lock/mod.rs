@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::Options;
-use crate::diagnostic::{Diagnostic, Failure};
+use crate::diagnostic::{Diagnostic, Failure, RuleId};
 use crate::fallback::Rule;
 use crate::image::{Asked, Digest, Globs, Reference, Tagged};
 use crate::places::{Found, Image, Place};
@@ -299,7 +299,7 @@ impl Locking {
             _ => format!("the lock has {n} images that are not used here"),
         };
         let mut warning = Diagnostic::warning(message)
-            .of("unused")
+            .of(RuleId::Unused)
             .location(crate::diagnostic::Location::File(file));
         if n > 1 {
             let mut names: Vec<_> =
@@ -347,7 +347,7 @@ fn withdrawn(plan: &Plan, places: &[Place], rules: &[Rule]) -> Vec<Diagnostic> {
         let name = quoted(&entry.name);
         let message = format!("{name} is locked by a rule that is not configured any more");
         Diagnostic::warning(message)
-            .of("withdrawn")
+            .of(RuleId::Withdrawn)
             .locations(entry.places.iter().map(|&n| &places[n]))
             .note("rule", escaped(&found.rule))
             .help("configure the rule, or ask for the image again with `--update`")

@@ -2,7 +2,7 @@
 //! (`--require-platform`).
 
 use super::Policy;
-use crate::diagnostic::{Diagnostic, Failure};
+use crate::diagnostic::{Diagnostic, Failure, RuleId};
 use crate::image::Platform;
 use crate::places::Place;
 use crate::plan::{Entry, Plan, Status, Via};
@@ -54,7 +54,7 @@ fn missing_platforms(
     };
     Some(
         Diagnostic::error(Failure::Absent, message)
-            .of("require-platform")
+            .of(RuleId::RequirePlatform)
             .note("note", offers)
             .help("use an image that is built for it, or keep its pods off these nodes and leave the platform out"),
     )
@@ -64,7 +64,7 @@ fn missing_platforms(
 fn unknown(entry: &Entry, refusal: &Refusal, policy: &Policy) -> Diagnostic {
     let name = quoted(&entry.name);
     let failure = refusal.outcome.failure();
-    let rule = if policy.platforms.is_empty() { "verify" } else { "require-platform" };
+    let rule = if policy.platforms.is_empty() { RuleId::Verify } else { RuleId::RequirePlatform };
     let digest = match &entry.status {
         Status::Pinned(pin) => Some(pin),
         Status::Substituted(found, _) => Some(&found.pin),

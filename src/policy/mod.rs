@@ -8,7 +8,7 @@ mod tags;
 
 use std::collections::BTreeMap;
 
-use crate::diagnostic::{Diagnostic, Failure};
+use crate::diagnostic::{Diagnostic, Failure, RuleId};
 use crate::image::{Asked, Platform, Reference, Repository};
 use crate::places::{Place, SkipReason};
 use crate::plan::{
@@ -155,7 +155,7 @@ fn tags_beside_each_other(plan: &Plan, places: &[Place]) -> Vec<Diagnostic> {
             entries.len(),
             tags.join(", ")
         ))
-        .of("two-tags")
+        .of(RuleId::TwoTags)
         .locations(first)
         .help("where these are parts of one release, give them one tag")
     };
@@ -180,15 +180,15 @@ fn judge_entry(entry: &Entry, policy: &Policy) -> Option<Diagnostic> {
         Status::Unresolved(refusal, search) => {
             let said = unresolved(&name, &entry.name, refusal, search, policy.unresolved);
             Some(match refusal.outcome {
-                Outcome::NotLocked => said.of("locked"),
-                Outcome::OfflineMiss => said.of("offline"),
+                Outcome::NotLocked => said.of(RuleId::Locked),
+                Outcome::OfflineMiss => said.of(RuleId::Offline),
                 _ => said,
             })
         }
         Status::Tagged(_) if policy.digests == Digests::Required => {
             let error = Diagnostic::error(Failure::Policy, format!("{name} has no digest"));
             let help = "pin it: send the manifests through `digestif` without `--require-digest`";
-            Some(error.of("require-digest").help(help))
+            Some(error.of(RuleId::RequireDigest).help(help))
         }
         Status::Skipped(Skip::Place(SkipReason::Operator(reason))) => {
             Some(unpinnable(&name, reason, policy.digests))
@@ -214,13 +214,13 @@ fn placeholder(name: &str, placeholders: Placeholders) -> Diagnostic {
     match placeholders {
         Placeholders::Allowed => {
             Diagnostic::warning(format!("{name} is a placeholder, and is written unchanged"))
-                .of("placeholders")
+                .of(RuleId::Placeholders)
                 .help("pin after it has been filled in; `--deny-placeholders` makes this an error")
         }
         Placeholders::Denied => {
             let message = format!("{name} is a placeholder, which `--deny-placeholders` forbids");
             Diagnostic::error(Failure::Policy, message)
-                .of("placeholders")
+                .of(RuleId::Placeholders)
                 .help("fill it in before digestif runs")
         }
     }
@@ -234,7 +234,7 @@ fn unpinnable(name: &str, reason: &str, digests: Digests) -> Diagnostic {
         Digests::Required => {
             let error = Diagnostic::error(Failure::Policy, format!("{name} has no digest"));
             error
-                .of("require-digest")
+                .of(RuleId::RequireDigest)
                 .note("note", format!("digestif does not pin it: {reason}"))
                 .help("if that is fine, the annotation `digestif.dev/skip` on its object says so")
         }

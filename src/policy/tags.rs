@@ -3,7 +3,7 @@
 
 use std::str::FromStr;
 
-use crate::diagnostic::{Diagnostic, Failure};
+use crate::diagnostic::{Diagnostic, Failure, RuleId};
 use crate::image::{ParseError, Reference, Repository, Tag};
 use crate::places::{Image, Place};
 use crate::plan::{Entry, Plan, Status};
@@ -207,7 +207,7 @@ pub(super) fn unexpected(
                 format!("{name} is expected with the tag {}, and has {found}", quoted(&tag));
             diagnostics.push(
                 Diagnostic::error(Failure::Policy, message)
-                    .of("expect")
+                    .of(RuleId::Expect)
                     .locations(entry.places.iter().map(|&n| &places[n]))
                     .help("was the manifest rendered before its tag was raised? render it again, or correct what is expected"),
             );
@@ -215,7 +215,7 @@ pub(super) fn unexpected(
         if !is_there {
             let message =
                 format!("{name} is expected with the tag {}, and is nowhere", quoted(&tag));
-            diagnostics.push(Diagnostic::error(Failure::Policy, message).of("expect").help(
+            diagnostics.push(Diagnostic::error(Failure::Policy, message).of(RuleId::Expect).help(
                 "see `digestif images` for what there is; the image may have another name now",
             ));
         }
@@ -248,7 +248,7 @@ pub(super) fn moving(plan: &Plan, places: &[Place], mutable: Mutable) -> Vec<Dia
             format!("{} has a tag that moves: {why}", quoted(&format!("{repository}:{tag}")));
         Some(
             Diagnostic::error(Failure::Policy, message)
-                .of("deny-mutable")
+                .of(RuleId::DenyMutable)
                 .locations(entry.places.iter().map(|&n| &places[n]))
                 .help("use the tag of a version; `--skip` exempts a repository"),
         )

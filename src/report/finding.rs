@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use crate::Run;
-use crate::diagnostic::{Diagnostic, Failure, Location, Severity};
+use crate::diagnostic::{Diagnostic, Location, Severity};
 use crate::places::Place;
 use crate::plan::Entry;
 use crate::text::{Position, Source, Span};
@@ -16,8 +16,6 @@ const STDIN: [&str; 2] = ["<stdin>", "-"];
 pub(super) struct Finding<'r> {
     /// What is said.
     pub(super) said: &'r Diagnostic,
-    /// The rule, or a word for the failure where it is none of a policy.
-    pub(super) rule: &'static str,
     /// The full name of the image that it is about, where that is one.
     pub(super) image: Option<&'r str>,
     /// Where.
@@ -56,17 +54,7 @@ impl<'r> Finding<'r> {
         let spans = said.locations.iter().filter_map(span);
         let mut named = spans.filter_map(|span| images.entries.get(&span));
         let image = named.next().filter(|first| named.all(|other| other == *first));
-        Self {
-            said,
-            rule: said.rule.unwrap_or_else(|| word(said.severity)),
-            image: image.map(|entry| entry.name.as_str()),
-            locations: locations.collect(),
-        }
-    }
-
-    /// Whether it is about what someone wants to be so, and not about what can't be done.
-    pub(super) fn is_policy(&self) -> bool {
-        self.said.rule.is_some() || self.said.failure() == Some(Failure::Policy)
+        Self { said, image: image.map(|entry| entry.name.as_str()), locations: locations.collect() }
     }
 
     /// `error` or `warning`.
@@ -130,20 +118,6 @@ fn span(location: &Location) -> Option<(usize, Span)> {
             Some((*source, *span))
         }
         Location::Position(..) | Location::File(_) => None,
-    }
-}
-
-/// One word for what no policy is about.
-fn word(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Error(Failure::Unavailable) => "unavailable",
-        Severity::Error(Failure::Refused) => "refused",
-        Severity::Error(Failure::Absent) => "absent",
-        Severity::Error(Failure::Policy) => "policy",
-        Severity::Error(Failure::Input) => "input",
-        Severity::Error(Failure::Usage) => "usage",
-        Severity::Substitution => "substitution",
-        Severity::Warning => "warning",
     }
 }
 

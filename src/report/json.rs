@@ -250,7 +250,7 @@ pub(super) fn report(run: &Run<'_>, sources: &[Source], findings: &[Finding<'_>]
         ]),
         candidates: candidates.len(),
     };
-    let policy = findings.iter().filter(|finding| finding.is_policy());
+    let policy = findings.iter().filter(|finding| finding.said.is_policy());
     let policy = policy.map(|finding| judged(finding, sources)).collect();
     text(&Report { schema: SCHEMA.to_owned(), summary, images, candidates, policy })
 }
@@ -266,7 +266,7 @@ fn judged(finding: &Finding<'_>, sources: &[Source]) -> Judged {
     };
     let said = finding.said;
     Judged {
-        rule: finding.rule,
+        rule: said.rule().id(),
         severity: if said.failure().is_some() { Level::Error } else { Level::Warning },
         message: said.message.clone(),
         notes: said.notes.iter().map(|(name, text)| format!("{name}: {text}")).collect(),

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
 
 use crate::Run;
-use crate::diagnostic::{Diagnostic, Failure, Location};
+use crate::diagnostic::{Diagnostic, Failure, Location, RuleId};
 use crate::image::{PinForm, Reference, Repository};
 use crate::places::Place;
 use crate::plan::{Entry, Status};
@@ -170,7 +170,7 @@ fn is_reached(place: &Place) -> bool {
 
 fn unreached(place: &Place) -> Diagnostic {
     Diagnostic::warning("kustomize's `images:` does not reach this image".to_owned())
-        .of("kustomize-images")
+        .of(RuleId::KustomizeImages)
         .location(place)
         .help("pin it where it is written: with `digestif -i -f FILE`, or a patch")
 }
@@ -178,7 +178,7 @@ fn unreached(place: &Place) -> Diagnostic {
 fn unknown(place: &Place) -> Diagnostic {
     let message = "kustomize takes this for no image, so that `images:` would not change it";
     Diagnostic::error(Failure::Policy, message.to_owned())
-        .of("kustomize-images")
+        .of(RuleId::KustomizeImages)
         .location(place)
         .help("fix the tag where it is rendered, or pin the manifests themselves")
 }
@@ -187,7 +187,7 @@ fn contradiction(name: &str, first: &Place) -> Diagnostic {
     let message =
         format!("{} stands for more than one image, which `images:` can't say", quoted(name));
     Diagnostic::error(Failure::Policy, message)
-        .of("kustomize-images")
+        .of(RuleId::KustomizeImages)
         .location(first)
         .help("give them one tag, or pin the manifests themselves")
 }

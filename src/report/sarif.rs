@@ -4,14 +4,13 @@
 //! other. It shows no result without a line, so that what is about no place stands at the start of
 //! the first input. Nothing of the text is in it, and no region says more than where a reference is.
 
-mod rules;
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
 use super::finding::{Finding, FindingLocation};
 use super::json;
+use crate::diagnostic::RuleId;
 use crate::image::{Algorithm, Digest};
 use crate::places::Place;
 use crate::text::{Position, Source};
@@ -129,7 +128,7 @@ struct Logical {
 
 /// The report of a run, as JSON text.
 pub(super) fn report(sources: &[Source], findings: &[Finding<'_>]) -> String {
-    let ids: BTreeSet<_> = findings.iter().map(|finding| finding.rule).collect();
+    let ids: BTreeSet<_> = findings.iter().map(|finding| finding.said.rule()).collect();
     let ids: Vec<_> = ids.into_iter().collect();
     let mut seen = BTreeMap::new();
     let results = findings.iter().flat_map(|finding| outcomes(finding, sources, &ids, &mut seen));
@@ -149,14 +148,13 @@ pub(super) fn report(sources: &[Source], findings: &[Finding<'_>]) -> String {
     json::text(&Log { schema: SCHEMA, version: "2.1.0", runs: [run] })
 }
 
-fn rule(id: &'static str) -> Rule {
-    let (description, help) = rules::describe(id);
+fn rule(rule: RuleId) -> Rule {
     let message = |text: &str| Message { text: text.to_owned() };
     Rule {
-        id,
-        short_description: message(description),
-        full_description: message(description),
-        help: message(help),
+        id: rule.id(),
+        short_description: message(rule.about()),
+        full_description: message(rule.about()),
+        help: message(rule.help()),
     }
 }
 
@@ -164,14 +162,15 @@ fn rule(id: &'static str) -> Rule {
 fn outcomes(
     finding: &Finding<'_>,
     sources: &[Source],
-    ids: &[&'static str],
+    rules: &[RuleId],
     seen: &mut BTreeMap<String, usize>,
 ) -> Vec<Outcome> {
+    let rule = finding.said.rule();
     let mut outcome = |location: Location, label: &str| {
         let fingerprint = fingerprint(finding, label, seen);
         Outcome {
-            rule_id: finding.rule,
-            rule_index: ids.binary_search(&finding.rule).expect("they are those of the findings"),
+            rule_id: rule.id(),
+            rule_index: rules.binary_search(&rule).expect("they are those of the findings"),
             level: finding.level(),
             message: message(finding),
             locations: [location],
@@ -242,7 +241,10 @@ fn object(place: &Place) -> String {
 /// is the same in two places is numbered.
 fn fingerprint(finding: &Finding<'_>, label: &str, seen: &mut BTreeMap<String, usize>) -> String {
     let about = finding.image.unwrap_or(&finding.said.message);
-    let whole = Digest::of(Algorithm::Sha256, [finding.rule, about, label].join("\n").as_bytes());
+    let whole = Digest::of(
+        Algorithm::Sha256,
+        [finding.said.rule().id(), about, label].join("\n").as_bytes(),
+    );
     let short = whole.hex()[..FINGERPRINT_LENGTH].to_owned();
     let n = seen.entry(short.clone()).or_default();
     *n += 1;

@@ -515,3 +515,30 @@ fn no_line_of_a_list_is_shown_for_a_slip_in_its_configuration() {
     let broken = r#"{"kind":"Secret","stringData":{"password":"hunter2"} "x":1}"#;
     assert!(!run(&[], broken).stderr.contains("hunter2"));
 }
+
+#[test]
+fn a_wrong_configuration_file_is_told_in_full_in_the_results() {
+    let folder = Folder::new(&[(
+        "wrong.yaml",
+        "apiVersion: digestif.dev/v1alpha1\nkind: PinImages\npni: digest\n",
+    )]);
+    let config = folder.path().join("wrong.yaml").display().to_string();
+    let ran = run(&["-c", &config], &list(&pod("web:1"), ""));
+    assert_eq!(ran.status, 2, "{}", ran.stderr);
+    let [result] = &*results(&ran.stdout) else { panic!("one result: {}", ran.stdout) };
+    let message = "the configuration is wrong: unknown key `pni`, did you mean `pin`?";
+    assert!(result["message"].as_str().expect("text").starts_with(message), "{result}");
+    assert!(
+        ran.stderr.contains(message) && ran.stderr.contains("wrong.yaml:3:1"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
+fn images_are_listed_by_a_functions_own_configuration() {
+    let config = format!("{CONFIG}  skip: ['docker.io/library/**']\n");
+    let listed = digestif(["images"], list(&pod("web:1"), &config).as_str()).succeeded();
+    let row = listed.lines().find(|line| line.starts_with("web:1")).expect("the image");
+    assert!(row.contains(" skipped "), "{row}");
+}

@@ -108,8 +108,14 @@ impl Setup {
 
     /// The same without a lock.
     fn without(&self, env: &[(&str, &str)], flags: &[&str], manifests: &str) -> Ran {
-        let mut command = command([for_every_host(&self.registry).as_str()]);
-        command.args(flags).envs(env.iter().copied()).current_dir(self.folder.path());
+        let registry = for_every_host(&self.registry);
+        let (_, value) = registry.split_once('=').expect("a flag with its value");
+        let mut command = command([] as [&str; 0]);
+        command
+            .env("DIGESTIF_REGISTRY", value)
+            .args(flags)
+            .envs(env.iter().copied())
+            .current_dir(self.folder.path());
         finish(start(&mut command), manifests.as_bytes())
     }
 

@@ -3,9 +3,13 @@
 //! Every failure and every warning of a run is one of these. Stages collect them; nothing is
 //! printed here (see `report/`), and nothing decides the exit status but [`Failure`].
 
+mod rule;
+
 use std::cmp::Ordering;
 
 use crate::text::{Position, Span};
+
+pub use rule::RuleId;
 
 /// Why a run failed, from the one that a retry may heal to the one that needs most work. Where
 /// several apply, the greatest gives the exit status.
@@ -83,8 +87,8 @@ pub enum Location {
 pub struct Diagnostic {
     /// Whether the run fails for it, and how.
     pub severity: Severity,
-    /// The rule that it is about, as reports name it: a policy's, `expect`.
-    pub rule: Option<&'static str>,
+    /// The rule, if it is not the one of its severity.
+    pub rule: Option<RuleId>,
     /// What is wrong, with the culprit in backticks; lower case, no final period.
     pub message: String,
     /// Where, in the order of the input; empty where it is about no place.
@@ -118,9 +122,9 @@ impl Diagnostic {
         Self { severity, rule: None, message, locations: Vec::new(), notes: Vec::new(), help: None }
     }
 
-    /// Names the rule that it is about.
+    /// Names its rule.
     #[must_use]
-    pub fn of(mut self, rule: &'static str) -> Self {
+    pub fn of(mut self, rule: RuleId) -> Self {
         self.rule = Some(rule);
         self
     }
@@ -153,6 +157,18 @@ impl Diagnostic {
         self
     }
 
+    /// The rule.
+    #[must_use]
+    pub fn rule(&self) -> RuleId {
+        self.rule.unwrap_or_else(|| RuleId::of(self.severity))
+    }
+
+    /// True if it is about a policy or the lock, and not about what can't be done.
+    #[must_use]
+    pub fn is_policy(&self) -> bool {
+        self.rule.is_some() || self.failure() == Some(Failure::Policy)
+    }
+
     /// The failure, unless this is a warning.
     #[must_use]
     pub fn failure(&self) -> Option<Failure> {
@@ -161,6 +177,18 @@ impl Diagnostic {
             Severity::Substitution | Severity::Warning => None,
         }
     }
+}
+
+/// An error about the call or about a file.
+#[must_use]
+pub fn failed(message: &str) -> Diagnostic {
+    Diagnostic::error(Failure::Usage, message.to_owned())
+}
+
+/// An error about the call.
+#[must_use]
+pub fn usage(message: &str) -> Diagnostic {
+    failed(message).help("`digestif --help` shows all flags")
 }
 
 /// The failure that decides the exit status; none where there are only warnings.

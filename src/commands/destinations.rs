@@ -1,0 +1,158 @@
+//! Destinations: no two outputs go to one file, and no output overwrites an input.
+//!
+//! Paths are compared after all links are resolved, and before any request.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::cli::{Emit, Flags};
+use crate::diagnostic::{Diagnostic, Location, failed};
+use crate::io::atomic::{self, Destination};
+use crate::settings::Task;
+use crate::text::Source;
+use crate::text::escape::escaped;
+
+/// The files that a run writes, as the flags name them.
+#[derive(Debug)]
+pub(super) struct Destinations {
+    /// Where the result goes; none is stdout.
+    pub(super) output: Option<PathBuf>,
+    report: Option<PathBuf>,
+    log: Option<PathBuf>,
+    lock: Option<PathBuf>,
+    in_place: bool,
+    task: Task,
+    /// True if `--output` gets the manifests.
+    gives_manifests: bool,
+}
+
+impl Destinations {
+    /// The destinations that the flags of a task name.
+    pub(super) fn new(flags: &Flags, task: Task) -> Self {
+        Self {
+            output: flags.output.output.clone(),
+            report: flags.reports.report.clone(),
+            log: flags.console.log.clone(),
+            lock: flags.lock.lock.clone(),
+            in_place: flags.pin.in_place,
+            task,
+            gives_manifests: task == Task::Pin && flags.pin.emit == Emit::Manifests,
+        }
+    }
+
+    /// Checks that no two outputs go to one place.
+    ///
+    /// # Errors
+    /// Two do, or a report goes where manifests go.
+    pub(super) fn check(&self) -> Result<(), Diagnostic> {
+        let is_stdout = |path: &Path| {
+            atomic::destination(path).is_ok_and(|destination| destination == Destination::Stdout)
+        };
+        if let Some(report) = self.report.as_deref().filter(|report| is_stdout(report)) {
+            let elsewhere = self.in_place || self.output.as_deref().is_some_and(|o| !is_stdout(o));
+            if self.task == Task::Check || !elsewhere {
+                let message =
+                    format!("`--report {}` would mix with what stdout gets", report.display());
+                return Err(
+                    failed(&message).help("name a file for the report, or use `digestif check`")
+                );
+            }
+        }
+        let lock = ("--lock", &self.lock);
+        let named = self.written().into_iter().chain([lock]);
+        let named: Vec<_> =
+            named.filter_map(|(flag, path)| Some((flag, real(path.as_deref()?)?))).collect();
+        for (n, (flag, path)) in named.iter().enumerate() {
+            if let Some((other, _)) = named[..n].iter().find(|(_, other)| other == path) {
+                let message = format!("`{other}` and `{flag}` name one file");
+                return Err(failed(&message).help("give each a file of its own"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks that no output overwrites an input. Only pinning may write to its own input: `-i`, and
+    /// `--output` if the input is that one file.
+    ///
+    /// # Errors
+    /// An output would overwrite one of the sources or the configuration file.
+    pub(super) fn check_inputs(
+        &self,
+        sources: &[Source],
+        config: Option<&Path>,
+    ) -> Result<(), Diagnostic> {
+        let real_path = |source: &Source| real(source.origin().path()?);
+        let read: Vec<_> = sources.iter().filter_map(real_path).collect();
+        let config = config.and_then(real);
+        for (flag, path) in self.written() {
+            let Some(path) = path.as_deref().and_then(real) else { continue };
+            let is_own = flag == "--output" && self.gives_manifests && read.len() == 1;
+            if Some(&path) == config.as_ref() || read.contains(&path) && !is_own {
+                let what = if read.contains(&path) { "an input" } else { "the configuration" };
+                let message = format!("`{flag}` names {what}, which it would overwrite");
+                return Err(failed(&message)
+                    .location(Location::File(escaped(&path.display().to_string())))
+                    .help("give it a file of its own; `-i` rewrites manifests in place"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks that the lock is a file to which nothing else is written.
+    ///
+    /// # Errors
+    /// It is no file, or an output or an input.
+    pub(super) fn check_lock(&self, lock: &Path, sources: &[Source]) -> Result<(), Diagnostic> {
+        let at = |message: &str| {
+            failed(message)
+                .location(Location::File(escaped(&lock.display().to_string())))
+                .help("give it a file of its own")
+        };
+        let Destination::File(_) = atomic::destination(lock).map_err(|error| *error)? else {
+            return Err(at("the lock has to be a file"));
+        };
+        let Some(own) = real(lock) else { return Ok(()) };
+        for (flag, path) in self.written() {
+            if path.as_deref().and_then(real).as_ref() == Some(&own) {
+                return Err(at(&format!("`{flag}` names the lock")));
+            }
+        }
+        let mut sources = sources.iter().filter_map(|source| real(source.origin().path()?));
+        if sources.any(|source| source == own) {
+            return Err(at("the lock is named with `-f` as well, and is no manifest"));
+        }
+        Ok(())
+    }
+
+    /// Checks that the comparison of two locks overwrites neither.
+    ///
+    /// # Errors
+    /// It would.
+    pub(super) fn check_compared(&self, locks: [&Path; 2]) -> Result<(), Diagnostic> {
+        let locks = locks.map(real);
+        for (flag, path) in self.written() {
+            let path = path.as_deref().and_then(real);
+            if path.is_some() && locks.contains(&path) {
+                let message = format!("`{flag}` names one of the locks that are compared");
+                return Err(failed(&message).help("give it a file of its own"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The files that a run writes besides the lock, with their flags.
+    fn written(&self) -> [(&'static str, &Option<PathBuf>); 3] {
+        [("--output", &self.output), ("--report", &self.report), ("--log", &self.log)]
+    }
+}
+
+/// The path of a file after all links, also of one that does not exist yet; none for what is no file.
+fn real(path: &Path) -> Option<PathBuf> {
+    let Ok(Destination::File(path)) = atomic::destination(path) else { return None };
+    if let Ok(real) = fs::canonicalize(&path) {
+        return Some(real);
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = fs::canonicalize(folder.unwrap_or(Path::new("."))).ok()?;
+    Some(folder.join(path.file_name()?))
+}

@@ -1,0 +1,130 @@
+//! Outcome: everything that a command has to say, and how it ends. `main` prints it.
+
+use std::rc::Rc;
+
+use crate::diagnostic::{Diagnostic, Failure, verdict};
+use crate::io::atomic::Unwritten;
+use crate::io::signals::Interrupted;
+use crate::text::Source;
+
+/// The sources that diagnostics point into.
+pub(crate) type Sources = Rc<[Source]>;
+
+/// Diagnostics together with the sources that they point into.
+#[derive(Debug, Clone)]
+pub struct Messages {
+    /// The diagnostics, in the order in which they are printed.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Their sources; empty if none points into one.
+    pub sources: Sources,
+}
+
+/// Why a command ended early.
+#[derive(Debug)]
+pub enum Error {
+    /// For these reasons.
+    Failed(Messages),
+    /// For this reason, which forbids to write a report: the report could overwrite something.
+    Clash(Box<Diagnostic>),
+    /// By a signal.
+    Interrupted(Interrupted),
+}
+
+impl Error {
+    /// Diagnostics that fail a run, with the sources that they point into.
+    pub fn new(diagnostics: Vec<Diagnostic>, sources: Sources) -> Self {
+        Self::Failed(Messages { diagnostics, sources })
+    }
+
+    /// The diagnostics; empty after a signal.
+    #[must_use]
+    pub fn diagnostics(&self) -> &[Diagnostic] {
+        match self {
+            Self::Failed(messages) => &messages.diagnostics,
+            Self::Clash(diagnostic) => std::slice::from_ref(diagnostic),
+            Self::Interrupted(_) => &[],
+        }
+    }
+}
+
+impl From<Diagnostic> for Error {
+    fn from(diagnostic: Diagnostic) -> Self {
+        Self::from(vec![diagnostic])
+    }
+}
+
+impl From<Vec<Diagnostic>> for Error {
+    fn from(diagnostics: Vec<Diagnostic>) -> Self {
+        Self::new(diagnostics, Rc::new([]))
+    }
+}
+
+impl From<Interrupted> for Error {
+    fn from(interrupted: Interrupted) -> Self {
+        Self::Interrupted(interrupted)
+    }
+}
+
+impl From<Unwritten> for Error {
+    fn from(unwritten: Unwritten) -> Self {
+        match unwritten {
+            Unwritten::Interrupted(interrupted) => interrupted.into(),
+            Unwritten::Failed(diagnostic) => (*diagnostic).into(),
+        }
+    }
+}
+
+/// Everything that a command has to say, and how it ends.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// What is printed, in order.
+    pub messages: Vec<Messages>,
+    /// The last line, if there is one.
+    pub summary: String,
+    /// The failure or signal that ended the command early.
+    failure: Option<Failure>,
+    interrupted: Option<Interrupted>,
+    /// True if the host discards stderr.
+    pub stderr_is_lost: bool,
+}
+
+impl Outcome {
+    /// Adds diagnostics, which decide the exit status if there are errors among them.
+    pub(super) fn say(&mut self, diagnostics: Vec<Diagnostic>, sources: &Sources) {
+        self.note_failure(verdict(&diagnostics));
+        self.messages.push(Messages { diagnostics, sources: sources.clone() });
+    }
+
+    /// Adds the reason why the command ended.
+    pub(super) fn fail(&mut self, error: Error) {
+        match error {
+            Error::Failed(Messages { diagnostics, sources }) => {
+                let failure = verdict(&diagnostics).unwrap_or(Failure::Usage);
+                self.say(diagnostics, &sources);
+                self.note_failure(Some(failure));
+            }
+            Error::Clash(diagnostic) => self.say(vec![*diagnostic], &Rc::from([])),
+            Error::Interrupted(interrupted) => self.interrupted = Some(interrupted),
+        }
+    }
+
+    /// Lets a failure decide the exit status, unless a greater one does.
+    pub(super) fn note_failure(&mut self, failure: Option<Failure>) {
+        self.failure = self.failure.max(failure);
+    }
+
+    /// The failure so far.
+    #[must_use]
+    pub fn failure(&self) -> Option<Failure> {
+        self.failure
+    }
+
+    /// The exit status.
+    #[must_use]
+    pub fn status(&self) -> u8 {
+        match self.interrupted {
+            Some(interrupted) => interrupted.status(),
+            None => self.failure.map_or(0, Failure::status),
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Pin and check: a run over the input, its reports, and the delivery of what it found.
+
+use super::caller::Caller;
+use super::destinations::Destinations;
+use super::function;
+use super::outcome::{Error, Outcome, Sources};
+use super::prepare::{Prepared, prepare};
+use super::reports::Reports;
+use crate::Run;
+use crate::cli::{Emit, Flags};
+use crate::diagnostic::usage;
+use crate::io::atomic::{self, Rewrite};
+use crate::io::delivery::{deliver, deliver_with, replace};
+use crate::lock::{Record, Recording};
+use crate::report::{self, kustomize_images};
+use crate::settings::{Settings, Task};
+
+/// What Helm 4 gets for a chart without manifests: it refuses empty output.
+const NO_MANIFESTS: &str = "# digestif: there are no manifests\n";
+
+/// Pins or checks the images of the input.
+///
+/// # Errors
+/// The run could not begin, was interrupted, or its result could not be delivered.
+pub(super) fn run(flags: Flags, task: Task, outcome: &mut Outcome) -> Result<(), Error> {
+    let mut reports = Reports::new(&flags, task);
+    let destinations = Destinations::new(&flags, task);
+    let prepared = prepare(flags, &destinations, task);
+    let prepared = prepared.inspect_err(|error| reports.write_failure(error))?;
+    reports.add(&prepared.notes);
+    outcome.messages.push(prepared.notes.clone());
+    if prepared.caller == Caller::Function && task == Task::Pin {
+        return function::run(prepared, &destinations, &mut reports, outcome);
+    }
+    let Prepared { sources, caller, settings, .. } = prepared;
+    let settings = settings.inspect_err(|error| reports.write_failure(error))?;
+    let run = crate::run(&sources, &settings.options)?;
+    outcome.stderr_is_lost |= caller.or_seen_in(&run.found) == Caller::Helm4;
+    outcome.say(run.found.diagnostics.clone(), &sources);
+    reports.write(&run, &sources)?;
+    if outcome.failure().is_some() || task == Task::Check {
+        return Ok(());
+    }
+    let delivery = Delivery { settings: &settings, sources: &sources, destinations: &destinations };
+    let given = delivery.give(&run, caller, outcome);
+    given.inspect_err(|error| reports.rewrite(error, &run, &sources))
+}
+
+/// Where the result of a run goes.
+struct Delivery<'r> {
+    settings: &'r Settings,
+    sources: &'r Sources,
+    destinations: &'r Destinations,
+}
+
+impl Delivery<'_> {
+    /// Delivers the result of a run that did not fail.
+    fn give(&self, run: &Run<'_>, caller: Caller, outcome: &mut Outcome) -> Result<(), Error> {
+        let output = self.destinations.output.as_deref();
+        if self.settings.emit == Emit::KustomizeImages {
+            let form = self.settings.options.pin;
+            let (list, warnings) = kustomize_images::kustomize_images(run, self.sources, form)
+                .map_err(|refused| Error::new(refused, self.sources.clone()))?;
+            outcome.say(warnings, self.sources);
+            deliver_with(output, &list, begin(run)?)?;
+        } else {
+            let texts = run.texts.as_deref().unwrap_or_default();
+            if caller == Caller::Helm4 && texts.iter().all(|text| text.trim().is_empty()) {
+                return Ok(deliver(output, NO_MANIFESTS)?);
+            }
+            self.write(texts, begin(run)?)?;
+        }
+        outcome.summary = summary(self.settings, run);
+        Ok(())
+    }
+
+    /// Writes the new texts over their files, or as one stream.
+    fn write(&self, texts: &[impl AsRef<str>], lock: Option<Recording>) -> Result<(), Error> {
+        let texts = texts.iter().map(AsRef::as_ref);
+        if !self.settings.in_place {
+            let output = self.destinations.output.as_deref();
+            return Ok(deliver_with(output, &atomic::joined(texts), lock)?);
+        }
+        let changed = self.sources.iter().zip(texts).filter(|(source, new)| source.text() != *new);
+        let rewrites = changed.filter_map(|(source, new)| {
+            Some(Rewrite { path: source.origin().path()?, old: Some(source.text()), new })
+        });
+        // The lock comes last: after a failure, only what was written before has to be restored.
+        let lock = lock.as_ref().and_then(Recording::rewrite);
+        Ok(replace(&rewrites.chain(lock).collect::<Vec<_>>())?)
+    }
+}
+
+/// Takes the file lock, if the run records something, and computes the new text of the lock.
+pub(super) fn begin(run: &Run<'_>) -> Result<Option<Recording>, Error> {
+    Ok(run.record.as_ref().map(Record::begin).transpose()?)
+}
+
+/// The last line of a successful run, after a line for each image with `-v`.
+pub(super) fn summary(settings: &Settings, run: &Run<'_>) -> String {
+    if settings.quiet {
+        return String::new();
+    }
+    let pins = if settings.verbose { report::pins(&run.plan) } else { String::new() };
+    let summary = report::summary(&run.plan, run.found.objects);
+    let recorded = run.record.as_ref().map_or_else(String::new, |record| {
+        format!("; {} recorded in {}", record.count(), record.file())
+    });
+    format!("{pins}digestif: {summary}{recorded}\n")
+}
+
+/// Refuses flags that a function can't obey.
+pub(super) fn refuse_emit(emit: Emit) -> Result<(), Error> {
+    if emit == Emit::Manifests {
+        return Ok(());
+    }
+    let message = "a function gives its list back, so that `--emit` has no effect";
+    Err(usage(message).into())
+}

@@ -1,0 +1,102 @@
+//! Delivery: stdin is read whole, and a result goes to stdout once or into files atomically.
+
+use std::io::{self, IsTerminal as _, Read as _, Write as _};
+use std::path::Path;
+
+use super::atomic::{self, Destination, Rewrite, Unwritten};
+use super::signals;
+use crate::diagnostic::{Diagnostic, failed};
+use crate::lock::Recording;
+use crate::text::{Origin, Source};
+
+/// Reads all of stdin.
+///
+/// # Errors
+/// It can't be read, or is no text.
+pub fn stdin() -> Result<Source, Diagnostic> {
+    let mut bytes = Vec::new();
+    let read = io::stdin().lock().read_to_end(&mut bytes);
+    read.map_err(|error| failed(&format!("stdin can't be read: {error}")))?;
+    Source::new(Origin::Stdin, bytes)
+}
+
+/// True if stdin is a terminal, so that there is nothing to read.
+#[must_use]
+pub fn stdin_is_terminal() -> bool {
+    io::stdin().is_terminal()
+}
+
+/// Writes a lock, and lets others write it.
+///
+/// # Errors
+/// It can't be written, or a signal came first.
+pub fn record(lock: Option<Recording>) -> Result<(), Unwritten> {
+    let Some(lock) = lock else { return Ok(()) };
+    if let Some(rewrite) = lock.rewrite() {
+        replace(&[rewrite])?;
+        signals::heed();
+    }
+    Ok(())
+}
+
+/// Writes a text to a file, or to stdout where none is named.
+///
+/// # Errors
+/// It can't be written, or a signal came first.
+pub fn deliver(path: Option<&Path>, text: &str) -> Result<(), Unwritten> {
+    deliver_with(path, text, None)
+}
+
+/// The same, together with a lock that has to be written first: where that is impossible nothing is
+/// given out.
+///
+/// # Errors
+/// As [`deliver`].
+pub fn deliver_with(
+    path: Option<&Path>,
+    text: &str,
+    lock: Option<Recording>,
+) -> Result<(), Unwritten> {
+    let destination = path.map_or(Ok(Destination::Stdout), atomic::destination);
+    let destination = destination.map_err(Unwritten::Failed)?;
+    if let (Destination::File(_), Some(path)) = (&destination, path) {
+        let text = Rewrite { path, old: None, new: text };
+        let lock = lock.as_ref().and_then(Recording::rewrite);
+        return replace(&[text].into_iter().chain(lock).collect::<Vec<_>>());
+    }
+    // It ends here: whoever reads what is printed may take all day, and others wait for the lock.
+    record(lock)?;
+    match destination {
+        Destination::Stdout => print(text),
+        Destination::Stderr => io::stderr().write_all(text.as_bytes()).map_err(|error| {
+            // Perhaps nobody reads this; the status says it as well.
+            failed(&format!("stderr can't be written: {error}")).into()
+        }),
+        Destination::Stream(path) => atomic::write_stream(&path, text).map_err(Unwritten::Failed),
+        Destination::File(_) => unreachable!("files were written above"),
+    }
+}
+
+/// Replaces files, all of them or none.
+///
+/// # Errors
+/// One of them can't be written, or a signal came first.
+pub fn replace(files: &[Rewrite<'_>]) -> Result<(), Unwritten> {
+    atomic::replace_all(files)
+}
+
+/// Writes to stdout, once.
+fn print(text: &str) -> Result<(), Unwritten> {
+    let mut stdout = io::stdout().lock();
+    let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    written.map_err(|error| {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => failed("stdout was closed before everything was written")
+                .help("the command behind the pipe ended early; see what it says"),
+            _ => failed(&format!("stdout can't be written: {error}")).help(
+                "check what stdout leads to, and its space; what is there already is not the whole",
+            ),
+        }
+        .into()
+    })
+}

@@ -1,0 +1,109 @@
+//! The log: a file that keeps what stderr showed, since some hosts discard it.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use etcetera::BaseStrategy as _;
+
+use crate::diagnostic::{Diagnostic, Failure, Location};
+
+/// The size at which a log is renamed to `….old` and a new one begins, in bytes.
+const LOG_LIMIT: u64 = 1 << 20;
+
+/// The path of the default log: in the state directory, or where the system keeps such files; none
+/// without a home directory.
+fn default_log() -> Option<PathBuf> {
+    let folders = etcetera::base_strategy::choose_native_strategy().ok()?;
+    let folder = folders.state_dir().unwrap_or_else(|| folders.data_dir());
+    Some(folder.join("digestif").join("log"))
+}
+
+/// A log. Only its owner may read it, since manifests tell a lot about a cluster.
+#[derive(Debug)]
+pub(super) struct Log {
+    path: PathBuf,
+    file: File,
+}
+
+impl Log {
+    /// Opens a log to append to it; a large one is renamed to `….old` first.
+    ///
+    /// # Errors
+    /// It can't be written.
+    pub(super) fn open(path: &Path) -> Result<Self, Diagnostic> {
+        let unusable = |error: io::Error| unwritable_log(path, &error);
+        let is_large = |log: &fs::Metadata| log.is_file() && log.len() > LOG_LIMIT;
+        if let Ok(target) = fs::canonicalize(path)
+            && fs::metadata(&target).is_ok_and(|log| is_large(&log))
+        {
+            let mut old = target.as_os_str().to_owned();
+            old.push(".old");
+            match fs::rename(&target, old) {
+                // Another run has just done it.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                renamed => renamed.map_err(unusable)?,
+            }
+        }
+        let mut options = OpenOptions::new();
+        options.create(true).append(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        Ok(Self { path: path.to_owned(), file: options.open(path).map_err(unusable)? })
+    }
+
+    /// Opens the default log, in a folder that is made for it; none without a home directory.
+    pub(super) fn open_default() -> Result<Option<Self>, Diagnostic> {
+        let Some(path) = default_log() else { return Ok(None) };
+        let folder = path.parent().expect("it is in a folder of ours");
+        fs::create_dir_all(folder).map_err(|error| unwritable_log(&path, &error))?;
+        Self::open(&path).map(Some)
+    }
+
+    /// Appends the messages of a run, with the time and the exit status.
+    ///
+    /// # Errors
+    /// It can't be written. The run is over then, and its status is about the manifests.
+    pub(super) fn add(mut self, said: &str, status: u8) -> Result<(), Diagnostic> {
+        let now = httpdate::fmt_http_date(SystemTime::now());
+        let entry = format!("== {now}, exit status {status}\n{said}\n");
+        let written = self.file.write_all(entry.as_bytes());
+        written.map_err(|error| unwritable_log(&self.path, &error))
+    }
+}
+
+fn unwritable_log(path: &Path, error: &io::Error) -> Diagnostic {
+    Diagnostic::error(Failure::Usage, format!("the log can't be written: {error}"))
+        .location(Location::File(path.display().to_string()))
+        .help("name another with `--log FILE`")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_is_its_owners_and_stays_small() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("log");
+        Log::open(&path).expect("writable").add("error: one\n", 1).expect("written");
+        Log::open(&path).expect("writable").add("error: two\n", 4).expect("written");
+        let text = fs::read_to_string(&path).expect("it was written");
+        let entries: Vec<_> = text.split("== ").skip(1).collect();
+        assert!(entries[0].ends_with("GMT, exit status 1\nerror: one\n\n"), "{text}");
+        assert!(entries[1].ends_with("GMT, exit status 4\nerror: two\n\n"), "{text}");
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            let mode = fs::metadata(&path).expect("there").permissions().mode();
+            assert_eq!(mode & 0o777, 0o600);
+        }
+        let size = usize::try_from(LOG_LIMIT).expect("small") + 1;
+        fs::write(&path, "x".repeat(size)).expect("writable");
+        Log::open(&path).expect("writable").add("error: three\n", 1).expect("written");
+        assert!(fs::metadata(&path).expect("there").len() < 100);
+        let old = fs::metadata(folder.path().join("log.old")).expect("kept");
+        assert_eq!(old.len(), LOG_LIMIT + 1);
+    }
+}

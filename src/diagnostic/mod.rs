@@ -67,7 +67,20 @@ pub enum Location {
         /// The object and field, for the line above the excerpt; may be empty.
         label: String,
     },
-    /// The same in a text that is not shown: something secret may stand beside it.
+    /// An image place.
+    Place {
+        /// Index among all places of the run.
+        place: usize,
+        /// Index of the source in the run's input.
+        source: usize,
+        /// The reference.
+        span: Span,
+        /// The object and field.
+        label: String,
+        /// False if the line must not be shown, since a secret may be on it.
+        shown: bool,
+    },
+    /// A span of a source that is not shown, since a secret may be beside it.
     Hidden {
         /// Index of the source in the run's input.
         source: usize,
@@ -80,6 +93,28 @@ pub enum Location {
     Position(String, Position),
     /// A whole file.
     File(String),
+}
+
+impl Location {
+    /// The source and span, if it points into a source.
+    #[must_use]
+    pub fn span(&self) -> Option<(usize, Span)> {
+        match self {
+            Self::Source { source, span, .. }
+            | Self::Hidden { source, span, .. }
+            | Self::Place { source, span, .. } => Some((*source, *span)),
+            Self::Position(..) | Self::File(_) => None,
+        }
+    }
+
+    /// The index of the image place, if it is one.
+    #[must_use]
+    pub fn place(&self) -> Option<usize> {
+        match self {
+            Self::Place { place, .. } => Some(*place),
+            _ => None,
+        }
+    }
 }
 
 /// One failure or warning.
@@ -206,12 +241,7 @@ pub fn sort(diagnostics: &mut [Diagnostic]) {
 }
 
 fn position(diagnostic: &Diagnostic) -> Option<(usize, Span)> {
-    match diagnostic.locations.first()? {
-        Location::Source { source, span, .. } | Location::Hidden { source, span, .. } => {
-            Some((*source, *span))
-        }
-        Location::Position(..) | Location::File(_) => None,
-    }
+    diagnostic.locations.first()?.span()
 }
 
 #[cfg(test)]

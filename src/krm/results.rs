@@ -65,12 +65,7 @@ struct Tags {
 /// out: what is not done is not reported.
 #[must_use]
 pub fn results(run: &Run<'_>, form: PinForm, is_given: bool) -> Vec<Outcome> {
-    let mut entries = vec![None; run.found.places.len()];
-    for entry in &run.plan.entries {
-        for &place in &entry.places {
-            entries[place] = Some(entry);
-        }
-    }
+    let entries = run.plan.by_place(run.found.places.len());
     let at = |severity, message: String, n: usize| {
         let entry = entries[n].map(|entry: &Entry| (entry, is_given.then_some(form)));
         Outcome::at(&run.found.places[n], entry, severity, message)
@@ -84,12 +79,7 @@ pub fn results(run: &Run<'_>, form: PinForm, is_given: bool) -> Vec<Outcome> {
         }
     }
     for diagnostic in &run.found.diagnostics {
-        let spans = diagnostic.locations.iter().filter_map(|location| match location {
-            Location::Source { span, .. } | Location::Hidden { span, .. } => Some(*span),
-            Location::Position(..) | Location::File(_) => None,
-        });
-        let is_at = |span: Span| run.found.places.iter().position(|p| p.site.text() == span);
-        let places: Vec<_> = spans.filter_map(is_at).collect();
+        let places: Vec<_> = diagnostic.locations.iter().filter_map(Location::place).collect();
         if places.is_empty() {
             results.push(Outcome::general(diagnostic));
         }

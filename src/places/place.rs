@@ -175,11 +175,12 @@ impl Place {
 
 impl From<&Place> for Location {
     fn from(place: &Place) -> Self {
-        let (source, span, label) = (place.source, place.site.text(), place.label());
-        if place.object.kind == "Secret" {
-            Self::Hidden { source, span, label }
-        } else {
-            Self::Source { source, span, label }
+        Self::Place {
+            place: place.index,
+            source: place.source,
+            span: place.site.text(),
+            label: place.label(),
+            shown: place.object.kind != "Secret",
         }
     }
 }

@@ -167,6 +167,18 @@ impl Plan {
         Self { entries, ..Self::default() }
     }
 
+    /// The image at each of this many places; none at places that belong to no image.
+    #[must_use]
+    pub fn by_place(&self, places: usize) -> Vec<Option<&Entry>> {
+        let mut entries = vec![None; places];
+        for entry in &self.entries {
+            for &place in &entry.places {
+                entries[place] = Some(entry);
+            }
+        }
+        entries
+    }
+
     /// The plan in which the tags beside digests, of these repositories, are asked for once more.
     #[must_use]
     pub fn reopened(self, places: &[Place], update: &Globs) -> Self {

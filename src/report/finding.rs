@@ -1,13 +1,11 @@
-//! Findings: what a run has to say, as reports for machines have it. Spans have become lines and
-//! columns, and of the text that stands there nothing is kept.
-
-use std::collections::HashMap;
+//! Findings: the diagnostics of a run as reports for machines have them, with lines and columns instead
+//! of spans, and without any text of the input.
 
 use crate::Run;
 use crate::diagnostic::{Diagnostic, Location, Severity};
 use crate::places::Place;
 use crate::plan::Entry;
-use crate::text::{Position, Source, Span};
+use crate::text::{Position, Source};
 
 /// How messages call standard input, and how reports do.
 const STDIN: [&str; 2] = ["<stdin>", "-"];
@@ -51,8 +49,8 @@ impl<'r> Finding<'r> {
     fn new(said: &'r Diagnostic, sources: &[Source], images: &Images<'r>) -> Self {
         let locations =
             said.locations.iter().map(|location| FindingLocation::new(location, sources, images));
-        let spans = said.locations.iter().filter_map(span);
-        let mut named = spans.filter_map(|span| images.entries.get(&span));
+        let places = said.locations.iter().filter_map(Location::place);
+        let mut named = places.filter_map(|place| images.entries[place]);
         let image = named.next().filter(|first| named.all(|other| other == *first));
         Self { said, image: image.map(|entry| entry.name.as_str()), locations: locations.collect() }
     }
@@ -73,15 +71,16 @@ impl<'r> FindingLocation<'r> {
             Self { file, start: None, end: None, label: "", place: None }
         };
         match location {
-            Location::Source { source: n, span, label }
-            | Location::Hidden { source: n, span, label } => {
-                let source = &sources[*n];
+            Location::Source { source, span, label }
+            | Location::Hidden { source, span, label }
+            | Location::Place { source, span, label, .. } => {
+                let source = &sources[*source];
                 Self {
                     file: source.origin().report_name(),
                     start: Some(source.position(span.start)),
                     end: Some(source.position(span.end)),
                     label,
-                    place: images.places.get(&(*n, *span)).copied(),
+                    place: location.place().map(|place| &images.places[place]),
                 }
             }
             Location::Position(file, at) => Self { start: Some(*at), ..whole(file) },
@@ -90,40 +89,21 @@ impl<'r> FindingLocation<'r> {
     }
 }
 
-/// What stands where, by source and span.
+/// The image places of a run, and the image of each.
 struct Images<'r> {
-    entries: HashMap<(usize, Span), &'r Entry>,
-    places: HashMap<(usize, Span), &'r Place>,
+    entries: Vec<Option<&'r Entry>>,
+    places: &'r [Place],
 }
 
 impl<'r> Images<'r> {
     fn new(run: &'r Run<'_>) -> Self {
-        let at = |place: &Place| (place.source, place.site.text());
-        let places = &run.found.places;
-        let entries = run
-            .plan
-            .entries
-            .iter()
-            .flat_map(|entry| entry.places.iter().map(move |&n| (at(&places[n]), entry)));
-        Self {
-            entries: entries.collect(),
-            places: places.iter().map(|place| (at(place), place)).collect(),
-        }
-    }
-}
-
-fn span(location: &Location) -> Option<(usize, Span)> {
-    match location {
-        Location::Source { source, span, .. } | Location::Hidden { source, span, .. } => {
-            Some((*source, *span))
-        }
-        Location::Position(..) | Location::File(_) => None,
+        Self { entries: run.plan.by_place(run.found.places.len()), places: &run.found.places }
     }
 }
 
 /// A diagnostic that does not need its sources any more: it says where things begin.
 pub(crate) fn detached(diagnostic: &Diagnostic, sources: &[Source]) -> Diagnostic {
-    let location = |location: &Location| match span(location) {
+    let location = |location: &Location| match location.span() {
         Some((n, span)) => {
             let source = &sources[n];
             Location::Position(source.origin().display_name(), source.position(span.start))

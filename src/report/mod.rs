@@ -65,10 +65,12 @@ pub fn diagnostic(diagnostic: &Diagnostic, sources: &[Source]) -> String {
     let mut elements: Vec<Element<'_>> = Vec::new();
     for location in diagnostic.locations.iter().take(SHOWN_SPOTS) {
         match location {
-            Location::Source { source, span, label } => {
+            Location::Source { source, span, label }
+            | Location::Place { source, span, label, shown: true, .. } => {
                 excerpt(&sources[*source], *span, label, &mut elements);
             }
-            Location::Hidden { source, span, label } => {
+            Location::Hidden { source, span, label }
+            | Location::Place { source, span, label, shown: false, .. } => {
                 elements.push(heading(&sources[*source], *span, label));
             }
             Location::Position(file, at) => {

@@ -56,6 +56,19 @@ fn shell(script: &str, args: &[&str]) -> Command {
     command
 }
 
+/// The binary under test with the default reaction to signals. A test run that was started with `nohup`
+/// or in the background ignores some of them, and its children inherit that.
+#[cfg(unix)]
+fn interruptible(args: impl IntoIterator<Item = impl AsRef<std::ffi::OsStr>>) -> Command {
+    if !cfg!(target_os = "linux") {
+        return command(args);
+    }
+    let mut command = Command::new("env");
+    command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    command.args(["--default-signal=HUP,INT,TERM", env!("CARGO_BIN_EXE_digestif")]).args(args);
+    command
+}
+
 #[cfg(unix)]
 fn signal(child: &Child, signal: &str) {
     let process = child.id().to_string();
@@ -209,7 +222,7 @@ fn a_signal_leaves_nothing_behind_while_registries_are_asked() {
     let output = write(folder.path(), "out.yaml", "old");
     for (name, status) in [("-HUP", 129), ("-INT", 130), ("-TERM", 143)] {
         let args = ["-o", &output, &for_every_host(&registry)];
-        let child = waiting(&mut command(args), &registry);
+        let child = waiting(&mut interruptible(args), &registry);
         signal(&child, name);
         let ended = child.wait_with_output().expect("it ends");
         assert_eq!(ended.status.code(), Some(status), "{ended:?}");
@@ -240,7 +253,7 @@ fn a_signal_ends_a_run_that_nobody_reads_from() {
     // More than a pipe takes at once.
     let manifest = format!("{POD}{}", "# long\n".repeat(100_000));
     for flags in [vec![for_every_host(&registry)], vec![for_every_host(&registry), report]] {
-        let mut child = start(&mut command(flags));
+        let mut child = start(&mut interruptible(flags));
         let mut stdin = child.stdin.take().expect("it is piped");
         stdin.write_all(manifest.as_bytes()).expect("it is read");
         drop(stdin);
@@ -261,7 +274,7 @@ fn a_signal_changes_every_file_or_none() {
         (0..FILES).map(|n| write(folder.path(), &format!("{n}.yaml"), POD)).collect();
     let before = names(folder.path());
     let path = folder.path().display().to_string();
-    let child = start(&mut command(["-i", "-f", &path, &for_every_host(&registry)]));
+    let child = start(&mut interruptible(["-i", "-f", &path, &for_every_host(&registry)]));
     while names(folder.path()).len() == before.len() {
         std::thread::yield_now();
     }

@@ -31,6 +31,10 @@ type Edit = (Range<usize>, String);
 fn spliced(text: &str, changes: &BTreeMap<Asked, Locked>) -> Option<String> {
     let source = Source::new(Origin::Stdin, text.as_bytes().to_vec()).ok()?;
     let document = yaml::documents(&source, 0).next()?.ok()?;
+    // A change of an anchored value would change its aliases, too.
+    if document.ids().any(|id| matches!(document.node(id).content, Content::Alias(_))) {
+        return None;
+    }
     let layout = Layout::of(text, &document)?;
     let mut edits: Vec<Edit> = Vec::new();
     let mut is_longer = false;
@@ -401,14 +405,13 @@ mod tests {
             format!(
                 "\n- image: docker.io/a/a:v1\n  tag: v1\n  digest: &d {}\n- image: docker.io/a/b:v1\n  digest: *d\n  tag: v1",
                 digest(1)
-            ) + "\n- {image: docker.io/a/c:v1, tag: v1, digest: *d}]",
+            ),
         ] {
             let text = format!("{HEAD}images: {images}\n");
             let source = Source::new(Origin::Stdin, text.clone().into_bytes()).expect("text");
-            if let Ok(old) = schema::parse(&source) {
-                let changes = [new.clone()].into_iter().collect();
-                assert_eq!(with_entries(&text, &old, &changes), None, "{text}");
-            }
+            let old = schema::parse(&source).expect("a lock");
+            let changes = [new.clone()].into_iter().collect();
+            assert_eq!(with_entries(&text, &old, &changes), None, "{text}");
         }
     }
 

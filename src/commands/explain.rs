@@ -48,7 +48,7 @@ pub struct Traced {
 pub struct Taken {
     /// A reference, or what is looked for among the tags: `v1.31.*`.
     proposal: String,
-    /// `found`, `missing`, `denied`, `rate-limited`, `unreachable`, `nonsense`, `not recorded`,
+    /// `found`, `missing`, `denied`, `rate-limited`, `unreachable`, `invalid-response`, `not-recorded`,
     /// `invalid`, or `not asked`.
     outcome: &'static str,
     /// What was seen.

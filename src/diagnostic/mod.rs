@@ -15,7 +15,7 @@ pub use rule::RuleId;
 /// several apply, the greatest gives the exit status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Failure {
-    /// A registry could not say for now: rate limited, unreachable, timed out, nonsense.
+    /// A registry could not say for now: rate limited, unreachable, timed out, invalid response.
     Unavailable,
     /// A registry refused: 401 or 403 with the credentials there are.
     Refused,

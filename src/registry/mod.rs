@@ -122,8 +122,8 @@ impl Outcome {
             | Self::ClientCertificateRequired
             | Self::ProxyFailed
             | Self::NotCached => "unreachable",
-            Self::InvalidResponse => "nonsense",
-            Self::OfflineMiss | Self::NotLocked => "not recorded",
+            Self::InvalidResponse => "invalid-response",
+            Self::OfflineMiss | Self::NotLocked => "not-recorded",
         }
     }
 }

@@ -119,7 +119,7 @@ pub struct Reported {
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Attempt {
     reference: String,
-    /// `missing`, `denied`, `rate-limited`, `unreachable`, `nonsense` or `not recorded`.
+    /// `missing`, `denied`, `rate-limited`, `unreachable`, `invalid-response` or `not-recorded`.
     outcome: &'static str,
     /// What was seen.
     detail: String,

@@ -166,7 +166,7 @@ fn table(elsewhere: &str) -> Vec<Row> {
         (
             "401, and 404 to who asks for a token",
             one().with_tokens(no_tokens(404)),
-            Fails(4, "(nonsense: 404 Not Found"),
+            Fails(4, "(invalid-response: 404 Not Found"),
             "HEAD v1.32, GET token",
         ),
         (
@@ -233,13 +233,13 @@ fn table(elsewhere: &str) -> Vec<Row> {
         (
             "404 with a code that nobody knows",
             on("manifests/v1.32", ErrorCode(404, "ARTIFACT_LOCKED")),
-            Fails(4, "(nonsense: 404 Not Found"),
+            Fails(4, "(invalid-response: 404 Not Found"),
             "HEAD v1.32, GET v1.32",
         ),
         (
             "404 with a body without end",
             on("manifests/v1.32", EndlessBody(404)),
-            Fails(4, "(nonsense: 404 Not Found with a body of more than 4096 KiB)"),
+            Fails(4, "(invalid-response: 404 Not Found with a body of more than 4096 KiB)"),
             "HEAD v1.32, GET v1.32",
         ),
         (
@@ -263,7 +263,7 @@ fn table(elsewhere: &str) -> Vec<Row> {
         (
             "410 with MANIFEST_UNKNOWN",
             on("manifests/v1.32", ErrorCode(410, "MANIFEST_UNKNOWN")),
-            Fails(4, "(nonsense: 410 Gone"),
+            Fails(4, "(invalid-response: 410 Gone"),
             "HEAD v1.32",
         ),
         (

@@ -46,10 +46,10 @@ const BEARER: &str = "Bearer realm=\"http://127.0.0.1:1/";
 const MANIFEST: &str = r#"{"schemaVersion":2,"manifests":[]}"#;
 
 const TIME_IS_UP: &str = "(unreachable: no answer before the time of `--timeout` was up)";
-const NO_MANIFEST: &str = "(nonsense: 200 with something that is no image manifest";
+const NO_MANIFEST: &str = "(invalid-response: 200 with something that is no image manifest";
 const NO_REGISTRY: &str = "but not in the words of a registry";
-const MALFORMED: &str = "(nonsense: 200 with a malformed Docker-Content-Digest header";
-const DIFFERS: &str = "(nonsense: the header says sha256:";
+const MALFORMED: &str = "(invalid-response: 200 with a malformed Docker-Content-Digest header";
+const DIFFERS: &str = "(invalid-response: the header says sha256:";
 const TOO_LARGE: &str = " with a body of more than 4096 KiB";
 const TOO_LARGE_FOR_A_TOKEN: &str = "200 OK with a body of more than 1024 KiB";
 
@@ -147,7 +147,13 @@ fn table() -> Vec<Row> {
             "200 with something that is no list of tags",
         ),
         // What comes leads in circles.
-        row("a redirect to itself", always(RedirectLoop), ONCE, 4, "(nonsense: too many redirects"),
+        row(
+            "a redirect to itself",
+            always(RedirectLoop),
+            ONCE,
+            4,
+            "(invalid-response: too many redirects",
+        ),
         row("a redirect of tokens to itself", token(RedirectLoop), ONCE, 4, "too many redirects"),
         list("a page that leads to itself", page("a"), "read to its end (2 tags)"),
         lists("pages that lead to each other", circle(), "read to its end (3 tags)"),
@@ -179,18 +185,36 @@ fn table() -> Vec<Row> {
             always(ErrorCode(404, "ARTIFACT_LOCKED")),
             ONCE,
             4,
-            "(nonsense: 404",
+            "(invalid-response: 404",
         ),
-        row("400", always(ErrorCode(400, "TAG_INVALID")), ONCE, 4, "(nonsense: 400 Bad Request"),
-        row("410", always(ErrorCode(410, "MANIFEST_UNKNOWN")), ONCE, 4, "(nonsense: 410 Gone"),
-        row("a part", always(index(206, "{}")), ONCE, 4, "(nonsense: 206 Partial Content"),
-        row("a redirect to a file", always(to("file:///etc/passwd")), ONCE, 4, "(nonsense: 307"),
+        row(
+            "400",
+            always(ErrorCode(400, "TAG_INVALID")),
+            ONCE,
+            4,
+            "(invalid-response: 400 Bad Request",
+        ),
+        row(
+            "410",
+            always(ErrorCode(410, "MANIFEST_UNKNOWN")),
+            ONCE,
+            4,
+            "(invalid-response: 410 Gone",
+        ),
+        row("a part", always(index(206, "{}")), ONCE, 4, "(invalid-response: 206 Partial Content"),
+        row(
+            "a redirect to a file",
+            always(to("file:///etc/passwd")),
+            ONCE,
+            4,
+            "(invalid-response: 307",
+        ),
         row(
             "a redirect to nowhere",
             always(Status(307, vec![], String::new())),
             ONCE,
             4,
-            "(nonsense: 307",
+            "(invalid-response: 307",
         ),
         // The registry is busy.
         row("408", always(ErrorCode(408, "X")), ONCE, 4, "(unreachable: 408 Request Timeout"),

@@ -5,9 +5,9 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use super::object::Object;
-use super::opt_out::OptOut;
 use super::path::{Path, Paths};
 use super::place::{Class, Image, SkipReason, Writing};
+use super::skip_annotation::OptOut;
 use crate::diagnostic::Diagnostic;
 use crate::text::yaml::{Document, NodeId};
 

@@ -31,6 +31,7 @@ mod pull_secrets;
 mod schema;
 mod scope;
 mod settle;
+mod skip_annotation;
 mod table;
 
 pub use found::Found;

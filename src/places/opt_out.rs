@@ -5,32 +5,8 @@ use std::collections::HashSet;
 use super::context::Context;
 use super::finding::Finding;
 use super::place::SkipReason;
-use crate::text::yaml::{Content, Document, NodeId, Style};
+use crate::text::yaml::{Content, NodeId, Style};
 use crate::text::{Source, Span};
-
-/// The images that the annotation of an object leaves alone.
-#[derive(Debug, Default)]
-pub(super) struct OptOut {
-    all: bool,
-    containers: Vec<String>,
-}
-
-impl OptOut {
-    /// Reads `digestif.dev/skip`: `"true"`, or names of containers.
-    pub(super) fn of(document: &Document<'_>, root: NodeId) -> Self {
-        let annotation = ["metadata", "annotations", "digestif.dev/skip"];
-        let text = document.string_at(root, &annotation).unwrap_or_default();
-        Self {
-            all: text.trim() == "true",
-            containers: text.split(',').map(|name| name.trim().to_owned()).collect(),
-        }
-    }
-
-    /// True if the images of this container are left alone; `None` is an image outside containers.
-    pub(super) fn applies_to(&self, container: Option<&str>) -> bool {
-        self.all || container.is_some_and(|name| self.containers.iter().any(|skip| skip == name))
-    }
-}
 
 /// Leaves what a configuration names with `pin: false`, whichever rule found it.
 pub(super) fn leave_configured(configured: &HashSet<NodeId>, images: &mut [Finding]) {

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use super::context::Context;
 use super::finding::Owner;
 use super::object::Object;
-use super::opt_out::OptOut;
+use super::skip_annotation::OptOut;
 use crate::text::Span;
 use crate::text::yaml::{Content, Document, NodeId};
 

@@ -2,8 +2,8 @@
 //! `results`, on failure too.
 
 use super::destinations::Destinations;
+use super::finish::{begin, refuse_emit, summary};
 use super::outcome::{Error, Outcome};
-use super::pin::{begin, refuse_emit, summary};
 use super::prepare::Prepared;
 use super::reports::Reports;
 use crate::Run;

@@ -3,6 +3,7 @@
 pub mod caller;
 mod destinations;
 pub mod explain;
+mod finish;
 mod function;
 pub mod helm_plugin;
 pub(crate) mod outcome;
@@ -17,7 +18,7 @@ use crate::diagnostic::{Diagnostic, usage, verdict};
 use crate::io::delivery::deliver;
 use crate::plan::Plan;
 use crate::report::listing;
-use crate::settings::{Task, config};
+use crate::settings::{Task, reading};
 use crate::{lock, report};
 
 use destinations::Destinations;
@@ -76,7 +77,7 @@ fn dispatch(invocation: Invocation, outcome: &mut Outcome) -> Result<(), Error> 
             clap_mangen::Man::new(Cli::command()).render(&mut page).expect("memory takes all");
             print(&String::from_utf8(page).expect("help is text"))
         }
-        Command::Schema(Subject::Config) => print(&config::schema()),
+        Command::Schema(Subject::Config) => print(&reading::schema()),
         Command::Schema(Subject::Report) => print(&report::json::schema()),
         Command::Schema(Subject::Lock) => print(&lock::schema()),
     }

@@ -2,17 +2,17 @@
 
 use super::caller::Caller;
 use super::destinations::Destinations;
+use super::finish::{begin, summary};
 use super::function;
 use super::outcome::{Error, Outcome, Sources};
 use super::prepare::{Prepared, prepare};
 use super::reports::Reports;
 use crate::Run;
 use crate::cli::{Emit, Flags};
-use crate::diagnostic::usage;
 use crate::io::atomic::{self, Rewrite};
 use crate::io::delivery::{deliver, deliver_with, replace};
-use crate::lock::{Record, Recording};
-use crate::report::{self, kustomize_images};
+use crate::lock::Recording;
+use crate::report::kustomize_images;
 use crate::settings::{Settings, Task};
 
 /// What Helm 4 gets for a chart without manifests: it refuses empty output.
@@ -89,31 +89,4 @@ impl Delivery<'_> {
         let lock = lock.as_ref().and_then(Recording::rewrite);
         Ok(replace(&rewrites.chain(lock).collect::<Vec<_>>())?)
     }
-}
-
-/// Takes the file lock, if the run records something, and computes the new text of the lock.
-pub(super) fn begin(run: &Run<'_>) -> Result<Option<Recording>, Error> {
-    Ok(run.record.as_ref().map(Record::begin).transpose()?)
-}
-
-/// The last line of a successful run, after a line for each image with `-v`.
-pub(super) fn summary(settings: &Settings, run: &Run<'_>) -> String {
-    if settings.quiet {
-        return String::new();
-    }
-    let pins = if settings.verbose { report::pins(&run.plan) } else { String::new() };
-    let summary = report::summary(&run.plan, run.found.objects);
-    let recorded = run.record.as_ref().map_or_else(String::new, |record| {
-        format!("; {} recorded in {}", record.count(), record.file())
-    });
-    format!("{pins}digestif: {summary}{recorded}\n")
-}
-
-/// Refuses flags that a function can't obey.
-pub(super) fn refuse_emit(emit: Emit) -> Result<(), Error> {
-    if emit == Emit::Manifests {
-        return Ok(());
-    }
-    let message = "a function gives its list back, so that `--emit` has no effect";
-    Err(usage(message).into())
 }

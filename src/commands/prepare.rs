@@ -11,7 +11,8 @@ use crate::cli::Flags;
 use crate::diagnostic::{failed, usage};
 use crate::io::{delivery, input};
 use crate::krm;
-use crate::settings::config::{self, Config};
+use crate::settings::config::Config;
+use crate::settings::reading;
 use crate::settings::{Settings, Task};
 
 /// What a command starts from.
@@ -127,7 +128,7 @@ fn config_file(flags: &Flags) -> Result<ConfigFile, Error> {
         return Ok(ConfigFile::default());
     };
     let path = source.origin().path().map(std::borrow::ToOwned::to_owned);
-    match config::read(&source) {
+    match reading::read(&source) {
         Ok(config) => Ok(ConfigFile { path, config }),
         Err(errors) => Err(Error::new(errors, Rc::from([source]))),
     }

@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use crate::diagnostic::{Diagnostic, Failure, Location};
 use crate::resolve::Network;
-use crate::settings::config::{self, Config};
+use crate::settings::config::Config;
+use crate::settings::reading;
 use crate::text::Source;
 use crate::text::escape::quoted;
 use crate::text::yaml::{self, Content, Document, NodeId};
@@ -45,7 +46,7 @@ pub fn config(source: &Source) -> Result<Config, Vec<Diagnostic>> {
     let span = document.node(document.target(node)).span;
     let kind = document.string_at(node, &["kind"]);
     match (&document.node(document.target(node)).content, kind) {
-        (Content::Mapping { .. }, Some("PinImages")) => config::read_function(source, span),
+        (Content::Mapping { .. }, Some("PinImages")) => reading::read_function(source, span),
         (Content::Mapping { .. }, Some("ConfigMap")) => config_map(source, &document, node),
         (Content::Scalar { text, string: false, .. }, _)
             if matches!(&**text, "" | "~" | "null") =>

@@ -11,7 +11,7 @@ use serde_saphyr::Spanned;
 use super::{Lock, Locked, Wrong};
 use crate::image::{Asked, Digest, Repository, Tag, Tagged};
 use crate::report;
-use crate::settings::config::{self, span};
+use crate::settings::wrong::{self, span};
 use crate::text::escape::quoted;
 use crate::text::{Source, Span};
 
@@ -84,7 +84,7 @@ pub(super) fn parse(source: &Source) -> Result<Lock, Wrong> {
     })
 }
 
-fn read(text: &str) -> Result<Lock, config::Wrong> {
+fn read(text: &str) -> Result<Lock, wrong::Wrong> {
     let options = serde_saphyr::options! {
         with_snippet: false,
         // A tag that looks like a number becomes another where a program writes the file anew.
@@ -92,10 +92,10 @@ fn read(text: &str) -> Result<Lock, config::Wrong> {
         budget: serde_saphyr::budget! { max_nodes: MOST_NODES, max_events: 2 * MOST_NODES },
     };
     let raw: ImageLock = serde_saphyr::from_str_with_options(text, options)
-        .map_err(|error| config::Wrong::of(&error, text))?;
+        .map_err(|error| wrong::Wrong::of(&error, text))?;
     if raw.api_version.is_none() || raw.kind.is_none() {
         let message = "`apiVersion` or `kind` is missing";
-        return Err(config::Wrong::at(None, message).help(
+        return Err(wrong::Wrong::at(None, message).help(
             "a lock starts with `apiVersion: digestif.dev/v1alpha1` and `kind: ImageLock`; remove the file to start a new one",
         ));
     }
@@ -111,7 +111,7 @@ fn read(text: &str) -> Result<Lock, config::Wrong> {
         {
             let supplier = quoted(&locked.supplier.to_string());
             let message = format!("{supplier} has another digest in another entry");
-            return Err(config::Wrong::at(digest, message)
+            return Err(wrong::Wrong::at(digest, message)
                 .help("keep the one that is right; `--update` asks for both again"));
         }
         match images.entry(asked) {
@@ -119,7 +119,7 @@ fn read(text: &str) -> Result<Lock, config::Wrong> {
             btree_map::Entry::Occupied(entry) => {
                 let message =
                     format!("there are two entries for {}", quoted(&entry.key().to_string()));
-                return Err(config::Wrong::at(name, message)
+                return Err(wrong::Wrong::at(name, message)
                     .help("keep one of them; a merge may have left both"));
             }
         };
@@ -129,9 +129,9 @@ fn read(text: &str) -> Result<Lock, config::Wrong> {
 
 impl LockedImage {
     /// The entry, if all of it makes sense.
-    fn checked(self, at: Option<Span>) -> Result<(Asked, Locked), config::Wrong> {
+    fn checked(self, at: Option<Span>) -> Result<(Asked, Locked), wrong::Wrong> {
         let wrong = |part: &Spanned<String>, message: String| {
-            config::Wrong::at(span(part.referenced), message)
+            wrong::Wrong::at(span(part.referenced), message)
         };
         let asked: Asked =
             self.image.value.parse().map_err(|error| wrong(&self.image, format!("{error}")))?;
@@ -164,13 +164,13 @@ impl LockedImage {
         match (is_own, &rule) {
             (true, None) | (false, Some(_)) => {}
             (false, None) => {
-                return Err(config::Wrong::at(
+                return Err(wrong::Wrong::at(
                     at,
                     "the digest is that of another image, and no `rule` says why",
                 ));
             }
             (true, Some(_)) => {
-                return Err(config::Wrong::at(
+                return Err(wrong::Wrong::at(
                     at,
                     "the digest is that of the image itself, which no `rule` chooses",
                 ));

@@ -5,8 +5,9 @@ use serde::de::{Error as _, IntoDeserializer, Visitor};
 use serde::{Deserialize as _, Deserializer, forward_to_deserialize_any};
 use serde_saphyr::Error;
 
-use super::config::{Config, Wrong};
+use super::config::Config;
 use super::pin_images::PinImages;
+use super::wrong::Wrong;
 
 /// A key and its text.
 pub type Entry<'de> = (&'de str, &'de str);

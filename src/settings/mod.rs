@@ -8,8 +8,11 @@
 mod certificates;
 pub mod config;
 pub mod data;
+mod glob;
 mod pin_images;
+pub mod reading;
 mod rules;
+pub(crate) mod wrong;
 
 use std::path::PathBuf;
 use std::time::Duration;

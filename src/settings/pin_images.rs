@@ -9,10 +9,12 @@ use serde::de::{Error as _, IgnoredAny};
 use serde::{Deserialize, Deserializer};
 use serde_saphyr::Spanned;
 
-use super::config::{Config, Wrong, span};
+use super::config::Config;
+use super::glob::Glob;
 use super::rules::{self, Fallback};
+use super::wrong::{Wrong, span};
 use crate::fallback::MinorVersion;
-use crate::image::{Globs, PinForm};
+use crate::image::PinForm;
 use crate::places::Include;
 use crate::places::fields::Field;
 use crate::policy::Mutable;
@@ -139,26 +141,6 @@ struct Registry {
     /// Whether it is a pull-through cache, whose 404 proves nothing.
     #[serde(default)]
     cache: bool,
-}
-
-/// A glob over the full name of a repository: `*` stays within a segment, `**` does not.
-#[derive(Debug, Clone, JsonSchema)]
-#[schemars(transparent)]
-pub(super) struct Glob(String);
-
-impl<'de> Deserialize<'de> for Glob {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Globs::of_names([&text]).map_err(D::Error::custom)?;
-        Ok(Self(text))
-    }
-}
-
-impl Glob {
-    /// All of them.
-    pub(super) fn globs(globs: &[Self]) -> Globs {
-        Globs::new(globs.iter().map(|glob| &glob.0)).expect("each was read")
-    }
 }
 
 /// Reads a text as something else.

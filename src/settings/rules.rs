@@ -6,8 +6,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
-use super::config::{ConfiguredRule, Wrong, span};
-use super::pin_images::Glob;
+use super::config::ConfiguredRule;
+use super::glob::Glob;
+use super::wrong::{Wrong, span};
 use crate::fallback::{
     DEFAULT_SKEW, Kind, KubernetesVersion, MAX_SKEW, Preset, Rule, Scope, SemanticVersion,
     Template, When, WholeTag,

@@ -1,0 +1,284 @@
+//! A run: from sources through every stage to new texts, diagnostics and what the lock records. Nothing
+//! is written and nothing is printed here.
+
+use std::borrow::Cow;
+use std::path::PathBuf;
+
+use crate::diagnostic::{Diagnostic, Failure, Location, sort, verdict};
+use crate::fallback::Rule;
+use crate::image::{Globs, PinForm, Reference, Tag};
+use crate::lock::{self, Locking, Record};
+use crate::places::{Found, Image, Place, Scope, Writing};
+use crate::plan::{Plan, Skips, Status};
+use crate::policy::{self, Digests, Policy};
+use crate::registry::Layouts;
+use crate::resolve::{self, Network, Session};
+use crate::text::escape::quoted;
+use crate::text::splice::Edits;
+use crate::text::{Source, Span};
+
+/// How images are found, resolved and judged.
+#[derive(Debug)]
+pub struct Options {
+    /// How a pin is written.
+    pub pin: PinForm,
+    /// The user's own fields, and candidates that are pinned.
+    pub scope: Scope,
+    /// Images that are left alone.
+    pub skips: Skips,
+    /// The rules for images that do not exist, in order.
+    pub rules: Vec<Rule>,
+    /// Folders with image layouts, which are read before any request.
+    pub layouts: Vec<PathBuf>,
+    /// How registries are reached, if they may be.
+    pub network: Network,
+    /// The lock, if there is one.
+    pub lock: Option<Locking>,
+    /// Repositories whose images are resolved again, even if a lock or the input has a digest.
+    pub update: Globs,
+    /// What is an error and what a warning.
+    pub policy: Policy,
+    /// Tells if input without any object is accepted.
+    pub empty: Empty,
+}
+
+/// Tells if input without any object is accepted.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub enum Empty {
+    /// It is an error: the command before the pipe may have failed.
+    #[default]
+    Refused,
+    /// It is accepted.
+    Allowed,
+}
+
+/// The result of a run.
+#[derive(Debug, Default)]
+pub struct Run<'s> {
+    /// The places and all diagnostics, in the order of the input.
+    pub found: Found,
+    /// The images with their statuses.
+    pub plan: Plan,
+    /// The new text of each source, in their order; none if anything failed.
+    pub texts: Option<Vec<Cow<'s, str>>>,
+    /// The changes to the lock, which are written before the texts are given out.
+    pub record: Option<Record>,
+}
+
+/// Takes the sources through every stage. Nothing is written and nothing printed.
+///
+/// # Errors
+/// The user interrupted the run.
+pub fn run<'s>(sources: &'s [Source], options: &Options) -> Result<Run<'s>, resolve::Interrupted> {
+    let mut found = locate(sources, &options.scope, options.empty);
+    let mut plan = Plan::new(&found.places, &options.skips);
+    if found.complete {
+        plan = ask(plan, &mut found, options)?;
+        found.diagnostics.extend(policy::judge(&plan, &found.places, &options.policy));
+        found.diagnostics.extend(policy::judge_tags(&plan, &found.places, &options.policy));
+        found.diagnostics.extend(policy::idle(&options.skips, &found.places));
+        found.diagnostics.extend(lock::unmatched_updates(
+            &options.update,
+            &found.places,
+            options.lock.as_ref(),
+        ));
+    }
+    let (mut texts, mut record) = (None, None);
+    if verdict(&found.diagnostics).is_none() {
+        match edit(sources, &found, &plan, options.pin) {
+            Ok(edited) => {
+                texts = Some(edited);
+                record = options.lock.as_ref().and_then(|lock| lock.record(&plan));
+            }
+            Err(diagnostics) => found.diagnostics.extend(diagnostics),
+        }
+    }
+    sort(&mut found.diagnostics);
+    Ok(Run { found, plan, texts, record })
+}
+
+/// Settles a plan by the lock and by registries, in one session, and looks into the images that a
+/// policy wants to know more of. What is wrong goes to the diagnostics of `found`.
+///
+/// # Errors
+/// The user interrupted the run.
+fn ask(plan: Plan, found: &mut Found, options: &Options) -> Result<Plan, resolve::Interrupted> {
+    let (policy, lock) = (&options.policy, options.lock.as_ref());
+    if policy.digests != Digests::Given && !policy.looks_inside() {
+        return Ok(plan);
+    }
+    let session = match Layouts::read(&options.layouts) {
+        Ok(layouts) => Session::new(layouts, &options.network, &found.pull_secrets)
+            .map_err(|diagnostic| vec![diagnostic]),
+        Err(diagnostics) => Err(diagnostics),
+    };
+    let session = match session {
+        Ok(session) => session,
+        Err(diagnostics) => {
+            found.diagnostics.extend(diagnostics);
+            return Ok(plan);
+        }
+    };
+    let mut plan = plan;
+    if policy.digests == Digests::Given {
+        plan = plan.reopened(&found.places, &options.update);
+        if let Some(lock) = lock {
+            plan = lock.settle(plan, &options.update);
+        }
+        let answers = session.resolve(&plan, &options.rules)?;
+        plan = plan.settled(&answers);
+        if let Some(lock) = lock {
+            plan = lock.missed(plan);
+            let diagnostics = lock.check(&plan, found, options, &session)?;
+            found.diagnostics.extend(diagnostics);
+        }
+    }
+    if policy.looks_inside() {
+        let inspected = session.inspect(&plan, &found.places, policy)?;
+        let diagnostics = policy::unoffered(&plan, &found.places, policy, &inspected);
+        found.diagnostics.extend(diagnostics);
+    }
+    found.diagnostics.extend(policy::registry_warnings(&session.notes()));
+    Ok(plan)
+}
+
+/// Finds the places of all sources, and refuses input without any object.
+#[must_use]
+pub fn locate(sources: &[Source], scope: &Scope, empty: Empty) -> Found {
+    let mut found = Found::default();
+    for (n, source) in sources.iter().enumerate() {
+        found.read(source, n, scope);
+    }
+    if found.complete && found.objects == 0 && empty == Empty::Refused {
+        let locations = sources.iter().map(|source| Location::File(source.origin().display_name()));
+        let nothing = sources.iter().all(|source| source.text().trim().is_empty());
+        let message =
+            if nothing { "the input is empty" } else { "the input holds no Kubernetes object" };
+        let mut error = Diagnostic::error(Failure::Input, message.to_owned()).help(
+            "did the command before the pipe fail? `set -o pipefail` makes a shell notice; `--allow-empty` lets this through",
+        );
+        error.locations.extend(locations);
+        found.diagnostics.push(error);
+        found.complete = false;
+    }
+    found
+}
+
+/// Puts every pin of the plan into its places; gives the new text of each source.
+///
+/// # Errors
+/// Every place that can't be changed safely. Nothing may be written then.
+pub fn edit<'s>(
+    sources: &'s [Source],
+    found: &Found,
+    plan: &Plan,
+    form: PinForm,
+) -> Result<Vec<Cow<'s, str>>, Vec<Diagnostic>> {
+    let mut edits: Vec<_> = sources.iter().map(|_| Vec::new()).collect();
+    let mut refused = Vec::new();
+    for entry in &plan.entries {
+        for place in entry.places.iter().map(|&n| &found.places[n]) {
+            if is_elsewhere(place, &entry.status) {
+                refused.push(not_in_parts(place, &entry.name));
+                continue;
+            }
+            let Some(after) = written(place, &entry.status, form) else { continue };
+            match place.site.edit(&place.value, place.part.clone(), &after) {
+                Some(edit) => edits[place.source].push(edit),
+                None => refused.push(not_editable(place)),
+            }
+        }
+    }
+    if !refused.is_empty() {
+        return Err(refused);
+    }
+    let texts = sources.iter().zip(edits).enumerate().map(|(n, (source, edits))| {
+        let edits = Edits::new(edits)
+            .map_err(|overlap| defect(n, "two images share one text", overlap.second))?;
+        crate::text::splice::apply(source, &edits)
+            .map_err(|(message, span)| defect(n, &message, span))
+    });
+    texts.collect::<Result<_, _>>().map_err(|defect| vec![defect])
+}
+
+/// True if a substitute is in another repository, which a place of a tag or digest can't name.
+fn is_elsewhere(place: &Place, status: &Status) -> bool {
+    let Status::Substituted(substitute, _) = status else { return false };
+    let asked = match &place.image {
+        Image::Reference(written) => written.reference().tagged_repository(),
+        Image::Invalid(error) => error.asked().map(|asked| &asked.repository),
+        Image::Placeholder => None,
+    };
+    matches!(place.writing, Writing::Tag | Writing::Digest)
+        && asked != Some(&substitute.tagged.repository)
+}
+
+fn not_in_parts(place: &Place, name: &str) -> Diagnostic {
+    let message = format!(
+        "{} has a substitute in another repository only, which its field can't name",
+        quoted(name)
+    );
+    Diagnostic::error(Failure::Absent, message)
+        .location(place)
+        .help("write the other repository into the fields beside it, or use a tag that exists")
+}
+
+fn not_editable(place: &Place) -> Diagnostic {
+    let message = "the image is written in a way that can't be changed safely";
+    Diagnostic::error(Failure::Input, message.to_owned())
+        .location(place)
+        .help("write the reference on one line, without escapes")
+}
+
+fn defect(source: usize, message: &str, span: Span) -> Diagnostic {
+    let message = format!("the change could not be proved right: {message}");
+    Diagnostic::error(Failure::Input, message)
+        .location(Location::Source { source, span, label: String::new() })
+        .help("nothing was written; this is a defect of digestif, please report it with this document")
+}
+
+/// The text that is written at a place; none if nothing changes.
+pub(crate) fn written(place: &Place, status: &Status, form: PinForm) -> Option<String> {
+    let form = match place.writing {
+        Writing::Tagged => PinForm::TagDigest,
+        Writing::Untagged => PinForm::Digest,
+        _ => form,
+    };
+    let (digest, tag) = match status {
+        Status::Pinned(pin) => (&pin.digest, None),
+        Status::Substituted(substitute, _) => {
+            (&substitute.pin.digest, Some(&substitute.tagged.tag))
+        }
+        _ => return None,
+    };
+    match place.writing {
+        Writing::Reference | Writing::Tagged | Writing::Untagged => reference(place, status, form),
+        Writing::Digest => Some(digest.to_string()),
+        Writing::Tag => {
+            let written = &place.value[place.part.clone()];
+            let tag = tag.map_or_else(|| written.split('@').next().unwrap_or(written), Tag::as_str);
+            Some(format!("{tag}@{digest}")).filter(|text| text != written)
+        }
+    }
+}
+
+/// The reference that is written at a place; none if nothing changes.
+fn reference(place: &Place, status: &Status, form: PinForm) -> Option<String> {
+    match (&place.image, status) {
+        (Image::Reference(written), Status::Pinned(pin)) => match written.reference() {
+            // In whatever form it is: what says the same stays as it is.
+            Reference::Pinned(pinned) if pinned.digest == pin.digest => None,
+            _ => Some(written.pinned(&pin.digest, form)),
+        },
+        (image, Status::Substituted(substitute, _)) => {
+            let (asked, text) = match image {
+                Image::Reference(written) => (lock::asked(image)?, written.undigested()),
+                Image::Invalid(error) => (error.asked()?.clone(), place.text()),
+                Image::Placeholder => return None,
+            };
+            let digest = &substitute.pin.digest;
+            Some(asked.substituted(text, &substitute.tagged, digest, form))
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,27 @@
+//! Globs of a configuration, checked when they are read.
+
+use schemars::JsonSchema;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+
+use crate::image::Globs;
+
+/// A glob over the full name of a repository: `*` stays within a segment, `**` does not.
+#[derive(Debug, Clone, JsonSchema)]
+#[schemars(transparent)]
+pub(super) struct Glob(String);
+
+impl<'de> Deserialize<'de> for Glob {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Globs::of_names([&text]).map_err(D::Error::custom)?;
+        Ok(Self(text))
+    }
+}
+
+impl Glob {
+    /// All of them.
+    pub(super) fn globs(globs: &[Self]) -> Globs {
+        Globs::new(globs.iter().map(|glob| &glob.0)).expect("each was read")
+    }
+}

@@ -1,0 +1,149 @@
+//! Errors in a configuration or a lock, with their place in the text.
+
+use std::fmt;
+
+use serde_saphyr::{Error, Location as YamlLocation};
+
+use crate::diagnostic::{Diagnostic, Failure, Location};
+use crate::text::escape::{closest, quoted};
+use crate::text::{Source, Span};
+
+/// Whether a message shows the line that it is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shown {
+    Yes,
+    No,
+}
+
+/// What is wrong with a configuration, and where in its text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Wrong {
+    pub(super) span: Option<Span>,
+    /// No if the text must not be shown: a URL may hold a password.
+    pub(super) shown: Shown,
+    message: String,
+    help: Option<String>,
+}
+
+impl Wrong {
+    pub(crate) fn at(span: Option<Span>, message: impl Into<String>) -> Self {
+        Self { span, shown: Shown::Yes, message: message.into(), help: None }
+    }
+
+    pub(super) fn hidden(self) -> Self {
+        Self { shown: Shown::No, ..self }
+    }
+
+    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// Where it is, what it is, and what to do about it, for another file of the same kind.
+    pub(crate) fn parts(self) -> (Option<Span>, String, Option<String>) {
+        (self.span, self.message, self.help)
+    }
+
+    /// The diagnostic, about a part of a source that begins at an offset. A function's input holds
+    /// more than the configuration, so that a line of it is never shown.
+    pub(super) fn diagnostic(
+        self,
+        source: &Source,
+        offset: impl Fn(usize) -> usize,
+        lines: Shown,
+    ) -> Diagnostic {
+        let message = format!("the configuration is wrong: {}", self.message);
+        let span = self.span.unwrap_or(Span::new(0, 0));
+        let span = Span::new(offset(span.start), offset(span.end));
+        let location = if lines == Shown::Yes && self.shown == Shown::Yes {
+            Location::Source { source: 0, span, label: String::new() }
+        } else {
+            Location::Position(source.origin().display_name(), source.position(span.start))
+        };
+        let help = self.help.unwrap_or_else(|| {
+            "`digestif schema config` prints the schema, which editors understand".to_owned()
+        });
+        Diagnostic::error(Failure::Usage, message).location(location).help(help)
+    }
+}
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+/// The bytes of a location.
+pub(crate) fn span(location: YamlLocation) -> Option<Span> {
+    let span = location.span();
+    let start = usize::try_from(span.byte_offset()?).ok()?;
+    let length = usize::try_from(span.byte_len()?).ok()?;
+    Some(Span::new(start, start + length))
+}
+
+/// Where a text is no YAML, the parser knows line and column alone.
+fn offset(text: &str, location: YamlLocation) -> Option<Span> {
+    let line = usize::try_from(location.line()).ok()?.checked_sub(1)?;
+    let column = usize::try_from(location.column()).ok()?.checked_sub(1)?;
+    let start = text.split_inclusive('\n').take(line).map(str::len).sum::<usize>();
+    let at = text.get(start..)?.char_indices().nth(column).map_or(text.len(), |(n, _)| start + n);
+    Some(Span::new(at, at))
+}
+
+impl Wrong {
+    /// What an error says about a text.
+    pub(crate) fn of(error: &Error, text: &str) -> Self {
+        let error = error.without_snippet();
+        let place = |at: YamlLocation| span(at).or_else(|| offset(text, at));
+        let wrong = |message: String| Self::at(error.location().and_then(place), message);
+        let choice = |what: &str, word: &str, known: &[&'static str]| {
+            let message = match closest(word, known.iter().copied()) {
+                Some(meant) => format!("unknown {what} {}, did you mean `{meant}`?", quoted(word)),
+                None => format!("unknown {what} {}", quoted(word)),
+            };
+            wrong(message).help(format!("possible here: {}", known.join(", ")))
+        };
+        match error {
+            Error::SerdeUnknownField { field, expected, .. } => choice("key", field, expected),
+            Error::SerdeUnknownVariant { variant, expected, .. } => {
+                choice("value", variant, expected)
+            }
+            Error::DuplicateMappingKey { key: Some(key), .. } => {
+                wrong(format!("the key {} is given twice", quoted(key)))
+            }
+            Error::SerdeMissingField { field, .. } => {
+                wrong(format!("the key `{field}` is missing"))
+            }
+            Error::Unexpected { expected: "sequence start", .. } => {
+                wrong("expected a list".to_owned())
+            }
+            Error::Unexpected { expected: "mapping start", .. } => {
+                wrong("expected a mapping".to_owned())
+            }
+            Error::Unexpected { expected: "string scalar", .. } => {
+                wrong("expected a text".to_owned())
+            }
+            Error::InvalidScalar { ty: "u32", .. } => wrong("expected a whole number".to_owned()),
+            Error::InvalidScalar { ty: "bool" | "boolean", .. } => {
+                wrong("expected true or false".to_owned())
+            }
+            Error::QuotingRequired { value, .. } => {
+                wrong(format!("{} is read as a number, null or true: quote it", quoted(value)))
+            }
+            Error::NullIntoString { .. }
+            | Error::ExternallyTaggedEnumExpectedScalarOrMapping { .. }
+            | Error::TaggedEnumMismatch { .. } => wrong("expected a text".to_owned()),
+            Error::Message { msg, .. } => wrong(msg.clone()),
+            Error::MultipleDocuments { .. } => {
+                wrong("there is more than one document in it".to_owned())
+            }
+            Error::AliasError { error, .. } => Self::of(error, text),
+            // The place is shown beside the message.
+            other => {
+                let text = other.to_string();
+                let message = text.rsplit_once(" at line ").map_or(text.as_str(), |(text, _)| text);
+                wrong(message.to_owned())
+            }
+        }
+    }
+}

@@ -72,13 +72,19 @@ pub(super) fn absence(reply: &Fetched) -> Refusal {
         return Refusal::new(Outcome::InvalidResponse, detail);
     };
     let has = |code: &OciErrorCode| codes.contains(code);
+    // Quay's word for a tag that is gone (quay/clair#1554).
+    let is_expired =
+        |code: &OciErrorCode| matches!(code, OciErrorCode::Other(name) if name == "TAG_EXPIRED");
     let outcome = if has(&OciErrorCode::Denied) || has(&OciErrorCode::Unauthorized) {
         Outcome::Denied
     } else if has(&OciErrorCode::Toomanyrequests) {
         Outcome::RateLimited
     } else if has(&OciErrorCode::NameUnknown) {
         Outcome::MissingRepository
-    } else if has(&OciErrorCode::ManifestUnknown) || has(&OciErrorCode::NotFound) {
+    } else if has(&OciErrorCode::ManifestUnknown)
+        || has(&OciErrorCode::NotFound)
+        || codes.iter().any(is_expired)
+    {
         Outcome::MissingTag
     } else {
         Outcome::InvalidResponse

@@ -70,6 +70,12 @@ fn table(elsewhere: &str) -> Vec<Row> {
             SEARCH,
         ),
         (
+            "404 with TAG_EXPIRED (quay/clair#1554)",
+            on("manifests/v1.32", ErrorCode(404, "TAG_EXPIRED")),
+            Substituted("v1.31", MISSING),
+            SEARCH,
+        ),
+        (
             "404 with NOT_FOUND, as Harbor says it",
             on("manifests/v1.32", ErrorCode(404, "NOT_FOUND")),
             Substituted("v1.31", MISSING),

@@ -7,12 +7,12 @@ use std::path::PathBuf;
 use crate::diagnostic::{Diagnostic, Failure, Location, sort, verdict};
 use crate::fallback::Rule;
 use crate::image::{Globs, PinForm, Reference, Tag};
-use crate::lock::{self, Locking, Record};
+use crate::lock::{self, Locking, Mode, Record};
 use crate::places::{Found, Image, Place, Scope, Writing};
 use crate::plan::{Plan, Skips, Status};
 use crate::policy::{self, Digests, Policy};
 use crate::registry::Layouts;
-use crate::resolve::{self, Network, Session};
+use crate::resolve::{self, Network, Session, is_in_layout};
 use crate::text::escape::quoted;
 use crate::text::splice::Edits;
 use crate::text::{Source, Span};
@@ -107,13 +107,8 @@ fn ask(plan: Plan, found: &mut Found, options: &Options) -> Result<Plan, resolve
     if policy.digests != Digests::Given && !policy.looks_inside() {
         return Ok(plan);
     }
-    let session = match Layouts::read(&options.layouts) {
-        Ok(layouts) => Session::new(layouts, &options.network, &found.pull_secrets)
-            .map_err(|diagnostic| vec![diagnostic]),
-        Err(diagnostics) => Err(diagnostics),
-    };
-    let session = match session {
-        Ok(session) => session,
+    let layouts = match Layouts::read(&options.layouts) {
+        Ok(layouts) => layouts,
         Err(diagnostics) => {
             found.diagnostics.extend(diagnostics);
             return Ok(plan);
@@ -125,6 +120,20 @@ fn ask(plan: Plan, found: &mut Found, options: &Options) -> Result<Plan, resolve
         if let Some(lock) = lock {
             plan = lock.settle(plan, &options.update);
         }
+    }
+    // A run that makes no request must not fail for what only requests need.
+    let makes_requests = policy.looks_inside()
+        || lock.is_some_and(|lock| lock.mode == Mode::Drift)
+        || plan.unsettled().any(|question| !is_in_layout(&layouts, question));
+    let network = if makes_requests { &options.network } else { &Network::Offline };
+    let session = match Session::new(layouts, network, &found.pull_secrets) {
+        Ok(session) => session,
+        Err(diagnostic) => {
+            found.diagnostics.push(diagnostic);
+            return Ok(plan);
+        }
+    };
+    if policy.digests == Digests::Given {
         let answers = session.resolve(&plan, &options.rules)?;
         plan = plan.settled(&answers);
         if let Some(lock) = lock {

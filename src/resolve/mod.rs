@@ -11,6 +11,6 @@ mod sources;
 
 pub use crate::io::signals::Interrupted;
 pub use inspect::Inspected;
-pub use session::{Network, Session};
+pub use session::{Network, Session, is_in_layout};
 
 use sources::Sources;

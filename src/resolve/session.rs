@@ -38,6 +38,15 @@ pub enum Network {
     },
 }
 
+/// True if a layout has the image of a question, so that no request is needed for it.
+#[must_use]
+pub fn is_in_layout(layouts: &Layouts, question: Question<'_>) -> bool {
+    match question {
+        Question::Tagged(tagged) => matches!(layouts.find(tagged), Lookup::Found(_)),
+        Question::Invalid(_) => false,
+    }
+}
+
 /// What a run knows of registries and layouts. Its deadline is fixed when it is made.
 pub struct Session {
     layouts: Layouts,
@@ -81,11 +90,7 @@ impl Session {
     /// A signal interrupted it.
     pub fn resolve(&self, plan: &Plan, rules: &[Rule]) -> Result<Answers, Interrupted> {
         let sources = self.sources(&plan.known);
-        let is_in_layout = |question: &Question<'_>| match question {
-            Question::Tagged(tagged) => matches!(self.layouts.find(tagged), Lookup::Found(_)),
-            Question::Invalid(_) => false,
-        };
-        let asked = plan.unsettled().filter(|question| !is_in_layout(question));
+        let asked = plan.unsettled().filter(|question| !is_in_layout(&self.layouts, *question));
         self.expect(asked.map(Question::repository));
         let questions: Vec<_> =
             plan.unsettled().map(|question| (question.repository(), question)).collect();

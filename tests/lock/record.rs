@@ -128,3 +128,14 @@ fn a_run_that_fails_records_nothing() {
     setup.run(&["explain", "acme/new:v1"], "").succeeded();
     assert_eq!(setup.lock(), before);
 }
+
+#[test]
+fn a_run_that_needs_no_request_needs_no_certificates() {
+    let setup = Setup::locked(Content::everything(), lock_of(&[own("docker.io/a/b:v1")]));
+    // Without the certificates of a CA, no TLS connection can be made.
+    let none = [("SSL_CERT_FILE", "/dev/null"), ("SSL_CERT_DIR", "/nowhere")];
+    let flags = ["--lock", "images.lock.yaml"];
+    let ran = setup.without(&none, &flags, &pods(&["a/b:v1"]));
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    assert!(ran.stdout.contains("a/b:v1@sha256:"), "{}", ran.stdout);
+}

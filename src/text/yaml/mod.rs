@@ -373,7 +373,7 @@ mod tests {
     fn broken_text_is_refused_with_its_line() {
         for (text, message, line) in [
             ("a: [1, 2\nb: 3\n", "the input is not YAML: ", 2),
-            ("a: 1\nb: \"x\n", "the input is not YAML: ", 3),
+            ("a: 1\nb: \"x\n", "the input is not YAML: ", 2),
             ("a: 1\nb: c: 2\n", "the input is not YAML: ", 2),
         ] {
             let (found, at) = error(text);

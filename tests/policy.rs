@@ -425,3 +425,11 @@ fn the_cases_of_aibrix_and_descheduler_hold_on_their_own_files() {
     assert!(pinned.contains(&format!("{DESCHEDULER}:v0.36.0@sha256:")), "the version is readable");
     assert!(run(&all(), &[&flag], &pinned).succeeded() == pinned);
 }
+
+#[test]
+fn a_placeholder_has_no_digest() {
+    for image in ["\"${IMAGE}\"", "$(params.image)", "'{{ .Values.image }}'"] {
+        let said = refused(&["--require-digest"], &pods(&[&pinned("web:1"), image]));
+        assert!(said.contains("is a placeholder, and has no digest"), "{said}");
+    }
+}

@@ -53,7 +53,7 @@ pub enum WrittenDigests {
 }
 
 impl Policy {
-    /// Whether it asks for more than tags and digests.
+    /// True if it asks for more than tags and digests.
     #[must_use]
     pub fn looks_inside(&self) -> bool {
         self.written == WrittenDigests::Verified || !self.platforms.is_empty()
@@ -165,6 +165,12 @@ fn tags_beside_each_other(plan: &Plan, places: &[Place]) -> Vec<Diagnostic> {
 fn judge_entry(entry: &Entry, policy: &Policy) -> Option<Diagnostic> {
     let name = quoted(&entry.name);
     match &entry.status {
+        Status::Placeholder if policy.digests == Digests::Required => {
+            let message = format!("{name} is a placeholder, and has no digest");
+            let help = "fill it in and pin it before it is checked";
+            let error = Diagnostic::error(Failure::Policy, message);
+            Some(error.of(RuleId::RequireDigest).help(help))
+        }
         Status::Placeholder => Some(placeholder(&name, policy.placeholders)),
         Status::Substituted(substitute, search) => {
             Some(substituted(&entry.name, substitute, search))

@@ -170,7 +170,7 @@ impl Scope {
     }
 }
 
-/// Whether a host is the one of a login; `*` stands for any text between two dots, as kubelets
+/// True if a host is the one of a login; `*` stands for any text between two dots, as kubelets
 /// allow it in pull secrets (Kubernetes, "Images", "Interpretation of config.json").
 fn fits(pattern: &str, host: &str) -> bool {
     if !pattern.contains('*') {
@@ -223,7 +223,7 @@ impl Offer {
         }
     }
 
-    /// Whether it is for a repository, by the name that the host has for it.
+    /// True if it is for a repository, by the name that the host has for it.
     #[must_use]
     pub fn is_for(&self, repository: &str) -> bool {
         let rest = repository.strip_prefix(&*self.path);

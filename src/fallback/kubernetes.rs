@@ -146,7 +146,7 @@ impl KubernetesVersion {
     }
 }
 
-/// Whether a repository holds a client tool that follows Kubernetes' versions.
+/// True if a repository holds a client tool that follows Kubernetes' versions.
 pub(super) fn is_client(repository: &Repository) -> bool {
     NAMES.contains(&last_segment(repository))
         || REPOSITORIES.contains(&repository.to_string().as_str())

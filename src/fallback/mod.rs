@@ -61,7 +61,7 @@ pub enum When {
 }
 
 impl When {
-    /// Whether it holds for an outcome; none is that of an invalid tag.
+    /// True if it holds for an outcome; none is that of an invalid tag.
     #[must_use]
     pub fn covers(self, outcome: Option<Outcome>) -> bool {
         match outcome {
@@ -131,7 +131,7 @@ impl fmt::Display for Pick {
 }
 
 impl Scope {
-    /// Whether a repository is one of these.
+    /// True if a repository is one of these.
     #[must_use]
     pub fn covers(&self, repository: &Repository) -> bool {
         match self {

@@ -119,7 +119,7 @@ fn version(tag: &str) -> Option<&str> {
     runs().find(|run| run.contains('.')).or_else(|| runs().find(|run| !run.is_empty()))
 }
 
-/// Whether a tag holds a version, with no digit on either side of it.
+/// True if a tag holds a version, with no digit on either side of it.
 fn holds(tag: &str, version: &str) -> bool {
     tag.match_indices(version).any(|(at, _)| {
         let digit = |c: Option<char>| c.is_some_and(|c| c.is_ascii_digit());

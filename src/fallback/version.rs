@@ -25,7 +25,7 @@ pub struct SemanticVersion {
     /// On which side of what was asked for.
     #[serde(default)]
     pub direction: Direction,
-    /// Whether a pre-release may be taken.
+    /// True if a pre-release may be taken.
     #[serde(default)]
     pub prerelease: bool,
 }
@@ -176,7 +176,7 @@ impl Near {
         chosen.map(|(_, tag)| *tag)
     }
 
-    /// Whether a version may be taken at all, on whichever side it is.
+    /// True if a version may be taken at all, on whichever side it is.
     fn fits(&self, version: &Owned) -> bool {
         let asked = &self.asked;
         let same_name = version.v == asked.v && version.flavour == asked.flavour;

@@ -39,7 +39,7 @@ impl Globs {
         }
     }
 
-    /// Whether one of them fits.
+    /// True if one of them fits.
     #[must_use]
     pub fn fit(&self, repository: &Repository) -> bool {
         self.fitting(repository).is_some()

@@ -199,13 +199,13 @@ pub(super) fn parse_name(name: &str) -> Result<Repository, ParseError> {
     Ok(Repository { host, path })
 }
 
-/// Whether a name says its registry, so that nothing has to be added to it.
+/// True if a name says its registry, so that nothing has to be added to it.
 #[must_use]
 pub fn has_host(name: &str) -> bool {
     name.split_once('/').is_some_and(|(first, _)| is_host(first))
 }
 
-/// Whether the first component of a name is a registry's host.
+/// True if the first component of a name is a registry's host.
 fn is_host(component: &str) -> bool {
     component.contains(['.', ':']) || component == "localhost" || is_ipv6_start(component)
 }

@@ -21,13 +21,13 @@ impl Platform {
         Self { os: os.to_owned(), architecture: architecture.to_owned(), variant }
     }
 
-    /// Whether it is none: attestations stand in an index as for `unknown/unknown`.
+    /// True if it is none: attestations stand in an index as for `unknown/unknown`.
     #[must_use]
     pub fn is_unknown(&self) -> bool {
         self.os == "unknown" || self.architecture == "unknown"
     }
 
-    /// Whether an image that offers this one runs where `wanted` is asked for. The variant counts
+    /// True if an image that offers this one runs where `wanted` is asked for. The variant counts
     /// where it is asked for; `v8` of `arm64` is the only one there is, and need not be said.
     #[must_use]
     pub fn offers(&self, wanted: &Self) -> bool {

@@ -89,7 +89,7 @@ pub fn joined<'t>(texts: impl IntoIterator<Item = &'t str>) -> String {
     out
 }
 
-/// Whether a directive comes first; comments and blank lines may stand before it (YAML 1.2.2, 9.1).
+/// True if a directive comes first; comments and blank lines may stand before it (YAML 1.2.2, 9.1).
 fn starts_with_directive(text: &str) -> bool {
     let mut lines = text.split(['\n', '\r']);
     let first = lines.find(|line| {

@@ -89,7 +89,7 @@ impl Exclusions {
         Ok(Self { globs: globs.to_vec(), set: set.build()?, used: BTreeSet::new() })
     }
 
-    /// Whether a path is left out, by its name from the named directory on, or by its whole name.
+    /// True if a path is left out, by its name from the named directory on, or by its whole name.
     fn fit(&mut self, path: &Path, named: &Path) -> bool {
         let whole = path.strip_prefix(".").unwrap_or(path);
         let below = path.strip_prefix(named).unwrap_or(path);

@@ -22,7 +22,7 @@ pub use results::{Outcome, failures, results, with_results};
 /// The kind of the one document.
 const KIND: &str = "ResourceList";
 
-/// Whether a source is the input of a function.
+/// True if a source is the input of a function.
 #[must_use]
 pub fn is_function(source: &Source) -> bool {
     // Most input is none, and need not be read twice to know it.
@@ -173,7 +173,7 @@ pub fn explain_no_network(diagnostics: &mut Vec<Diagnostic>) {
     diagnostics.push(error);
 }
 
-/// Whether anything but this machine can be reached, as Linux tells it (`proc_net(5)`); elsewhere
+/// True if anything but this machine can be reached, as Linux tells it (`proc_net(5)`); elsewhere
 /// it counts as so.
 fn has_route() -> bool {
     let rows = |path: &str| std::fs::read_to_string(path).ok();

@@ -204,7 +204,7 @@ impl Item {
     }
 }
 
-/// Whether a value is written that stands for no entries.
+/// True if a value is written that stands for no entries.
 fn is_nothing(value: &str) -> bool {
     value.starts_with('[') || matches!(value, "~" | "null" | "Null" | "NULL")
 }

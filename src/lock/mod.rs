@@ -355,7 +355,7 @@ fn withdrawn(plan: &Plan, places: &[Place], rules: &[Rule]) -> Vec<Diagnostic> {
     gone.map(warning).collect()
 }
 
-/// Whether an entry is not to be asked for again. Where what supplied its digest is, it is too: one
+/// True if an entry is not to be asked for again. Where what supplied its digest is, it is too: one
 /// tag would have two digests otherwise.
 fn is_kept(asked: &Asked, locked: &Locked, update: &Globs) -> bool {
     !update.fit(&asked.repository) && !update.fit(&locked.supplier.repository)

@@ -165,7 +165,7 @@ fn classify<'d>(
     }
 }
 
-/// Whether a key of an object holds texts that programs read. What a `Secret` has in `data` is
+/// True if a key of an object holds texts that programs read. What a `Secret` has in `data` is
 /// encoded.
 fn is_config(owner: &Owner, key: &str) -> bool {
     let key_of = |kind| match kind {
@@ -184,7 +184,7 @@ fn flag_before<'d>(document: &'d Document<'_>, node: NodeId) -> Option<&'d str> 
     (flag.starts_with('-') && !flag.contains(['=', ' '])).then_some(flag)
 }
 
-/// Whether a group is one of Kubernetes' own, all of whose image fields are known. Other projects have
+/// True if a group is one of Kubernetes' own, all of whose image fields are known. Other projects have
 /// groups that end as some of these do.
 fn is_built_in(group: &str) -> bool {
     const OWN: [&str; 18] = [

@@ -114,7 +114,7 @@ impl Kind {
     }
 }
 
-/// Whether a name (of a key, a variable, a flag) says that its value is an image: `image`,
+/// True if a name (of a key, a variable, a flag) says that its value is an image: `image`,
 /// `sidecarImage`, `RELATED_IMAGE_DB`, `--base-image`, but not `imagePullPolicy`.
 pub(super) fn says_image(name: &str) -> bool {
     let words = words(name);
@@ -210,7 +210,7 @@ fn next_token(line: &str, from: usize) -> Option<Range<usize>> {
     Some(start..length.map_or(bytes.len(), |length| start + length))
 }
 
-/// Whether what surrounds a token are ends, and not the rest of a template, a glob or a URL.
+/// True if what surrounds a token are ends, and not the rest of a template, a glob or a URL.
 fn stands_alone(line: &str, token: &Range<usize>) -> bool {
     let before = line[..token.start].chars().next_back();
     let after = line[token.end..].chars().next();
@@ -267,12 +267,12 @@ fn template_of_image(line: &str) -> Option<Range<usize>> {
     Some(start..start + text.len())
 }
 
-/// Whether something will be filled in.
+/// True if something will be filled in.
 fn is_template(text: &str) -> bool {
     text.contains("{{") || text.contains("${") || text.contains("$(")
 }
 
-/// Whether a text is an image wherever it stands.
+/// True if a text is an image wherever it stands.
 pub(super) fn is_image_anywhere(text: &str) -> bool {
     let Ok(written) = text.parse::<Written>() else { return false };
     let Some((host, rest)) = written.name().split_once('/') else { return false };
@@ -284,7 +284,7 @@ pub(super) fn is_image_anywhere(text: &str) -> bool {
         && is_registry(host)
 }
 
-/// Whether a host may be a registry's.
+/// True if a host may be a registry's.
 fn is_registry(host: &str) -> bool {
     let (name, port) = host.rsplit_once(':').map_or((host, false), |(name, _)| (name, true));
     let last = name.rsplit('.').next().unwrap_or_default();
@@ -297,20 +297,20 @@ fn is_registry(host: &str) -> bool {
     (port || is_top_level || name == "localhost") && (is_known || !is_other)
 }
 
-/// Whether a text is an image where it is the value of this key: any reference where the key says
+/// True if a text is an image where it is the value of this key: any reference where the key says
 /// image, and a mere name, as `ubuntu`, where it says no more than that.
 fn is_image_of(key: &str, text: &str) -> bool {
     let may_be = || says_image(key) && (has_tag(text) || text.contains('/') || is_bare(key, text));
     may_be() && is_reference(text) && !is_address(text)
 }
 
-/// Whether a text is a reference, and not a port or a time.
+/// True if a text is a reference, and not a port or a time.
 fn is_reference(text: &str) -> bool {
     let written = text.parse::<Written>();
     written.is_ok_and(|written| written.name().bytes().any(|byte| byte.is_ascii_alphabetic()))
 }
 
-/// Whether a text is a name and a port.
+/// True if a text is a name and a port.
 fn is_address(text: &str) -> bool {
     let port = text.split_once(':').map_or("", |(_, port)| port);
     !text.contains('/')
@@ -322,7 +322,7 @@ fn is_bare(key: &str, text: &str) -> bool {
     key.trim_start_matches('-') == "image" && !OTHER_NAMES.contains(&text)
 }
 
-/// Whether a reference says which image of its repository is meant.
+/// True if a reference says which image of its repository is meant.
 fn has_tag(text: &str) -> bool {
     let path = text.rfind('/').map_or(0, |slash| slash + 1);
     text.contains('@') || text[path..].contains(':')

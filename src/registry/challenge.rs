@@ -62,7 +62,7 @@ impl Challenge {
 }
 
 impl Bearer {
-    /// Whether it can be sent and shown. Quotes may hold a tab, which URLs lose without a word.
+    /// True if it can be sent and shown. Quotes may hold a tab, which URLs lose without a word.
     fn is_plain(&self) -> bool {
         let parts = [Some(&self.realm), self.service.as_ref(), self.scope.as_ref()];
         !parts.into_iter().flatten().any(|part| part.contains(char::is_control))

@@ -37,7 +37,7 @@ const MAX_LOGINS: usize = 16;
 #[derive(Debug)]
 pub(super) struct Host {
     origin: Url,
-    /// Whether plain HTTP is tried where no TLS connection can be made (loopback only).
+    /// True if plain HTTP is tried where no TLS connection can be made (loopback only).
     plain_fallback: bool,
     /// Set when that was so.
     plain: AtomicBool,
@@ -360,7 +360,7 @@ impl Host {
     }
 }
 
-/// Whether somebody else may be let in.
+/// True if somebody else may be let in.
 fn is_denied(answer: &Result<Fetched, Stop>) -> bool {
     match answer {
         Ok(reply) => is_refusal(reply.status),

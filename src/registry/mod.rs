@@ -103,7 +103,7 @@ impl Outcome {
         }
     }
 
-    /// Whether there may be rules for it: it is proved absent, or denied, which some rules take for
+    /// True if there may be rules for it: it is proved absent, or denied, which some rules take for
     /// absent.
     #[must_use]
     pub fn may_be_absent(self) -> bool {
@@ -169,7 +169,7 @@ pub struct Settings {
     pub retries: usize,
     /// Requests in flight to one host.
     pub concurrency: usize,
-    /// Whether every manifest is fetched and hashed.
+    /// True if every manifest is fetched and hashed.
     pub verify_content: bool,
 }
 
@@ -249,7 +249,7 @@ struct Endpoint {
     origin: Url,
     /// What goes before the repository's path, with a slash at its end; empty for most.
     prefix: String,
-    /// Whether plain HTTP is tried where no TLS connection can be made.
+    /// True if plain HTTP is tried where no TLS connection can be made.
     plain_fallback: bool,
 }
 
@@ -261,7 +261,7 @@ impl Endpoint {
 }
 
 impl Settings {
-    /// Whether a repository is asked for at a pull-through cache, or its own host is called one.
+    /// True if a repository is asked for at a pull-through cache, or its own host is called one.
     fn is_cache(&self, repository: &Repository) -> bool {
         let is_named = |host: &str| self.caches.iter().any(|cache| cache == host);
         // Compared as URLs are: with the default port or without it.
@@ -304,7 +304,7 @@ fn authority(url: &Url) -> String {
     url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
-/// Whether a URL's host is this machine by name or address.
+/// True if a URL's host is this machine by name or address.
 fn is_loopback(url: &Url) -> bool {
     match url.host_str() {
         Some("localhost") => true,

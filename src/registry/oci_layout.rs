@@ -109,7 +109,7 @@ impl Layouts {
     }
 }
 
-/// Whether a folder is an OCI image layout.
+/// True if a folder is an OCI image layout.
 #[must_use]
 pub fn is_layout(folder: &Path) -> bool {
     folder.join("oci-layout").is_file()

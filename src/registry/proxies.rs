@@ -136,7 +136,7 @@ impl Direct {
     }
 }
 
-/// Whether two addresses of one kind have the same first bits.
+/// True if two addresses of one kind have the same first bits.
 fn share_bits(one: IpAddr, other: IpAddr, bits: u32) -> bool {
     let (one, other, width) = match (one, other) {
         (IpAddr::V4(one), IpAddr::V4(other)) => {

@@ -128,7 +128,7 @@ fn links_of(mut header: &str) -> impl Iterator<Item = (&str, &str)> {
     })
 }
 
-/// Whether a link leads to the next page (RFC 8288, 3.3): relations are words in any case.
+/// True if a link leads to the next page (RFC 8288, 3.3): relations are words in any case.
 fn is_next(mut parameters: &str) -> bool {
     while !parameters.is_empty() {
         let (parameter, rest) = unquoted(parameters, ';');

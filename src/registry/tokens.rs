@@ -113,7 +113,7 @@ impl Tokens {
         }
     }
 
-    /// Whether the registry has asked for a token, or for a login.
+    /// True if the registry has asked for a token, or for a login.
     pub(super) fn are_asked_for(&self) -> bool {
         self.asked().is_some()
     }
@@ -338,7 +338,7 @@ fn exchange(url: &Url, identity: &SecretString) -> (Url, String) {
     (realm, body)
 }
 
-/// Whether one of these scopes is for this repository, and not for one whose name begins with it.
+/// True if one of these scopes is for this repository, and not for one whose name begins with it.
 fn is_about(scopes: &str, repository: &str) -> bool {
     scopes.split(' ').any(|scope| {
         let rest = scope.strip_prefix("repository:").and_then(|name| name.strip_prefix(repository));

@@ -120,7 +120,7 @@ impl Trouble {
         Refusal::new(outcome, detail)
     }
 
-    /// Whether another try may go better.
+    /// True if another try may go better.
     pub(super) fn may_heal(&self) -> bool {
         !matches!(
             self,

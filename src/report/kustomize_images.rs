@@ -100,7 +100,7 @@ fn name(text: &str) -> &str {
     tagged[path..].find(':').map_or(tagged, |colon| &tagged[..path + colon])
 }
 
-/// Whether kustomize takes a text for an image with its tag (the same, `isImageMatched`).
+/// True if kustomize takes a text for an image with its tag (the same, `isImageMatched`).
 fn is_known(text: &str) -> bool {
     let rest = text[name(text).len()..].trim_start_matches(':');
     rest.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '{' | '}' | '-'))
@@ -128,7 +128,7 @@ fn left_alone(run: &Run<'_>, sources: &[Source]) -> Vec<(String, Location)> {
     found
 }
 
-/// Whether a node is an item of a list under one of the keys that kustomize looks for anywhere.
+/// True if a node is an item of a list under one of the keys that kustomize looks for anywhere.
 fn is_container(document: &Document<'_>, id: NodeId) -> bool {
     let list = document.node(id).parent;
     let holder = list.and_then(|list| document.node(list).parent);
@@ -157,7 +157,7 @@ fn pinned(entry: &Entry, name: &str) -> Option<Pinned> {
     })
 }
 
-/// Whether kustomize's image transformer changes a place: containers and init containers anywhere,
+/// True if kustomize's image transformer changes a place: containers and init containers anywhere,
 /// image volumes of pods and pod templates (kustomize v5.8, `builtinpluginconsts/images.go`).
 fn is_reached(place: &Place) -> bool {
     let path = place.path.to_string();

@@ -143,7 +143,7 @@ fn heading(source: &Source, span: Span, label: &str) -> Element<'static> {
     Origin::path(format!("{name}:{}:{}{gap}{label}", at.line, at.column)).into()
 }
 
-/// Whether something in brackets stands beside the span.
+/// True if something in brackets stands beside the span.
 fn is_flow(source: &Source, lines: Span, span: Span) -> bool {
     // An error may point into the middle of a character.
     let at = |offset: usize| floor(source.text(), offset.clamp(lines.start, lines.end));
@@ -152,7 +152,7 @@ fn is_flow(source: &Source, lines: Span, span: Span) -> bool {
     [before, after].iter().any(|text| text.contains(['{', '[', '}', ']']))
 }
 
-/// Whether lines hold a collection in brackets.
+/// True if lines hold a collection in brackets.
 fn is_json(source: &Source, lines: Span) -> bool {
     let text = source.slice(lines).trim_start_matches([' ', '-', '\u{feff}']);
     text.starts_with(['{', '[']) || [": {", ": ["].iter().any(|flow| text.contains(flow))

@@ -33,7 +33,7 @@ pub enum Network {
     Online {
         /// How they are reached.
         registries: Box<Settings>,
-        /// Whether the line of progress is hidden.
+        /// True if the line of progress is hidden.
         quiet: bool,
     },
 }

@@ -30,7 +30,7 @@ impl Span {
         Self::new(self.start + base, self.end + base)
     }
 
-    /// Whether `other` lies within this span.
+    /// True if `other` lies within this span.
     #[must_use]
     pub fn contains(self, other: Self) -> bool {
         self.start <= other.start && other.end <= self.end

@@ -48,7 +48,7 @@ pub enum Content<'s> {
         text: Cow<'s, str>,
         /// How it is written.
         style: Style,
-        /// Whether it is a string to those who read Kubernetes manifests.
+        /// True if it is a string to those who read Kubernetes manifests.
         string: bool,
     },
     /// A sequence.

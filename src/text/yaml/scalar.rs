@@ -4,12 +4,12 @@ use granit_parser::Tag;
 
 use super::Style;
 
-/// Whether a plain scalar with this text is null. An implicit null arrives as `~`.
+/// True if a plain scalar with this text is null. An implicit null arrives as `~`.
 pub(super) fn is_null(text: &str) -> bool {
     matches!(text, "" | "~" | "null" | "Null" | "NULL")
 }
 
-/// Whether a scalar is a string to the readers of Kubernetes, which resolve plain scalars by
+/// True if a scalar is a string to the readers of Kubernetes, which resolve plain scalars by
 /// YAML 1.1's words and YAML 1.2's numbers (go-yaml, `resolve.go`).
 pub(super) fn is_string(text: &str, style: Style, tag: Option<&Tag>) -> bool {
     match tag {

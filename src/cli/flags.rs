@@ -25,7 +25,7 @@ const CONCURRENCY: u16 = 16;
 /// The longest `--timeout`: one day.
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(86_400);
 
-/// What goes to stdout.
+/// The form of the result.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Emit {
     /// The manifests
@@ -60,21 +60,21 @@ pub struct Flags {
     pub config: ConfigFlags,
     /// Which images are pinned.
     pub images: ImageFlags,
-    /// What happens when a tag does not exist.
+    /// Rules for tags that do not exist.
     pub missing: MissingTagFlags,
     /// Where digests come from besides registries.
     pub lock: LockFlags,
     /// Which recorded images are resolved again.
     pub update: UpdateFlags,
-    /// Whether recorded images are compared with registries.
+    /// The comparison of recorded images with registries.
     pub drift: DriftFlags,
-    /// What fails a run.
+    /// Policies.
     pub policy: PolicyFlags,
     /// How registries are reached.
     pub registries: RegistryFlags,
     /// Reports in files.
     pub reports: ReportFlags,
-    /// What goes to stderr.
+    /// Messages on stderr.
     pub console: ConsoleFlags,
 }
 
@@ -141,7 +141,7 @@ pub struct PinFlags {
     #[arg(short, long, env = "DIGESTIF_IN_PLACE", value_parser = BoolishValueParser::new())]
     pub in_place: bool,
 
-    /// What goes to stdout: the manifests, or a list of pins for kustomize and Flux
+    /// The result: the manifests, or a list of pins for kustomize and Flux
     #[arg(long, value_enum, default_value_t, env = "DIGESTIF_EMIT")]
     pub emit: Emit,
 
@@ -176,11 +176,11 @@ pub struct ImageFlags {
     pub include: Vec<Include>,
 }
 
-/// What happens when a tag does not exist.
+/// Rules for tags that do not exist.
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Missing tags")]
 pub struct MissingTagFlags {
-    /// What to try for a tag that does not exist: a regular expression over the whole tag, and a
+    /// A rule for a tag that does not exist: a regular expression over the whole tag, and a
     /// tag or reference with `$1`, `${group}`, `$tag`, `$name` and `$repository`; repeatable
     #[arg(long, value_name = "REGEX=TRY", env = "DIGESTIF_FALLBACK", value_delimiter = '\n')]
     pub fallback: Vec<Rule>,
@@ -242,7 +242,7 @@ pub struct UpdateFlags {
     pub update: Vec<String>,
 }
 
-/// Whether recorded images are compared with registries.
+/// The comparison of recorded images with registries.
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Lock")]
 pub struct DriftFlags {
@@ -251,7 +251,7 @@ pub struct DriftFlags {
     pub drift: bool,
 }
 
-/// What fails a run.
+/// Policies.
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Policy")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
@@ -372,7 +372,7 @@ pub struct ReportFlags {
     pub report_format: report::Format,
 }
 
-/// What goes to stderr.
+/// Messages on stderr.
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Reports and messages")]
 pub struct ConsoleFlags {

@@ -237,7 +237,7 @@ struct PrintArgs {
     console: ConsoleFlags,
 }
 
-/// What to do about the plugin that Helm 4 needs.
+/// An action for the plugin that Helm 4 needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
 pub enum HelmPlugin {
     /// Write it into the first folder of `HELM_PLUGINS`, or else into Helm's own
@@ -246,7 +246,7 @@ pub enum HelmPlugin {
     Print,
 }
 
-/// What a JSON Schema describes.
+/// The subject of a JSON Schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Subject {
     /// A configuration, for example digestif.yaml
@@ -267,7 +267,7 @@ pub enum Format {
     Json,
 }
 
-/// What a call asks for.
+/// A parsed call.
 #[derive(Debug)]
 pub struct Invocation {
     /// The command.

@@ -19,15 +19,15 @@ use crate::text::escape::{escaped, quoted};
 /// The first line of every `plugin.yaml` of ours, by which a later run knows it.
 const MARK: &str = "# Written by `digestif helm-plugin`, which may replace it.\n";
 
-/// What the plugin, its folder and the link in that are called.
+/// The name of the plugin, of its folder and of the link in that.
 const NAME: &str = "digestif";
 
-/// What a command came to.
+/// The result of a command.
 #[derive(Debug)]
 pub struct Said {
-    /// What goes to stdout.
+    /// The text for stdout.
     pub text: String,
-    /// What the user should know besides.
+    /// Warnings for the user.
     pub warnings: Vec<Diagnostic>,
 }
 

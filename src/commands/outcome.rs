@@ -77,7 +77,7 @@ impl From<Unwritten> for Error {
 /// Everything that a command has to say, and how it ends.
 #[derive(Debug, Default)]
 pub struct Outcome {
-    /// What is printed, in order.
+    /// The messages to print, in order.
     pub messages: Vec<Messages>,
     /// The last line, if there is one.
     pub summary: String,

@@ -15,7 +15,7 @@ use crate::lock::Recording;
 use crate::report::kustomize_images;
 use crate::settings::{Settings, Task};
 
-/// What Helm 4 gets for a chart without manifests: it refuses empty output.
+/// The output for Helm 4 if a chart has no manifests: it refuses empty output.
 const NO_MANIFESTS: &str = "# digestif: there are no manifests\n";
 
 /// Pins or checks the images of the input.

@@ -15,7 +15,7 @@ use crate::settings::config::Config;
 use crate::settings::reading;
 use crate::settings::{Settings, Task};
 
-/// What a command starts from.
+/// The input and the settings of a command.
 #[derive(Debug)]
 pub(super) struct Prepared {
     /// The input.

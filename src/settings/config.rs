@@ -8,12 +8,12 @@ use crate::places::Scope;
 use crate::policy::{Expectation, Mutable};
 use crate::registry::Replacement;
 
-/// What a configuration says.
+/// A checked configuration.
 #[derive(Debug, Default)]
 pub struct Config {
     /// The cluster's version.
     pub kube_version: Option<MinorVersion>,
-    /// What is written behind an image's name.
+    /// How a pin is written.
     pub pin: Option<PinForm>,
     /// The rules, in order.
     pub rules: Vec<ConfiguredRule>,
@@ -25,7 +25,7 @@ pub struct Config {
     pub replacements: Vec<Replacement>,
     /// Where the registries of some hosts are asked first.
     pub mirrors: Vec<Replacement>,
-    /// Whether every image has to come with a digest.
+    /// True if every image has to have a digest already.
     pub require_digest: bool,
     /// Tags that no image may have.
     pub mutable: Mutable,
@@ -46,7 +46,7 @@ pub struct ConfiguredRule {
     pub rule: Rule,
     /// The preset that it is, if it is one.
     pub preset: Option<Preset>,
-    /// Whether it is tried.
+    /// False if it is never tried.
     pub enabled: bool,
     /// How far it may step down by its own words.
     pub max_minor_skew: Option<u32>,

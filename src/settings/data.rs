@@ -16,7 +16,7 @@ pub type Entry<'de> = (&'de str, &'de str);
 /// have it, or is YAML; anything deeper is YAML.
 ///
 /// # Errors
-/// What is wrong, each with the index of the entry that it is about.
+/// Errors, each with the index of its entry.
 pub fn from_data(entries: &[Entry<'_>]) -> Result<Config, Vec<(usize, String)>> {
     // Each by itself first, so that an error says which one it is about.
     let wrong: Vec<_> = entries

@@ -50,7 +50,7 @@ pub enum Task {
 pub struct Settings {
     /// How images are found, resolved and judged.
     pub options: Options,
-    /// What goes to stdout.
+    /// The form of the result.
     pub emit: Emit,
     /// True if the named files are rewritten.
     pub in_place: bool,

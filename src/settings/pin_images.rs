@@ -21,7 +21,7 @@ use crate::policy::Mutable;
 use crate::registry::{self, Replacement};
 use crate::text::Span;
 
-/// What digestif does with the images of manifests.
+/// How digestif handles the images of manifests.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[schemars(title = "digestif configuration", extend("required" = ["apiVersion", "kind"]))]
@@ -29,29 +29,29 @@ pub(super) struct PinImages {
     /// The version of this schema.
     #[schemars(required)]
     pub(super) api_version: Option<ApiVersion>,
-    /// What this is.
+    /// The kind, always `PinImages`.
     #[schemars(required)]
     pub(super) kind: Option<Kind>,
     /// A name and annotations, as Kubernetes objects have them; digestif reads none of it.
     #[schemars(with = "Option<BTreeMap<String, serde_json::Value>>")]
     metadata: Option<IgnoredAny>,
-    /// The cluster's version, as 1.32: from it, Kubernetes client tools may step down.
+    /// The cluster's version, for example 1.32. It limits how far Kubernetes client tools may step down.
     #[serde(deserialize_with = "parsed")]
     #[schemars(with = "Option<String>")]
     kube_version: Option<MinorVersion>,
-    /// What is written behind an image's name.
+    /// How a pin is written: `tag-digest` or `digest`.
     pin: Option<PinForm>,
-    /// What to try for a tag that does not exist. The first rule that leads to an image wins.
+    /// Rules for tags that do not exist. The first rule that leads to an existing image wins.
     #[schemars(with = "Option<Vec<Fallback>>")]
     fallbacks: Option<Vec<Spanned<Fallback>>>,
-    /// Images that are left alone: globs over the full name of the repository, as `quay.io/**`.
+    /// Images that are left alone: globs over the full repository name, for example `quay.io/**`.
     skip: Option<Vec<Glob>>,
-    /// Fields of custom resources that are images, beside those that digestif knows.
+    /// Fields of custom resources that are images, in addition to the built-in table.
     #[schemars(with = "Option<Vec<FieldSpec>>")]
     fields: Option<Vec<Spanned<FieldSpec>>>,
-    /// What else is pinned of what looks like an image, beside what surely is one.
+    /// Classes of candidates that are also pinned.
     include: Option<BTreeSet<Include>>,
-    /// What is refused. Flags and other configurations can refuse more, but not less.
+    /// Policies that fail a run. Flags and other configurations can add policies, not remove them.
     policy: Option<Policy>,
     /// How registries are reached.
     #[schemars(with = "Option<Vec<Registry>>")]
@@ -92,7 +92,7 @@ struct FieldSpec {
     /// The way to the field, with slashes between the keys: `spec/engines[]/image`. A slash in a key
     /// is written as `\/`, and `*` is every key.
     path: String,
-    /// Whether it is pinned. Without, it is only reported, as its operator breaks on a digest.
+    /// False if the field is only reported, for example because its operator breaks on a digest.
     #[serde(default = "yes")]
     pin: bool,
 }
@@ -101,31 +101,30 @@ fn yes() -> bool {
     true
 }
 
-/// What is refused.
+/// Policies that fail a run.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Policy {
-    /// Whether every image has to come with a digest; nobody is asked then, and nothing is changed.
+    /// True if every image has to have a digest already. No tag is resolved and nothing is changed then.
     #[serde(default)]
     require_digest: bool,
-    /// Whether tags are refused that say that they move: `latest`, `nightly`, branches.
+    /// True if moving tags are refused: `latest`, `nightly`, branches.
     #[serde(default)]
     deny_mutable: bool,
-    /// Whether tags are refused that move with every patch, as `1` and `1.27`, and those as well.
+    /// True if tags that move with every patch are refused too, for example `1` and `1.27`.
     #[serde(default)]
     deny_mutable_versions: bool,
-    /// The tag that the images of a repository have to have in the end. An image that is not there
-    /// fails, too.
+    /// The tag that every image of a repository must have. A repository that does not occur fails, too.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, String>")]
     expect: BTreeMap<String, Spanned<String>>,
-    /// Platforms, as linux/arm64, that every image has to be there for.
+    /// Platforms that every image must be available for, for example linux/arm64.
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     require_platforms: Vec<Spanned<String>>,
 }
 
-/// A registry that is reached in another way than by its name.
+/// A registry that is reached at another URL, has mirrors, or is a cache.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Registry {
@@ -135,15 +134,15 @@ struct Registry {
     /// Where it is reached instead. A path goes before the repository; `{host}` is the host.
     #[schemars(with = "Option<String>")]
     url: Option<Spanned<String>>,
-    /// Where it is asked first, in order. The host itself is asked for what none of them has.
+    /// Mirrors, tried first and in order. The host itself is used if none of them has the image.
     #[schemars(with = "Option<Vec<String>>")]
     mirrors: Option<Vec<Spanned<String>>>,
-    /// Whether it is a pull-through cache, whose 404 proves nothing.
+    /// True if it is a pull-through cache, whose 404 proves nothing.
     #[serde(default)]
     cache: bool,
 }
 
-/// Reads a text as something else.
+/// Parses a string as another type.
 fn parsed<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,
@@ -154,7 +153,7 @@ where
 }
 
 impl PinImages {
-    /// What it says, if all of it makes sense.
+    /// The checked configuration.
     pub(super) fn checked(self) -> Result<Config, Vec<Wrong>> {
         let (rules, mut wrong) = rules::checked(self.fallbacks.unwrap_or_default());
         let mut config = Config {

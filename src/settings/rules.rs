@@ -26,7 +26,7 @@ pub(super) struct Fallback {
     name: Option<String>,
     /// A rule that comes with the binary. `images` adds to its own, `when` and `enabled` change it.
     preset: Option<Preset>,
-    /// The repositories that it is about: globs over their full names. `**` is every repository.
+    /// The repositories that it applies to: globs over their full names. `**` is every repository.
     images: Option<Vec<Glob>>,
     /// A regular expression over the whole tag as it was written.
     #[schemars(with = "Option<String>")]
@@ -39,9 +39,9 @@ pub(super) struct Fallback {
     kubernetes_version: Option<KubernetesSettings>,
     /// Another version in the same repository.
     version: Option<SemanticVersion>,
-    /// What has to be known of an image before the rule is tried.
+    /// The conditions in which the rule is tried.
     when: Option<Vec<Condition>>,
-    /// Whether the rule is tried at all.
+    /// False if the rule is never tried.
     enabled: Option<bool>,
 }
 
@@ -49,23 +49,23 @@ pub(super) struct Fallback {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct KubernetesSettings {
-    /// Minor versions below the cluster's, or below the tag where the cluster's is not known. 1 by
-    /// itself.
+    /// Minor versions below the cluster's, or below the tag if the cluster's version is not known. The
+    /// default is 1.
     #[schemars(with = "Option<u32>", range(max = 20))]
     max_minor_skew: Option<Spanned<u32>>,
 }
 
-/// What has to be known of an image before a rule is tried.
+/// A condition in which a rule is tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum Condition {
     /// It is proved absent, or its tag is invalid.
     Missing,
-    /// A registry answers 401 or 403, as some do for what does not exist.
+    /// A registry answers 401 or 403, as some do for images that do not exist.
     Denied,
 }
 
-/// The rules that are written, and what is wrong with the others.
+/// The valid rules, and the errors in the others.
 pub(super) fn checked(written: Vec<Spanned<Fallback>>) -> (Vec<ConfiguredRule>, Vec<Wrong>) {
     let (mut rules, mut wrong) = (Vec::new(), Vec::new());
     let mut names = BTreeSet::new();
@@ -129,7 +129,7 @@ impl Fallback {
         Ok(Rule { name: preset.name().to_owned(), scope, when: When::Missing, kind })
     }
 
-    /// A rule of the user's own; or everything that is wrong with it.
+    /// A rule of the user's own, or all errors in it.
     fn own(self, skew: u32, at: Option<Span>) -> Result<Rule, Vec<Wrong>> {
         let mut wrong = Vec::new();
         let mut lacks = |message: &str| wrong.push(Wrong::at(at, message));
@@ -198,7 +198,7 @@ impl Fallback {
     }
 }
 
-/// What `tag` and `try` say together.
+/// The rule that `tag` and `try` make.
 fn templated(
     tag: Option<&Spanned<String>>,
     templates: &Spanned<Vec<Spanned<String>>>,

@@ -8,14 +8,14 @@ use crate::diagnostic::{Diagnostic, Failure, Location};
 use crate::text::escape::{closest, quoted};
 use crate::text::{Source, Span};
 
-/// Whether a message shows the line that it is about.
+/// Tells if a message may show its line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shown {
     Yes,
     No,
 }
 
-/// What is wrong with a configuration, and where in its text.
+/// An error in a configuration, and its place in the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Wrong {
     pub(super) span: Option<Span>,
@@ -91,7 +91,7 @@ fn offset(text: &str, location: YamlLocation) -> Option<Span> {
 }
 
 impl Wrong {
-    /// What an error says about a text.
+    /// The error of the parser, in the words of this project.
     pub(crate) fn of(error: &Error, text: &str) -> Self {
         let error = error.without_snippet();
         let place = |at: YamlLocation| span(at).or_else(|| offset(text, at));

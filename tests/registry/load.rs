@@ -70,7 +70,9 @@ fn a_limit_on_one_host_is_no_storm_and_lets_the_others_go_on() {
         let refused = requests.iter().find(|request| request.is_to(path)).expect("it came").at;
         let is_meanwhile = |at| at > refused && at < refused + rest;
         let storm = requests.iter().filter(|request| is_meanwhile(request.at)).count();
-        assert!(storm < CONCURRENCY, "{name}: {storm} requests to a host that rests");
+        // Until the 429 is back, each other request in flight may end and make way for one more.
+        let most = 2 * (CONCURRENCY - 1);
+        assert!(storm <= most, "{name}: {storm} requests to a host that rests");
         let behind = other.requests().into_iter().filter(|request| request.at > refused);
         let (meanwhile, after): (Vec<_>, Vec<_>) =
             behind.partition(|request| is_meanwhile(request.at));

@@ -165,7 +165,10 @@ fn tags_beside_each_other(plan: &Plan, places: &[Place]) -> Vec<Diagnostic> {
 fn judge_entry(entry: &Entry, policy: &Policy) -> Option<Diagnostic> {
     let name = quoted(&entry.name);
     match &entry.status {
-        Status::Placeholder if policy.digests == Digests::Required => {
+        Status::Placeholder
+            if policy.digests == Digests::Required
+                && policy.placeholders == Placeholders::Allowed =>
+        {
             let message = format!("{name} is a placeholder, and has no digest");
             let help = "fill it in and pin it before it is checked";
             let error = Diagnostic::error(Failure::Policy, message);

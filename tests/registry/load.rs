@@ -58,21 +58,23 @@ fn ten_thousand_places_of_ten_images_are_ten_questions() {
 
 #[test]
 fn a_limit_on_one_host_is_no_storm_and_lets_the_others_go_on() {
+    const LATENCY: Duration = Duration::from_millis(50);
     let rest = Duration::from_secs(2);
     for (name, path) in [("at once", ""), ("on the way", "acme/app-50")] {
         let limit = Misbehaviour::RetryAfter(429, "2");
-        let limited = Registry::start(slow(50).with_fault(Fault::on(path, limit).times(1)));
-        let other = Registry::start(slow(50));
+        let slow = || Content::everything().with_latency(LATENCY);
+        let limited = Registry::start(slow().with_fault(Fault::on(path, limit).times(1)));
+        let other = Registry::start(slow());
         let both: Vec<_> = images("a.example", 100).chain(images("b.example", 100)).collect();
         let ran = run(&[("a.example", &limited), ("b.example", &other)], &pods(&both));
         assert!(ran.succeeded() == pinned(&both), "{name}");
         let requests = limited.requests();
         let refused = requests.iter().find(|request| request.is_to(path)).expect("it came").at;
         let is_meanwhile = |at| at > refused && at < refused + rest;
-        let storm = requests.iter().filter(|request| is_meanwhile(request.at)).count();
-        // Until the 429 is back, each other request in flight may end and make way for one more.
-        let most = 2 * (CONCURRENCY - 1);
-        assert!(storm <= most, "{name}: {storm} requests to a host that rests");
+        // The client learns of the limit when the 429 is sent, which is after the latency.
+        let is_after_refusal = |at| at > refused + LATENCY && is_meanwhile(at);
+        let storm = requests.iter().filter(|request| is_after_refusal(request.at)).count();
+        assert!(storm < CONCURRENCY, "{name}: {storm} requests to a host that rests");
         let behind = other.requests().into_iter().filter(|request| request.at > refused);
         let (meanwhile, after): (Vec<_>, Vec<_>) =
             behind.partition(|request| is_meanwhile(request.at));

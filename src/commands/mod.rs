@@ -51,8 +51,8 @@ fn dispatch(invocation: Invocation, outcome: &mut Outcome) -> Result<(), Error> 
     let output = flags.output.output.clone();
     let print = |text: &str| Ok(deliver(output.as_deref(), text)?);
     match command {
-        Command::Pin | Command::Check => pin::run(flags, task, outcome),
-        Command::Images(format) => images(flags, format, outcome),
+        Command::Pin | Command::Check => pin::run(flags, &destinations, task, outcome),
+        Command::Images(format) => images(flags, &destinations, format, outcome),
         Command::Explain(image, format) => explain(flags, &image, format, outcome),
         Command::LockDiff(old, new, format) => {
             if old.as_os_str() == "-" && new.as_os_str() == "-" {
@@ -95,9 +95,13 @@ impl Command {
 }
 
 /// Lists the images of the input.
-fn images(flags: Flags, format: Format, outcome: &mut Outcome) -> Result<(), Error> {
-    let destinations = Destinations::new(&flags, Task::Show);
-    let Prepared { sources, settings, notes, .. } = prepare(flags, &destinations, Task::Show)?;
+fn images(
+    flags: Flags,
+    destinations: &Destinations,
+    format: Format,
+    outcome: &mut Outcome,
+) -> Result<(), Error> {
+    let Prepared { sources, settings, notes, .. } = prepare(flags, destinations, Task::Show)?;
     outcome.messages.push(notes);
     let options = settings?.options;
     let found = crate::locate(&sources, &options.scope, options.empty);

@@ -22,15 +22,19 @@ const NO_MANIFESTS: &str = "# digestif: there are no manifests\n";
 ///
 /// # Errors
 /// The run could not begin, was interrupted, or its result could not be delivered.
-pub(super) fn run(flags: Flags, task: Task, outcome: &mut Outcome) -> Result<(), Error> {
+pub(super) fn run(
+    flags: Flags,
+    destinations: &Destinations,
+    task: Task,
+    outcome: &mut Outcome,
+) -> Result<(), Error> {
     let mut reports = Reports::new(&flags, task);
-    let destinations = Destinations::new(&flags, task);
-    let prepared = prepare(flags, &destinations, task);
+    let prepared = prepare(flags, destinations, task);
     let prepared = prepared.inspect_err(|error| reports.write_failure(error))?;
     reports.add(&prepared.notes);
     outcome.messages.push(prepared.notes.clone());
     if prepared.caller == Caller::Function && task == Task::Pin {
-        return function::run(prepared, &destinations, &mut reports, outcome);
+        return function::run(prepared, destinations, &mut reports, outcome);
     }
     let Prepared { sources, caller, settings, .. } = prepared;
     let settings = settings.inspect_err(|error| reports.write_failure(error))?;
@@ -41,7 +45,7 @@ pub(super) fn run(flags: Flags, task: Task, outcome: &mut Outcome) -> Result<(),
     if outcome.failure().is_some() || task == Task::Check {
         return Ok(());
     }
-    let delivery = Delivery { settings: &settings, sources: &sources, destinations: &destinations };
+    let delivery = Delivery { settings: &settings, sources: &sources, destinations };
     let given = delivery.give(&run, caller, outcome);
     given.inspect_err(|error| reports.rewrite(error, &run, &sources))
 }

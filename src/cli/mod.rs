@@ -205,7 +205,7 @@ struct LockDiffArgs {
 
 #[derive(Debug, Args)]
 struct HelmPluginArgs {
-    /// What to do
+    /// The action
     #[command(subcommand)]
     action: HelmPlugin,
     #[command(flatten)]
@@ -222,7 +222,7 @@ struct CompletionsArgs {
 
 #[derive(Debug, Args)]
 struct SchemaArgs {
-    /// What the schema describes
+    /// The subject of the schema
     subject: Subject,
     #[command(flatten)]
     print: PrintArgs,

@@ -62,7 +62,7 @@ pub enum Location {
     Source {
         /// Index of the source in the run's input.
         source: usize,
-        /// What to underline.
+        /// The text to underline.
         span: Span,
         /// The object and field, for the line above the excerpt; may be empty.
         label: String,
@@ -84,7 +84,7 @@ pub enum Location {
     Hidden {
         /// Index of the source in the run's input.
         source: usize,
-        /// Where it is.
+        /// The hidden text.
         span: Span,
         /// The object and field.
         label: String,
@@ -120,17 +120,17 @@ impl Location {
 /// One failure or warning.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// Whether the run fails for it, and how.
+    /// Its weight: it fails the run or not.
     pub severity: Severity,
     /// The rule, if it is not the one of its severity.
     pub rule: Option<RuleId>,
-    /// What is wrong, with the culprit in backticks; lower case, no final period.
+    /// The problem, with the culprit in backticks; lower case, no final period.
     pub message: String,
-    /// Where, in the order of the input; empty where it is about no place.
+    /// Its locations, in the order of the input; empty if it is about none.
     pub locations: Vec<Location>,
-    /// What was tried or seen: a name (`tried`, `note`) and a text.
+    /// Notes: a name (`tried`, `note`) and a text each.
     pub notes: Vec<(&'static str, String)>,
-    /// What to do next.
+    /// The next step for the user.
     pub help: Option<String>,
 }
 

@@ -367,6 +367,12 @@ fn unresolved(
             format!("{name} could not be resolved: the registry's answer makes no sense"),
             "a proxy or a login page may have answered; see what `crane digest` says, and run it again",
         ),
+        Outcome::Unproven => (
+            format!(
+                "{name} could not be resolved: a 404 that may not be its registry's proves nothing"
+            ),
+            "look whether the host is right and leads to a registry: a gateway or a proxy may have answered",
+        ),
         Outcome::NotCached => (
             format!(
                 "{name} could not be resolved: the cache does not have it, which proves nothing"

@@ -4,14 +4,14 @@
 //! answer means stands in `response.rs` and [`Registry::digest`], and in the README.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use reqwest::{Method, StatusCode};
 
 use super::host::{Host, Request, Retry, Stop};
 use super::response::{
-    ACCEPT, absence, digest_header, hashed, is_manifest_type, refused, uncached,
+    ACCEPT, digest_header, hashed, is_manifest_type, is_silent, refused, uncached,
 };
 use super::tags::{self, MAX_TAGS, Next};
 use super::transport::{Fetched, Limit, Transport, Trouble};
@@ -46,8 +46,16 @@ pub struct Registry {
     /// Names of repositories that will be asked for, by the origin that has them.
     expected: Mutex<BTreeMap<String, BTreeSet<String>>>,
     hosts: Mutex<BTreeMap<String, Arc<Host>>>,
-    /// Mirrors that are not asked again in this run, by their origins, and why.
-    skipped_mirrors: Mutex<BTreeMap<String, String>>,
+    mirrors: Mutex<Mirrors>,
+}
+
+/// What went wrong with mirrors, by their hosts.
+#[derive(Debug, Default)]
+struct Mirrors {
+    /// The first reason for each.
+    reasons: BTreeMap<String, String>,
+    /// Those that are not asked again in this run.
+    closed: BTreeSet<String>,
 }
 
 impl Registry {
@@ -59,8 +67,8 @@ impl Registry {
         let transport = Transport::new(settings)?;
         let credentials = settings.credentials.clone().and_pull_secrets(secrets);
         let settings = Settings { credentials, ..settings.clone() };
-        let (expected, hosts, skipped_mirrors) = Default::default();
-        Ok(Self { transport, settings, expected, hosts, skipped_mirrors })
+        let (expected, hosts, mirrors) = Default::default();
+        Ok(Self { transport, settings, expected, hosts, mirrors })
     }
 
     /// Announces repositories that will be asked for, so that one token may serve several.
@@ -166,13 +174,13 @@ impl Registry {
                     format!("{} from {}, which hashes to {found}", reply.status, reply.answered);
                 Err(Refusal::new(Outcome::InvalidResponse, detail))
             }
-            StatusCode::NOT_FOUND => Err(absence(&reply)),
+            StatusCode::NOT_FOUND => Err(host.absence(&reply, &self.transport).await),
             _ => Err(refused(&reply)),
         }
     }
 
-    /// Asks the mirrors of a repository, and then its registry. What a mirror has not is no word
-    /// about its registry, and a mirror that is down or refuses is passed over, from then on.
+    /// Asks the mirrors of a repository, and then its registry. A 404 of a mirror, proved or not,
+    /// says nothing about the registry. A mirror that is down or refuses is not asked again.
     async fn in_turn<T>(
         &self,
         repository: &Repository,
@@ -181,7 +189,7 @@ impl Registry {
         let asked = async {
             for endpoint in self.settings.mirrors(repository) {
                 let origin = authority(&endpoint.origin);
-                if self.skipped_mirrors().contains_key(&origin) {
+                if self.mirrors().closed.contains(&origin) {
                     continue;
                 }
                 let (host, name) = self.host_at(endpoint, repository);
@@ -189,9 +197,11 @@ impl Registry {
                     Ok(found) => return Ok(found),
                     Err(refusal) if refusal.outcome.failure() == Failure::Absent => {}
                     Err(refusal) => {
-                        let idle = self.skipped_mirrors.lock();
-                        let mut idle = idle.unwrap_or_else(PoisonError::into_inner);
-                        idle.entry(origin).or_insert(refusal.detail);
+                        let mut mirrors = self.mirrors();
+                        if refusal.outcome != Outcome::Unproven {
+                            mirrors.closed.insert(origin.clone());
+                        }
+                        mirrors.reasons.entry(origin).or_insert(refusal.detail);
                     }
                 }
             }
@@ -212,7 +222,11 @@ impl Registry {
     /// Mirrors that were passed over, and why.
     #[must_use]
     pub fn skipped_mirrors(&self) -> BTreeMap<String, String> {
-        self.skipped_mirrors.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.mirrors().reasons.clone()
+    }
+
+    fn mirrors(&self) -> MutexGuard<'_, Mirrors> {
+        self.mirrors.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn in_time<T>(
@@ -348,7 +362,7 @@ impl Question<'_> {
     /// What a 404 proves, by what the HEAD before it said: one that says nothing confirms another,
     /// and is no proof by itself.
     async fn absence(&self, reply: &Fetched, prior: Prior) -> Refusal {
-        let is_silent = reply.body.trim_ascii().is_empty();
+        let is_silent = is_silent(reply);
         let elsewhere = reply.answered != self.host.name();
         let doubt = match prior {
             Prior::Found => Some("but 200 to HEAD"),
@@ -362,7 +376,7 @@ impl Question<'_> {
             },
         };
         match doubt {
-            None => absence(reply),
+            None => self.host.absence(reply, self.transport).await,
             Some(doubt) => {
                 let detail = format!("{} from {}, {doubt}", reply.status, reply.answered);
                 Refusal::new(Outcome::InvalidResponse, detail)

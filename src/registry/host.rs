@@ -11,9 +11,10 @@ use std::time::{Duration, Instant};
 
 use reqwest::header::HeaderValue;
 use reqwest::{Method, StatusCode, Url};
-use tokio::sync::{Mutex, MutexGuard, Semaphore};
+use tokio::sync::{Mutex, MutexGuard, OnceCell, Semaphore};
 
 use super::account::{Account, Standing};
+use super::response::{absence, is_of_registry, is_silent};
 use super::tokens::{Asked, Token};
 use super::transport::{Fetched, Limit, Transport, Trouble};
 use super::{Endpoint, Outcome, Refusal, authority};
@@ -45,6 +46,8 @@ pub(super) struct Host {
     /// Held by the first request, which finds out how the host wants to be asked.
     first: Mutex<()>,
     known: AtomicBool,
+    /// True if `/v2/` is answered as registries answer it; asked once, when it matters.
+    is_registry: OnceCell<bool>,
     /// Until when it wants to be left alone.
     rests_until: std::sync::Mutex<Option<Instant>>,
     /// As whom it can be asked, in order; the last is nobody.
@@ -110,6 +113,7 @@ impl Host {
             in_flight,
             first: Mutex::new(()),
             known: AtomicBool::new(false),
+            is_registry: OnceCell::new(),
         };
         host.expect(names);
         host
@@ -313,6 +317,37 @@ impl Host {
                 answered
             }
         }
+    }
+
+    /// What a 404 of this host proves. If it is empty, `/v2/` shows whether a registry is there.
+    pub(super) async fn absence(&self, reply: &Fetched, transport: &Transport) -> Refusal {
+        let refusal = absence(reply);
+        let may_be_proof = refusal.outcome == Outcome::Unproven && is_silent(reply);
+        if may_be_proof && reply.answered == self.name() && self.is_registry(transport).await {
+            return Refusal::new(
+                Outcome::MissingTag,
+                format!("{} from {}", reply.status, reply.answered),
+            );
+        }
+        refusal
+    }
+
+    /// Asks for `/v2/`, once in a run (OCI distribution spec 1.1, "Determining Support").
+    async fn is_registry(&self, transport: &Transport) -> bool {
+        let ask = || async {
+            let request = Request {
+                method: Method::GET,
+                repository: "",
+                path: "/v2/".to_owned(),
+                query: None,
+                accept: "*/*",
+                limit: Limit::Nothing,
+            };
+            let once = async || self.once(&request, transport, None).await;
+            let reply = transport.retrying(once).await;
+            reply.is_ok_and(|reply| reply.answered == self.name() && is_of_registry(&reply.headers))
+        };
+        *self.is_registry.get_or_init(ask).await
     }
 
     /// Waits until the host may be asked again: what limits one request limits them all.

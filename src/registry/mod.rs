@@ -77,6 +77,8 @@ pub enum Outcome {
     ProxyFailed,
     /// An answer that makes no sense, which a proxy or a captive portal may have given.
     InvalidResponse,
+    /// A 404 that a gateway may have given: it does not have what proves a registry's.
+    Unproven,
     /// A pull-through cache does not have it, which proves nothing about its registry.
     NotCached,
     /// `--offline` forbids to ask, and no layout has the repository.
@@ -98,6 +100,7 @@ impl Outcome {
             | Self::ClientCertificateRequired
             | Self::ProxyFailed
             | Self::InvalidResponse
+            | Self::Unproven
             | Self::NotCached => Failure::Unavailable,
             Self::OfflineMiss | Self::NotLocked => Failure::Policy,
         }
@@ -122,7 +125,7 @@ impl Outcome {
             | Self::ClientCertificateRequired
             | Self::ProxyFailed
             | Self::NotCached => "unreachable",
-            Self::InvalidResponse => "invalid-response",
+            Self::InvalidResponse | Self::Unproven => "invalid-response",
             Self::OfflineMiss | Self::NotLocked => "not-recorded",
         }
     }

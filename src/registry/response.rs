@@ -31,6 +31,19 @@ pub(super) fn digest_header(headers: &HeaderMap) -> Result<Option<Digest>, Refus
     }
 }
 
+/// The header that registries send with every answer (distribution, "API Version Check").
+const API_VERSION: &str = "docker-distribution-api-version";
+
+/// True if an answer comes from a registry, by its headers. Gateways do not send this one.
+pub(super) fn is_of_registry(headers: &HeaderMap) -> bool {
+    headers.contains_key(API_VERSION)
+}
+
+/// True if an answer has no words at all.
+pub(super) fn is_silent(reply: &Fetched) -> bool {
+    reply.body.trim_ascii().is_empty()
+}
+
 pub(super) fn is_manifest_type(headers: &HeaderMap) -> bool {
     let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let media_type = value.split(';').next().unwrap_or_default().trim();
@@ -56,20 +69,25 @@ pub(super) fn hashed(reply: &Fetched) -> Answer {
     }
 }
 
-/// What a 404 to a GET proves: absence, where a registry says so in a registry's words or says
-/// nothing at all; nothing, where a proxy or a web server may have said it.
+/// What a 404 to a GET proves. A registry's error code proves absence. An empty 404 proves it if the
+/// answer has the header of registries. Anything else may come from a gateway without a route
+/// (istio/istio#1437), and proves nothing.
 pub(super) fn absence(reply: &Fetched) -> Refusal {
     let (status, answered) = (reply.status, &reply.answered);
     if !reply.refused_to.is_empty() {
         let refusal = Refusal::new(Outcome::Denied, format!("{status} from {answered}"));
         return refusal.after(&reply.refused_to);
     }
-    if reply.body.trim_ascii().is_empty() {
-        return Refusal::new(Outcome::MissingTag, format!("{status} from {answered}"));
+    if is_silent(reply) {
+        if is_of_registry(&reply.headers) {
+            return Refusal::new(Outcome::MissingTag, format!("{status} from {answered}"));
+        }
+        let detail = format!("{status} from {answered}, empty and without a registry's header");
+        return Refusal::new(Outcome::Unproven, detail);
     }
     let Some(codes) = error_codes(&reply.body) else {
         let detail = format!("{status} from {answered}, but not in the words of a registry");
-        return Refusal::new(Outcome::InvalidResponse, detail);
+        return Refusal::new(Outcome::Unproven, detail);
     };
     let has = |code: &OciErrorCode| codes.contains(code);
     // Quay's word for a tag that is gone (quay/clair#1554).
@@ -87,7 +105,7 @@ pub(super) fn absence(reply: &Fetched) -> Refusal {
     {
         Outcome::MissingTag
     } else {
-        Outcome::InvalidResponse
+        Outcome::Unproven
     };
     Refusal::new(outcome, format!("{status} from {answered}{}", listed(&codes)))
 }
@@ -144,8 +162,9 @@ mod tests {
         for (body, outcome) in [
             (code("MANIFEST_UNKNOWN"), Outcome::MissingTag),
             (code("NOT_FOUND"), Outcome::MissingTag),
-            (String::new(), Outcome::MissingTag),
-            (" \r\n".to_owned(), Outcome::MissingTag),
+            (code("TAG_EXPIRED"), Outcome::MissingTag),
+            (String::new(), Outcome::Unproven),
+            (" \r\n".to_owned(), Outcome::Unproven),
             (code("NAME_UNKNOWN"), Outcome::MissingRepository),
             (code("DENIED"), Outcome::Denied),
             (
@@ -153,15 +172,20 @@ mod tests {
                 Outcome::Denied,
             ),
             (code("TOOMANYREQUESTS"), Outcome::RateLimited),
-            (code("ARTIFACT_LOCKED"), Outcome::InvalidResponse),
-            ("<html>404</html>".to_owned(), Outcome::InvalidResponse),
-            ("{}".to_owned(), Outcome::InvalidResponse),
-            (r#"{"errors":[]}"#.to_owned(), Outcome::InvalidResponse),
-            (r#"{"errors":null}"#.to_owned(), Outcome::InvalidResponse),
-            (r#"{"message":"MANIFEST_UNKNOWN"}"#.to_owned(), Outcome::InvalidResponse),
+            (code("ARTIFACT_LOCKED"), Outcome::Unproven),
+            ("<html>404</html>".to_owned(), Outcome::Unproven),
+            ("{}".to_owned(), Outcome::Unproven),
+            (r#"{"errors":[]}"#.to_owned(), Outcome::Unproven),
+            (r#"{"errors":null}"#.to_owned(), Outcome::Unproven),
+            (r#"{"message":"MANIFEST_UNKNOWN"}"#.to_owned(), Outcome::Unproven),
         ] {
             assert_eq!(absence(&Fetched::new(404, &body)).outcome, outcome, "{body}");
         }
+        let mut of_registry = Fetched::new(404, "\n");
+        of_registry.headers.insert(API_VERSION, "registry/2.0".parse().expect("valid"));
+        assert_eq!(absence(&of_registry).outcome, Outcome::MissingTag);
+        of_registry.body = b"<html>404</html>".to_vec();
+        assert_eq!(absence(&of_registry).outcome, Outcome::Unproven);
     }
 
     #[test]

@@ -64,7 +64,7 @@ pub(super) fn page(reply: &Fetched) -> Result<Vec<Tag>, Refusal> {
         StatusCode::NOT_FOUND => {
             let refusal = absence(reply);
             // A registry need not offer lists, and has no words for that.
-            let is_none = matches!(refusal.outcome, Outcome::MissingTag | Outcome::InvalidResponse);
+            let is_none = matches!(refusal.outcome, Outcome::MissingTag | Outcome::Unproven);
             let outcome = if is_none { Outcome::Denied } else { refusal.outcome };
             return Err(Refusal { outcome, ..refusal });
         }

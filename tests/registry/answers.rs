@@ -31,6 +31,12 @@ fn index(status: u16, body: &str) -> Misbehaviour {
     Status(status, vec![("content-type", INDEX.to_owned())], body.to_owned())
 }
 
+/// An answer with the header of a registry.
+fn signed(status: u16, body: &str) -> Misbehaviour {
+    let header = ("docker-distribution-api-version", "registry/2.0".to_owned());
+    Status(status, vec![header], body.to_owned())
+}
+
 fn envelope(errors: &str) -> Misbehaviour {
     index(404, &format!(r#"{{"errors":[{errors}]}}"#))
 }
@@ -42,8 +48,8 @@ fn absence_is_status_1_and_needs_a_registrys_own_word() {
     for (misbehaviour, words) in [
         (ErrorCode(404, "MANIFEST_UNKNOWN"), &no_such_tag),
         (ErrorCode(404, "NOT_FOUND"), &no_such_tag),
-        (Empty404, &no_such_tag),
-        (index(404, " \r\n"), &no_such_tag),
+        (signed(404, ""), &no_such_tag),
+        (signed(404, " \r\n"), &no_such_tag),
         (envelope(r#"{"code":"MANIFEST_UNKNOWN"}"#), &no_such_tag),
         (envelope(r#"{"code":"MANIFEST_UNKNOWN","detail":"x"}"#), &no_such_tag),
         (envelope(r#"{"code":"OTHER"},{"code":"MANIFEST_UNKNOWN"}"#), &no_such_tag),
@@ -57,6 +63,30 @@ fn absence_is_status_1_and_needs_a_registrys_own_word() {
         let lists = registry.requests_to("tags/list");
         assert_eq!((asked.len() - 2, lists), if words == &no_such_tag { (1, 1) } else { (0, 0) });
     }
+}
+
+#[test]
+fn an_empty_404_needs_the_header_of_a_registry_there_or_at_the_ping() {
+    let empty = || always(Empty404);
+    let at_ping = |misbehaviour| empty().with_fault(Fault::on("/v2/", misbehaviour));
+    let from_gateway = "a 404 that may not be its registry's proves nothing";
+    for (name, content, status, words) in [
+        ("a registry behind it", empty().with_api_version(), 1, "does not exist"),
+        ("a registry that wants a login", at_ping(signed(401, "")), 1, "does not exist"),
+        ("a gateway without a route", at_ping(Empty404), 4, from_gateway),
+        ("a ping without the header", empty(), 4, from_gateway),
+        ("a ping that fails", at_ping(ErrorCode(500, "UNKNOWN")), 4, from_gateway),
+        ("a page", always(Html404).with_api_version(), 4, from_gateway),
+    ] {
+        let registry = fail_web(name, content, ONCE, status, words);
+        let pings = registry.requests_to("/v2/");
+        assert_eq!(pings, usize::from(name != "a page"), "{name}");
+    }
+    // One ping serves all images of a host.
+    let registry = Registry::start(Content::everything().with_fault(Fault::on("", Empty404)));
+    let images: Vec<_> = (0..20).map(|n| format!("registry.example/acme/web:{n}")).collect();
+    run(&registry, ONCE, &pods(&images)).failed(4);
+    assert_eq!(registry.requests_to("/v2/"), 1);
 }
 
 #[test]
@@ -221,7 +251,7 @@ fn of_several_failures_the_one_furthest_from_a_retry_gives_the_status() {
 
 #[test]
 fn absent_and_invalid_images_can_be_let_through_but_nothing_else() {
-    let absent = || Fault::on("acme/absent", Empty404);
+    let absent = || Fault::on("acme/absent", ErrorCode(404, "MANIFEST_UNKNOWN"));
     let registry = Registry::start(Content::everything().with_fault(absent()));
     let left = pods(["registry.example/acme/absent:1", "registry.example/acme/Web:1"]);
     let ran = run(&registry, &["--allow-unresolved"], &format!("{}{left}", pods([WEB])));

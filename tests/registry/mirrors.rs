@@ -55,6 +55,18 @@ fn a_mirror_that_is_of_no_use_is_passed_over_once_with_a_note() {
 }
 
 #[test]
+fn a_mirror_whose_404_proves_nothing_is_asked_for_the_next_image_too() {
+    let images = ["registry.example/acme/web:1", "registry.example/acme/web:2"];
+    let gone = Fault::on("manifests/1", Misbehaviour::Empty404);
+    let mirror = Registry::start(Content::everything().with_fault(gone));
+    let origin = Registry::start(Content::everything());
+    let ran = mirrored(&mirror, &origin, &[], &pods(images));
+    assert_eq!(ran.stderr.matches("was passed over: ").count(), 1, "{}", ran.stderr);
+    assert_eq!(ran.succeeded(), pinned(images));
+    assert_eq!(lines(&origin), ["HEAD /v2/registry.example/acme/web/manifests/1"]);
+}
+
+#[test]
 fn a_mirror_that_nobody_runs_is_passed_over() {
     let origin = Registry::start(Content::everything());
     // Nobody listens on port 1, and nobody but root could.

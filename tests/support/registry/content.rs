@@ -13,6 +13,7 @@ pub struct Content {
     pub(super) authentication: Authentication,
     pub(super) latency: Duration,
     pub(super) page_limit: usize,
+    pub(super) api_version: bool,
     pub(super) faults: Vec<Fault>,
 }
 
@@ -69,6 +70,13 @@ impl Content {
         self
     }
 
+    /// Sends the header Docker-Distribution-Api-Version with every answer that is no fault.
+    #[must_use]
+    pub fn with_api_version(mut self) -> Self {
+        self.api_version = true;
+        self
+    }
+
     /// Adds a fault behind those already there.
     #[must_use]
     pub fn with_fault(mut self, fault: Fault) -> Self {
@@ -82,6 +90,7 @@ impl Content {
             authentication: Authentication::Open,
             latency: Duration::ZERO,
             page_limit: usize::MAX,
+            api_version: false,
             faults: Vec::new(),
         }
     }

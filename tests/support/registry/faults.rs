@@ -62,7 +62,8 @@ pub enum Misbehaviour {
 
 impl Fault {
     /// Meets every request whose path has these whole segments, for ever: `library/nginx`,
-    /// `manifests/1.27` (and not `1.27.1`), `tags/list`, `token`; `""` is every path.
+    /// `manifests/1.27` (and not `1.27.1`), `tags/list`, `token`; `""` is every path, and `/v2/` the
+    /// ping alone.
     pub fn on(path: &str, misbehaviour: Misbehaviour) -> Self {
         Self { path: path.to_owned(), method: None, left: None, misbehaviour }
     }

@@ -47,8 +47,11 @@ impl Request {
         format!("{} {}", self.method, self.target())
     }
 
-    /// Whether its path has these whole segments.
+    /// Whether its path has these whole segments; `/v2/` is only the ping.
     pub fn is_to(&self, path: &str) -> bool {
+        if path == "/v2/" {
+            return self.path == path;
+        }
         let whole = |path: &str| format!("/{}/", path.trim_matches('/'));
         path.is_empty() || whole(&self.path).contains(&whole(path))
     }

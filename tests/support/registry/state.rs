@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use hyper::Response;
 use tokio::sync::watch;
 
-use super::answer::Body;
+use super::answer::{Answer, Body};
 use super::content::Content;
 use super::faults::Fault;
 use super::request::{Request, Route};
@@ -48,13 +48,21 @@ impl State {
         }
         let route = Route::of(&request.path);
         if let Some(challenge) = self.challenge(&route, &request) {
-            return Ok(challenge.response(&request.method));
+            return Ok(self.signed(challenge).response(&request.method));
         }
         let response = match self.misbehaviour(&request) {
             Some(misbehaviour) => self.misbehave(misbehaviour, &route, &request).await,
-            None => Ok(self.honest(&route, &request).response(&request.method)),
+            None => Ok(self.signed(self.honest(&route, &request)).response(&request.method)),
         };
         self.answered.send_modify(|answered| answered.push(request));
         response
+    }
+
+    /// The answer with the header that registries send, where the content says so.
+    fn signed(&self, answer: Answer) -> Answer {
+        if self.content.api_version {
+            return answer.with("docker-distribution-api-version", "registry/2.0");
+        }
+        answer
     }
 }

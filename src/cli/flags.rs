@@ -145,6 +145,15 @@ pub struct PinFlags {
     #[arg(long, value_enum, default_value_t, env = "DIGESTIF_EMIT")]
     pub emit: Emit,
 
+    /// How a pin is written.
+    #[command(flatten)]
+    pub form: FormFlags,
+}
+
+/// How a pin is written.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Input and output")]
+pub struct FormFlags {
     /// How a pin is written: `name:tag@digest` or `name@digest` [default: tag-digest]
     #[arg(long, value_enum, env = "DIGESTIF_PIN")]
     pub pin: Option<PinForm>,

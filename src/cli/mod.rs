@@ -6,6 +6,7 @@
 
 mod environment;
 mod flags;
+mod function;
 mod words;
 
 use std::ffi::OsString;
@@ -17,8 +18,9 @@ use clap_complete::Shell;
 use crate::lock::DiffFormat;
 
 pub use flags::{
-    Color, ConfigFlags, ConsoleFlags, DriftFlags, Emit, Flags, ImageFlags, InputFlags, LockFlags,
-    MissingTagFlags, OutputFlags, PinFlags, PolicyFlags, RegistryFlags, ReportFlags, UpdateFlags,
+    Color, ConfigFlags, ConsoleFlags, DriftFlags, Emit, Flags, FormFlags, ImageFlags, InputFlags,
+    LockFlags, MissingTagFlags, OutputFlags, PinFlags, PolicyFlags, RegistryFlags, ReportFlags,
+    UpdateFlags,
 };
 
 const EXAMPLES: &str = "\
@@ -65,6 +67,13 @@ pub struct Cli {
 enum Subcommands {
     /// Do the same, but print a report instead of the manifests; the exit status is the verdict
     Check(CheckArgs),
+    /// Run as a KRM function, and trust its `functionConfig` as if it were flags
+    ///
+    /// kustomize and kpt give a `ResourceList` on stdin and get it back with `results`. digestif
+    /// recognises such a list without this command too, but `lock` and `registries` in its
+    /// `functionConfig` are then an error: whoever writes manifests must not choose files or hosts.
+    /// The program is `digestif fn` too if it is called `digestif-fn`, or if `DIGESTIF_FN=true`.
+    Fn(Box<FnArgs>),
     /// List every image and its place; makes no network request
     Images(ImagesArgs),
     /// Show how one image is resolved: what is asked, what exists, which rule applies
@@ -128,6 +137,32 @@ struct CheckArgs {
     lock: LockFlags,
     #[command(flatten)]
     drift: DriftFlags,
+    #[command(flatten)]
+    policy: PolicyFlags,
+    #[command(flatten)]
+    registries: RegistryFlags,
+    #[command(flatten)]
+    reports: ReportFlags,
+    #[command(flatten)]
+    console: ConsoleFlags,
+}
+
+#[derive(Debug, Args)]
+struct FnArgs {
+    #[command(flatten)]
+    output: OutputFlags,
+    #[command(flatten)]
+    form: FormFlags,
+    #[command(flatten)]
+    config: ConfigFlags,
+    #[command(flatten)]
+    images: ImageFlags,
+    #[command(flatten)]
+    missing: MissingTagFlags,
+    #[command(flatten)]
+    lock: LockFlags,
+    #[command(flatten)]
+    update: UpdateFlags,
     #[command(flatten)]
     policy: PolicyFlags,
     #[command(flatten)]
@@ -281,6 +316,8 @@ pub struct Invocation {
 pub enum Command {
     /// Pin the images.
     Pin,
+    /// Pin the images of a function's list, and trust its configuration.
+    Function,
     /// Check the images and print a report.
     Check,
     /// List the images.
@@ -309,7 +346,12 @@ impl Invocation {
     ) -> Result<Self, clap::Error> {
         let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
         let mut parser = environment::apply(Cli::command());
-        let arguments = words::command_first(&parser, arguments)?;
+        let mut arguments = words::command_first(&parser, arguments)?;
+        let is_function = function::is_meant(&parser, &arguments)
+            .map_err(|message| parser.error(clap::error::ErrorKind::InvalidValue, message))?;
+        if is_function {
+            arguments.insert(1, function::COMMAND.into());
+        }
         let matches = parser.try_get_matches_from_mut(arguments)?;
         let Self { command, mut flags } = Cli::from_arg_matches(&matches)?.into();
         let own = std::iter::successors(Some(&matches), |matches| Some(matches.subcommand()?.1));
@@ -327,6 +369,7 @@ impl From<Cli> for Invocation {
         };
         let (command, flags) = match command {
             Subcommands::Check(args) => (Command::Check, args.into()),
+            Subcommands::Fn(args) => (Command::Function, (*args).into()),
             Subcommands::Images(args) => (Command::Images(args.format), args.into()),
             Subcommands::Explain(args) => {
                 (Command::Explain(args.image.clone(), args.format), args.into())
@@ -378,6 +421,27 @@ impl From<CheckArgs> for Flags {
             missing,
             lock,
             drift,
+            policy,
+            registries,
+            reports,
+            console,
+            ..Self::default()
+        }
+    }
+}
+
+impl From<FnArgs> for Flags {
+    fn from(args: FnArgs) -> Self {
+        let FnArgs { output, form, config, images, missing, lock, update, policy, .. } = args;
+        let FnArgs { registries, reports, console, .. } = args;
+        Self {
+            output,
+            pin: PinFlags { form, ..PinFlags::default() },
+            config,
+            images,
+            missing,
+            lock,
+            update,
             policy,
             registries,
             reports,

@@ -34,11 +34,12 @@ impl Caller {
     /// The caller of a run, by its sources and by the value of [`PLUGIN_NAME`].
     #[must_use]
     pub fn of(sources: &[Source], plugin: Option<&OsStr>) -> Self {
-        match sources {
-            [source] if *source.origin() == Origin::Stdin && krm::is_function(source) => {
+        // A plugin of Helm gives what a chart renders, which is no function's input, whatever it looks like.
+        match (sources, plugin.filter(|name| !name.is_empty())) {
+            (_, Some(name)) if name == OWN_NAME => Self::Helm4,
+            ([source], None) if *source.origin() == Origin::Stdin && krm::is_function(source) => {
                 Self::Function
             }
-            _ if plugin.is_some_and(|name| name == OWN_NAME) => Self::Helm4,
             _ => Self::Any,
         }
     }

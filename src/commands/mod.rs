@@ -51,7 +51,9 @@ fn dispatch(invocation: Invocation, outcome: &mut Outcome) -> Result<(), Error> 
     let output = flags.output.output.clone();
     let print = |text: &str| Ok(deliver(output.as_deref(), text)?);
     match command {
-        Command::Pin | Command::Check => pin::run(flags, &destinations, task, outcome),
+        Command::Pin | Command::Function | Command::Check => {
+            pin::run(flags, &destinations, task, outcome)
+        }
         Command::Images(format) => images(flags, &destinations, format, outcome),
         Command::Explain(image, format) => explain(flags, &image, format, outcome),
         Command::LockDiff(old, new, format) => {
@@ -88,6 +90,7 @@ impl Command {
     fn task(&self) -> Task {
         match self {
             Self::Pin => Task::Pin,
+            Self::Function => Task::Function,
             Self::Check => Task::Check,
             _ => Task::Show,
         }

@@ -33,7 +33,7 @@ pub(super) fn run(
     let prepared = prepared.inspect_err(|error| reports.write_failure(error))?;
     reports.add(&prepared.notes);
     outcome.messages.push(prepared.notes.clone());
-    if prepared.caller == Caller::Function && task == Task::Pin {
+    if prepared.caller == Caller::Function && task != Task::Check {
         return function::run(prepared, destinations, &mut reports, outcome);
     }
     let Prepared { sources, caller, settings, .. } = prepared;

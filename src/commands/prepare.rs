@@ -8,11 +8,12 @@ use super::caller::Caller;
 use super::destinations::Destinations;
 use super::outcome::{Error, Messages, Sources};
 use crate::cli::Flags;
-use crate::diagnostic::{failed, usage};
+use crate::diagnostic::{Diagnostic, Failure, failed, usage};
 use crate::io::{delivery, input};
 use crate::krm;
 use crate::settings::config::Config;
 use crate::settings::reading;
+use crate::settings::trust::Owner;
 use crate::settings::{Settings, Task};
 
 /// The input and the settings of a command.
@@ -57,6 +58,9 @@ pub(super) fn prepare(
         (sources.into(), notes, Some(file))
     };
     let caller = Caller::of(&sources, plugin.as_deref());
+    if task == Task::Function && caller != Caller::Function {
+        return Err(Error::new(vec![no_function(&sources)], sources));
+    }
     let notes = Messages { diagnostics: notes, sources: Rc::from([]) };
     let settings = settle(flags, destinations, task, &sources, caller, file);
     match (settings, caller) {
@@ -65,6 +69,16 @@ pub(super) fn prepare(
         }
         (settings, _) => Ok(Prepared { sources, caller, settings: Ok(settings?), notes }),
     }
+}
+
+/// The reason why `digestif fn` can't run on an input.
+fn no_function(sources: &Sources) -> Diagnostic {
+    krm::list(&sources[0]).err().unwrap_or_else(|| {
+        let variable = super::caller::PLUGIN_NAME;
+        let message = format!("this is no function's input: `{variable}` is set, so Helm made it");
+        Diagnostic::error(Failure::Input, message)
+            .help("if a plugin of Helm starts kustomize or kpt, unset the variable for them")
+    })
 }
 
 /// The settings for input that needs none of its own, such as one image.
@@ -76,7 +90,7 @@ pub(super) fn settings(flags: Flags, task: Task) -> Result<Settings, Error> {
     Ok(Settings::new(flags, Config::default(), file.config, task)?)
 }
 
-/// The settings of a run: the function's own, the flags' and the configuration file's.
+/// The settings of a run, from the function's own configuration, the flags and the configuration file.
 fn settle(
     flags: Flags,
     destinations: &Destinations,
@@ -85,9 +99,11 @@ fn settle(
     caller: Caller,
     file: Option<ConfigFile>,
 ) -> Result<Settings, Error> {
+    let owner = if task == Task::Function { Owner::Caller } else { Owner::Manifests };
+    let is_ignored = owner == Owner::Manifests && flags.config.no_config;
     let own = match (caller, &**sources) {
-        (Caller::Function, [source]) => {
-            krm::config(source).map_err(|errors| Error::new(errors, sources.clone()))?
+        (Caller::Function, [source]) if !is_ignored => {
+            krm::config(source, owner).map_err(|errors| Error::new(errors, sources.clone()))?
         }
         _ => Config::default(),
     };
@@ -101,11 +117,15 @@ fn settle(
     };
     let clash = |diagnostic| Error::Clash(Box::new(diagnostic));
     destinations.check_inputs(sources, file.path.as_deref()).map_err(clash)?;
-    let lock = own.lock.as_deref().or(flags.lock.lock.as_deref()).or(file.config.lock.as_deref());
+    let (above, below) = match owner {
+        Owner::Caller => (own, file.config),
+        Owner::Manifests => (Config::default(), own.and(file.config)),
+    };
+    let lock = above.lock.as_deref().or(flags.lock.lock.as_deref()).or(below.lock.as_deref());
     if let Some(lock) = lock {
         destinations.check_lock(lock, sources).map_err(clash)?;
     }
-    let mut settings = Settings::new(flags, own, file.config, task)?;
+    let mut settings = Settings::new(flags, above, below, task)?;
     if matches!(caller, Caller::Helm4 | Caller::Function) {
         settings.options.empty = crate::Empty::Allowed;
     }

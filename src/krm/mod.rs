@@ -10,9 +10,11 @@ mod results;
 use std::time::Duration;
 
 use crate::diagnostic::{Diagnostic, Failure, Location};
+use crate::places;
 use crate::resolve::Network;
 use crate::settings::config::Config;
 use crate::settings::reading;
+use crate::settings::trust::{self, Owner};
 use crate::text::Source;
 use crate::text::escape::quoted;
 use crate::text::yaml::{self, Content, Document, NodeId};
@@ -22,32 +24,67 @@ pub use results::{Outcome, failures, results, with_results};
 /// The kind of the one document.
 const KIND: &str = "ResourceList";
 
+/// The start of its `apiVersion` (KRM functions specification v1, 'apiVersion').
+const GROUP: &str = "config.kubernetes.io/";
+
 /// True if a source is the input of a function.
 #[must_use]
 pub fn is_function(source: &Source) -> bool {
     // Most input is none, and need not be read twice to know it.
-    source.text().contains(KIND)
-        && first_document(source)
-            .is_some_and(|document| document.is_ok_and(|document| root(&document).is_some()))
+    source.text().contains(KIND) && list(source).is_ok()
 }
 
-fn root(document: &Document<'_>) -> Option<NodeId> {
-    document.root().filter(|&root| document.string_at(root, &["kind"]) == Some(KIND))
-}
-
-/// What `functionConfig` says; nothing where there is none.
+/// The one document of a function's input, and its root.
 ///
 /// # Errors
-/// It is wrong, or the list is not the only document.
-pub fn config(source: &Source) -> Result<Config, Vec<Diagnostic>> {
-    let document = only_document(source).map_err(|error| vec![error])?;
-    let root = root(&document).expect("it was found to be a function's");
+/// The reason why the source is no input of a function.
+pub fn list(source: &Source) -> Result<(Document<'_>, NodeId), Diagnostic> {
+    let none = |at: Option<usize>, reason: &str| {
+        let error =
+            Diagnostic::error(Failure::Input, format!("this is no function's input: {reason}"));
+        let error = error.help("a function gets one `ResourceList` of `config.kubernetes.io/v1` from kustomize or kpt; for anything else, leave out `fn`");
+        match at {
+            Some(at) => error.location(position(source, at)),
+            None => error.location(Location::File(source.origin().display_name())),
+        }
+    };
+    let written = |document: &Result<Document<'_>, _>| {
+        document.as_ref().map_or(true, |document| document.root().is_some())
+    };
+    let mut documents = yaml::documents(source, 0).filter(written);
+    let Some(document) = documents.next().transpose()? else {
+        return Err(none(None, "it is empty"));
+    };
+    if let Some(other) = documents.next().transpose()? {
+        return Err(none(Some(other.span().start), "it has more than one document"));
+    }
+    let root = document.root().expect("documents without one are left out");
+    let start = Some(document.node(root).span.start);
+    if document.string_at(root, &["kind"]) != Some(KIND) {
+        return Err(none(start, "it is no `ResourceList`"));
+    }
+    let version = document.string_at(root, &["apiVersion"]);
+    if !version.is_some_and(|version| version.starts_with(GROUP)) {
+        return Err(none(start, "its `apiVersion` is not `config.kubernetes.io/v1`"));
+    }
+    if places::is_from_helm_4(&document, root) {
+        return Err(none(start, "Helm 4 made it"));
+    }
+    Ok((document, root))
+}
+
+/// What `functionConfig` says; nothing if there is none.
+///
+/// # Errors
+/// It is wrong, or sets what its owner must not set.
+pub fn config(source: &Source, owner: Owner) -> Result<Config, Vec<Diagnostic>> {
+    let (document, root) = list(source).map_err(|error| vec![error])?;
     let Some(node) = document.value(root, "functionConfig") else { return Ok(Config::default()) };
     let span = document.node(document.target(node)).span;
     let kind = document.string_at(node, &["kind"]);
     match (&document.node(document.target(node)).content, kind) {
-        (Content::Mapping { .. }, Some("PinImages")) => reading::read_function(source, span),
-        (Content::Mapping { .. }, Some("ConfigMap")) => config_map(source, &document, node),
+        (Content::Mapping { .. }, Some("PinImages")) => reading::read_function(source, span, owner),
+        (Content::Mapping { .. }, Some("ConfigMap")) => config_map(source, &document, node, owner),
         (Content::Scalar { text, string: false, .. }, _)
             if matches!(&**text, "" | "~" | "null") =>
         {
@@ -75,38 +112,12 @@ fn position(source: &Source, at: usize) -> Location {
     Location::Position(source.origin().display_name(), source.position(at))
 }
 
-/// The first document in which there is something.
-fn first_document(source: &Source) -> Option<Result<Document<'_>, Diagnostic>> {
-    let is_something = |document: &Result<Document<'_>, _>| {
-        document.as_ref().map_or(true, |document| document.root().is_some())
-    };
-    yaml::documents(source, 0).find(is_something)
-}
-
-fn only_document(source: &Source) -> Result<Document<'_>, Diagnostic> {
-    let first = first_document(source).expect("it was found to be a function's")?;
-    let behind = |document: &Result<Document<'_>, _>| {
-        document.as_ref().map_or(true, |document| document.span().start >= first.span().end)
-    };
-    let mut documents = yaml::documents(source, 0).filter(behind);
-    match documents.find(|document| document.as_ref().map_or(true, |d| d.root().is_some())) {
-        None => Ok(first),
-        Some(Err(error)) => Err(error),
-        Some(Ok(other)) => {
-            let start = other.span().start;
-            let message = "a `ResourceList` has to be the only document".to_owned();
-            Err(Diagnostic::error(Failure::Input, message)
-                .location(position(source, start))
-                .help("look at what the host or the pipe puts behind it"))
-        }
-    }
-}
-
 /// The data of a `ConfigMap`, which kpt makes of `key=value` arguments.
 fn config_map(
     source: &Source,
     document: &Document<'_>,
     node: NodeId,
+    owner: Owner,
 ) -> Result<Config, Vec<Diagnostic>> {
     let data = document.value(node, "data");
     if let Some(data) = data
@@ -127,6 +138,10 @@ fn config_map(
             let at = document.node(key).span.start;
             return Err(vec![wrong_value(source, at, "the data of a ConfigMap are texts")]);
         };
+        if let Some(message) = owner.refused(name) {
+            let error = wrong_value(source, document.node(key).span.start, &message);
+            return Err(vec![error.help(trust::HOW_TO_TRUST)]);
+        }
         entries.push((name, value));
     }
     crate::settings::data::from_data(&entries).map_err(|wrong| {

@@ -7,7 +7,6 @@ use std::ops::Range;
 
 use serde::Serialize;
 
-use super::{only_document, root};
 use crate::diagnostic::{Diagnostic, Failure, Location, Severity};
 use crate::image::PinForm;
 use crate::places::{File, Object, Place};
@@ -196,8 +195,7 @@ struct Parts {
 
 fn parts(list: &str) -> Option<Parts> {
     let source = Source::new(Origin::Stdin, list.as_bytes().to_vec()).ok()?;
-    let document = only_document(&source).ok()?;
-    let root = root(&document)?;
+    let (document, root) = super::list(&source).ok()?;
     let mut parts = Parts { others: Vec::new(), results: 0 };
     let mut open = Vec::new();
     for &(key, value) in document.entries(root) {
@@ -228,8 +226,7 @@ fn parts(list: &str) -> Option<Parts> {
 /// Where results go, and how they are written there.
 fn insertion(list: &str, items: &[String]) -> Option<(Span, String)> {
     let source = Source::new(Origin::Stdin, list.as_bytes().to_vec()).ok()?;
-    let document = only_document(&source).ok()?;
-    let root = root(&document)?;
+    let (document, root) = super::list(&source).ok()?;
     let found = document.own_entry(root, "results");
     let flow = items.join(", ");
     let Some((key, found)) = found else {
@@ -356,16 +353,22 @@ mod tests {
                 format!("{LIST}results: [{result}, {{message: old}}]\n"),
             ),
             (
-                r#"{"kind": "ResourceList", "items": []}"#.to_owned(),
-                format!(r#"{{"kind": "ResourceList", "items": [], "results": [{result}]}}"#),
+                r#"{"apiVersion": "config.kubernetes.io/v1", "kind": "ResourceList", "items": []}"#
+                    .to_owned(),
+                format!(
+                    r#"{{"apiVersion": "config.kubernetes.io/v1", "kind": "ResourceList", "items": [], "results": [{result}]}}"#
+                ),
             ),
             (
                 format!("{LIST}functionConfig:\n  data: |+\n    a\n\n"),
                 format!("{LIST}functionConfig:\n  data: |+\n    a\n\nresults:\n- {result}\n"),
             ),
             (
-                "  kind: ResourceList\n  items: []\n".to_owned(),
-                format!("  kind: ResourceList\n  items: []\n  results:\n  - {result}\n"),
+                "  apiVersion: config.kubernetes.io/v1\n  kind: ResourceList\n  items: []\n"
+                    .to_owned(),
+                format!(
+                    "  apiVersion: config.kubernetes.io/v1\n  kind: ResourceList\n  items: []\n  results:\n  - {result}\n"
+                ),
             ),
         ] {
             assert_eq!(

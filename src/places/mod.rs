@@ -36,6 +36,7 @@ mod table;
 
 pub use found::Found;
 pub use object::{File, Object};
+pub(crate) use outline::is_from_helm_4;
 pub use path::Path;
 pub use place::{Class, Image, Place, SkipReason, Writing};
 pub use scope::{Include, Scope};

@@ -33,6 +33,11 @@ pub(super) struct Outline {
     excluded: Vec<Span>,
 }
 
+/// True if an object has the annotation of Helm 4.
+pub(crate) fn is_from_helm_4(document: &Document<'_>, root: NodeId) -> bool {
+    document.string_at(root, &HELM_4_MARK).is_some()
+}
+
 /// Lists the objects of a document, items of lists included.
 pub(super) fn outline(ctx: Context<'_, '_>, root: NodeId) -> Outline {
     let document = ctx.document;
@@ -47,7 +52,7 @@ pub(super) fn outline(ctx: Context<'_, '_>, root: NodeId) -> Outline {
         open.extend(items.iter().rev().map(|&item| document.target(item)));
         outline.roots.push(root);
         outline.objects += usize::from(is_object(document, root) && items.is_empty());
-        outline.is_from_helm_4 |= document.string_at(root, &HELM_4_MARK).is_some();
+        outline.is_from_helm_4 |= is_from_helm_4(document, root);
         // Fields beside the items of a function's input belong to the function.
         if document.string_at(root, &["kind"]) != Some("ResourceList") {
             outline.add(ctx, root, &items);

@@ -51,3 +51,30 @@ pub struct ConfiguredRule {
     /// How far it may step down by its own words.
     pub max_minor_skew: Option<u32>,
 }
+
+impl Config {
+    /// Both configurations. Values of the first win, lists are joined in this order, policies add up.
+    #[must_use]
+    pub fn and(self, weaker: Self) -> Self {
+        Self {
+            kube_version: self.kube_version.or(weaker.kube_version),
+            pin: self.pin.or(weaker.pin),
+            rules: joined(self.rules, weaker.rules),
+            skip: self.skip.and(weaker.skip),
+            scope: self.scope.and(weaker.scope),
+            replacements: joined(self.replacements, weaker.replacements),
+            mirrors: joined(self.mirrors, weaker.mirrors),
+            require_digest: self.require_digest || weaker.require_digest,
+            mutable: self.mutable.max(weaker.mutable),
+            expectations: joined(self.expectations, weaker.expectations),
+            platforms: joined(self.platforms, weaker.platforms),
+            caches: joined(self.caches, weaker.caches),
+            lock: self.lock.or(weaker.lock),
+        }
+    }
+}
+
+fn joined<T>(mut first: Vec<T>, second: Vec<T>) -> Vec<T> {
+    first.extend(second);
+    first
+}

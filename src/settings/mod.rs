@@ -1,9 +1,8 @@
-//! Settings: one value for a run, made once from a function's own configuration, the flags with their
-//! variables, and the configuration file.
+//! Settings: one value for a run, made once from the flags with their variables and from configurations.
 //!
-//! If two of them contradict each other, the function's own configuration wins over the flags, and
-//! they win over the file. Rules, images to skip and registries add up, in this order. Policies add up:
-//! none loosens what another demands.
+//! `trust` owns what each source may set. Which value wins is another question: configurations above
+//! the flags, then the flags, then configurations below them. Rules, images to skip and registries add
+//! up in this order. Policies add up: none loosens what another demands.
 
 mod certificates;
 pub mod config;
@@ -12,6 +11,7 @@ mod glob;
 mod pin_images;
 pub mod reading;
 mod rules;
+pub mod trust;
 pub(crate) mod wrong;
 
 use std::path::PathBuf;
@@ -39,6 +39,8 @@ use crate::{Empty, Options};
 pub enum Task {
     /// To pin.
     Pin,
+    /// To pin as a function whose own configuration is trusted.
+    Function,
     /// To check.
     Check,
     /// To show something, for which no lock is needed.
@@ -61,16 +63,11 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Settles the flags with a function's own configuration and a configuration file.
+    /// Settles the flags with the configuration above them and the one below them.
     ///
     /// # Errors
     /// A glob is wrong, or the lock, a login or a certificate can't be used.
-    pub fn new(
-        flags: Flags,
-        function: Config,
-        file: Config,
-        task: Task,
-    ) -> Result<Self, Diagnostic> {
+    pub fn new(flags: Flags, above: Config, below: Config, task: Task) -> Result<Self, Diagnostic> {
         let Flags {
             input,
             pin,
@@ -84,21 +81,20 @@ impl Settings {
             console,
             ..
         } = flags;
-        let path = function.lock.or(lock.lock.clone()).or(file.lock);
-        let cluster = function.kube_version.or(missing.kube_version).or(file.kube_version);
+        let path = above.lock.or(lock.lock.clone()).or(below.lock);
+        let cluster = above.kube_version.or(missing.kube_version).or(below.kube_version);
         let skips = Skips {
             flags: Globs::new(&images.skip)
                 .map_err(|error| usage(&format!("`--skip`: {error}")))?,
-            configured: function.skip.and(file.skip),
+            configured: above.skip.and(below.skip),
         };
         let scope = Scope {
             include: images.include.iter().map(|class| class.class()).collect(),
             ..Scope::default()
         };
-        let require_digest =
-            policy.require_digest || function.require_digest || file.require_digest;
+        let require_digest = policy.require_digest || above.require_digest || below.require_digest;
         let replacements =
-            [function.replacements, parsed("--registry", &registries.registry)?, file.replacements];
+            [above.replacements, parsed("--registry", &registries.registry)?, below.replacements];
         if require_digest && task != Task::Show {
             refuse_unread_lock(&policy, &lock, &drift)?;
         }
@@ -120,12 +116,9 @@ impl Settings {
                 Placeholders::Allowed
             },
             digests: if require_digest { Digests::Required } else { Digests::Given },
-            expectations: [function.expectations, policy.expect, file.expectations].concat(),
-            mutable: function
-                .mutable
-                .max(policy.deny_mutable.unwrap_or_default())
-                .max(file.mutable),
-            platforms: [function.platforms, policy.require_platform, file.platforms].concat(),
+            expectations: [above.expectations, policy.expect, below.expectations].concat(),
+            mutable: above.mutable.max(policy.deny_mutable.unwrap_or_default()).max(below.mutable),
+            platforms: [above.platforms, policy.require_platform, below.platforms].concat(),
             written: if policy.verify {
                 WrittenDigests::Verified
             } else {
@@ -137,20 +130,20 @@ impl Settings {
         let network = if lock.offline || makes_no_request {
             Network::Offline
         } else {
-            let mirrors = [function.mirrors, parsed("--mirror", &registries.mirror)?, file.mirrors];
+            let mirrors = [above.mirrors, parsed("--mirror", &registries.mirror)?, below.mirrors];
             let registries = registry::Settings {
                 replacements: replacements.concat(),
                 mirrors: mirrors.concat(),
-                caches: [function.caches, file.caches].concat(),
+                caches: [above.caches, below.caches].concat(),
                 ..registry_settings(registries)?
             };
             Network::Online { registries: Box::new(registries), quiet: console.quiet }
         };
         let options = Options {
-            pin: function.pin.or(pin.pin).or(file.pin).unwrap_or_default(),
-            scope: function.scope.and(scope).and(file.scope),
+            pin: above.pin.or(pin.form.pin).or(below.pin).unwrap_or_default(),
+            scope: above.scope.and(scope).and(below.scope),
             skips,
-            rules: rules_in_order(missing, cluster, function.rules, file.rules),
+            rules: rules_in_order(missing, cluster, above.rules, below.rules),
             layouts: lock.layout,
             network,
             lock: lock_file,
@@ -204,8 +197,8 @@ fn locking(
     let mode = match task {
         Task::Check if drift.drift => Mode::Drift,
         Task::Check => Mode::Check,
-        Task::Pin | Task::Show if lock.locked => Mode::Frozen,
-        Task::Pin | Task::Show => Mode::Record,
+        _ if lock.locked => Mode::Frozen,
+        _ => Mode::Record,
     };
     let lock = match lock::read(&path)? {
         Some(lock) => lock,
@@ -231,8 +224,8 @@ fn updates(globs: &[String]) -> Result<Globs, Diagnostic> {
 fn rules_in_order(
     missing: MissingTagFlags,
     cluster: Option<MinorVersion>,
-    function: Vec<ConfiguredRule>,
-    file: Vec<ConfiguredRule>,
+    above: Vec<ConfiguredRule>,
+    below: Vec<ConfiguredRule>,
 ) -> Vec<Rule> {
     if missing.no_fallback {
         return Vec::new();
@@ -252,13 +245,13 @@ fn rules_in_order(
         }
         rules.extend(enabled.then_some(rule));
     };
-    for configured in function {
+    for configured in above {
         let max_minor_skew = skew(configured.max_minor_skew.or(missing.max_minor_skew));
         add(configured, max_minor_skew);
     }
     let of_flag =
         |rule: Rule| ConfiguredRule { rule, preset: None, enabled: true, max_minor_skew: None };
-    for configured in missing.fallback.into_iter().map(of_flag).chain(file) {
+    for configured in missing.fallback.into_iter().map(of_flag).chain(below) {
         let max_minor_skew = skew(missing.max_minor_skew.or(configured.max_minor_skew));
         add(configured, max_minor_skew);
     }

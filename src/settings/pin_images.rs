@@ -55,10 +55,10 @@ pub(super) struct PinImages {
     policy: Option<Policy>,
     /// How registries are reached.
     #[schemars(with = "Option<Vec<Registry>>")]
-    registries: Option<Vec<Spanned<Registry>>>,
+    pub(super) registries: Option<Vec<Spanned<Registry>>>,
     /// The file with recorded digests. Its path counts from the folder of the configuration.
     #[schemars(with = "Option<String>")]
-    lock: Option<Spanned<String>>,
+    pub(super) lock: Option<Spanned<String>>,
 }
 
 /// The version of the schema.
@@ -127,7 +127,7 @@ struct Policy {
 /// A registry that is reached at another URL, has mirrors, or is a cache.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Registry {
+pub(super) struct Registry {
     /// The registry's host, as images name it; `*` is every host.
     #[schemars(with = "String")]
     host: Spanned<String>,

@@ -7,6 +7,7 @@ use schemars::generate::SchemaSettings;
 
 use super::config::Config;
 use super::pin_images::PinImages;
+use super::trust::Owner;
 use super::wrong::{Shown, Wrong};
 use crate::diagnostic::Diagnostic;
 use crate::report;
@@ -17,7 +18,7 @@ use crate::text::{Source, Span};
 /// # Errors
 /// It is not YAML, has unknown or duplicate keys, or values that make no sense: with their places.
 pub fn read(source: &Source) -> Result<Config, Vec<Diagnostic>> {
-    let mut config = read_part(source.text()).map_err(|wrong| {
+    let mut config = read_part(source.text(), Owner::Caller).map_err(|wrong| {
         let diagnostic = |wrong: Wrong| wrong.diagnostic(source, |offset| offset, Shown::Yes);
         wrong.into_iter().map(diagnostic).collect::<Vec<_>>()
     })?;
@@ -31,12 +32,12 @@ pub fn read(source: &Source) -> Result<Config, Vec<Diagnostic>> {
 /// Reads the configuration of a function, which is a part of its input.
 ///
 /// # Errors
-/// As [`read`].
-pub fn read_function(source: &Source, part: Span) -> Result<Config, Vec<Diagnostic>> {
+/// As [`read`], or it sets what its owner must not set.
+pub fn read_function(source: &Source, part: Span, owner: Owner) -> Result<Config, Vec<Diagnostic>> {
     // In the column where it stands, so that its lines still make one mapping.
     let column = source.position(part.start).column - 1;
     let text = " ".repeat(column) + source.slice(part);
-    read_part(&text).map_err(|wrong| {
+    read_part(&text, owner).map_err(|wrong| {
         let offset =
             |at: usize| (part.start + at).saturating_sub(column).clamp(part.start, part.end);
         let diagnostic = |wrong: Wrong| wrong.diagnostic(source, offset, Shown::No);
@@ -45,7 +46,7 @@ pub fn read_function(source: &Source, part: Span) -> Result<Config, Vec<Diagnost
 }
 
 /// Reads a text that is one `PinImages` object.
-fn read_part(text: &str) -> Result<Config, Vec<Wrong>> {
+fn read_part(text: &str, owner: Owner) -> Result<Config, Vec<Wrong>> {
     let options = serde_saphyr::options! {
         with_snippet: false,
         // What looks like a number becomes another text where a host writes YAML anew: 1.30 is 1.3.
@@ -66,7 +67,8 @@ fn read_part(text: &str) -> Result<Config, Vec<Wrong>> {
             "a configuration starts with `apiVersion: digestif.dev/v1alpha1` and `kind: PinImages`",
         )]);
     }
-    raw.checked()
+    let refused = owner.refusals(&raw);
+    if refused.is_empty() { raw.checked() } else { Err(refused) }
 }
 
 /// The JSON Schema of a configuration, as JSON text.
@@ -85,7 +87,7 @@ mod tests {
     /// The messages about a configuration, each with what it points at.
     fn wrongs(text: &str) -> Vec<(String, String)> {
         let text = format!("{HEAD}{text}");
-        let wrongs = read_part(&text).expect_err("it is wrong");
+        let wrongs = read_part(&text, Owner::Caller).expect_err("it is wrong");
         let pointed = |wrong: &Wrong| {
             let span = wrong.span.filter(|_| wrong.shown == Shown::Yes);
             span.map_or("", |span| &text[span.start..span.end])
@@ -277,14 +279,15 @@ mod tests {
             ("apiVersion: digestif.dev/v1alpha1", "`kind` is missing"),
             ("kind: PinImages", "`apiVersion` is missing"),
         ] {
-            let wrongs = read_part(text).expect_err("it says nothing");
+            let wrongs = read_part(text, Owner::Caller).expect_err("it says nothing");
             assert_eq!(wrongs[0].to_string(), missing, "{text}");
         }
-        let wrongs = read_part("apiVersion: digestif.dev/v2\nkind: PinImages").expect_err("v2");
+        let wrongs = read_part("apiVersion: digestif.dev/v2\nkind: PinImages", Owner::Caller)
+            .expect_err("v2");
         assert_eq!(
             wrongs[0].to_string(),
             "unknown value `digestif.dev/v2`, did you mean `digestif.dev/v1alpha1`?"
         );
-        assert!(read_part(HEAD).is_ok());
+        assert!(read_part(HEAD, Owner::Caller).is_ok());
     }
 }

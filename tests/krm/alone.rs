@@ -233,6 +233,8 @@ fn a_function_config_is_pin_images_or_a_config_map() {
 #[test]
 fn a_list_may_be_written_in_any_way() {
     let digest = "{apiVersion: digestif.dev/v1alpha1, kind: PinImages, pin: digest}";
+    let version = "apiVersion: config.kubernetes.io/v1\n";
+    let json = "\"apiVersion\": \"config.kubernetes.io/v1\"\n";
     let head = "apiVersion: config.kubernetes.io/v1\nkind: ResourceList\n";
     let item = pod("nginx:1.29.1");
     let plain = list(&item, "");
@@ -249,14 +251,19 @@ fn a_list_may_be_written_in_any_way() {
         ),
         (format!("functionConfig: {digest}\n{plain}"), "digest"),
         (format!("{plain}{CONFIG}  pin: &pin digest\n  metadata: {{name: *pin }}\n"), "digest"),
-        (format!("items:\n{item}functionConfig: {digest}\nkind: ResourceList\n"), "digest"),
+        (format!("items:\n{item}functionConfig: {digest}\n{head}"), "digest"),
         (
-            format!("\"functionConfig\": {digest}\n'items':\n{item}\"kind\": \"ResourceList\"\n"),
+            format!(
+                "{json}\"functionConfig\": {digest}\n'items':\n{item}\"kind\": \"ResourceList\"\n"
+            ),
             "digest",
         ),
-        (format!("x: &kind ResourceList\nitems:\n{item}kind: *kind\n"), "tag-digest"),
+        (format!("{version}x: &kind ResourceList\nitems:\n{item}kind: *kind\n"), "tag-digest"),
         (
-            format!("? kind\n: ResourceList\n? items\n: {}", item.replace('\n', "\n  ").trim_end()),
+            format!(
+                "{version}? kind\n: ResourceList\n? items\n: {}",
+                item.replace('\n', "\n  ").trim_end()
+            ),
             "tag-digest",
         ),
         (format!("---\n{plain}"), "tag-digest"),
@@ -271,8 +278,20 @@ fn a_list_may_be_written_in_any_way() {
         (format!("{plain}text: |+\n  kept\n\n\n  # and this"), "tag-digest"),
         (format!("{head}results:\n{}", &plain[head.len()..]), "tag-digest"),
         (format!("{head}results: []\n{}", &plain[head.len()..]), "tag-digest"),
-        (format!("{{kind: ResourceList, items: [{}]}}", item_in_flow()), "tag-digest"),
-        (format!("--- {{kind: ResourceList, items: [{}],}}\n", item_in_flow()), "tag-digest"),
+        (
+            format!(
+                "{{apiVersion: config.kubernetes.io/v1, kind: ResourceList, items: [{}]}}",
+                item_in_flow()
+            ),
+            "tag-digest",
+        ),
+        (
+            format!(
+                "--- {{apiVersion: config.kubernetes.io/v1beta1, kind: ResourceList, items: [{}],}}\n",
+                item_in_flow()
+            ),
+            "tag-digest",
+        ),
     ] {
         let ran = run(&["-q"], &text);
         assert_eq!(ran.stderr, "", "{text}");
@@ -292,15 +311,14 @@ fn item_in_flow() -> &'static str {
 }
 
 #[test]
-fn a_second_document_is_refused() {
-    for second in ["kind: Pod\n", "kind: ResourceList\nitems: []\n", "text\n"] {
-        let text = format!("{}---\n{second}", list(&pod("nginx:1.29.1"), ""));
-        let ran = run(&[], &text);
-        let message = "error: a `ResourceList` has to be the only document\n";
-        assert!(ran.stderr.starts_with(message), "{}", ran.stderr);
-        assert!(ran.stderr.contains("--> <stdin>:10:1\n"), "{}", ran.stderr);
-        assert_eq!(ran.status, 3);
-        assert!(ran.stdout.is_empty() || ran.stdout == text, "{}", ran.stdout);
+fn a_list_beside_other_documents_is_a_manifest() {
+    for second in ["kind: Pod\n", "kind: ResourceList\nitems: []\n"] {
+        let config = format!("{CONFIG}  pin: digest\n");
+        let text = format!("{}---\n{second}", list(&pod("nginx:1.29.1"), &config));
+        assert_eq!(run(&[], &text).succeeded(), pinned(&text), "no results and no configuration");
+        let said = run(&["fn"], &text).failed(3);
+        let message = "error: this is no function's input: it has more than one document\n";
+        assert!(said.starts_with(message) && said.contains("--> <stdin>:14:"), "{said}");
     }
 }
 
@@ -309,8 +327,8 @@ fn an_empty_list_is_no_failure() {
     for text in [
         list("", ""),
         list("", CONFIG),
-        "kind: ResourceList\nitems: []\n".to_owned(),
-        r#"{"kind": "ResourceList", "items": []}"#.to_owned(),
+        r#"{"apiVersion": "config.kubernetes.io/v1", "kind": "ResourceList", "items": []}"#
+            .to_owned(),
         list("- apiVersion: v1\n  kind: ConfigMap\n  metadata: {name: a}\n", ""),
         list("- metadata: {name: of no kind}\n", ""),
     ] {
@@ -376,7 +394,7 @@ fn policy_is_tightened_and_never_loosened() {
 }
 
 #[test]
-fn function_config_wins_over_flags_and_flags_over_the_environment() {
+fn a_trusted_function_config_wins_over_flags_and_another_one_does_not() {
     let kubectl = "docker.io/clastix/kubectl";
     let registry = Registry::start(Content::of(&[(kubectl, &["v1.29", "v1.30", "v1.31"])]));
     let every_host = for_every_host(&registry);
@@ -395,12 +413,17 @@ fn function_config_wins_over_flags_and_flags_over_the_environment() {
     assert_eq!(run(&[("DIGESTIF_KUBE_VERSION", "1.29")], &[], ""), "clastix/kubectl:v1.29@");
     assert_eq!(run(env, &[], ""), "clastix/kubectl@");
     assert_eq!(run(env, flags, ""), "clastix/kubectl:v1.30@");
-    assert_eq!(run(env, flags, &config), "clastix/kubectl@");
-    assert_eq!(run(env, flags, data), "clastix/kubectl@");
+    let trusted = [&flags[..], &["fn"]].concat();
+    for config in [&config, data] {
+        assert_eq!(run(&[], &[], config), "clastix/kubectl@");
+        assert_eq!(run(env, flags, config), "clastix/kubectl:v1.30@");
+        assert_eq!(run(env, &trusted, config), "clastix/kubectl@");
+    }
     let config = format!("{CONFIG}  kubeVersion: '1.31'\n");
-    assert_eq!(run(env, flags, &config), "clastix/kubectl:v1.31@");
+    assert_eq!(run(env, &[], &config), "clastix/kubectl@", "a variable wins too");
+    assert_eq!(run(env, &trusted, &config), "clastix/kubectl:v1.31@");
     let text = list("", &format!("{CONFIG}  kubeVersion: '1.31'\n"));
-    assert_eq!(digestif(flags.iter().copied(), &text).succeeded(), text);
+    assert_eq!(digestif(&trusted, &text).succeeded(), text);
 }
 
 #[test]
@@ -508,7 +531,7 @@ fn a_wrong_call_gives_the_list_back_with_a_result() {
 
 #[test]
 fn no_line_of_a_list_is_shown_for_a_slip_in_its_configuration() {
-    let text = r#"{"kind":"ResourceList","items":[{"kind":"Secret","stringData":{"password":"hunter2"}}],"functionConfig":{"apiVersion":"digestif.dev/v1alpha1","kind":"PinImages","foo":1}}"#;
+    let text = r#"{"apiVersion":"config.kubernetes.io/v1","kind":"ResourceList","items":[{"kind":"Secret","stringData":{"password":"hunter2"}}],"functionConfig":{"apiVersion":"digestif.dev/v1alpha1","kind":"PinImages","foo":1}}"#;
     let ran = run(&[], text);
     assert_eq!(ran.status, 2);
     assert!(!ran.stderr.contains("hunter2"), "{}", ran.stderr);

@@ -131,6 +131,7 @@ fn the_image_holds_digestif_certificates_and_nobody() {
     let config = &image[0]["Config"];
     assert_eq!(config["User"], "nobody");
     assert_eq!(config["Entrypoint"], serde_json::json!(["/digestif"]));
+    assert_eq!(config["Cmd"], serde_json::json!(["fn"]));
     let root = store.podman(&["image", "mount", NAME], "").succeeded();
     let root = Path::new(root.trim());
     let mut found = files(root);

@@ -64,7 +64,7 @@ fn only_image_lines_of_a_file_change() {
     for args in [
         &["fn", "eval", ".", "--exec", "digestif"][..],
         &["fn", "eval", ".", "--exec", "digestif --kube-version 1.32", "--", "pin=tag-digest"],
-        &["fn", "eval", ".", "--exec", "digestif --pin=digest", "--fn-config", "pin.yaml"],
+        &["fn", "eval", ".", "--exec", "digestif fn --pin=digest", "--fn-config", "pin.yaml"],
     ] {
         let config = "apiVersion: digestif.dev/v1alpha1\nkind: PinImages\nmetadata:\n  name: pin\n  annotations: {config.kubernetes.io/local-config: 'true'}\npin: tag-digest\n";
         let folder = package(&[("pin.yaml", config)]);
@@ -93,7 +93,7 @@ fn arguments_become_the_configuration() {
 
 #[test]
 fn a_package_is_rendered() {
-    let exec = format!("{KPTFILE}  - exec: digestif --pin=digest\n    ");
+    let exec = format!("{KPTFILE}  - exec: digestif fn --pin=digest\n    ");
     for (kptfile, config) in [
         (format!("{exec}configMap:\n      pin: tag-digest\n"), ""),
         (format!("{exec}configPath: pin.yaml\n"), "pin: tag-digest\n"),

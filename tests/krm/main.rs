@@ -1,6 +1,6 @@
 //! digestif as a KRM function.
 //!
-//! [`alone`] gives the binary lists as hosts make them, [`kustomize`], [`kpt`] and [`container`] run
+//! [`alone`] gives the binary lists as hosts make them, [`trust`] lists of strangers, [`kustomize`], [`kpt`] and [`container`] run
 //! the real hosts around it, [`folder`] is about what lies in `krm/`. `scripts/test` builds what the
 //! real hosts need; each test that misses something says so in a line, and fails in CI.
 
@@ -13,6 +13,7 @@ mod kpt;
 mod kustomize;
 #[path = "../support/mod.rs"]
 mod support;
+mod trust;
 
 use std::ffi::OsStr;
 use std::fs;

@@ -228,7 +228,7 @@ mod locked {
         let found = digestif::locate(&sources, &Scope::default(), Empty::Refused);
         let mut images: Vec<_> = Plan::new(&found.places, &Skips::default())
             .unsettled()
-            .map(|question| question.to_string())
+            .map(|entry| entry.name.to_string())
             .collect();
         images.sort();
         assert!(!images.is_empty(), "there is nothing to measure");

@@ -2,7 +2,7 @@
 //! do not exist, and changes no other byte.
 //!
 //! ```text
-//!  bytes ──read──▶ Source ──locate──▶ Place… ──plan──▶ Plan ──resolve──▶ Answers
+//!  bytes ──read──▶ Source ──locate──▶ Place… ──plan──▶ Plan ──resolve──▶ Status…
 //!                    │                  │                                 │
 //!                    │                  └─────────────judge◀──────────────┤
 //!                    │                                  │                 │

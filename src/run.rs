@@ -116,7 +116,7 @@ fn ask(plan: Plan, found: &mut Found, options: &Options) -> Result<Plan, resolve
     };
     let mut plan = plan;
     if policy.digests == Digests::Given {
-        plan = plan.reopened(&found.places, &options.update);
+        plan = plan.reopened(&options.update);
         if let Some(lock) = lock {
             plan = lock.settle(plan, &options.update);
         }
@@ -124,7 +124,7 @@ fn ask(plan: Plan, found: &mut Found, options: &Options) -> Result<Plan, resolve
     // A run that makes no request must not fail for what only requests need.
     let makes_requests = policy.looks_inside()
         || lock.is_some_and(|lock| lock.mode == Mode::Drift)
-        || plan.unsettled().any(|question| !is_in_layout(&layouts, question));
+        || plan.unsettled().any(|entry| !is_in_layout(&layouts, entry));
     let network = if makes_requests { &options.network } else { &Network::Offline };
     let session = match Session::new(layouts, network, &found.pull_secrets) {
         Ok(session) => session,
@@ -134,8 +134,8 @@ fn ask(plan: Plan, found: &mut Found, options: &Options) -> Result<Plan, resolve
         }
     };
     if policy.digests == Digests::Given {
-        let answers = session.resolve(&plan, &options.rules)?;
-        plan = plan.settled(&answers);
+        let statuses = session.resolve(&plan, &options.rules)?;
+        plan = plan.settled(statuses);
         if let Some(lock) = lock {
             plan = lock.missed(plan);
             let diagnostics = lock.check(&plan, found, options, &session)?;
@@ -143,7 +143,7 @@ fn ask(plan: Plan, found: &mut Found, options: &Options) -> Result<Plan, resolve
         }
     }
     if policy.looks_inside() {
-        let inspected = session.inspect(&plan, &found.places, policy)?;
+        let inspected = session.inspect(&plan, policy)?;
         let diagnostics = policy::unoffered(&plan, &found.places, policy, &inspected);
         found.diagnostics.extend(diagnostics);
     }
@@ -188,7 +188,7 @@ pub fn edit<'s>(
     for entry in &plan.entries {
         for place in entry.places.iter().map(|&n| &found.places[n]) {
             if is_elsewhere(place, &entry.status) {
-                refused.push(not_in_parts(place, &entry.name));
+                refused.push(not_in_parts(place, &entry.name.to_string()));
                 continue;
             }
             let Some(after) = written(place, &entry.status, form) else { continue };
@@ -281,7 +281,7 @@ fn reference(place: &Place, status: &Status, form: PinForm) -> Option<String> {
         },
         (image, Status::Substituted(substitute, _)) => {
             let (asked, text) = match image {
-                Image::Reference(written) => (lock::asked(image)?, written.undigested()),
+                Image::Reference(written) => (image.asked()?, written.undigested()),
                 Image::Invalid(error) => (error.asked()?.clone(), place.text()),
                 Image::Placeholder => return None,
             };

@@ -10,8 +10,8 @@ use serde::Serialize;
 
 use crate::diagnostic::Diagnostic;
 use crate::fallback::{Rule, Step, Suggestion};
-use crate::image::Asked;
-use crate::plan::{Entry, Picked, Plan, Question, Search, Status, Tried};
+use crate::image::{Asked, Tagged};
+use crate::plan::{Entry, Name, Picked, Plan, Search, Status};
 use crate::registry::Layouts;
 use crate::report::json::{self, Reported};
 use crate::resolve::{Interrupted, Session};
@@ -79,20 +79,20 @@ struct Suggested {
 /// The user interrupted it.
 pub fn explain(text: &str, options: &Options) -> Result<Explanation, Interrupted> {
     let plan = Plan::of(text, &options.skips);
-    let asked = plan.unsettled().next().map(Question::asked);
+    let asked = plan.unsettled().next().and_then(|entry| entry.name.asked());
     let session = Layouts::read(&options.layouts).and_then(|layouts| {
         Session::new(layouts, &options.network, &[]).map_err(|diagnostic| vec![diagnostic])
     });
     let (plan, mut diagnostics) = match session {
         Ok(session) => {
-            let answers = session.resolve(&plan, &options.rules)?;
-            (plan.settled(&answers), policy::registry_warnings(&session.notes()).collect())
+            let statuses = session.resolve(&plan, &options.rules)?;
+            (plan.settled(statuses), policy::registry_warnings(&session.notes()).collect())
         }
         Err(diagnostics) => (plan, diagnostics),
     };
     diagnostics.extend(policy::judge(&plan, &[], &options.policy));
     let entry = plan.entries.into_iter().next().expect("a plan of one text has one entry");
-    let search = searched(&entry.status);
+    let search = entry.status.search();
     let rules = match (&asked, search) {
         (Some(asked), Some(search)) => trace(&options.rules, asked, &entry.status, search),
         _ => Vec::new(),
@@ -101,24 +101,14 @@ pub fn explain(text: &str, options: &Options) -> Result<Explanation, Interrupted
     Ok(Explanation { entry, rules, suggestion, diagnostics })
 }
 
-fn searched(status: &Status) -> Option<&Search> {
-    match status {
-        Status::Substituted(_, search)
-        | Status::Unresolved(_, search)
-        | Status::Invalid(_, search) => Some(search),
-        _ => None,
-    }
-}
-
 /// What became of each rule: taken apart again, as it proposes the same each time.
 fn trace(rules: &[Rule], asked: &Asked, status: &Status, search: &Search) -> Vec<Traced> {
     let found = match status {
         Status::Substituted(substitute, _) => Some(substitute),
         _ => None,
     };
-    let own = asked.to_string();
-    let outcome = search.tried.first().filter(|tried| tried.reference == own);
-    let outcome = outcome.map(|tried| tried.refusal.outcome);
+    let refusal = Tagged::try_from(asked).ok().and_then(|own| search.refusal_of(&own));
+    let outcome = refusal.map(|refusal| refusal.outcome);
     let mut over = outcome.is_some_and(|outcome| !outcome.may_be_absent());
     let mut traced = Vec::new();
     for rule in rules {
@@ -152,8 +142,8 @@ fn trace(rules: &[Rule], asked: &Asked, status: &Status, search: &Search) -> Vec
 }
 
 fn taken(step: Step, rule: &Rule, asked: &Asked, status: &Status, search: &Search) -> Taken {
-    let reference = match &step {
-        Step::Ask(tagged) => tagged.to_string(),
+    let tagged = match &step {
+        Step::Ask(tagged) => tagged.clone(),
         Step::Unusable(text, reason) => {
             let detail = Some(reason.clone());
             return Taken { proposal: text.clone(), outcome: "invalid", detail };
@@ -167,7 +157,9 @@ fn taken(step: Step, rule: &Rule, asked: &Asked, status: &Status, search: &Searc
             match picked.map(|picked| &picked.tag) {
                 None => return Taken { proposal, outcome: "not asked", detail: None },
                 Some(Ok(None)) => return Taken { proposal, outcome: "missing", detail: None },
-                Some(Ok(Some(tag))) => format!("{}:{tag}", asked.repository),
+                Some(Ok(Some(tag))) => {
+                    Tagged { repository: asked.repository.clone(), tag: tag.clone() }
+                }
                 Some(Err(refusal)) => {
                     let detail = Some(refusal.detail.clone());
                     return Taken { proposal, outcome: refusal.outcome.word(), detail };
@@ -176,17 +168,17 @@ fn taken(step: Step, rule: &Rule, asked: &Asked, status: &Status, search: &Searc
         }
     };
     let proposal = match step {
-        Step::Pick(pick) => format!("tags {pick}: {reference}"),
-        _ => reference.clone(),
+        Step::Pick(pick) => format!("tags {pick}: {tagged}"),
+        _ => tagged.to_string(),
     };
     if let Status::Substituted(found, _) = status
-        && found.tagged.to_string() == reference
+        && found.tagged == tagged
     {
         let detail = Some(found.pin.digest.to_string());
         return Taken { proposal, outcome: "found", detail };
     }
-    match search.tried.iter().find(|tried| tried.reference == reference) {
-        Some(Tried { refusal, .. }) => {
+    match search.refusal_of(&tagged) {
+        Some(refusal) => {
             let detail = Some(refusal.detail.clone());
             Taken { proposal, outcome: refusal.outcome.word(), detail }
         }
@@ -210,17 +202,17 @@ impl Explanation {
     /// As text for people.
     #[must_use]
     pub fn text(&self) -> String {
-        let mut text = format!("{}\n", escaped(&self.entry.name));
+        let mut text = format!("{}\n", escaped(&self.entry.name.to_string()));
         let mut section = |title: &str, lines: &[String]| {
             write!(text, "\n{}\n", escaped(title)).expect("a string takes all");
             for line in lines.iter().flat_map(|line| line.split('\n')) {
                 writeln!(text, "  {}", escaped(line)).expect("a string takes all");
             }
         };
-        let own = |tried: &&Tried| tried.reference == self.entry.name;
-        let asked = searched(&self.entry.status).and_then(|search| search.tried.iter().find(own));
-        if let Some(Tried { reference, refusal }) = asked {
-            let outcome = format!("{reference}  {} ({})", refusal.outcome.word(), refusal.detail);
+        if let (Name::Tagged(tagged), Some(search)) = (&self.entry.name, self.entry.status.search())
+            && let Some(refusal) = search.refusal_of(tagged)
+        {
+            let outcome = format!("{tagged}  {} ({})", refusal.outcome.word(), refusal.detail);
             section("as written", &[outcome]);
         }
         for rule in &self.rules {
@@ -231,8 +223,7 @@ impl Explanation {
         if matches!(self.entry.status, Status::Pinned(_)) {
             section("rules", &["none is tried, as the image exists".to_owned()]);
         }
-        let notes =
-            searched(&self.entry.status).map(|search| &search.notes[..]).unwrap_or_default();
+        let notes = self.entry.status.search().map(|search| &search.notes[..]).unwrap_or_default();
         if !notes.is_empty() {
             section("notes", notes);
         }
@@ -263,7 +254,7 @@ impl Explanation {
                     std::iter::once(diagnostic.message.clone()).chain(help).collect::<Vec<_>>()
                 };
                 let mut lines: Vec<_> = self.diagnostics.iter().flat_map(said).collect();
-                let nearest = searched(&self.entry.status).map(|search| &search.nearest[..]);
+                let nearest = self.entry.status.search().map(|search| &search.nearest[..]);
                 if let Some(nearest @ [_, ..]) = nearest {
                     let nearest: Vec<_> = nearest.iter().map(ToString::to_string).collect();
                     lines.push(format!("nearest tags: {}", nearest.join(", ")));

@@ -33,6 +33,15 @@ impl From<&Tagged> for Asked {
     }
 }
 
+impl TryFrom<&Asked> for Tagged {
+    type Error = ParseError;
+
+    /// What was asked for, if its tag is valid.
+    fn try_from(asked: &Asked) -> Result<Self, ParseError> {
+        Ok(Self { repository: asked.repository.clone(), tag: asked.tag.parse()? })
+    }
+}
+
 impl Asked {
     /// `text`, which asks for this, with a substitute and its digest: the name stays as it was
     /// written, unless the substitute is in another repository.
@@ -83,6 +92,14 @@ pub struct Pinned {
     pub digest: Digest,
 }
 
+impl Pinned {
+    /// The repository and the tag, if there is a tag beside the digest.
+    #[must_use]
+    pub fn tagged(&self) -> Option<Tagged> {
+        Some(Tagged { repository: self.repository.clone(), tag: self.tag.clone()? })
+    }
+}
+
 impl fmt::Display for Pinned {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.repository)?;
@@ -103,6 +120,15 @@ pub enum Reference {
 }
 
 impl Reference {
+    /// The repository.
+    #[must_use]
+    pub fn repository(&self) -> &Repository {
+        match self {
+            Self::Tagged(tagged) => &tagged.repository,
+            Self::Pinned(pinned) => &pinned.repository,
+        }
+    }
+
     /// The repository, where no digest says which of its images is meant.
     #[must_use]
     pub fn tagged_repository(&self) -> Option<&Repository> {

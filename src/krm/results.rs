@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::diagnostic::{Diagnostic, Failure, Location, Severity};
 use crate::image::PinForm;
 use crate::places::{File, Object, Place};
-use crate::plan::{Entry, Status};
+use crate::plan::{Entry, Status, StatusWord};
 use crate::text::escape::redacted;
 use crate::text::yaml::Content;
 use crate::text::{Origin, Source, Span};
@@ -54,7 +54,7 @@ struct Field {
 #[derive(Debug, Serialize)]
 struct Tags {
     #[serde(rename = "digestif.dev/status")]
-    status: &'static str,
+    status: StatusWord,
     #[serde(rename = "digestif.dev/rule", skip_serializing_if = "Option::is_none")]
     rule: Option<String>,
 }

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use super::{Lock, Locked, Locking};
 use crate::diagnostic::{Diagnostic, Failure};
-use crate::image::{Asked, Digest, Tagged};
+use crate::image::{Asked, Tagged};
 use crate::places::Place;
-use crate::plan::{self, Entry, Plan, Status};
+use crate::plan::{Entry, Plan};
 use crate::text::escape::{escaped, quoted};
 
 impl Locking {
@@ -14,7 +14,7 @@ impl Locking {
     pub(super) fn contradicted(&self, plan: &Plan, places: &[Place]) -> Vec<Diagnostic> {
         let by_supplier = self.lock.by_supplier();
         let wrong = |entry: &Entry| {
-            let (tagged, digest) = written(entry, places)?;
+            let (tagged, digest) = entry.tag_with_digest()?;
             let locked = self.lock.of_written(&by_supplier, &tagged);
             let first = locked.first()?;
             if locked.iter().any(|locked| locked.digest == *digest) {
@@ -57,10 +57,4 @@ impl Lock {
     pub(super) fn by_supplier(&self) -> BTreeMap<&Tagged, &Locked> {
         self.images.values().map(|locked| (&locked.supplier, locked)).collect()
     }
-}
-
-/// The tag and the digest of an image that is pinned in the input, and is not left alone.
-pub(super) fn written<'p>(entry: &Entry, places: &'p [Place]) -> Option<(Tagged, &'p Digest)> {
-    let &first = entry.places.first().filter(|_| entry.status == Status::Already)?;
-    plan::pinned(&places[first])
 }

@@ -2,12 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::conflicts::written;
 use super::{Lock, Locking};
 use crate::diagnostic::{Diagnostic, Failure, RuleId};
-use crate::image::{Reference, Tagged};
+use crate::image::Tagged;
 use crate::places::Place;
-use crate::plan::{Answers, Entry, Pin, Plan, Search, Settled, Status, Substitute};
+use crate::plan::{Entry, Name, Pin, Plan, Search, Status, Substitute};
 use crate::registry::Outcome;
 use crate::resolve::{Interrupted, Session};
 use crate::text::escape::{escaped, quoted};
@@ -25,11 +24,11 @@ pub(super) fn drift(
     options: &Options,
     session: &Session,
 ) -> Result<Vec<Diagnostic>, Interrupted> {
-    let entries = locked(plan, places, &locking.lock);
+    let entries = locked(plan, &locking.lock);
     // Rules are no part of it: whether a tag exists is asked, not what could stand in for it.
-    let answers = session.resolve(&questions(&entries), &[])?;
+    let now = session.resolve(&questions(&entries), &[])?;
     let mut diagnostics = Vec::new();
-    let drift = Drift { locking, answers: &answers, options };
+    let drift = Drift { locking, now: &now, options };
     for entry in &entries {
         let at = || entry.places.iter().map(|&n| &places[n]);
         diagnostics
@@ -38,16 +37,16 @@ pub(super) fn drift(
     Ok(diagnostics)
 }
 
-/// The images of the plan that have the lock's digest, each once, also where the input has that
-/// already. What has another digest there is said without asking.
-fn locked(plan: &Plan, places: &[Place], lock: &Lock) -> Vec<Entry> {
+/// The images of the plan that have the lock's digest, each once, also if the input has that
+/// digest already. [`Locking::contradicted`] reports those with another digest.
+fn locked(plan: &Plan, lock: &Lock) -> Vec<Entry> {
     let by_supplier = lock.by_supplier();
-    let status = |entry: &Entry| match &entry.status {
+    let settled = |entry: &Entry| match &entry.status {
         Status::Pinned(_) | Status::Substituted(..) => {
             Some((entry.name.clone(), entry.status.clone()))
         }
         _ => {
-            let (tagged, digest) = written(entry, places)?;
+            let (tagged, digest) = entry.tag_with_digest()?;
             let locked = lock.of_written(&by_supplier, &tagged);
             let locked = locked.into_iter().find(|locked| locked.digest == *digest)?;
             let status = match &locked.rule {
@@ -58,13 +57,13 @@ fn locked(plan: &Plan, places: &[Place], lock: &Lock) -> Vec<Entry> {
                 }
                 _ => Status::Pinned(locked.pin()),
             };
-            Some((tagged.to_string(), status))
+            Some((Name::Tagged(tagged), status))
         }
     };
     let mut entries: Vec<Entry> = Vec::new();
-    let mut known: BTreeMap<String, usize> = BTreeMap::new();
+    let mut known: BTreeMap<Name, usize> = BTreeMap::new();
     for entry in &plan.entries {
-        let Some((name, status)) = status(entry) else { continue };
+        let Some((name, status)) = settled(entry) else { continue };
         let n = *known.entry(name.clone()).or_insert_with(|| {
             entries.push(Entry { name, status, places: Vec::new() });
             entries.len() - 1
@@ -75,93 +74,77 @@ fn locked(plan: &Plan, places: &[Place], lock: &Lock) -> Vec<Entry> {
     entries
 }
 
-/// What is to be asked, each once.
+/// The tags to ask for, each once: what was asked for, unless its tag is invalid and exists nowhere,
+/// and the substitutes.
 fn questions(entries: &[Entry]) -> Plan {
-    let asked = entries.iter().flat_map(|entry| {
-        let substitute = match &entry.status {
-            Status::Substituted(found, _) => Some(found.tagged.clone()),
+    let tags = entries.iter().flat_map(|entry| {
+        let asked = match &entry.name {
+            Name::Tagged(tagged) => Some(tagged),
             _ => None,
         };
-        tagged(&entry.name).into_iter().chain(substitute)
+        asked.into_iter().chain(entry.supplier().map(|(supplier, _)| supplier))
     });
-    let mut known = BTreeSet::new();
-    let question = |tagged: Tagged| {
-        let (name, status) = (tagged.to_string(), Status::Tagged(tagged));
-        known.insert(name.clone()).then_some(Entry { name, status, places: Vec::new() })
-    };
-    Plan { entries: asked.filter_map(question).collect(), ..Plan::default() }
-}
-
-/// What was asked for; none where its tag is invalid, which exists nowhere.
-fn tagged(name: &str) -> Option<Tagged> {
-    match name.parse() {
-        Ok(Reference::Tagged(tagged)) => Some(tagged),
-        _ => None,
-    }
+    let tags: BTreeSet<_> = tags.collect();
+    let entries = tags.into_iter().cloned().map(Entry::of_tag).collect();
+    Plan { entries, ..Plan::default() }
 }
 
 struct Drift<'r> {
     locking: &'r Locking,
-    answers: &'r Answers,
+    /// What registries say now.
+    now: &'r BTreeMap<Name, Status>,
     options: &'r Options,
 }
 
 impl Drift<'_> {
     fn of(&self, entry: &Entry) -> Vec<Diagnostic> {
-        match &entry.status {
-            Status::Pinned(pin) => self.moved(&entry.name, &entry.name, pin).into_iter().collect(),
-            Status::Substituted(found, _) => {
-                let moved = self.moved(&entry.name, &found.tagged.to_string(), &found.pin);
-                self.appeared(&entry.name, &found.rule).into_iter().chain(moved).collect()
-            }
-            _ => Vec::new(),
-        }
+        let Some((supplier, pin)) = entry.supplier() else { return Vec::new() };
+        let moved = self.moved(&entry.name, supplier, pin);
+        let appeared = match &entry.status {
+            Status::Substituted(found, _) => self.appeared(&entry.name, &found.rule),
+            _ => None,
+        };
+        appeared.into_iter().chain(moved).collect()
     }
 
-    /// Whether what supplied a digest has another one now.
-    fn moved(&self, asked: &str, supplier: &str, pin: &Pin) -> Option<Diagnostic> {
-        let name = quoted(supplier);
-        match self.answers.settled.get(supplier)? {
-            Settled::Pinned(now) if now.digest == pin.digest => None,
-            Settled::Pinned(now) => Some(
-                Diagnostic::error(Failure::Policy, format!("{name} has moved since it was locked"))
-                    .of(RuleId::Drift)
-                    .note("locked", pin.digest.to_string())
-                    .note("now", now.digest.to_string())
-                    .help(
-                        self.how_to_take(asked, "to take it; to keep what is locked, do nothing"),
-                    ),
+    /// An error if the tag that supplied a digest has another digest now, or is gone.
+    fn moved(&self, asked: &Name, supplier: &Tagged, pin: &Pin) -> Option<Diagnostic> {
+        let name = Name::Tagged(supplier.clone());
+        let shown = quoted(&supplier.to_string());
+        let (message, now, purpose) = match self.now.get(&name)? {
+            Status::Pinned(now) if now.digest == pin.digest => return None,
+            Status::Pinned(now) => (
+                format!("{shown} has moved since it was locked"),
+                now.digest.to_string(),
+                "to take it; to keep what is locked, do nothing",
             ),
-            Settled::Unresolved(refusal, _) if refusal.outcome.failure() == Failure::Absent => {
-                Some(
-                    Diagnostic::error(
-                        Failure::Policy,
-                        format!("{name} is locked, and no longer exists"),
-                    )
-                    .of(RuleId::Drift)
-                    .note("locked", pin.digest.to_string())
-                    .note("now", escaped(&refusal.detail))
-                    .help(self.how_to_take(
-                        asked,
-                        "to look for another; its digest may be gone soon as well",
-                    )),
-                )
-            }
-            other => self.unknown(supplier, other),
-        }
+            Status::Unresolved(refusal, _) if refusal.outcome.failure() == Failure::Absent => (
+                format!("{shown} is locked, and no longer exists"),
+                escaped(&refusal.detail),
+                "to look for another; its digest may be gone soon as well",
+            ),
+            other => return self.unknown(&name, other),
+        };
+        Some(
+            Diagnostic::error(Failure::Policy, message)
+                .of(RuleId::Drift)
+                .note("locked", pin.digest.to_string())
+                .note("now", now)
+                .help(self.how_to_take(asked, purpose)),
+        )
     }
 
-    /// Whether an original exists that a rule had to replace.
-    fn appeared(&self, asked: &str, rule: &str) -> Option<Diagnostic> {
+    /// An error if an original exists now that a rule had to replace.
+    fn appeared(&self, asked: &Name, rule: &str) -> Option<Diagnostic> {
         let takes_denied = |outcome: Outcome| {
             let rules = self.options.rules.iter();
             outcome == Outcome::Denied
                 && rules.into_iter().any(|own| own.name == rule && own.when.covers(Some(outcome)))
         };
-        match self.answers.settled.get(asked)? {
-            Settled::Pinned(now) => {
-                let message =
-                    format!("{} exists now, and is locked to a substitute", quoted(asked));
+        match self.now.get(asked)? {
+            Status::Pinned(now) => {
+                let asked_for = quoted(&asked.to_string());
+                let message = format!("{asked_for} exists now, and is locked to a substitute");
                 Some(
                     Diagnostic::error(Failure::Policy, message)
                         .of(RuleId::Drift)
@@ -170,7 +153,7 @@ impl Drift<'_> {
                         .help(self.how_to_take(asked, "to take it")),
                 )
             }
-            Settled::Unresolved(refusal, _)
+            Status::Unresolved(refusal, _)
                 if refusal.outcome.failure() == Failure::Absent
                     || takes_denied(refusal.outcome) =>
             {
@@ -181,17 +164,16 @@ impl Drift<'_> {
     }
 
     /// What a registry could not say, in the words of any other run.
-    fn unknown(&self, name: &str, answer: &Settled) -> Option<Diagnostic> {
-        let Settled::Unresolved(refusal, search) = answer else { return None };
-        let status = Status::Unresolved(refusal.clone(), search.clone());
-        let entries = vec![Entry { name: name.to_owned(), status, places: Vec::new() }];
+    fn unknown(&self, name: &Name, status: &Status) -> Option<Diagnostic> {
+        let (name, status) = (name.clone(), status.clone());
+        let entries = vec![Entry { name, status, places: Vec::new() }];
         let plan = Plan { entries, ..Plan::default() };
         policy::judge(&plan, &[], &self.options.policy).pop()
     }
 
-    fn how_to_take(&self, asked: &str, purpose: &str) -> String {
+    fn how_to_take(&self, asked: &Name, purpose: &str) -> String {
         let file = escaped(&self.locking.path.display().to_string());
-        let repository = asked.rsplit_once(':').map_or(asked, |(name, _)| name);
-        format!("run `digestif --lock {file} --update={}` {purpose}", escaped(repository))
+        let repository = asked.repository().map(ToString::to_string).unwrap_or_default();
+        format!("run `digestif --lock {file} --update={}` {purpose}", escaped(&repository))
     }
 }

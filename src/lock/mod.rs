@@ -23,9 +23,9 @@ use std::time::Duration;
 use crate::Options;
 use crate::diagnostic::{Diagnostic, Failure, RuleId};
 use crate::fallback::Rule;
-use crate::image::{Asked, Digest, Globs, Reference, Tagged};
-use crate::places::{Found, Image, Place};
-use crate::plan::{self, Answers, Entry, Pin, Plan, Search, Settled, Status, Substitute, Via};
+use crate::image::{Asked, Digest, Globs, Tagged};
+use crate::places::{Found, Place};
+use crate::plan::{Entry, Pin, Plan, Search, Status, Substitute, Via};
 use crate::registry::{Outcome, Refusal};
 use crate::resolve::{Interrupted, Session};
 use crate::text::escape::{escaped, quoted};
@@ -139,16 +139,13 @@ impl Locking {
     /// What the lock knows of other tags goes with it, so that no two references to one tag differ.
     #[must_use]
     pub fn settle(&self, mut plan: Plan, update: &Globs) -> Plan {
-        let mut answers = Answers::default();
-        for question in plan.unsettled() {
-            let asked = question.asked();
-            if let Some(locked) = self.lock.find(&asked)
-                && is_kept(&asked, locked, update)
-            {
-                answers.settled.insert(question.to_string(), self.answer(&asked, locked));
-            }
-        }
-        plan = plan.settled(&answers);
+        let recorded = plan.unsettled().filter_map(|entry| {
+            let asked = entry.name.asked()?;
+            let locked = self.lock.find(&asked).filter(|locked| is_kept(&asked, locked, update))?;
+            Some((entry.name.clone(), self.status(&asked, locked)))
+        });
+        let recorded = recorded.collect();
+        plan = plan.settled(recorded);
         match self.mode {
             Mode::Record => {
                 let kept =
@@ -161,13 +158,14 @@ impl Locking {
         }
     }
 
-    fn answer(&self, asked: &Asked, locked: &Locked) -> Settled {
-        let Some(rule) = &locked.rule else { return Settled::Pinned(locked.pin()) };
+    /// The status of an image that is recorded.
+    fn status(&self, asked: &Asked, locked: &Locked) -> Status {
+        let Some(rule) = &locked.rule else { return Status::Pinned(locked.pin()) };
         match self.substitutes {
             Substitutes::Used => {
                 let (tagged, pin) = (locked.supplier.clone(), locked.pin());
                 let substitute = Substitute { tagged, pin, rule: rule.clone() };
-                Settled::Substituted(substitute, Search::default())
+                Status::Substituted(substitute, Search::default())
             }
             Substitutes::Refused => {
                 let instead = quoted(&locked.supplier.to_string());
@@ -186,10 +184,10 @@ impl Locking {
     fn frozen(&self, plan: Plan) -> Plan {
         let detail = "is not in the lock";
         let remedy = self.how_to_add("without `--locked`");
-        let questions = plan.unsettled().map(|question| question.to_string());
-        let answer = |name| (name, not_locked(detail.to_owned(), remedy.clone()));
-        let settled = questions.map(answer).collect();
-        plan.settled(&Answers { settled })
+        let missing =
+            |entry: &Entry| (entry.name.clone(), not_locked(detail.to_owned(), remedy.clone()));
+        let missing = plan.unsettled().map(missing).collect();
+        plan.settled(missing)
     }
 
     fn how_to_add(&self, otherwise: &str) -> String {
@@ -206,7 +204,7 @@ impl Locking {
                 && search.stopped_in.is_none()
             {
                 let is_locked =
-                    entry.name.parse().is_ok_and(|asked: Asked| self.lock.find(&asked).is_some());
+                    entry.name.asked().is_some_and(|asked| self.lock.find(&asked).is_some());
                 let (detail, remedy) = if is_locked {
                     (
                         "is in the lock, but `--update` asks for it again, and `--offline` forbids that",
@@ -320,8 +318,9 @@ impl Locking {
         let left_alone: BTreeSet<_> = left_alone.flat_map(|entry| &entry.places).collect();
         let places = places.iter().enumerate().filter(|(n, _)| !left_alone.contains(n));
         let places: Vec<_> = places.map(|(_, place)| place).collect();
-        let used: BTreeSet<_> = places.iter().filter_map(|place| asked(&place.image)).collect();
-        let written: BTreeSet<_> = places.iter().filter_map(|place| plan::pinned(place)).collect();
+        let used: BTreeSet<_> = places.iter().filter_map(|place| place.image.asked()).collect();
+        let written: BTreeSet<_> =
+            places.iter().filter_map(|place| place.image.tag_with_digest()).collect();
         let is_used = |asked: &Asked, locked: &Locked| {
             used.contains(asked) || written.contains(&(locked.supplier.clone(), &locked.digest))
         };
@@ -344,7 +343,7 @@ fn withdrawn(plan: &Plan, places: &[Place], rules: &[Rule]) -> Vec<Diagnostic> {
     });
     let gone = entries.filter(|(_, found)| !rules.iter().any(|rule| rule.name == found.rule));
     let warning = |(entry, found): (&Entry, &Substitute)| {
-        let name = quoted(&entry.name);
+        let name = quoted(&entry.name.to_string());
         let message = format!("{name} is locked by a rule that is not configured any more");
         Diagnostic::warning(message)
             .of(RuleId::Withdrawn)
@@ -367,7 +366,7 @@ pub fn unmatched_updates<'u>(
     places: &[Place],
     lock: Option<&Locking>,
 ) -> impl Iterator<Item = Diagnostic> + use<'u> {
-    let asked = places.iter().filter_map(|place| asked(&place.image));
+    let asked = places.iter().filter_map(|place| place.image.asked());
     let repositories = asked.flat_map(|asked| {
         let locked = lock.and_then(|locking| locking.lock.find(&asked));
         let supplier = locked.map(|locked| locked.supplier.repository.clone());
@@ -382,41 +381,21 @@ pub fn unmatched_updates<'u>(
     idle.filter(|glob| *glob != EVERYTHING).map(warning)
 }
 
-fn not_locked(detail: String, remedy: String) -> Settled {
+fn not_locked(detail: String, remedy: String) -> Status {
     let search = Search { remedy: Some(remedy), ..Search::default() };
-    Settled::Unresolved(Refusal::new(Outcome::NotLocked, detail), search)
-}
-
-/// What a place asks for, also beside a digest.
-pub(crate) fn asked(image: &Image) -> Option<Asked> {
-    match image {
-        Image::Reference(written) => match written.reference() {
-            Reference::Tagged(tagged) => Some(Asked::from(tagged)),
-            Reference::Pinned(pinned) => {
-                let tag = pinned.tag.as_ref()?.to_string();
-                Some(Asked { repository: pinned.repository.clone(), tag })
-            }
-        },
-        Image::Invalid(error) => error.asked().cloned(),
-        Image::Placeholder => None,
-    }
+    Status::Unresolved(Refusal::new(Outcome::NotLocked, detail), search)
 }
 
 /// Every image of a plan that has a digest, as a lock has it.
 fn resolved(plan: &Plan) -> impl Iterator<Item = (Asked, Locked)> {
     plan.entries.iter().filter_map(|entry| {
-        let asked: Asked = entry.name.parse().ok()?;
-        let (supplier, pin, rule) = match &entry.status {
-            Status::Pinned(pin) => {
-                let tag = asked.tag.parse().ok()?;
-                (Tagged { repository: asked.repository.clone(), tag }, pin, None)
-            }
-            Status::Substituted(found, _) => {
-                (found.tagged.clone(), &found.pin, Some(found.rule.clone()))
-            }
-            _ => return None,
+        let (supplier, pin) = entry.supplier()?;
+        let rule = match &entry.status {
+            Status::Substituted(found, _) => Some(found.rule.clone()),
+            _ => None,
         };
-        Some((asked, Locked { supplier, digest: pin.digest.clone(), rule }))
+        let (supplier, digest) = (supplier.clone(), pin.digest.clone());
+        Some((entry.name.asked()?, Locked { supplier, digest, rule }))
     })
 }
 

@@ -7,7 +7,7 @@ use super::object::Object;
 use super::path::Path;
 use super::placeholder::is_placeholder;
 use crate::diagnostic::Location;
-use crate::image::{ParseError, Written};
+use crate::image::{Asked, Digest, ParseError, Reference, Repository, Tagged, Written};
 use crate::text::escape::{quoted, shortened};
 use crate::text::splice::Site;
 
@@ -104,6 +104,39 @@ impl Image {
             return Self::Placeholder;
         }
         text.parse().map_or_else(Self::Invalid, Self::Reference)
+    }
+
+    /// The repository of a valid reference.
+    #[must_use]
+    pub fn repository(&self) -> Option<&Repository> {
+        match self {
+            Self::Reference(written) => Some(written.reference().repository()),
+            Self::Placeholder | Self::Invalid(_) => None,
+        }
+    }
+
+    /// The repository and the tag, valid or not, also beside a digest.
+    #[must_use]
+    pub fn asked(&self) -> Option<Asked> {
+        match self {
+            Self::Reference(written) => match written.reference() {
+                Reference::Tagged(tagged) => Some(Asked::from(tagged)),
+                Reference::Pinned(pinned) => {
+                    let tag = pinned.tag.as_ref()?.to_string();
+                    Some(Asked { repository: pinned.repository.clone(), tag })
+                }
+            },
+            Self::Invalid(error) => error.asked().cloned(),
+            Self::Placeholder => None,
+        }
+    }
+
+    /// The tag beside a digest, and the digest.
+    #[must_use]
+    pub fn tag_with_digest(&self) -> Option<(Tagged, &Digest)> {
+        let Self::Reference(written) = self else { return None };
+        let Reference::Pinned(pinned) = written.reference() else { return None };
+        pinned.tagged().map(|tagged| (tagged, &pinned.digest))
     }
 
     /// True for a reference without a digest.

@@ -4,99 +4,68 @@
 //! no two places can ever get different answers. What is pinned, skipped or filled in later is
 //! settled here and never reaches a registry.
 
+mod name;
 mod outcome;
+mod status;
 
 use std::collections::BTreeMap;
-use std::fmt;
 
-use crate::image::{Asked, Digest, Globs, ParseError, Reference, Repository, Tagged};
+use crate::image::{Digest, Globs, Repository, Tagged};
 use crate::places::{Image, Place, SkipReason};
-use crate::registry::Refusal;
 
-pub use outcome::{Answers, Picked, Pin, RegistryNotes, Search, Settled, Substitute, Tried, Via};
-
-/// What becomes of an image.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Status {
-    /// Names a tag that is to be resolved.
-    Tagged(Tagged),
-    /// Gets this digest.
-    Pinned(Pin),
-    /// Does not exist, or is invalid; a rule found another.
-    Substituted(Substitute, Search),
-    /// Has a digest already.
-    Already,
-    /// Is left alone.
-    Skipped(Skip),
-    /// Only looks like an image, and stays as it is.
-    Candidate,
-    /// Is filled in by something else, later.
-    Placeholder,
-    /// Is no reference, for this reason; and what the rules came to, if its tag alone is wrong.
-    Invalid(ParseError, Search),
-    /// Has no digest, for this reason.
-    Unresolved(Refusal, Search),
-}
-
-impl Status {
-    /// One word for it, as reports write it.
-    #[must_use]
-    pub fn word(&self) -> &'static str {
-        match self {
-            Self::Tagged(_) => "tagged",
-            Self::Pinned(_) => "pinned",
-            Self::Substituted(..) => "substituted",
-            Self::Already => "already",
-            Self::Skipped(_) => "skipped",
-            Self::Candidate => "candidate",
-            Self::Placeholder => "placeholder",
-            Self::Invalid(..) => "invalid",
-            Self::Unresolved(..) => "unresolved",
-        }
-    }
-}
-
-/// What an image is left alone by.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Skip {
-    /// This glob of `--skip`.
-    Flag(String),
-    /// This glob of a configuration.
-    Configuration(String),
-    /// Something at its place.
-    Place(SkipReason),
-}
-
-impl fmt::Display for Skip {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Flag(glob) => write!(f, "`--skip {glob}`"),
-            Self::Configuration(glob) => write!(f, "`{glob}` in `skip` of the configuration"),
-            Self::Place(SkipReason::Annotation) => {
-                f.write_str("the annotation `digestif.dev/skip`")
-            }
-            Self::Place(SkipReason::Comment) => f.write_str("the comment `# digestif: skip`"),
-            Self::Place(SkipReason::Configured) => {
-                f.write_str("`pin: false` in `fields` of the configuration")
-            }
-            Self::Place(SkipReason::Candidate) => {
-                f.write_str("nobody asked for its class with `--include`")
-            }
-            Self::Place(SkipReason::Operator(reason)) => f.write_str(reason),
-        }
-    }
-}
+pub use name::Name;
+pub use outcome::{Picked, Pin, RegistryNotes, Search, Substitute, Target, Tried, Via};
+pub use status::{Skip, Status, StatusWord};
 
 /// One distinct image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// The full name; for what is no reference, the text.
-    pub name: String,
-    /// What becomes of it.
+    /// Its name.
+    pub name: Name,
+    /// Its result.
     pub status: Status,
     /// Indexes of its places, in the order of the input; empty only for an image that is asked
     /// about by itself.
     pub places: Vec<usize>,
+}
+
+impl Entry {
+    /// A tag that is to be resolved, without a place.
+    #[must_use]
+    pub fn of_tag(tagged: Tagged) -> Self {
+        Self { name: Name::Tagged(tagged), status: Status::Tagged, places: Vec::new() }
+    }
+
+    /// True if a registry, a layout or a rule can still find a digest for it.
+    #[must_use]
+    pub fn is_unsettled(&self) -> bool {
+        match self.status {
+            Status::Tagged => true,
+            Status::Invalid(..) => matches!(self.name, Name::InvalidTag(_)),
+            _ => false,
+        }
+    }
+
+    /// The tag that supplied its digest in this run, and the digest.
+    #[must_use]
+    pub fn supplier(&self) -> Option<(&Tagged, &Pin)> {
+        match (&self.name, &self.status) {
+            (Name::Tagged(tagged), Status::Pinned(pin)) => Some((tagged, pin)),
+            (_, Status::Substituted(found, _)) => Some((&found.tagged, &found.pin)),
+            _ => None,
+        }
+    }
+
+    /// The tag and the digest that the input has for it already.
+    #[must_use]
+    pub fn tag_with_digest(&self) -> Option<(Tagged, &Digest)> {
+        match (&self.name, &self.status) {
+            (Name::Pinned(pinned), Status::Already) => {
+                pinned.tagged().map(|tagged| (tagged, &pinned.digest))
+            }
+            _ => None,
+        }
+    }
 }
 
 /// All images of a run, in the order in which they appear first.
@@ -127,18 +96,8 @@ impl Skips {
     /// The globs of `--skip` that fit no image.
     pub fn unused<'s>(&'s self, places: &[Place]) -> impl Iterator<Item = &'s str> + use<'s> {
         let repositories: Vec<_> =
-            places.iter().filter_map(|place| repository(&place.image)).collect();
+            places.iter().filter_map(|place| place.image.repository()).collect();
         self.flags.unused(&repositories)
-    }
-}
-
-fn repository(image: &Image) -> Option<&Repository> {
-    match image {
-        Image::Reference(written) => Some(match written.reference() {
-            Reference::Tagged(tagged) => &tagged.repository,
-            Reference::Pinned(pinned) => &pinned.repository,
-        }),
-        _ => None,
     }
 }
 
@@ -147,19 +106,23 @@ impl Plan {
     #[must_use]
     pub fn new(places: &[Place], skips: &Skips) -> Self {
         let mut entries: Vec<Entry> = Vec::new();
-        // An image that is left alone at one place may be pinned at another.
-        let mut known: BTreeMap<(String, Option<SkipReason>), usize> = BTreeMap::new();
+        // An image that is left unchanged at one place may be pinned at another.
+        let mut known: BTreeMap<(Name, Option<SkipReason>), usize> = BTreeMap::new();
         for (n, place) in places.iter().enumerate() {
-            let (name, status) = settle(&place.image, place.text(), skips);
-            // Without a tag it need not be `latest` that is meant.
-            let is_operators = matches!(place.left, Some(SkipReason::Operator(_)));
-            let status = match status {
-                Status::Skipped(_) if is_operators => status,
-                _ => place.left.map_or(status, left_alone),
-            };
-            let name = if is_operators { place.text().to_owned() } else { name };
-            let entry = *known.entry((name.clone(), place.left)).or_insert_with(|| {
-                entries.push(Entry { name, status, places: Vec::new() });
+            let mut entry = Entry::new(&place.image, place.text(), skips);
+            if let Some(left) = place.left {
+                let by_operator = matches!(left, SkipReason::Operator(_));
+                if by_operator {
+                    // An operator need not mean `latest` if there is no tag.
+                    entry.name = Name::Text(place.text().to_owned());
+                }
+                if !(by_operator && matches!(entry.status, Status::Skipped(_))) {
+                    entry.status = left_unchanged(left);
+                }
+            }
+            let key = (entry.name.clone(), place.left);
+            let entry = *known.entry(key).or_insert_with(|| {
+                entries.push(entry);
                 entries.len() - 1
             });
             entries[entry].places.push(n);
@@ -179,23 +142,22 @@ impl Plan {
         entries
     }
 
-    /// The plan in which the tags beside digests, of these repositories, are asked for once more.
+    /// The plan in which the tags beside digests, of these repositories, are to be resolved again.
     #[must_use]
-    pub fn reopened(self, places: &[Place], update: &Globs) -> Self {
+    pub fn reopened(self, update: &Globs) -> Self {
         let mut entries: Vec<Entry> = Vec::new();
-        let mut known: BTreeMap<String, usize> = BTreeMap::new();
+        let mut known: BTreeMap<Name, usize> = BTreeMap::new();
         for mut entry in self.entries {
-            if entry.status == Status::Already
-                && let Some((tagged, _)) = entry.places.first().and_then(|&n| pinned(&places[n]))
+            if let Some((tagged, _)) = entry.tag_with_digest()
                 && update.fit(&tagged.repository)
             {
-                entry = Entry { name: tagged.to_string(), status: Status::Tagged(tagged), ..entry };
+                entry = Entry { places: entry.places, ..Entry::of_tag(tagged) };
             }
-            // What is left alone stays so, whatever is written elsewhere.
-            let is_asked = matches!(entry.status, Status::Tagged(_));
+            // What is left unchanged stays so, whatever is written elsewhere.
+            let is_asked = entry.status == Status::Tagged;
             let same = known.get(&entry.name).filter(|_| is_asked);
             if let Some(&n) = same {
-                entries[n].places.extend(entry.places);
+                entries[n].places.append(&mut entry.places);
                 entries[n].places.sort_unstable();
             } else {
                 if is_asked {
@@ -207,122 +169,49 @@ impl Plan {
         Self { entries, ..self }
     }
 
-    /// The plan for one text, wherever it may stand.
+    /// The plan for one text, wherever it stands.
     #[must_use]
     pub fn of(text: &str, skips: &Skips) -> Self {
-        let (name, status) = settle(&Image::read(text), text, skips);
-        let entries = vec![Entry { name, status, places: Vec::new() }];
-        Self { entries, ..Self::default() }
+        Self { entries: vec![Entry::new(&Image::read(text), text, skips)], ..Self::default() }
     }
 
-    /// The references that need a digest, and those whose tag is wrong.
-    pub fn unsettled(&self) -> impl Iterator<Item = Question<'_>> {
-        self.entries.iter().filter_map(|entry| match &entry.status {
-            Status::Tagged(tagged) => Some(Question::Tagged(tagged)),
-            Status::Invalid(error, _) => error.asked().map(Question::Invalid),
-            _ => None,
-        })
+    /// The images that still need a digest, and those whose tag alone is invalid.
+    pub fn unsettled(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(|entry| entry.is_unsettled())
     }
 
-    /// The plan with every answer in its place.
+    /// The plan with these results for its unsettled images.
     #[must_use]
-    pub fn settled(mut self, answers: &Answers) -> Self {
-        for entry in &mut self.entries {
-            let is_asked = match &entry.status {
-                Status::Tagged(_) => true,
-                Status::Invalid(error, _) => error.asked().is_some(),
-                _ => false,
-            };
-            let answer = answers.settled.get(&entry.name).filter(|_| is_asked);
-            let Some(answer) = answer.cloned() else { continue };
-            entry.status = match (answer, &entry.status) {
-                (Settled::Pinned(pin), _) => Status::Pinned(pin),
-                (Settled::Substituted(substitute, search), _) => {
-                    Status::Substituted(substitute, search)
-                }
-                (Settled::Invalid(search), Status::Invalid(error, _)) => {
-                    Status::Invalid(error.clone(), search)
-                }
-                (Settled::Unresolved(refusal, search), _) => Status::Unresolved(refusal, search),
-                (Settled::Invalid(_), status) => status.clone(),
-            };
+    pub fn settled(mut self, mut results: BTreeMap<Name, Status>) -> Self {
+        for entry in self.entries.iter_mut().filter(|entry| entry.is_unsettled()) {
+            if let Some(status) = results.remove(&entry.name) {
+                entry.status = status;
+            }
         }
         self
     }
 }
 
-/// What a tag beside a digest names, and the digest.
-pub(crate) fn pinned(place: &Place) -> Option<(Tagged, &Digest)> {
-    let Image::Reference(written) = &place.image else { return None };
-    let Reference::Pinned(pinned) = written.reference() else { return None };
-    let (repository, tag) = (pinned.repository.clone(), pinned.tag.clone()?);
-    Some((Tagged { repository, tag }, &pinned.digest))
-}
-
-/// What is to be found out about an image.
-#[derive(Debug, Clone, Copy)]
-pub enum Question<'p> {
-    /// The digest of this.
-    Tagged(&'p Tagged),
-    /// What was meant by this, whose tag is invalid.
-    Invalid(&'p Asked),
-}
-
-impl<'p> Question<'p> {
-    /// The repository that it is about.
-    #[must_use]
-    pub fn repository(self) -> &'p Repository {
-        match self {
-            Self::Tagged(tagged) => &tagged.repository,
-            Self::Invalid(asked) => &asked.repository,
-        }
+impl Entry {
+    /// What was read from a text, before anything is resolved.
+    fn new(image: &Image, text: &str, skips: &Skips) -> Self {
+        let name = Name::new(image, text);
+        let status = match (image, &name) {
+            (Image::Placeholder, _) => Status::Placeholder,
+            (Image::Invalid(error), _) => Status::Invalid(error.clone(), Search::default()),
+            (Image::Reference(_), Name::Pinned(_)) => Status::Already,
+            (Image::Reference(_), _) => Status::Tagged,
+        };
+        let skip = name.repository().and_then(|repository| skips.skip(repository));
+        let status = skip.map_or(status, Status::Skipped);
+        Self { name, status, places: Vec::new() }
     }
 }
 
-impl Question<'_> {
-    /// What is asked for.
-    #[must_use]
-    pub fn asked(self) -> Asked {
-        match self {
-            Self::Tagged(tagged) => Asked::from(tagged),
-            Self::Invalid(asked) => asked.clone(),
-        }
-    }
-}
-
-impl fmt::Display for Question<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tagged(tagged) => tagged.fmt(f),
-            Self::Invalid(asked) => asked.fmt(f),
-        }
-    }
-}
-
-fn left_alone(left: SkipReason) -> Status {
+fn left_unchanged(left: SkipReason) -> Status {
     if left == SkipReason::Candidate {
         Status::Candidate
     } else {
         Status::Skipped(Skip::Place(left))
-    }
-}
-
-fn settle(image: &Image, text: &str, skips: &Skips) -> (String, Status) {
-    match image {
-        Image::Placeholder => (text.to_owned(), Status::Placeholder),
-        Image::Invalid(error) => {
-            let name = error.asked().map_or_else(|| text.to_owned(), ToString::to_string);
-            let skip = error.asked().and_then(|asked| skips.skip(&asked.repository));
-            let invalid = || Status::Invalid(error.clone(), Search::default());
-            (name, skip.map_or_else(invalid, Status::Skipped))
-        }
-        Image::Reference(written) => {
-            let status = match written.reference() {
-                Reference::Tagged(tagged) => Status::Tagged(tagged.clone()),
-                Reference::Pinned(_) => Status::Already,
-            };
-            let skip = repository(image).and_then(|repository| skips.skip(repository));
-            (written.reference().to_string(), skip.map_or(status, Status::Skipped))
-        }
     }
 }

@@ -1,9 +1,10 @@
-//! Answers: how references were settled, and what was tried for those that do not exist.
+//! Outcome: the digest of a reference, and what was tried for one that does not exist.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use crate::fallback::{Suggestion, suggestion};
-use crate::image::{Asked, Digest, Tag, Tagged};
+use crate::image::{Asked, Digest, Repository, Tag, Tagged};
 use crate::registry::Refusal;
 
 /// Who supplied a digest.
@@ -38,11 +39,29 @@ pub struct Pin {
     pub via: Via,
 }
 
-/// What was asked besides, and what it came to.
+/// What a registry or a layout was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// The digest of a tag.
+    Tag(Tagged),
+    /// The tags of a repository.
+    Tags(Repository),
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tag(tagged) => tagged.fmt(f),
+            Self::Tags(repository) => write!(f, "the tags of {repository}"),
+        }
+    }
+}
+
+/// What was asked for in vain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tried {
-    /// The reference, by its full name.
-    pub reference: String,
+    /// What was asked for.
+    pub target: Target,
     /// Why it was no answer.
     pub refusal: Refusal,
 }
@@ -68,6 +87,13 @@ pub struct Search {
 }
 
 impl Search {
+    /// Why a tag was no answer, if it was asked for.
+    #[must_use]
+    pub fn refusal_of(&self, tagged: &Tagged) -> Option<&Refusal> {
+        let is_it = |tried: &&Tried| matches!(&tried.target, Target::Tag(tag) if tag == tagged);
+        self.tried.iter().find(is_it).map(|tried| &tried.refusal)
+    }
+
     /// The rule to add, which would have found one of the nearest tags.
     #[must_use]
     pub fn suggestion(&self, asked: &Asked) -> Option<Suggestion> {
@@ -95,27 +121,6 @@ pub struct Substitute {
     pub pin: Pin,
     /// The rule that proposed it.
     pub rule: String,
-}
-
-/// How a reference was settled.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Settled {
-    /// It exists.
-    Pinned(Pin),
-    /// It does not, but a rule found another.
-    Substituted(Substitute, Search),
-    /// It has no digest, for this reason. Where the reason is about a candidate, that is the last
-    /// one tried.
-    Unresolved(Refusal, Search),
-    /// It is no reference, and no rule makes one of it.
-    Invalid(Search),
-}
-
-/// How everything was settled.
-#[derive(Debug, Default)]
-pub struct Answers {
-    /// By the full name of what was asked.
-    pub settled: BTreeMap<String, Settled>,
 }
 
 /// Logins that were rejected and mirrors that were skipped.

@@ -46,7 +46,8 @@ fn missing_platforms(
     if missing.is_empty() {
         return None;
     }
-    let message = format!("{} is not there for {}", quoted(&entry.name), listed(missing));
+    let message =
+        format!("{} is not there for {}", quoted(&entry.name.to_string()), listed(missing));
     let offers = if offered.is_empty() {
         "it is for no platform: it may be no image".to_owned()
     } else {
@@ -62,14 +63,10 @@ fn missing_platforms(
 
 /// What could not be found out about a digest.
 fn unknown(entry: &Entry, refusal: &Refusal, policy: &Policy) -> Diagnostic {
-    let name = quoted(&entry.name);
+    let name = quoted(&entry.name.to_string());
     let failure = refusal.outcome.failure();
     let rule = if policy.platforms.is_empty() { RuleId::Verify } else { RuleId::RequirePlatform };
-    let digest = match &entry.status {
-        Status::Pinned(pin) => Some(pin),
-        Status::Substituted(found, _) => Some(&found.pin),
-        _ => None,
-    };
+    let digest = entry.supplier().map(|(_, pin)| pin);
     let (message, help) = match failure {
         Failure::Absent if digest.is_some_and(|pin| pin.via == Via::Lock) => (
             format!("{name} does not exist by the digest in the lock"),

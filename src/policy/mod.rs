@@ -9,10 +9,10 @@ mod tags;
 use std::collections::BTreeMap;
 
 use crate::diagnostic::{Diagnostic, Failure, RuleId};
-use crate::image::{Asked, Platform, Reference, Repository};
+use crate::image::{Asked, Platform, Repository, Tag};
 use crate::places::{Place, SkipReason};
 use crate::plan::{
-    Entry, Plan, RegistryNotes, Search, Skip, Skips, Status, Substitute, Tried, Via,
+    Entry, Name, Plan, RegistryNotes, Search, Skip, Skips, Status, Substitute, Tried, Via,
 };
 use crate::registry::{Outcome, Refusal};
 use crate::text::escape::{escaped, quoted, shortened};
@@ -133,23 +133,23 @@ pub fn registry_warnings(idle: &RegistryNotes) -> impl Iterator<Item = Diagnosti
 /// Warns of repositories that are asked for by more than one tag: a Deployment and its migration
 /// Job that were meant to be the same.
 fn tags_beside_each_other(plan: &Plan, places: &[Place]) -> Vec<Diagnostic> {
-    let mut repositories: BTreeMap<Repository, Vec<&Entry>> = BTreeMap::new();
+    let mut repositories: BTreeMap<&Repository, Vec<(&Tag, &Entry)>> = BTreeMap::new();
     for entry in plan.entries.iter().filter(|entry| !entry.places.is_empty()) {
         if !matches!(entry.status, Status::Skipped(_) | Status::Candidate | Status::Placeholder)
-            && let Ok(Reference::Tagged(tagged)) = entry.name.parse()
+            && let Name::Tagged(tagged) = &entry.name
         {
-            repositories.entry(tagged.repository).or_default().push(entry);
+            repositories.entry(&tagged.repository).or_default().push((&tagged.tag, entry));
         }
     }
     let several = repositories.into_iter().filter(|(_, entries)| entries.len() > 1);
-    let warning = |(repository, entries): (Repository, Vec<&Entry>)| {
-        let tag = |entry: &&Entry| quoted(entry.name.rsplit(':').next().unwrap_or_default());
-        let mut tags: Vec<_> = entries.iter().take(SHOWN_TAGS).map(tag).collect();
+    let warning = |(repository, entries): (&Repository, Vec<(&Tag, &Entry)>)| {
+        let shown = entries.iter().take(SHOWN_TAGS);
+        let mut tags: Vec<_> = shown.map(|(tag, _)| quoted(tag.as_str())).collect();
         if entries.len() > SHOWN_TAGS {
             tags.push(format!("and {} more", entries.len() - SHOWN_TAGS));
         }
         let repository = quoted(&repository.to_string());
-        let first = entries.iter().map(|entry| &places[entry.places[0]]);
+        let first = entries.iter().map(|(_, entry)| &places[entry.places[0]]);
         Diagnostic::warning(format!(
             "{repository} has {} tags here: {}",
             entries.len(),
@@ -163,7 +163,7 @@ fn tags_beside_each_other(plan: &Plan, places: &[Place]) -> Vec<Diagnostic> {
 }
 
 fn judge_entry(entry: &Entry, policy: &Policy) -> Option<Diagnostic> {
-    let name = quoted(&entry.name);
+    let name = quoted(&entry.name.to_string());
     match &entry.status {
         Status::Placeholder
             if policy.digests == Digests::Required
@@ -182,19 +182,19 @@ fn judge_entry(entry: &Entry, policy: &Policy) -> Option<Diagnostic> {
             let reason = error.to_string();
             let message = format!("{name} is not a valid image reference: {}", shortened(&reason));
             let diagnostic = lenient(policy.unresolved, Failure::Input, message);
-            let diagnostic = explained(diagnostic, error.asked().cloned().as_ref(), search);
+            let diagnostic = explained(diagnostic, entry.name.asked().as_ref(), search);
             let help = "fix the value that renders it; what is invalid is never sent to a registry";
             Some(diagnostic.help(help))
         }
         Status::Unresolved(refusal, search) => {
-            let said = unresolved(&name, &entry.name, refusal, search, policy.unresolved);
+            let said = unresolved(&entry.name, refusal, search, policy.unresolved);
             Some(match refusal.outcome {
                 Outcome::NotLocked => said.of(RuleId::Locked),
                 Outcome::OfflineMiss => said.of(RuleId::Offline),
                 _ => said,
             })
         }
-        Status::Tagged(_) if policy.digests == Digests::Required => {
+        Status::Tagged if policy.digests == Digests::Required => {
             let error = Diagnostic::error(Failure::Policy, format!("{name} has no digest"));
             let help = "pin it: send the manifests through `digestif` without `--require-digest`";
             Some(error.of(RuleId::RequireDigest).help(help))
@@ -202,7 +202,7 @@ fn judge_entry(entry: &Entry, policy: &Policy) -> Option<Diagnostic> {
         Status::Skipped(Skip::Place(SkipReason::Operator(reason))) => {
             Some(unpinnable(&name, reason, policy.digests))
         }
-        Status::Tagged(_)
+        Status::Tagged
         | Status::Pinned(_)
         | Status::Already
         | Status::Skipped(_)
@@ -250,29 +250,29 @@ fn unpinnable(name: &str, reason: &str, digests: Digests) -> Diagnostic {
     }
 }
 
-/// Why something else than what was asked for is looked for.
-fn what_is_wrong(asked: &str, search: &Search) -> &'static str {
-    let denied =
-        |tried: &Tried| tried.reference == asked && tried.refusal.outcome == Outcome::Denied;
-    match asked.parse::<Reference>() {
-        Ok(_) if search.tried.iter().any(denied) => "is absent or private",
-        Ok(_) => "does not exist",
-        Err(_) => "is not a valid reference",
+/// Why a substitute is used or searched for.
+fn what_is_wrong(asked: &Name, search: &Search) -> &'static str {
+    let refusal = match asked {
+        Name::Tagged(tagged) => search.refusal_of(tagged),
+        _ => return "is not a valid reference",
+    };
+    match refusal {
+        Some(refusal) if refusal.outcome == Outcome::Denied => "is absent or private",
+        _ => "does not exist",
     }
 }
 
 /// A substitution is never silent, not even with `--quiet`.
-fn substituted(asked: &str, substitute: &Substitute, search: &Search) -> Diagnostic {
-    let what = what_is_wrong(asked, search);
+fn substituted(asked: &Name, substitute: &Substitute, search: &Search) -> Diagnostic {
+    let (name, what) = (quoted(&asked.to_string()), what_is_wrong(asked, search));
     let instead = quoted(&substitute.tagged.to_string());
     if substitute.pin.via == Via::Lock {
-        let name = quoted(asked);
         let message = format!("{name} is locked to a substitute: {instead} is used instead");
         return Diagnostic::substitution(message)
             .note("rule", escaped(&substitute.rule))
             .help("`digestif check --drift` says whether it exists by now; `--update` asks again, `--no-fallback` forbids this");
     }
-    let message = format!("{} {what}: {instead} is used instead", quoted(asked));
+    let message = format!("{name} {what}: {instead} is used instead");
     let diagnostic = Diagnostic::substitution(message).note("rule", substitute.rule.clone());
     explained(diagnostic, None, search)
         .help("use a tag that exists, or forbid this with `--no-fallback`")
@@ -281,8 +281,13 @@ fn substituted(asked: &str, substitute: &Substitute, search: &Search) -> Diagnos
 /// Adds what was tried, what could not be, where the rules end, and what exists instead.
 fn explained(mut diagnostic: Diagnostic, asked: Option<&Asked>, search: &Search) -> Diagnostic {
     if !search.tried.is_empty() {
-        let tried = search.tried.iter().map(|Tried { reference, refusal }| {
-            format!("{} ({}: {})", quoted(reference), refusal.outcome.word(), refusal.detail)
+        let tried = search.tried.iter().map(|Tried { target, refusal }| {
+            format!(
+                "{} ({}: {})",
+                quoted(&target.to_string()),
+                refusal.outcome.word(),
+                refusal.detail
+            )
         });
         diagnostic = diagnostic.note("tried", tried.collect::<Vec<_>>().join("\n"));
     }
@@ -305,19 +310,14 @@ fn explained(mut diagnostic: Diagnostic, asked: Option<&Asked>, search: &Search)
     }
 }
 
-fn unresolved(
-    name: &str,
-    asked: &str,
-    refusal: &Refusal,
-    search: &Search,
-    leniency: Leniency,
-) -> Diagnostic {
+fn unresolved(asked: &Name, refusal: &Refusal, search: &Search, leniency: Leniency) -> Diagnostic {
     let failure = refusal.outcome.failure();
-    let last = search.tried.last().map_or(asked, |tried| tried.reference.as_str());
+    let name = quoted(&asked.to_string());
     if search.stopped_in.is_some() {
         let what = what_is_wrong(asked, search);
-        let message =
-            format!("{name} {what}, and {} could not be asked for in its stead", quoted(last));
+        let last = search.tried.last().map(|tried| quoted(&tried.target.to_string()));
+        let last = last.as_ref().unwrap_or(&name);
+        let message = format!("{name} {what}, and {last} could not be asked for in its stead");
         let diagnostic = Diagnostic::error(failure, message);
         let help = match refusal.outcome {
             Outcome::OfflineMiss => {
@@ -390,5 +390,5 @@ fn unresolved(
         _ => Diagnostic::error(failure, message),
     };
     let help = search.remedy.as_deref().unwrap_or(help);
-    explained(diagnostic, asked.parse().ok().as_ref(), search).help(help)
+    explained(diagnostic, asked.asked().as_ref(), search).help(help)
 }

@@ -4,8 +4,8 @@
 use std::str::FromStr;
 
 use crate::diagnostic::{Diagnostic, Failure, RuleId};
-use crate::image::{ParseError, Reference, Repository, Tag};
-use crate::places::{Image, Place};
+use crate::image::{ParseError, Repository, Tag};
+use crate::places::Place;
 use crate::plan::{Entry, Plan, Status};
 use crate::text::escape::quoted;
 
@@ -157,20 +157,11 @@ fn used(entry: &Entry, places: &[Place]) -> Option<(Repository, Option<String>)>
         Status::Substituted(found, _) => {
             Some((found.tagged.repository.clone(), Some(found.tagged.tag.to_string())))
         }
-        _ => match &places[*entry.places.first()?].image {
-            Image::Reference(written) => Some(match written.reference() {
-                Reference::Tagged(tagged) => {
-                    (tagged.repository.clone(), Some(tagged.tag.to_string()))
-                }
-                Reference::Pinned(pinned) => {
-                    (pinned.repository.clone(), pinned.tag.as_ref().map(ToString::to_string))
-                }
-            }),
-            Image::Invalid(error) => {
-                error.asked().map(|asked| (asked.repository.clone(), Some(asked.tag.clone())))
-            }
-            Image::Placeholder => None,
-        },
+        _ => {
+            let image = &places[*entry.places.first()?].image;
+            let asked = image.asked().map(|asked| (asked.repository, Some(asked.tag)));
+            asked.or_else(|| Some((image.repository()?.clone(), None)))
+        }
     }
 }
 
@@ -225,14 +216,8 @@ pub(super) fn unexpected(
 
 /// The repository that an entry asks for.
 fn asked(entry: &Entry, places: &[Place]) -> Option<Repository> {
-    match &places[*entry.places.first()?].image {
-        Image::Reference(written) => Some(match written.reference() {
-            Reference::Tagged(tagged) => tagged.repository.clone(),
-            Reference::Pinned(pinned) => pinned.repository.clone(),
-        }),
-        Image::Invalid(error) => error.asked().map(|asked| asked.repository.clone()),
-        Image::Placeholder => None,
-    }
+    let image = &places[*entry.places.first()?].image;
+    image.repository().cloned().or_else(|| Some(image.asked()?.repository))
 }
 
 /// Images whose tag is moved, also beside a digest: what is read there is no version.

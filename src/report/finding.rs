@@ -4,7 +4,7 @@
 use crate::Run;
 use crate::diagnostic::{Diagnostic, Location, Severity};
 use crate::places::Place;
-use crate::plan::Entry;
+use crate::plan::{Entry, Name};
 use crate::text::{Position, Source};
 
 /// How messages call standard input, and how reports do.
@@ -15,7 +15,7 @@ pub(super) struct Finding<'r> {
     /// What is said.
     pub(super) said: &'r Diagnostic,
     /// The full name of the image that it is about, where that is one.
-    pub(super) image: Option<&'r str>,
+    pub(super) image: Option<&'r Name>,
     /// Where.
     pub(super) locations: Vec<FindingLocation<'r>>,
 }
@@ -52,7 +52,7 @@ impl<'r> Finding<'r> {
         let places = said.locations.iter().filter_map(Location::place);
         let mut named = places.filter_map(|place| images.entries[place]);
         let image = named.next().filter(|first| named.all(|other| other == *first));
-        Self { said, image: image.map(|entry| entry.name.as_str()), locations: locations.collect() }
+        Self { said, image: image.map(|entry| &entry.name), locations: locations.collect() }
     }
 
     /// `error` or `warning`.

@@ -8,9 +8,8 @@ use serde::Serialize;
 
 use super::finding::{Finding, FindingLocation};
 use crate::Run;
-use crate::diagnostic::Failure;
 use crate::places::{Class, Place};
-use crate::plan::{Entry, Search, Status, Tried, Via};
+use crate::plan::{Entry, Search, Status, StatusWord, Tried, Via};
 use crate::text::escape::redacted;
 use crate::text::{Position, Source};
 
@@ -51,32 +50,6 @@ pub struct Summary {
     unresolved: usize,
     /// Distinct texts that only look like images.
     candidates: usize,
-}
-
-/// What became of an image.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum StatusWord {
-    /// It gets the digest of what was asked for.
-    Pinned,
-    /// It does not exist or is invalid, and gets the digest of another.
-    Substituted,
-    /// It had a digest already.
-    Already,
-    /// It was left alone, as `reason` says.
-    Skipped,
-    /// It only looks like an image, and was left alone.
-    Candidate,
-    /// It is filled in by something else, later.
-    Placeholder,
-    /// It is proved absent.
-    Unresolved,
-    /// A registry refused, or could not say.
-    Indeterminate,
-    /// It is no reference.
-    Invalid,
-    /// It names a tag, which was not looked up, as the run failed before.
-    Tagged,
 }
 
 /// One image.
@@ -271,7 +244,7 @@ fn judged(finding: &Finding<'_>, sources: &[Source]) -> Judged {
         message: said.message.clone(),
         notes: said.notes.iter().map(|(name, text)| format!("{name}: {text}")).collect(),
         help: said.help.clone(),
-        image: finding.image.map(str::to_owned),
+        image: finding.image.map(ToString::to_string),
         places: finding.locations.iter().map(place).collect(),
     }
 }
@@ -291,71 +264,42 @@ pub(crate) fn text(value: &impl Serialize) -> String {
     redacted(&text).into_owned()
 }
 
-/// What became of an image at these places.
+/// The result for an image at these places.
 pub(crate) fn image(entry: &Entry, places: Vec<ReportedPlace>) -> Reported {
+    let supplier = entry.supplier();
     let mut image = Reported {
-        image: entry.name.clone(),
-        status: status(&entry.status),
-        written: None,
-        tag: None,
-        digest: None,
-        via: None,
+        image: entry.name.to_string(),
+        status: entry.status.word(),
+        written: supplier.map(|(tagged, pin)| format!("{tagged}@{}", pin.digest)),
+        tag: supplier.map(|(tagged, _)| tagged.tag.to_string()),
+        digest: supplier.map(|(_, pin)| pin.digest.to_string()),
+        via: supplier.map(|(_, pin)| pin.via.word()),
         rule: None,
-        reason: None,
+        reason: entry.status.skip().map(ToString::to_string),
         tried: Vec::new(),
         notes: Vec::new(),
         nearest: Vec::new(),
         places,
     };
-    match &entry.status {
-        Status::Pinned(pin) => {
-            image.written = Some(format!("{}@{}", entry.name, pin.digest));
-            image.tag = entry.name.rsplit_once(':').map(|(_, tag)| tag.to_owned());
-            image.digest = Some(pin.digest.to_string());
-            image.via = Some(pin.via.word());
-        }
-        Status::Substituted(substitute, search) => {
-            let digest = &substitute.pin.digest;
-            image.written = Some(format!("{}@{digest}", substitute.tagged));
-            image.tag = Some(substitute.tagged.tag.to_string());
-            image.digest = Some(digest.to_string());
-            image.via = Some(if substitute.pin.via == Via::Lock { "lock" } else { "fallback" });
-            image.rule = Some(substitute.rule.clone());
-            image.searched(search);
-        }
-        Status::Unresolved(_, search) | Status::Invalid(_, search) => image.searched(search),
-        Status::Skipped(skip) => image.reason = Some(skip.to_string()),
-        Status::Tagged(_) | Status::Already | Status::Candidate | Status::Placeholder => {}
+    if let Status::Substituted(substitute, _) = &entry.status {
+        image.via = Some(if substitute.pin.via == Via::Lock { "lock" } else { "fallback" });
+        image.rule = Some(substitute.rule.clone());
+    }
+    if let Some(search) = entry.status.search() {
+        image.searched(search);
     }
     image
 }
 
 impl Reported {
     fn searched(&mut self, search: &Search) {
-        let attempt = |Tried { reference, refusal }: &Tried| Attempt {
-            reference: reference.clone(),
+        let attempt = |Tried { target, refusal }: &Tried| Attempt {
+            reference: target.to_string(),
             outcome: refusal.outcome.word(),
             detail: refusal.detail.clone(),
         };
         self.tried = search.tried.iter().map(attempt).collect();
         self.notes = search.notes.iter().chain(&search.limits).cloned().collect();
         self.nearest = search.nearest.iter().map(ToString::to_string).collect();
-    }
-}
-
-fn status(status: &Status) -> StatusWord {
-    match status {
-        Status::Tagged(_) => StatusWord::Tagged,
-        Status::Pinned(_) => StatusWord::Pinned,
-        Status::Substituted(..) => StatusWord::Substituted,
-        Status::Already => StatusWord::Already,
-        Status::Skipped(_) => StatusWord::Skipped,
-        Status::Candidate => StatusWord::Candidate,
-        Status::Placeholder => StatusWord::Placeholder,
-        Status::Invalid(..) => StatusWord::Invalid,
-        Status::Unresolved(refusal, _) => match refusal.outcome.failure() {
-            Failure::Absent => StatusWord::Unresolved,
-            _ => StatusWord::Indeterminate,
-        },
     }
 }

@@ -9,9 +9,9 @@ use std::fmt::Write as _;
 
 use crate::Run;
 use crate::diagnostic::{Diagnostic, Failure, Location, RuleId};
-use crate::image::{PinForm, Reference, Repository};
+use crate::image::{PinForm, Repository};
 use crate::places::Place;
-use crate::plan::{Entry, Status};
+use crate::plan::Entry;
 use crate::text::Source;
 use crate::text::escape::quoted;
 use crate::text::yaml::{self, Document, NodeId};
@@ -141,19 +141,12 @@ fn is_container(document: &Document<'_>, id: NodeId) -> bool {
 
 /// What an image becomes that is written with this name; none where it stays as it is.
 fn pinned(entry: &Entry, name: &str) -> Option<Pinned> {
-    let (tagged, digest) = match &entry.status {
-        Status::Pinned(pin) => match entry.name.parse() {
-            Ok(Reference::Tagged(tagged)) => (tagged, &pin.digest),
-            _ => return None,
-        },
-        Status::Substituted(found, _) => (found.tagged.clone(), &found.pin.digest),
-        _ => return None,
-    };
+    let (tagged, pin) = entry.supplier()?;
     let is_same = name.parse().is_ok_and(|own: Repository| tagged.repository == own);
     Some(Pinned {
         new_name: (!is_same).then(|| tagged.repository.to_string()),
         tag: tagged.tag.to_string(),
-        digest: digest.to_string(),
+        digest: pin.digest.to_string(),
     })
 }
 

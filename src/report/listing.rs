@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use crate::places::Place;
-use crate::plan::{Entry, Plan, Status};
+use crate::plan::{Entry, Plan, Status, StatusWord};
 use crate::report::json::{self, ReportedPlace};
 use crate::text::Source;
 use crate::text::escape::{redacted, shortened};
@@ -14,16 +14,16 @@ use crate::text::escape::{redacted, shortened};
 const SCHEMA: &str = "digestif.images/v1";
 
 #[derive(Serialize)]
-struct Listing<'p> {
+struct Listing {
     schema: &'static str,
-    images: Vec<ListedImage<'p>>,
-    candidates: Vec<ListedImage<'p>>,
+    images: Vec<ListedImage>,
+    candidates: Vec<ListedImage>,
 }
 
 #[derive(Serialize)]
-struct ListedImage<'p> {
-    image: &'p str,
-    status: &'static str,
+struct ListedImage {
+    image: String,
+    status: StatusWord,
     /// What it is left alone by.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
@@ -37,22 +37,15 @@ pub fn json(plan: &Plan, places: &[Place], sources: &[Source]) -> String {
         plan.entries.iter().partition(|entry| entry.status == Status::Candidate);
     let [images, candidates] = [images, candidates].map(|entries| {
         let listed = entries.into_iter().map(|entry| ListedImage {
-            image: &entry.name,
+            image: entry.name.to_string(),
             status: entry.status.word(),
-            reason: reason(entry),
+            reason: entry.status.skip().map(ToString::to_string),
             places: entry.places.iter().map(|&n| ReportedPlace::new(&places[n], sources)).collect(),
         });
         listed.collect()
     });
     let listing = Listing { schema: SCHEMA, images, candidates };
     json::text(&listing)
-}
-
-fn reason(entry: &Entry) -> Option<String> {
-    match &entry.status {
-        Status::Skipped(skip) => Some(skip.to_string()),
-        _ => None,
-    }
 }
 
 /// The images as a table for people: one line a place, in the order of the input.
@@ -67,7 +60,7 @@ pub fn table(plan: &Plan, places: &[Place], sources: &[Source]) -> String {
             let position = format!("{}:{line}", source.origin().display_name());
             let text = shortened(place.text()).escape_debug().to_string();
             let mut field = place.label();
-            if let Some(reason) = reason(entry) {
+            if let Some(reason) = entry.status.skip() {
                 write!(field, " (left: {reason})").expect("a string takes all");
             }
             rows.push((
@@ -76,7 +69,7 @@ pub fn table(plan: &Plan, places: &[Place], sources: &[Source]) -> String {
                 [
                     text,
                     place.class.word().to_owned(),
-                    entry.status.word().to_owned(),
+                    entry.status.word().as_str().to_owned(),
                     position,
                     field,
                 ],

@@ -107,11 +107,7 @@ fn row(finding: &Finding<'_>) -> [String; 3] {
 }
 
 fn image(entry: &Entry, run: &Run<'_>, sources: &[Source]) -> [String; 4] {
-    let digest = match &entry.status {
-        Status::Pinned(pin) => Some(&pin.digest),
-        Status::Substituted(substitute, _) => Some(&substitute.pin.digest),
-        _ => None,
-    };
+    let digest = entry.supplier().map(|(_, pin)| &pin.digest);
     let digest = digest.map(|digest| {
         let whole = digest.to_string();
         let shown = whole.len() - digest.hex().len() + SHOWN_DIGITS;
@@ -121,7 +117,7 @@ fn image(entry: &Entry, run: &Run<'_>, sources: &[Source]) -> [String; 4] {
         Status::Substituted(found, _) => {
             format!("**substituted** by {}", code(&found.tagged.to_string()))
         }
-        status => status.word().to_owned(),
+        status => status.word().as_str().to_owned(),
     };
     let place = |&n: &usize| {
         let place = &run.found.places[n];
@@ -129,7 +125,12 @@ fn image(entry: &Entry, run: &Run<'_>, sources: &[Source]) -> [String; 4] {
         let line = source.position(place.site.text().start).line;
         code(&format!("{}:{line}", source.origin().report_name()))
     };
-    [code(&entry.name), status, digest.unwrap_or_default(), listed(&entry.places, place)]
+    [
+        code(&entry.name.to_string()),
+        status,
+        digest.unwrap_or_default(),
+        listed(&entry.places, place),
+    ]
 }
 
 /// The first few of them, and how many more there are.

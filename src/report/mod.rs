@@ -18,7 +18,7 @@ use clap::ValueEnum;
 
 use crate::Run;
 use crate::diagnostic::{Diagnostic, Location, Severity};
-use crate::plan::{Plan, Status};
+use crate::plan::{Plan, Status, StatusWord};
 use crate::text::escape::redacted;
 use crate::text::{Origin as SourceOrigin, Source, Span};
 
@@ -183,32 +183,32 @@ fn floor(text: &str, at: usize) -> usize {
 /// One line about a run in which nothing failed.
 #[must_use]
 pub fn summary(plan: &Plan, objects: usize) -> String {
-    let mut counts: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+    let mut counts: BTreeMap<StatusWord, (usize, usize)> = BTreeMap::new();
     for entry in &plan.entries {
         let (images, places) = counts.entry(entry.status.word()).or_default();
         *images += 1;
         *places += entry.places.len();
     }
-    let count = |status: &str| counts.get(status).copied().unwrap_or_default();
-    let (images, places) = count("pinned");
+    let count = |status| counts.get(&status).copied().unwrap_or_default();
+    let (images, places) = count(StatusWord::Pinned);
     let mut line = format!(
         "pinned {} at {} in {}",
         counted(images, "image"),
         counted(places, "place"),
         counted(objects, "object"),
     );
-    let (images, places) = count("substituted");
+    let (images, places) = count(StatusWord::Substituted);
     if images > 0 {
         let places = counted(places, "place");
         write!(line, "; {images} substituted at {places}").expect("a string takes all");
     }
     for (status, text) in [
-        ("already", "pinned already"),
-        ("skipped", "skipped"),
-        ("placeholder", "left as placeholder"),
-        ("unresolved", "left unresolved"),
-        ("invalid", "left invalid"),
-        ("candidate", "that may be images left alone, as `digestif images` lists them"),
+        (StatusWord::Already, "pinned already"),
+        (StatusWord::Skipped, "skipped"),
+        (StatusWord::Placeholder, "left as placeholder"),
+        (StatusWord::Unresolved, "left unresolved"),
+        (StatusWord::Invalid, "left invalid"),
+        (StatusWord::Candidate, "that may be images left alone, as `digestif images` lists them"),
     ] {
         let (images, _) = count(status);
         if images > 0 {
@@ -223,10 +223,10 @@ pub fn summary(plan: &Plan, objects: usize) -> String {
 pub fn pins(plan: &Plan) -> String {
     let mut lines = String::new();
     for entry in &plan.entries {
-        let (pin, instead) = match &entry.status {
-            Status::Pinned(pin) => (pin, String::new()),
-            Status::Substituted(found, _) => (&found.pin, format!(" of {}", found.tagged)),
-            _ => continue,
+        let Some((supplier, pin)) = entry.supplier() else { continue };
+        let instead = match entry.status {
+            Status::Substituted(..) => format!(" of {supplier}"),
+            _ => String::new(),
         };
         let places = counted(entry.places.len(), "place");
         writeln!(lines, "{} -> {}{instead} ({}, {places})", entry.name, pin.digest, pin.via.word())

@@ -240,10 +240,10 @@ fn object(place: &Place) -> String {
 /// What stays the same when lines move: the rule, the image, and where it stands in its object. What
 /// is the same in two places is numbered.
 fn fingerprint(finding: &Finding<'_>, label: &str, seen: &mut BTreeMap<String, usize>) -> String {
-    let about = finding.image.unwrap_or(&finding.said.message);
+    let about = finding.image.map_or_else(|| finding.said.message.clone(), ToString::to_string);
     let whole = Digest::of(
         Algorithm::Sha256,
-        [finding.said.rule().id(), about, label].join("\n").as_bytes(),
+        [finding.said.rule().id(), &about, label].join("\n").as_bytes(),
     );
     let short = whole.hex()[..FINGERPRINT_LENGTH].to_owned();
     let n = seen.entry(short.clone()).or_default();

@@ -7,9 +7,8 @@ use oci_client::manifest::OciManifest;
 use serde::Deserialize;
 
 use super::{Interrupted, Session, Sources};
-use crate::image::{Digest, Platform, Reference, Repository};
-use crate::places::{Image, Place};
-use crate::plan::{Entry, Plan, Status};
+use crate::image::{Digest, Platform, Repository};
+use crate::plan::{Entry, Name, Plan, Status};
 use crate::policy::{Policy, WrittenDigests};
 use crate::registry::{Outcome, Part, Refusal};
 
@@ -17,7 +16,7 @@ use crate::registry::{Outcome, Part, Refusal};
 #[derive(Debug, Default)]
 pub struct Inspected {
     /// The platforms of each, by its name; none were asked for where only its existence was.
-    pub platforms: BTreeMap<String, Result<Vec<Platform>, Refusal>>,
+    pub platforms: BTreeMap<Name, Result<Vec<Platform>, Refusal>>,
 }
 
 /// Manifests that are looked into for one image.
@@ -35,28 +34,20 @@ impl Session {
     ///
     /// # Errors
     /// A signal interrupted it.
-    pub fn inspect(
-        &self,
-        plan: &Plan,
-        places: &[Place],
-        policy: &Policy,
-    ) -> Result<Inspected, Interrupted> {
-        let questions: Vec<_> = plan
-            .entries
-            .iter()
-            .filter_map(|entry| {
-                let (repository, digest) = pinned(entry, places)?;
-                Some((entry, wanted(entry, policy)?, repository, digest))
-            })
-            .collect();
-        self.expect(questions.iter().map(|(_, _, repository, _)| repository));
+    pub fn inspect(&self, plan: &Plan, policy: &Policy) -> Result<Inspected, Interrupted> {
+        let question = |entry| {
+            let (repository, digest) = pinned(entry)?;
+            let wanted = wanted(entry, policy)?;
+            Some((repository, (entry, wanted, repository, digest)))
+        };
+        let questions: Vec<_> = plan.entries.iter().filter_map(question).collect();
+        self.expect(questions.iter().map(|(repository, _)| *repository));
         let recorded = BTreeMap::new();
         let sources = self.sources(&recorded);
-        let asked = questions.iter().map(|question| (&question.2, question)).collect();
-        let ask = async |(entry, wanted, repository, digest): &(&Entry, _, _, _)| {
-            (entry.name.clone(), sources.inspect(*wanted, repository, digest).await)
+        let ask = async |(entry, wanted, repository, digest): (&Entry, _, _, _)| {
+            (entry.name.clone(), sources.inspect(wanted, repository, digest).await)
         };
-        Ok(Inspected { platforms: self.ask_all(asked, ask)? })
+        Ok(Inspected { platforms: self.ask_all(questions, ask)? })
     }
 }
 
@@ -68,25 +59,11 @@ fn wanted(entry: &Entry, policy: &Policy) -> Option<Wanted> {
     is_asked.then_some(Wanted::Existence)
 }
 
-/// The repository and digest that an image has in the end.
-fn pinned(entry: &Entry, places: &[Place]) -> Option<(Repository, Digest)> {
-    match &entry.status {
-        Status::Pinned(pin) => match entry.name.parse() {
-            Ok(Reference::Tagged(tagged)) => Some((tagged.repository, pin.digest.clone())),
-            _ => None,
-        },
-        Status::Substituted(found, _) => {
-            Some((found.tagged.repository.clone(), found.pin.digest.clone()))
-        }
-        Status::Already => match &places[*entry.places.first()?].image {
-            Image::Reference(written) => match written.reference() {
-                Reference::Pinned(pinned) => {
-                    Some((pinned.repository.clone(), pinned.digest.clone()))
-                }
-                Reference::Tagged(_) => None,
-            },
-            _ => None,
-        },
+/// The repository and the digest that an image has after the run.
+fn pinned(entry: &Entry) -> Option<(&Repository, &Digest)> {
+    match (entry.supplier(), &entry.name, &entry.status) {
+        (Some((tagged, pin)), ..) => Some((&tagged.repository, &pin.digest)),
+        (None, Name::Pinned(pinned), Status::Already) => Some((&pinned.repository, &pinned.digest)),
         _ => None,
     }
 }

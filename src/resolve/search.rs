@@ -8,50 +8,72 @@ use super::Sources;
 use crate::diagnostic::Failure;
 use crate::fallback::{Pick, Rule, Step, nearest, remedy};
 use crate::image::{Asked, Tagged};
-use crate::plan::{Picked, Question, Search, Settled, Substitute, Tried};
+use crate::plan::{Entry, Name, Picked, Search, Status, Substitute, Target, Tried};
 use crate::registry::{Lookup, Outcome, Refusal};
 use crate::text::escape::quoted;
 
-/// What a step came to.
+/// The result of a step, or of a whole search.
 enum Taken {
+    /// It found nothing; the next step is tried.
     Nothing,
+    /// It found a substitute.
     Found(Substitute),
+    /// A candidate could not be asked for, which ends the search.
     Stopped(Refusal),
+}
+
+impl Taken {
+    /// The status of the image that was searched for; `nothing` gives it if nothing was found.
+    fn status(self, search: Search, nothing: impl FnOnce(Search) -> Status) -> Status {
+        match self {
+            Self::Found(substitute) => Status::Substituted(substitute, search),
+            Self::Stopped(refusal) => Status::Unresolved(refusal, search),
+            Self::Nothing => nothing(search),
+        }
+    }
 }
 
 /// What a note says where the tags of a repository are refused.
 const CANNOT_LIST: &str = "the tags can't be listed";
 
 impl Sources<'_> {
-    /// Resolves one reference; searches for a substitute if it does not exist.
-    pub(super) async fn settle(&self, question: &Question<'_>, rules: &[Rule]) -> Settled {
+    /// Resolves one image; searches for a substitute if it does not exist or its tag is invalid.
+    /// An image with another name keeps its status.
+    pub(super) async fn settle(&self, entry: &Entry, rules: &[Rule]) -> Status {
         let mut search = Search::default();
-        let tagged = match question {
-            Question::Invalid(asked) => return self.search(asked, None, rules, search).await,
-            Question::Tagged(tagged) => *tagged,
-        };
-        let refusal = match self.pin(tagged).await {
-            Ok(pin) => return Settled::Pinned(pin),
-            Err(refusal) => refusal,
-        };
-        search.tried.push(Tried { reference: tagged.to_string(), refusal: refusal.clone() });
-        if refusal.outcome.may_be_absent() {
-            return self.search(&Asked::from(tagged), Some(refusal), rules, search).await;
+        match (&entry.name, &entry.status) {
+            (Name::Tagged(tagged), _) => {
+                let refusal = match self.pin(tagged).await {
+                    Ok(pin) => return Status::Pinned(pin),
+                    Err(refusal) => refusal,
+                };
+                let target = Target::Tag(tagged.clone());
+                search.tried.push(Tried { target, refusal: refusal.clone() });
+                let (outcome, asked) = (refusal.outcome, Asked::from(tagged));
+                if !outcome.may_be_absent() {
+                    return Status::Unresolved(refusal, search);
+                }
+                let taken = self.search(&asked, Some(outcome), rules, &mut search).await;
+                taken.status(search, |search| Status::Unresolved(refusal, search))
+            }
+            (Name::InvalidTag(asked), Status::Invalid(error, _)) => {
+                let taken = self.search(asked, None, rules, &mut search).await;
+                taken.status(search, |search| Status::Invalid(error.clone(), search))
+            }
+            _ => entry.status.clone(),
         }
-        Settled::Unresolved(refusal, search)
     }
 
-    /// Tries what the rules propose, in order, and keeps the first that exists. `refusal` is the
-    /// proof that what was asked for does not exist, or says that it was denied, which only the
-    /// rules count as absent that say so; without one the tag is invalid.
+    /// Tries what the rules propose, in order, and keeps the first that exists. `outcome` is the
+    /// proof that what was asked for does not exist, or says that it was denied; only rules with
+    /// `when: [missing, denied]` then apply. Without an outcome, the tag is invalid.
     async fn search(
         &self,
         asked: &Asked,
-        refusal: Option<Refusal>,
+        outcome: Option<Outcome>,
         rules: &[Rule],
-        mut search: Search,
-    ) -> Settled {
-        let outcome = refusal.as_ref().map(|refusal| refusal.outcome);
+        search: &mut Search,
+    ) -> Taken {
         for rule in rules.iter().filter(|rule| rule.when.covers(outcome)) {
             let Ok(steps) = rule.steps(asked) else { continue };
             if outcome == Some(Outcome::Denied) {
@@ -59,13 +81,13 @@ impl Sources<'_> {
                 search.notes.push(format!("{note}, by its `when: [missing, denied]`"));
             }
             for step in steps {
-                match self.take(step, asked, outcome, rule, &mut search).await {
+                match self.take(step, asked, outcome, rule, search).await {
                     Taken::Nothing => {}
-                    Taken::Found(substitute) => return Settled::Substituted(substitute, search),
                     Taken::Stopped(refusal) => {
                         search.stopped_in = Some(rule.name.clone());
-                        return Settled::Unresolved(refusal, search);
+                        return Taken::Stopped(refusal);
                     }
+                    found @ Taken::Found(_) => return found,
                 }
             }
             search.limits.extend(rule.limit(asked));
@@ -82,10 +104,7 @@ impl Sources<'_> {
                 Err(_) => {}
             }
         }
-        match refusal {
-            Some(refusal) => Settled::Unresolved(refusal, search),
-            None => Settled::Invalid(search),
-        }
+        Taken::Nothing
     }
 
     /// Takes one step of a rule.
@@ -126,8 +145,8 @@ impl Sources<'_> {
         let tags = match self.tags(&asked.repository).await {
             Ok(tags) => tags,
             Err(refusal) if refusal.outcome.failure() == Failure::Unavailable => {
-                let reference = format!("the tags of {}", asked.repository);
-                search.tried.push(Tried { reference, refusal: refusal.clone() });
+                let target = Target::Tags(asked.repository.clone());
+                search.tried.push(Tried { target, refusal: refusal.clone() });
                 search.picked.push(picked(Err(refusal.clone())));
                 return Taken::Stopped(refusal);
             }
@@ -154,14 +173,14 @@ impl Sources<'_> {
     /// Asks for a candidate. One that is denied or can't be asked for ends the search, as a later
     /// one must not hide an outage; unless the rule takes what is denied for absent.
     async fn try_candidate(&self, tagged: Tagged, rule: &Rule, search: &mut Search) -> Taken {
-        let reference = tagged.to_string();
-        if search.tried.iter().any(|tried| tried.reference == reference) {
+        if search.refusal_of(&tagged).is_some() {
             return Taken::Nothing;
         }
         match self.pin(&tagged).await {
             Ok(pin) => Taken::Found(Substitute { tagged, pin, rule: rule.name.clone() }),
             Err(refusal) => {
-                search.tried.push(Tried { reference, refusal: refusal.clone() });
+                let target = Target::Tag(tagged);
+                search.tried.push(Tried { target, refusal: refusal.clone() });
                 if rule.when.covers(Some(refusal.outcome)) {
                     Taken::Nothing
                 } else {

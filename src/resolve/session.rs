@@ -17,7 +17,7 @@ use crate::fallback::Rule;
 use crate::image::{Repository, Tagged};
 use crate::io::progress::Progress;
 use crate::io::signals;
-use crate::plan::{Answers, Pin, Plan, Question, RegistryNotes};
+use crate::plan::{Entry, Name, Pin, Plan, RegistryNotes, Status};
 use crate::registry::{Layouts, Lookup, Registry, Settings};
 
 /// Questions per host that are worked on at the same time. It is more than the requests that can be
@@ -38,12 +38,12 @@ pub enum Network {
     },
 }
 
-/// True if a layout has the image of a question, so that no request is needed for it.
+/// True if a layout has the image of an entry, so that no request is needed for it.
 #[must_use]
-pub fn is_in_layout(layouts: &Layouts, question: Question<'_>) -> bool {
-    match question {
-        Question::Tagged(tagged) => matches!(layouts.find(tagged), Lookup::Found(_)),
-        Question::Invalid(_) => false,
+pub fn is_in_layout(layouts: &Layouts, entry: &Entry) -> bool {
+    match &entry.name {
+        Name::Tagged(tagged) => matches!(layouts.find(tagged), Lookup::Found(_)),
+        _ => false,
     }
 }
 
@@ -84,20 +84,23 @@ impl Session {
         Ok(Self { layouts, registry, cache: Cache::default(), quiet, runtime: Some(runtime) })
     }
 
-    /// Finds a digest for every reference of the plan that needs one, or the reason why it has none.
+    /// Finds a digest for each image of the plan that needs one, or the reason why it has none.
     ///
     /// # Errors
     /// A signal interrupted it.
-    pub fn resolve(&self, plan: &Plan, rules: &[Rule]) -> Result<Answers, Interrupted> {
+    pub fn resolve(
+        &self,
+        plan: &Plan,
+        rules: &[Rule],
+    ) -> Result<BTreeMap<Name, Status>, Interrupted> {
         let sources = self.sources(&plan.known);
-        let asked = plan.unsettled().filter(|question| !is_in_layout(&self.layouts, *question));
-        self.expect(asked.map(Question::repository));
-        let questions: Vec<_> =
-            plan.unsettled().map(|question| (question.repository(), question)).collect();
-        let settled = self.ask_all(questions, async |question: Question<'_>| {
-            (question.to_string(), sources.settle(&question, rules).await)
-        })?;
-        Ok(Answers { settled })
+        let asked = plan.unsettled().filter(|entry| !is_in_layout(&self.layouts, entry));
+        self.expect(asked.filter_map(|entry| entry.name.repository()));
+        let questions = plan.unsettled();
+        let questions = questions.filter_map(|entry| Some((entry.name.repository()?, entry)));
+        self.ask_all(questions.collect(), async |entry: &Entry| {
+            (entry.name.clone(), sources.settle(entry, rules).await)
+        })
     }
 
     /// Logins that were rejected and mirrors that were skipped until now.
@@ -128,8 +131,8 @@ impl Session {
     pub(super) fn ask_all<Q, A>(
         &self,
         questions: Vec<(&Repository, Q)>,
-        ask: impl AsyncFn(Q) -> (String, A),
-    ) -> Result<BTreeMap<String, A>, Interrupted> {
+        ask: impl AsyncFn(Q) -> (Name, A),
+    ) -> Result<BTreeMap<Name, A>, Interrupted> {
         let progress = Progress::new(self.quiet);
         progress.expect(questions.len());
         let mut by_host: BTreeMap<&str, Vec<Q>> = BTreeMap::new();

@@ -40,7 +40,10 @@ fn places(text: &str) -> Vec<Place> {
 /// What is to become of each image of a text, in a word.
 fn statuses(text: &str) -> Vec<(&'static str, String)> {
     let plan = Plan::new(&places(text), &Skips::default());
-    plan.entries.into_iter().map(|entry| (entry.status.word(), entry.name)).collect()
+    plan.entries
+        .into_iter()
+        .map(|entry| (entry.status.word().as_str(), entry.name.to_string()))
+        .collect()
 }
 
 /// Runs the binary with a registry that has every image.

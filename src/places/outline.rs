@@ -66,7 +66,7 @@ impl Outline {
     fn add(&mut self, ctx: Context<'_, '_>, root: NodeId, items: &[NodeId]) {
         let document = ctx.document;
         let object = Object::of(document, root);
-        if is_left_out(document, root, &object) {
+        if configures_kpt(&object) {
             self.excluded.push(document.node(root).span);
             return;
         }
@@ -161,14 +161,12 @@ fn list_items(document: &Document<'_>, root: NodeId) -> Vec<NodeId> {
     document.value(root, key).map_or(Vec::new(), |items| document.items(items).to_vec())
 }
 
-/// True for objects that configure a tool and that no cluster runs.
-fn is_left_out(document: &Document<'_>, root: NodeId, object: &Object) -> bool {
-    const LOCAL_CONFIG: [&str; 3] =
-        ["metadata", "annotations", "config.kubernetes.io/local-config"];
+/// True for objects that configure kpt, whose images are functions. The annotation
+/// `config.kubernetes.io/local-config` does not count: only kustomize leaves out objects that have it,
+/// while kubectl and `kpt fn eval -o unwrap` do not.
+fn configures_kpt(object: &Object) -> bool {
     let group = object.group();
-    group == "kpt.dev"
-        || group.ends_with(".kpt.dev")
-        || document.string_at(root, &LOCAL_CONFIG) == Some("true")
+    group == "kpt.dev" || group.ends_with(".kpt.dev")
 }
 
 /// True if a text may contain an image. This check comes first because most texts fail it.

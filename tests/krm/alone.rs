@@ -61,6 +61,8 @@ fn each_image_has_a_result() {
                      "file": {"path": "deploy.yaml", "index": 0}});
     let job = json!({"ref": {"apiVersion": "v1", "kind": "Pod", "name": "a"},
                      "file": {"path": "job.yaml", "index": 0}});
+    let local = json!({"ref": {"apiVersion": "v1", "kind": "Pod", "name": "b"},
+                       "file": {"path": "job.yaml", "index": 1}});
     let (nginx, busybox, kubectl) =
         (pinned("nginx:1.29.1"), pinned("busybox:1.37"), pinned("docker.io/clastix/kubectl:v1.32"));
     let digest = |pin: &str| pin.split('@').next_back().unwrap_or_default().to_owned();
@@ -77,6 +79,14 @@ fn each_image_has_a_result() {
             &format!("pinned docker.io/library/busybox:1.37 to {}", digest(&busybox)),
             "info",
             job,
+            json!({"path": "spec.containers[0].image",
+                   "currentValue": "busybox:1.37", "proposedValue": busybox}),
+            json!({"digestif.dev/status": "pinned"}),
+        ),
+        result(
+            &format!("pinned docker.io/library/busybox:1.37 to {}", digest(&busybox)),
+            "info",
+            local,
             json!({"path": "spec.containers[0].image",
                    "currentValue": "busybox:1.37", "proposedValue": busybox}),
             json!({"digestif.dev/status": "pinned"}),
@@ -339,9 +349,7 @@ fn an_empty_list_is_no_failure() {
 #[test]
 fn what_is_not_for_a_cluster_stays_as_it_is() {
     let containers = "spec: {containers: [{image: 'nginx:1.29.1'}]}";
-    let local = "metadata: {name: a, annotations: {config.kubernetes.io/local-config: 'true'}}";
     let items = [
-        format!("- apiVersion: v1\n  kind: Pod\n  {local}\n  {containers}\n"),
         format!(
             "- apiVersion: kpt.dev/v1\n  kind: Kptfile\n  metadata: {{name: a}}\n  {containers}\n"
         ),

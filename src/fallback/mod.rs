@@ -7,6 +7,7 @@
 mod kubernetes;
 mod presets;
 mod suggestions;
+pub mod tag;
 mod template;
 mod version;
 

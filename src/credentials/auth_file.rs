@@ -26,21 +26,44 @@ pub(super) const TOKEN_USER: &str = "<token>";
 /// The largest auth file in bytes. Kubernetes lets a secret have as many.
 const MAX_FILE: usize = 1 << 20;
 
-/// The files that are read by themselves, in order: `REGISTRY_AUTH_FILE`, those of containers, and
-/// that of Docker. The first is named, and so has to be there.
+/// The auth files that are read if they exist, in order: `REGISTRY_AUTH_FILE`, those of containers,
+/// and that of Docker. The first list is for files that a variable names, which must exist.
 #[must_use]
 pub fn default_files() -> (Vec<PathBuf>, Vec<PathBuf>) {
-    let variable = |name: &str| env::var_os(name).filter(|value: &OsString| !value.is_empty());
-    let folder = |name: &str| variable(name).map(PathBuf::from);
+    default_files_in(|name| env::var_os(name), user_id())
+}
+
+/// The same for these variables and this user.
+fn default_files_in(
+    variable: impl Fn(&str) -> Option<OsString>,
+    user: Option<u32>,
+) -> (Vec<PathBuf>, Vec<PathBuf>) {
+    let folder =
+        |name: &str| variable(name).filter(|value: &OsString| !value.is_empty()).map(PathBuf::from);
     let home = folder("HOME").or_else(|| folder("USERPROFILE"));
     let in_home = |path: &str| home.as_ref().map(|home| home.join(path));
+    // containers-auth.json(5): podman and skopeo write here if the variable is not set.
+    let of_user = || user.map(|user| PathBuf::from(format!("/run/containers/{user}")));
+    let runtime =
+        folder("XDG_RUNTIME_DIR").map(|folder| folder.join("containers")).or_else(of_user);
     let config = folder("XDG_CONFIG_HOME").or_else(|| in_home(".config"));
-    let containers = [folder("XDG_RUNTIME_DIR"), config];
-    let containers =
-        containers.into_iter().flatten().map(|folder| folder.join("containers/auth.json"));
+    let config = config.map(|folder| folder.join("containers"));
+    let containers = runtime.into_iter().chain(config).map(|folder| folder.join("auth.json"));
     let docker = folder("DOCKER_CONFIG").or_else(|| in_home(".docker"));
     let docker = docker.map(|folder| folder.join("config.json"));
     (folder("REGISTRY_AUTH_FILE").into_iter().collect(), containers.chain(docker).collect())
+}
+
+/// The user that `/run/containers` has a folder for. Only Linux has such folders.
+#[cfg(target_os = "linux")]
+#[expect(clippy::unnecessary_wraps, reason = "other systems have none")]
+fn user_id() -> Option<u32> {
+    Some(rustix::process::getuid().as_raw())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn user_id() -> Option<u32> {
+    None
 }
 
 #[derive(Deserialize)]
@@ -252,6 +275,29 @@ mod tests {
     use proptest::prelude::*;
 
     const SECRET: &str = "NeverShowThisSecret";
+
+    #[test]
+    fn auth_files_are_read_where_podman_skopeo_and_docker_write_them() {
+        let home = ("HOME", "/h");
+        let runtime = ("XDG_RUNTIME_DIR", "/r");
+        let of_user = "/run/containers/1000/auth.json";
+        let [config, docker] = ["/h/.config/containers/auth.json", "/h/.docker/config.json"];
+        for (variables, user, expected) in [
+            (&[home][..], Some(1000), &[of_user, config, docker][..]),
+            (&[home, ("XDG_RUNTIME_DIR", "")], Some(1000), &[of_user, config, docker]),
+            (&[home, runtime], Some(1000), &["/r/containers/auth.json", config, docker]),
+            (&[home], None, &[config, docker]),
+            (&[], Some(0), &["/run/containers/0/auth.json"]),
+        ] {
+            let variable = |name: &str| {
+                let found = variables.iter().find(|(own, _)| *own == name);
+                found.map(|(_, value)| OsString::from(value))
+            };
+            let expected: Vec<_> = expected.iter().map(PathBuf::from).collect();
+            let found = default_files_in(variable, user);
+            assert_eq!(found, (Vec::new(), expected), "{variables:?} {user:?}");
+        }
+    }
 
     #[test]
     fn keys_say_which_host_and_which_path() {

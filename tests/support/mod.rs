@@ -54,6 +54,8 @@ impl Ran {
 pub fn command(args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
     let mut command = Command::new(BINARY);
     command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    // Without this variable, logins of the caller below `/run/containers` are read.
+    command.env("XDG_RUNTIME_DIR", "/nonexistent");
     command.args(args);
     command
 }

@@ -236,7 +236,7 @@ fn not_editable(place: &Place) -> Diagnostic {
     let message = "the image is written in a way that can't be changed safely";
     Diagnostic::error(Failure::Input, message.to_owned())
         .location(place)
-        .help("write the reference on one line, without escapes")
+        .help("write the reference on one line, without escapes and without `!!binary`")
 }
 
 fn defect(source: usize, message: &str, span: Span) -> Diagnostic {

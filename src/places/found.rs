@@ -5,7 +5,9 @@ use super::finding::Findings;
 use super::outline::outline;
 use super::place::Place;
 use super::scope::Scope;
-use super::{candidates, field_rules, kustomization, pod_spec, pull_secrets, schema, settle};
+use super::{
+    candidates, field_rules, kustomization, pod_spec, pull_secrets, readers, schema, settle,
+};
 use crate::credentials::PullSecret;
 use crate::diagnostic::{Diagnostic, Failure, Location};
 use crate::text::yaml::{Content, Document, Node, NodeId, documents};
@@ -69,10 +71,11 @@ impl Found {
         let outline = outline(ctx, root);
         self.objects += outline.objects;
         self.is_from_helm_4 |= outline.is_from_helm_4;
+        let owners = &outline.owners;
+        self.diagnostics.extend(readers::disagreements(ctx, &outline.roots, owners));
         for root in outline.roots {
             self.pull_secret(ctx.source, document, root);
         }
-        let owners = &outline.owners;
         let found = kustomization::find(ctx, owners, Findings::default());
         let found = pod_spec::find(ctx, owners, found);
         let (found, no_image) = field_rules::find(ctx, owners, found);

@@ -28,6 +28,7 @@ mod place;
 mod placeholder;
 mod pod_spec;
 mod pull_secrets;
+mod readers;
 mod schema;
 mod scope;
 mod settle;

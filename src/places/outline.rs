@@ -151,14 +151,13 @@ fn is_object(document: &Document<'_>, root: NodeId) -> bool {
     !(is_empty && kind.ends_with("List") && kind != "ResourceList")
 }
 
-/// The objects of a `List`, of any kind of list, and of an OpenShift template.
+/// The objects of a list, and of an OpenShift template. kubectl takes every mapping with `items` for a
+/// list, whatever its kind is (apimachinery, `unstructuredJSONScheme`).
 fn list_items(document: &Document<'_>, root: NodeId) -> Vec<NodeId> {
-    let key = match document.string_at(root, &["kind"]) {
-        Some("Template") => "objects",
-        Some(kind) if kind.ends_with("List") => "items",
-        _ => return Vec::new(),
-    };
-    document.value(root, key).map_or(Vec::new(), |items| document.items(items).to_vec())
+    let is_template = document.string_at(root, &["kind"]) == Some("Template");
+    let keys = if is_template { &["items", "objects"][..] } else { &["items"] };
+    let lists = keys.iter().flat_map(|key| document.values(root, key));
+    lists.flat_map(|list| document.items(list)).copied().collect()
 }
 
 /// True for objects that configure kpt, whose images are functions. The annotation

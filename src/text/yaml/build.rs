@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use granit_parser::Event;
 
 use super::events::{Events, SyntaxError};
-use super::scalar::is_string;
-use super::{Content, Document, Node, NodeId, Style, is_merge_key, key_text};
+use super::scalar::resolved;
+use super::{Content, Document, Merges, Node, NodeId, key_text};
 use crate::text::Span;
 
 /// How many mappings one mapping may take in by merge keys, directly or through others. Real
@@ -29,6 +29,8 @@ pub(super) struct Builder<'s> {
 struct Open {
     id: NodeId,
     key: Option<NodeId>,
+    /// The entries whose keys are merge keys.
+    merges: Vec<usize>,
 }
 
 impl<'s> Builder<'s> {
@@ -56,22 +58,22 @@ impl<'s> Builder<'s> {
     fn event(&mut self, event: Event<'s>, span: Span) -> Result<(), SyntaxError> {
         match event {
             Event::Scalar(text, style, anchor, tag) => {
-                let style = Style::from(style);
-                let string = is_string(&text, style, tag.as_deref());
+                let scalar = resolved(text, style.into(), tag.as_deref());
+                if scalar.merge {
+                    self.merge_key();
+                }
+                let (text, style, string) = (scalar.text, scalar.style, scalar.string);
                 self.add(Content::Scalar { text, style, string }, span, anchor)?;
             }
             Event::SequenceStart(_, anchor, _) => {
                 let id = self.add(Content::Sequence(Vec::new()), span, anchor)?;
-                self.open.push(Open { id, key: None });
+                self.open.push(Open { id, key: None, merges: Vec::new() });
             }
             Event::MappingStart(_, anchor, _) => {
-                let content = Content::Mapping {
-                    entries: Vec::new(),
-                    merged: Vec::new(),
-                    by_key: Vec::new(),
-                };
+                let content =
+                    Content::Mapping { entries: Vec::new(), merges: None, by_key: Vec::new() };
                 let id = self.add(content, span, anchor)?;
-                self.open.push(Open { id, key: None });
+                self.open.push(Open { id, key: None, merges: Vec::new() });
             }
             Event::Alias(anchor) => {
                 let target = self.anchors.get(&anchor).copied();
@@ -127,16 +129,25 @@ impl<'s> Builder<'s> {
         }
     }
 
+    /// Notes that the next node is a merge key, if it is a key.
+    fn merge_key(&mut self) {
+        let Some(open) = self.open.last_mut().filter(|open| open.key.is_none()) else { return };
+        if let Content::Mapping { entries, .. } = &self.nodes[open.id.0 as usize].content {
+            open.merges.push(entries.len());
+        }
+    }
+
     fn close(&mut self, span: Span) -> Result<(), SyntaxError> {
-        let Some(Open { id, .. }) = self.open.pop() else {
+        let Some(Open { id, merges, .. }) = self.open.pop() else {
             return Ok(());
         };
-        let merges = self.merges(id)?;
+        let merged = self.merged(id, &merges)?;
         let sorted = self.sorted_by_key(id);
         let node = &mut self.nodes[id.0 as usize];
         node.span.end = span.end.max(node.span.start);
-        if let Content::Mapping { merged, by_key, .. } = &mut node.content {
-            *merged = merges;
+        if let Content::Mapping { merges: slot, by_key, .. } = &mut node.content {
+            *slot =
+                (!merges.is_empty()).then(|| Box::new(Merges { keys: merges, mappings: merged }));
             *by_key = sorted;
         }
         Ok(())
@@ -156,15 +167,12 @@ impl<'s> Builder<'s> {
 
     /// The mappings that the merge keys of `id` bring in. Aliases point backwards, so all of them
     /// are complete by now, except a mapping that merges one around itself: that brings nothing.
-    fn merges(&self, id: NodeId) -> Result<Vec<NodeId>, SyntaxError> {
+    fn merged(&self, id: NodeId, merges: &[usize]) -> Result<Vec<NodeId>, SyntaxError> {
         let mut merged = Vec::new();
         let Content::Mapping { entries, .. } = &self.node(id).content else {
             return Ok(merged);
         };
-        for &(key, value) in entries {
-            if !is_merge_key(self.node(key)) {
-                continue;
-            }
+        for (key, value) in merges.iter().map(|&entry| entries[entry]) {
             let value = self.target(value);
             let sources = match &self.node(value).content {
                 Content::Sequence(items) => items.as_slice(),
@@ -176,9 +184,10 @@ impl<'s> Builder<'s> {
             }
             for &source in sources {
                 let source = self.target(source);
-                let Content::Mapping { merged: further, .. } = &self.node(source).content else {
+                let Content::Mapping { merges, .. } = &self.node(source).content else {
                     continue;
                 };
+                let further = merges.as_ref().map_or(&[][..], |merges| &merges.mappings);
                 for &mapping in std::iter::once(&source).chain(further) {
                     if !merged.contains(&mapping) {
                         merged.push(mapping);

@@ -57,8 +57,8 @@ pub enum Content<'s> {
     Mapping {
         /// Keys and values as written, duplicates included.
         entries: Vec<(NodeId, NodeId)>,
-        /// The mappings that its merge keys bring in, nearest first, without repetition.
-        merged: Vec<NodeId>,
+        /// Its merge keys, if it has any.
+        merges: Option<Box<Merges>>,
         /// The entries in the order of their keys, where there are many.
         by_key: Vec<usize>,
     },
@@ -67,6 +67,15 @@ pub enum Content<'s> {
     /// An alias whose anchor the document does not have. Helm 4 makes these when it takes a
     /// `List` apart (helm#32203).
     UnknownAlias(Cow<'s, str>),
+}
+
+/// The merge keys of a mapping.
+#[derive(Debug)]
+pub struct Merges {
+    /// The entries whose keys they are, in the order of the text.
+    keys: Vec<usize>,
+    /// The mappings that they bring in, nearest first, without repetition.
+    mappings: Vec<NodeId>,
 }
 
 /// One node.
@@ -157,36 +166,46 @@ impl<'s> Document<'s> {
 
     /// A mapping, also behind an alias, and those merged into it.
     pub fn with_merged(&self, id: NodeId) -> impl Iterator<Item = NodeId> + '_ {
-        let id = self.target(id);
-        let merged = match &self.node(id).content {
-            Content::Mapping { merged, .. } => merged.as_slice(),
-            _ => &[],
-        };
-        std::iter::once(id).chain(merged.iter().copied())
+        let merged = self.merges(id).map_or(&[][..], |merges| &merges.mappings);
+        std::iter::once(self.target(id)).chain(merged.iter().copied())
     }
 
     /// The values of a mapping's own merge keys.
     pub fn merge_values(&self, id: NodeId) -> impl Iterator<Item = NodeId> + '_ {
-        let merges = self.own_entries(id, "<<");
-        merges.filter(|(key, _)| is_merge_key(self.node(*key))).map(|(_, value)| value)
+        let keys = self.merges(id).map_or(&[][..], |merges| &merges.keys);
+        keys.iter().map(move |&key| self.entries(id)[key].1)
     }
 
-    /// Every value that `key` has in a mapping, also behind an alias: its own ones, duplicates
-    /// included, or else those of the nearest mapping merged into it.
+    fn merges(&self, id: NodeId) -> Option<&Merges> {
+        match &self.node(self.target(id)).content {
+            Content::Mapping { merges, .. } => merges.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// Every value that a reader may take for that of `key` in a mapping, also behind an alias.
+    ///
+    /// yaml.v3, as YAML says, takes the mapping's own value, or else that of the nearest mapping merged
+    /// into it. yaml.v2, with which kubectl reads, takes the last one in the order of the text, and a
+    /// merge key sets all keys that it brings in. Duplicates are included.
     pub fn values<'d>(&'d self, id: NodeId, key: &'d str) -> impl Iterator<Item = NodeId> + 'd {
-        let holder = self.holder(id, key);
-        holder.into_iter().flat_map(move |mapping| self.own_values(mapping, key))
+        let holder = self.with_merged(id).find(|&mapping| self.own_value(mapping, key).is_some());
+        let own = holder.into_iter().flat_map(move |mapping| self.own_entries(mapping, key));
+        let last = self.value(id, key).filter(|&last| self.node(last).parent != holder);
+        own.map(|(_, value)| value).chain(last)
     }
 
-    /// The mapping that says what `key` is in a mapping, also behind an alias: itself, or the
-    /// nearest one merged into it.
+    /// The values that yaml.v3 and kubectl read for `key`, if they differ.
     #[must_use]
-    pub fn holder(&self, id: NodeId, key: &str) -> Option<NodeId> {
-        self.with_merged(id).find(|&mapping| self.own_values(mapping, key).next().is_some())
+    pub fn disagreement(&self, id: NodeId, key: &str) -> Option<(NodeId, NodeId)> {
+        self.merges(id)?;
+        let own = self.with_merged(id).find_map(|mapping| self.own_value(mapping, key))?;
+        let last = self.value(id, key)?;
+        (self.target(own) != self.target(last)).then_some((own, last))
     }
 
-    fn own_values<'d>(&'d self, id: NodeId, key: &'d str) -> impl Iterator<Item = NodeId> + 'd {
-        self.own_entries(id, key).map(|(_, value)| value)
+    fn own_value(&self, id: NodeId, key: &str) -> Option<NodeId> {
+        self.own_entries(id, key).map(|(_, value)| value).last()
     }
 
     /// A mapping's own entries with this key, in the order of the text.
@@ -207,10 +226,35 @@ impl<'s> Document<'s> {
         found.chain(all.filter(move |&entry| text(entry) == Some(key))).map(|entry| entries[entry])
     }
 
-    /// The value of `key` that readers of YAML end up with: the last one written.
+    /// The value of `key` that kubectl ends up with (go-yaml v2, `decoder.mapping`).
     #[must_use]
     pub fn value(&self, id: NodeId, key: &str) -> Option<NodeId> {
-        self.values(id, key).last()
+        let mut seen = Vec::new();
+        self.last_value(self.target(id), key, &mut seen)
+    }
+
+    /// The value that was set last: by an entry of the mapping or by one of its merge keys. `seen` are
+    /// the mappings that are merged and were searched; there are at most as many as may be merged.
+    fn last_value(&self, id: NodeId, key: &str, seen: &mut Vec<NodeId>) -> Option<NodeId> {
+        let own = self.own_value(id, key);
+        let Some(merges) = self.merges(id) else { return own };
+        let position = own.map(|own| self.node(own).position);
+        let later = merges.keys.iter().rev().take_while(|&&entry| Some(entry) > position);
+        let sources = later.map(|&entry| self.entries(id)[entry].1).flat_map(|value| {
+            // The first mapping of a list is the last one to be set.
+            let items = self.items(value);
+            if items.is_empty() { vec![value] } else { items.to_vec() }
+        });
+        for source in sources.map(|source| self.target(source)).collect::<Vec<_>>() {
+            if seen.contains(&source) {
+                continue;
+            }
+            seen.push(source);
+            if let Some(value) = self.last_value(source, key, seen) {
+                return Some(value);
+            }
+        }
+        own
     }
 
     /// The last entry of `key` that a mapping itself has, not one that is merged into it.
@@ -255,11 +299,6 @@ fn key_text<'n>(nodes: &'n [Node<'_>], id: NodeId) -> Option<&'n str> {
         Content::Scalar { text, .. } => Some(text),
         _ => None,
     }
-}
-
-/// `<<` without quotes, also with the tag `!!merge` that kyaml writes.
-fn is_merge_key(node: &Node<'_>) -> bool {
-    matches!(&node.content, Content::Scalar { text, style: Style::Plain, .. } if text == "<<")
 }
 
 #[cfg(test)]
@@ -320,8 +359,19 @@ mod tests {
             ("null", false),
             ("", false),
             ("true", false),
-            ("Off", false),
+            ("True", false),
             ("!!int 1", false),
+            ("!!binary \"!\"", false),
+            (".5_", true),
+            ("Off", true),
+            ("y", true),
+            ("tRUE", true),
+            ("!!seq 1", true),
+            ("!!map x", true),
+            ("!!timestamp 2001-01-01", true),
+            ("!<tag:yaml.org,2002:x> 1", true),
+            ("1e999", true),
+            ("0xfffffffffffffffff", true),
             ("1.2.3", true),
             ("infinity", true),
             ("1e", true),

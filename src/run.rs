@@ -104,7 +104,8 @@ pub fn run<'s>(sources: &'s [Source], options: &Options) -> Result<Run<'s>, reso
 /// The user interrupted the run.
 fn ask(plan: Plan, found: &mut Found, options: &Options) -> Result<Plan, resolve::Interrupted> {
     let (policy, lock) = (&options.policy, options.lock.as_ref());
-    if policy.digests != Digests::Given && !policy.looks_inside() {
+    let resolves = policy.digests == Digests::Given;
+    if !resolves && !policy.looks_inside() && lock.is_none() {
         return Ok(plan);
     }
     let layouts = match Layouts::read(&options.layouts) {
@@ -115,7 +116,7 @@ fn ask(plan: Plan, found: &mut Found, options: &Options) -> Result<Plan, resolve
         }
     };
     let mut plan = plan;
-    if policy.digests == Digests::Given {
+    if resolves {
         plan = plan.reopened(&options.update);
         if let Some(lock) = lock {
             plan = lock.settle(plan, &options.update);
@@ -124,7 +125,7 @@ fn ask(plan: Plan, found: &mut Found, options: &Options) -> Result<Plan, resolve
     // A run that makes no request must not fail for what only requests need.
     let makes_requests = policy.looks_inside()
         || lock.is_some_and(|lock| lock.mode == Mode::Drift)
-        || plan.unsettled().any(|entry| !is_in_layout(&layouts, entry));
+        || resolves && plan.unsettled().any(|entry| !is_in_layout(&layouts, entry));
     let network = if makes_requests { &options.network } else { &Network::Offline };
     let session = match Session::new(layouts, network, &found.pull_secrets) {
         Ok(session) => session,
@@ -133,14 +134,14 @@ fn ask(plan: Plan, found: &mut Found, options: &Options) -> Result<Plan, resolve
             return Ok(plan);
         }
     };
-    if policy.digests == Digests::Given {
+    if resolves {
         let statuses = session.resolve(&plan, &options.rules)?;
         plan = plan.settled(statuses);
-        if let Some(lock) = lock {
-            plan = lock.missed(plan);
-            let diagnostics = lock.check(&plan, found, options, &session)?;
-            found.diagnostics.extend(diagnostics);
-        }
+    }
+    if let Some(lock) = lock {
+        plan = lock.missed(plan);
+        let diagnostics = lock.check(&plan, found, options, &session)?;
+        found.diagnostics.extend(diagnostics);
     }
     if policy.looks_inside() {
         let inspected = session.inspect(&plan, policy)?;

@@ -10,7 +10,7 @@ use super::reports::Reports;
 use crate::Run;
 use crate::cli::{Emit, Flags};
 use crate::io::atomic::{self, Rewrite};
-use crate::io::delivery::{deliver, deliver_with, replace};
+use crate::io::delivery::{deliver_with, replace};
 use crate::lock::Recording;
 use crate::report::kustomize_images;
 use crate::settings::{Settings, Task};
@@ -70,7 +70,7 @@ impl Delivery<'_> {
         } else {
             let texts = run.texts.as_deref().unwrap_or_default();
             if caller == Caller::Helm4 && texts.iter().all(|text| text.trim().is_empty()) {
-                return Ok(deliver(output, NO_MANIFESTS)?);
+                return Ok(deliver_with(output, NO_MANIFESTS, begin(run)?)?);
             }
             self.write(texts, begin(run)?)?;
         }

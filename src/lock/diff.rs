@@ -1,11 +1,11 @@
 //! The difference of two locks, for people: on a terminal, and in a pull request.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use clap::ValueEnum;
 
-use super::{Lock, Locked};
-use crate::image::Asked;
+use super::{Key, Lock, Locked};
 use crate::report::code;
 use crate::text::escape::escaped;
 
@@ -26,7 +26,7 @@ pub struct Diff<'l>(Vec<Change<'l>>);
 /// An image with what it was and what it is; at least one of them.
 #[derive(Debug, PartialEq, Eq)]
 struct Change<'l> {
-    asked: &'l Asked,
+    key: &'l Key,
     before: Option<&'l Locked>,
     after: Option<&'l Locked>,
 }
@@ -34,11 +34,9 @@ struct Change<'l> {
 /// Compares two locks.
 #[must_use]
 pub fn diff<'l>(old: &'l Lock, new: &'l Lock) -> Diff<'l> {
-    let added = new.images().filter(|(asked, _)| old.find(asked).is_none());
-    let mut asked: Vec<_> = old.images().chain(added).map(|(asked, _)| asked).collect();
-    asked.sort();
-    let change = |asked| Change { asked, before: old.find(asked), after: new.find(asked) };
-    Diff(asked.into_iter().map(change).filter(|change| change.before != change.after).collect())
+    let keys: BTreeSet<_> = old.images().chain(new.images()).map(|(key, _)| key).collect();
+    let change = |key| Change { key, before: old.images.get(key), after: new.images.get(key) };
+    Diff(keys.into_iter().map(change).filter(|change| change.before != change.after).collect())
 }
 
 impl Diff<'_> {
@@ -54,7 +52,7 @@ impl Diff<'_> {
     fn plain(&self) -> String {
         let mut text = String::new();
         for change in &self.0 {
-            let (mark, name) = (change.mark(), escaped(&change.asked.to_string()));
+            let (mark, name) = (change.mark(), escaped(&change.key.to_string()));
             writeln!(text, "{mark} {name}").expect("a string takes all");
             let sides = [("-", change.before), ("+", change.after)];
             for (side, locked) in sides.into_iter().filter_map(|(side, l)| Some((side, l?))) {
@@ -80,7 +78,7 @@ impl Diff<'_> {
                 '-' => "removed",
                 _ => "changed",
             };
-            let name = code(&change.asked.to_string());
+            let name = code(&change.key.to_string());
             let (before, after) = (side(change.before), side(change.after));
             writeln!(text, "| {word} | {name} | {before} | {after} |").expect("a string takes all");
         }
@@ -110,11 +108,13 @@ impl Change<'_> {
     /// The digest, and where it comes from if that is not what was asked for.
     fn said(&self, locked: &Locked, shown: impl Fn(&str) -> String) -> String {
         let digest = shown(&locked.digest.to_string());
-        let Some(rule) = &locked.rule else { return digest };
-        let instead = if locked.supplier.repository == self.asked.repository {
-            shown(&locked.supplier.tag.to_string())
+        let Some((rule, supplier)) = locked.rule.as_ref().zip(locked.supplier.as_ref()) else {
+            return digest;
+        };
+        let instead = if supplier.repository == self.key.repository {
+            shown(&supplier.tag.to_string())
         } else {
-            shown(&locked.supplier.to_string())
+            shown(&supplier.to_string())
         };
         format!("{digest}, of {instead} by rule {}", shown(rule))
     }

@@ -49,9 +49,9 @@ fn locked(plan: &Plan, lock: &Lock) -> Vec<Entry> {
             let (tagged, digest) = entry.tag_with_digest()?;
             let locked = lock.of_written(&by_supplier, &tagged);
             let locked = locked.into_iter().find(|locked| locked.digest == *digest)?;
-            let status = match &locked.rule {
-                Some(rule) if locked.supplier != tagged => {
-                    let (tagged, pin) = (locked.supplier.clone(), locked.pin());
+            let status = match locked.rule.as_ref().zip(locked.supplier.as_ref()) {
+                Some((rule, supplier)) if *supplier != tagged => {
+                    let (tagged, pin) = (supplier.clone(), locked.pin());
                     let substitute = Substitute { tagged, pin, rule: rule.clone() };
                     Status::Substituted(substitute, Search::default())
                 }

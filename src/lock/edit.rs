@@ -7,8 +7,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::schema::{self, fields, scalar};
-use super::{Lock, Locked};
-use crate::image::Asked;
+use super::{Key, Lock, Locked};
 use crate::text::yaml::{self, Content, Document, NodeId};
 use crate::text::{Origin, Source};
 
@@ -16,10 +15,10 @@ use crate::text::{Origin, Source};
 pub(super) fn with_entries(
     text: &str,
     old: &Lock,
-    changes: &BTreeMap<Asked, Locked>,
+    changes: &BTreeMap<Key, Locked>,
 ) -> Option<String> {
     let mut expected = old.clone();
-    expected.images.extend(changes.iter().map(|(asked, locked)| (asked.clone(), locked.clone())));
+    expected.images.extend(changes.iter().map(|(key, locked)| (key.clone(), locked.clone())));
     let new = spliced(text, changes)?;
     let source = Source::new(Origin::Stdin, new.into_bytes()).ok()?;
     (schema::parse(&source).ok()? == expected).then(|| source.text().to_owned())
@@ -28,7 +27,7 @@ pub(super) fn with_entries(
 /// One change: a range of the text becomes another text.
 type Edit = (Range<usize>, String);
 
-fn spliced(text: &str, changes: &BTreeMap<Asked, Locked>) -> Option<String> {
+fn spliced(text: &str, changes: &BTreeMap<Key, Locked>) -> Option<String> {
     let source = Source::new(Origin::Stdin, text.as_bytes().to_vec()).ok()?;
     let document = yaml::documents(&source, 0).next()?.ok()?;
     // A change of an anchored value would change its aliases, too.
@@ -38,11 +37,11 @@ fn spliced(text: &str, changes: &BTreeMap<Asked, Locked>) -> Option<String> {
     let layout = Layout::of(text, &document)?;
     let mut edits: Vec<Edit> = Vec::new();
     let mut is_longer = false;
-    for (asked, locked) in changes {
-        if let Some(&n) = layout.known.get(asked) {
+    for (key, locked) in changes {
+        if let Some(&n) = layout.known.get(key) {
             layout.items[n].change(text, &document, locked, layout.line_break, &mut edits)?;
         } else {
-            let insertion = layout.insertion(asked, locked);
+            let insertion = layout.insertion(key, locked);
             is_longer |= insertion.0.start == layout.end;
             edits.push(insertion);
         }
@@ -71,7 +70,7 @@ struct Layout<'t> {
     indent: &'t str,
     items: Vec<Item>,
     /// Which item an image has.
-    known: BTreeMap<Asked, usize>,
+    known: BTreeMap<Key, usize>,
     /// For each item, the one that comes last by its name of those up to it. In a sorted lock this
     /// is the item itself.
     last: Vec<usize>,
@@ -83,7 +82,7 @@ struct Layout<'t> {
 
 /// An entry that is there.
 struct Item {
-    asked: Asked,
+    key: Key,
     node: NodeId,
     /// The start of its first line, or of the comments above it.
     start: usize,
@@ -121,7 +120,7 @@ impl<'t> Layout<'t> {
         let mut items = Vec::new();
         let mut indent = "";
         for &node in nodes {
-            let asked = document.string_at(node, &["image"])?.parse().ok()?;
+            let key = document.string_at(node, &["image"])?.parse().ok()?;
             let first = document.node(node).span.start;
             let dash = text[..first].rfind('-')?;
             let line = line_start(text, dash);
@@ -129,24 +128,24 @@ impl<'t> Layout<'t> {
             if !indent.trim_start_matches('\u{feff}').chars().all(|c| c == ' ') {
                 return None;
             }
-            items.push(Item { asked, node, start: with_comments(text, line, indent.len()) });
+            items.push(Item { key, node, start: with_comments(text, line, indent.len()) });
         }
         let end = behind_comments(text, line_end(text, end_of(document, *last)), indent.len());
         let opening = (!text[..end].ends_with('\n')).then(|| (end..end, line_break.to_owned()));
-        let known = items.iter().enumerate().map(|(n, item)| (item.asked.clone(), n)).collect();
+        let known = items.iter().enumerate().map(|(n, item)| (item.key.clone(), n)).collect();
         let mut last: Vec<usize> = Vec::with_capacity(items.len());
         for n in 0..items.len() {
-            let before = last.last().copied().filter(|&m| items[m].asked > items[n].asked);
+            let before = last.last().copied().filter(|&m| items[m].key > items[n].key);
             last.push(before.unwrap_or(n));
         }
         Some(Self { line_break, indent, items, known, last, end, opening })
     }
 
     /// A new entry, before the first that comes after it.
-    fn insertion(&self, asked: &Asked, locked: &Locked) -> Edit {
-        let next = self.last.partition_point(|&n| self.items[n].asked <= *asked);
+    fn insertion(&self, key: &Key, locked: &Locked) -> Edit {
+        let next = self.last.partition_point(|&n| self.items[n].key <= *key);
         let at = self.items.get(next).map_or(self.end, |item| item.start);
-        (at..at, schema::entry(asked, locked, self.indent, self.line_break))
+        (at..at, schema::entry(key, locked, self.indent, self.line_break))
     }
 }
 
@@ -162,7 +161,7 @@ impl Item {
     ) -> Option<()> {
         let is_flow = text[document.node(self.node).span.start..].starts_with('{');
         let mut above = None;
-        for (key, value) in fields(&self.asked, locked) {
+        for (key, value) in fields(&self.key, locked) {
             let entry = document.own_entry(self.node, key);
             match (entry, value) {
                 (Some((_, node)), Some(value)) => {
@@ -279,17 +278,20 @@ mod tests {
     }
 
     /// An image with its digest; a rule's where it has another tag.
-    fn locked(image: &str, tag: &str, n: usize) -> (Asked, Locked) {
-        let asked: Asked = image.parse().expect("an image");
+    fn locked(image: &str, tag: &str, n: usize) -> (Key, Locked) {
+        let asked: crate::image::Asked = image.parse().expect("an image");
         let rule = (asked.tag != tag).then(|| "step-down".to_owned());
         let supplier = crate::image::Tagged {
             repository: asked.repository.clone(),
             tag: tag.parse().expect("a tag"),
         };
-        (asked, Locked { supplier, digest: digest(n).parse().expect("a digest"), rule })
+        (
+            asked.into(),
+            Locked { supplier: Some(supplier), digest: digest(n).parse().expect("a digest"), rule },
+        )
     }
 
-    fn edited(text: &str, changes: &[(Asked, Locked)]) -> Option<String> {
+    fn edited(text: &str, changes: &[(Key, Locked)]) -> Option<String> {
         let source = Source::new(Origin::Stdin, text.as_bytes().to_vec()).expect("text");
         let old = schema::parse(&source).expect("a lock");
         with_entries(text, &old, &changes.iter().cloned().collect())

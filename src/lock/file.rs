@@ -16,9 +16,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use super::{Lock, Locked, edit};
+use super::{Key, Lock, Locked, edit};
 use crate::diagnostic::{Diagnostic, Failure, Location, Severity};
-use crate::image::Asked;
 use crate::io::atomic::{self, Destination, Rewrite};
 use crate::text::escape::{escaped, quoted};
 use crate::text::{Origin, Source};
@@ -34,7 +33,7 @@ pub struct Record {
     pub(super) timeout: Duration,
     /// What the run found there.
     pub(super) base: Lock,
-    pub(super) changes: BTreeMap<Asked, Locked>,
+    pub(super) changes: BTreeMap<Key, Locked>,
 }
 
 /// A lock that is about to be written; no one else writes it while this lives.
@@ -151,41 +150,38 @@ impl Record {
     }
 
     /// What is to change in a lock that may not be the one that the run has read.
-    fn merged(&self, found: &Lock) -> Result<BTreeMap<Asked, Locked>, Diagnostic> {
+    fn merged(&self, found: &Lock) -> Result<BTreeMap<Key, Locked>, Diagnostic> {
         let mut changes = BTreeMap::new();
-        for (asked, locked) in &self.changes {
-            match found.find(asked) {
-                now if now == self.base.find(asked) => {
-                    changes.insert(asked.clone(), locked.clone());
+        for (key, locked) in &self.changes {
+            match found.images.get(key) {
+                now if now == self.base.images.get(key) => {
+                    changes.insert(key.clone(), locked.clone());
                 }
                 // The same, perhaps by a rule of another name: who came first is right.
                 Some(now) if now.digest == locked.digest && now.supplier == locked.supplier => {}
-                now => return Err(self.overtaken(asked, now, locked)),
+                now => return Err(self.overtaken(key, now, locked)),
             }
         }
         let facts = changes.values().map(|locked| (&locked.supplier, &locked.digest));
-        let facts: BTreeMap<_, _> = facts.collect();
-        for (asked, other) in found.images().filter(|(asked, _)| !changes.contains_key(asked)) {
+        let facts: BTreeMap<_, _> = facts.filter(|(supplier, _)| supplier.is_some()).collect();
+        for (key, other) in found.images().filter(|(key, _)| !changes.contains_key(*key)) {
             if facts.get(&other.supplier).is_some_and(|digest| **digest != other.digest) {
                 let ours = changes.iter().find(|(_, locked)| locked.supplier == other.supplier);
                 let (_, ours) = ours.expect("that is where the digest is from");
-                return Err(self.overtaken(asked, Some(other), ours));
+                return Err(self.overtaken(key, Some(other), ours));
             }
         }
         Ok(changes)
     }
 
-    fn overtaken(&self, asked: &Asked, now: Option<&Locked>, ours: &Locked) -> Diagnostic {
-        let now = now.map_or_else(
-            || "nothing any more".to_owned(),
-            |now| format!("{}@{}", now.supplier, now.digest),
-        );
-        let name = quoted(&asked.to_string());
+    fn overtaken(&self, key: &Key, now: Option<&Locked>, ours: &Locked) -> Diagnostic {
+        let now = now.map_or_else(|| "nothing any more".to_owned(), Locked::said);
+        let name = quoted(&key.to_string());
         let message = format!("the lock says something else of {name} than this run has found");
         Diagnostic::error(Failure::Unavailable, message)
             .location(Location::File(self.file()))
             .note("recorded", now)
-            .note("found", format!("{}@{}", ours.supplier, ours.digest))
+            .note("found", ours.said())
             .help("another run was faster: run it again, to take what is recorded, or with `--update`")
     }
 

@@ -3,18 +3,19 @@
 //! What is recorded costs no request and does not move. A lock is read whole before anything is
 //! asked, and written last, by [`Record`]: the file is then what it was, or complete. `text` owns
 //! its schema, `edit` puts entries into what people wrote, `record` the file and those who write it
-//! at the same time, `written` the comparison with digests that the input has, `drift` that with
+//! at the same time, `supply` the comparison with digests that the input has, `drift` that with
 //! what registries say now, `diff` that of two locks.
 //!
-//! Only what a registry or a layout supplied is recorded: nothing that is skipped, a placeholder,
-//! unresolved, or pinned in the input already.
+//! Every image that has a digest after the run is recorded: nothing that is skipped, a placeholder, or
+//! unresolved.
 
-mod conflicts;
 mod diff;
 mod drift;
 mod edit;
 mod file;
+mod key;
 mod schema;
+mod supply;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -23,7 +24,7 @@ use std::time::Duration;
 use crate::Options;
 use crate::diagnostic::{Diagnostic, Failure, RuleId};
 use crate::fallback::Rule;
-use crate::image::{Asked, Digest, Globs, Tagged};
+use crate::image::{Asked, Digest, Globs, Repository, Tagged};
 use crate::places::{Found, Place};
 use crate::plan::{Entry, Pin, Plan, Search, Status, Substitute, Via};
 use crate::registry::{Outcome, Refusal};
@@ -33,7 +34,9 @@ use crate::text::{Position, Source};
 
 pub use diff::{Diff, DiffFormat, diff};
 pub use file::{Record, Recording, not_there, read, read_either};
+pub use key::{Key, Version};
 pub use schema::schema;
+use supply::Supply;
 
 /// Images that an image lock's help names; the report has all of them.
 const SHOWN: usize = 5;
@@ -44,14 +47,15 @@ pub const EVERYTHING: &str = "**";
 /// The recorded images, by what was asked for. One tag has one digest in it.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Lock {
-    images: BTreeMap<Asked, Locked>,
+    images: BTreeMap<Key, Locked>,
 }
 
 /// What an image was resolved to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Locked {
-    /// What supplied the digest: what was asked for, or the substitute that a rule chose.
-    pub supplier: Tagged,
+    /// The tag that supplied the digest: what was asked for, or the substitute that a rule chose. None if
+    /// the input had the digest without a tag.
+    pub supplier: Option<Tagged>,
     /// The digest.
     pub digest: Digest,
     /// The rule; none where the digest is that of what was asked for.
@@ -88,11 +92,11 @@ impl Lock {
     /// What is recorded for an image.
     #[must_use]
     pub fn find(&self, asked: &Asked) -> Option<&Locked> {
-        self.images.get(asked)
+        self.images.get(&Key::from(asked.clone()))
     }
 
     /// What is recorded, by registry, repository and tag.
-    pub fn images(&self) -> impl Iterator<Item = (&Asked, &Locked)> {
+    pub fn images(&self) -> impl Iterator<Item = (&Key, &Locked)> {
         self.images.iter()
     }
 }
@@ -102,14 +106,25 @@ impl Lock {
 pub struct Locking {
     /// The file, as it was named.
     pub path: PathBuf,
-    /// What it says; nothing where it is not there yet.
+    /// What it says; nothing if there is no file yet.
     pub lock: Lock,
+    /// Tells if there is a file.
+    pub state: State,
     /// What becomes of images that it does not have.
     pub mode: Mode,
     /// Whether what a rule chose is used.
     pub substitutes: Substitutes,
     /// How long another run is waited for that writes the file.
     pub timeout: Duration,
+}
+
+/// Tells if there is a lock already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// The file was read.
+    Read,
+    /// There is no file yet.
+    New,
 }
 
 /// What becomes of images that the lock does not have.
@@ -141,17 +156,23 @@ impl Locking {
     pub fn settle(&self, mut plan: Plan, update: &Globs) -> Plan {
         let recorded = plan.unsettled().filter_map(|entry| {
             let asked = entry.name.asked()?;
-            let locked = self.lock.find(&asked).filter(|locked| is_kept(&asked, locked, update))?;
+            let locked = self
+                .lock
+                .find(&asked)
+                .filter(|locked| is_kept(&asked.repository, locked, update))?;
             Some((entry.name.clone(), self.status(&asked, locked)))
         });
         let recorded = recorded.collect();
         plan = plan.settled(recorded);
         match self.mode {
             Mode::Record => {
-                let kept =
-                    self.lock.images().filter(|(asked, locked)| is_kept(asked, locked, update));
-                plan.known =
-                    kept.map(|(_, locked)| (locked.supplier.clone(), locked.pin())).collect();
+                let kept = self
+                    .lock
+                    .images()
+                    .filter(|(key, locked)| is_kept(&key.repository, locked, update));
+                plan.known = kept
+                    .filter_map(|(_, locked)| Some((locked.supplier.clone()?, locked.pin())))
+                    .collect();
                 plan
             }
             Mode::Frozen | Mode::Check | Mode::Drift => self.frozen(plan),
@@ -160,15 +181,16 @@ impl Locking {
 
     /// The status of an image that is recorded.
     fn status(&self, asked: &Asked, locked: &Locked) -> Status {
-        let Some(rule) = &locked.rule else { return Status::Pinned(locked.pin()) };
+        let Some((rule, tagged)) = locked.rule.as_ref().zip(locked.supplier.clone()) else {
+            return Status::Pinned(locked.pin());
+        };
         match self.substitutes {
             Substitutes::Used => {
-                let (tagged, pin) = (locked.supplier.clone(), locked.pin());
-                let substitute = Substitute { tagged, pin, rule: rule.clone() };
+                let substitute = Substitute { tagged, pin: locked.pin(), rule: rule.clone() };
                 Status::Substituted(substitute, Search::default())
             }
             Substitutes::Refused => {
-                let instead = quoted(&locked.supplier.to_string());
+                let instead = quoted(&tagged.to_string());
                 let detail =
                     format!("is locked to the substitute {instead}, which `--no-fallback` forbids");
                 let remedy = format!(
@@ -240,9 +262,7 @@ impl Locking {
     ) -> Result<Vec<Diagnostic>, Interrupted> {
         let mut diagnostics = Vec::new();
         diagnostics.extend(withdrawn(plan, &found.places, &options.rules));
-        if self.mode != Mode::Record {
-            diagnostics.extend(self.contradicted(plan, &found.places));
-        }
+        diagnostics.extend(self.unsupplied(plan, &found.places));
         if matches!(self.mode, Mode::Check | Mode::Drift) {
             diagnostics.extend(self.unused(plan, &found.places));
         }
@@ -258,23 +278,26 @@ impl Locking {
         if self.mode != Mode::Record {
             return None;
         }
-        let new = |(asked, locked): &(Asked, Locked)| self.lock.find(asked) != Some(locked);
+        let new = |(key, locked): &(Key, Locked)| self.lock.images.get(key) != Some(locked);
         let mut changes: BTreeMap<_, _> = resolved(plan).filter(new).collect();
-        if changes.is_empty() {
+        self.carry(&mut changes);
+        self.add_written(plan, &mut changes);
+        if changes.is_empty() && self.state == State::Read {
             return None;
         }
-        self.carry(&mut changes);
         let (path, base) = (self.path.clone(), self.lock.clone());
         Some(Record { path, timeout: self.timeout, base, changes })
     }
 
     /// Adds the entries that the input does not have, and whose digest is from a tag that has just
     /// been asked for: one tag has one digest.
-    fn carry(&self, changes: &mut BTreeMap<Asked, Locked>) {
-        let found = changes.values().map(|locked| (locked.supplier.clone(), locked.digest.clone()));
+    fn carry(&self, changes: &mut BTreeMap<Key, Locked>) {
+        let found = changes
+            .values()
+            .filter_map(|locked| Some((locked.supplier.clone()?, locked.digest.clone())));
         let found: BTreeMap<_, _> = found.collect();
         for (asked, locked) in self.lock.images() {
-            if let Some(digest) = found.get(&locked.supplier)
+            if let Some(digest) = locked.supplier.as_ref().and_then(|tag| found.get(tag))
                 && locked.digest != *digest
             {
                 let carried = || Locked { digest: digest.clone(), ..locked.clone() };
@@ -310,7 +333,7 @@ impl Locking {
         Some(warning.help("remove what no other input needs"))
     }
 
-    fn unused_images(&self, plan: &Plan, places: &[Place]) -> Vec<&Asked> {
+    fn unused_images(&self, plan: &Plan, places: &[Place]) -> Vec<&Key> {
         let left_alone = plan
             .entries
             .iter()
@@ -318,11 +341,12 @@ impl Locking {
         let left_alone: BTreeSet<_> = left_alone.flat_map(|entry| &entry.places).collect();
         let places = places.iter().enumerate().filter(|(n, _)| !left_alone.contains(n));
         let places: Vec<_> = places.map(|(_, place)| place).collect();
-        let used: BTreeSet<_> = places.iter().filter_map(|place| place.image.asked()).collect();
-        let written: BTreeSet<_> =
-            places.iter().filter_map(|place| place.image.tag_with_digest()).collect();
-        let is_used = |asked: &Asked, locked: &Locked| {
-            used.contains(asked) || written.contains(&(locked.supplier.clone(), &locked.digest))
+        let used: BTreeSet<_> =
+            places.iter().filter_map(|place| place.image.asked()).map(Key::from).collect();
+        let pinned = places.iter().filter_map(|place| place.image.pinned());
+        let pinned: BTreeSet<_> = pinned.map(Supply::of_pinned).collect();
+        let is_used = |key: &Key, locked: &Locked| {
+            used.contains(key) || Supply::of_entry(key, locked).any(|one| pinned.contains(&one))
         };
         let unused = self.lock.images().filter(|(asked, locked)| !is_used(asked, locked));
         unused.map(|(asked, _)| asked).collect()
@@ -330,6 +354,12 @@ impl Locking {
 }
 
 impl Locked {
+    /// What supplied the digest, for messages.
+    fn said(&self) -> String {
+        let supplier = self.supplier.as_ref().map(ToString::to_string).unwrap_or_default();
+        format!("{supplier}@{}", self.digest)
+    }
+
     fn pin(&self) -> Pin {
         Pin { digest: self.digest.clone(), via: Via::Lock }
     }
@@ -356,8 +386,9 @@ fn withdrawn(plan: &Plan, places: &[Place], rules: &[Rule]) -> Vec<Diagnostic> {
 
 /// True if an entry is not to be asked for again. Where what supplied its digest is, it is too: one
 /// tag would have two digests otherwise.
-fn is_kept(asked: &Asked, locked: &Locked, update: &Globs) -> bool {
-    !update.fit(&asked.repository) && !update.fit(&locked.supplier.repository)
+fn is_kept(asked: &Repository, locked: &Locked, update: &Globs) -> bool {
+    let supplier = locked.supplier.as_ref().map(|supplier| &supplier.repository);
+    !update.fit(asked) && !supplier.is_some_and(|supplier| update.fit(supplier))
 }
 
 /// Warns of globs of `--update` that fit no image, which are slips.
@@ -369,7 +400,7 @@ pub fn unmatched_updates<'u>(
     let asked = places.iter().filter_map(|place| place.image.asked());
     let repositories = asked.flat_map(|asked| {
         let locked = lock.and_then(|locking| locking.lock.find(&asked));
-        let supplier = locked.map(|locked| locked.supplier.repository.clone());
+        let supplier = locked.and_then(|locked| Some(locked.supplier.clone()?.repository));
         std::iter::once(asked.repository).chain(supplier)
     });
     let repositories: Vec<_> = repositories.collect();
@@ -387,15 +418,15 @@ fn not_locked(detail: String, remedy: String) -> Status {
 }
 
 /// Every image of a plan that has a digest, as a lock has it.
-fn resolved(plan: &Plan) -> impl Iterator<Item = (Asked, Locked)> {
+fn resolved(plan: &Plan) -> impl Iterator<Item = (Key, Locked)> {
     plan.entries.iter().filter_map(|entry| {
         let (supplier, pin) = entry.supplier()?;
         let rule = match &entry.status {
             Status::Substituted(found, _) => Some(found.rule.clone()),
             _ => None,
         };
-        let (supplier, digest) = (supplier.clone(), pin.digest.clone());
-        Some((entry.name.asked()?, Locked { supplier, digest, rule }))
+        let (supplier, digest) = (Some(supplier.clone()), pin.digest.clone());
+        Some((entry.name.asked()?.into(), Locked { supplier, digest, rule }))
     })
 }
 

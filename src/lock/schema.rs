@@ -8,8 +8,8 @@ use schemars::generate::SchemaSettings;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
-use super::{Lock, Locked, Wrong};
-use crate::image::{Asked, Digest, Repository, Tag, Tagged};
+use super::{Key, Lock, Locked, Version, Wrong};
+use crate::image::{Digest, Repository, Tag, Tagged};
 use crate::report;
 use crate::settings::wrong::{self, span};
 use crate::text::escape::quoted;
@@ -52,16 +52,20 @@ enum Kind {
 /// One image.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("anyOf" = [
+    {"required": ["tag"]},
+    {"properties": {"image": {"pattern": "@"}}}
+]))]
 struct LockedImage {
-    /// The full name of what was asked for.
+    /// The full name of what was asked for: a repository with a tag, or with a digest if the input has no tag.
     #[schemars(with = "String")]
     image: Spanned<String>,
     /// The repository that supplied the digest, where a rule led to another one.
     #[schemars(with = "Option<String>")]
     repository: Option<Spanned<String>>,
-    /// The tag that supplied the digest.
-    #[schemars(with = "String")]
-    tag: Spanned<String>,
+    /// The tag that supplied the digest; none if `image` has a digest.
+    #[schemars(with = "Option<String>")]
+    tag: Option<Spanned<String>>,
     /// The digest.
     #[schemars(with = "String", regex(pattern = r"^(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$"))]
     digest: Spanned<String>,
@@ -104,17 +108,18 @@ fn read(text: &str) -> Result<Lock, wrong::Wrong> {
     for raw in raw.images.unwrap_or_default() {
         let name = span(raw.value.image.referenced);
         let digest = span(raw.value.digest.referenced);
-        let (asked, locked) = raw.value.checked(span(raw.referenced))?;
+        let (key, locked) = raw.value.checked(span(raw.referenced))?;
         // One tag that has two digests would be one answer here and another there.
-        if let Some(other) = suppliers.insert(locked.supplier.clone(), locked.digest.clone())
+        if let Some(supplier) = &locked.supplier
+            && let Some(other) = suppliers.insert(supplier.clone(), locked.digest.clone())
             && other != locked.digest
         {
-            let supplier = quoted(&locked.supplier.to_string());
+            let supplier = quoted(&supplier.to_string());
             let message = format!("{supplier} has another digest in another entry");
             return Err(wrong::Wrong::at(digest, message)
                 .help("keep the one that is right; `--update` asks for both again"));
         }
-        match images.entry(asked) {
+        match images.entry(key) {
             btree_map::Entry::Vacant(entry) => entry.insert(locked),
             btree_map::Entry::Occupied(entry) => {
                 let message =
@@ -129,25 +134,44 @@ fn read(text: &str) -> Result<Lock, wrong::Wrong> {
 
 impl LockedImage {
     /// The entry, if all of it makes sense.
-    fn checked(self, at: Option<Span>) -> Result<(Asked, Locked), wrong::Wrong> {
+    fn checked(self, at: Option<Span>) -> Result<(Key, Locked), wrong::Wrong> {
         let wrong = |part: &Spanned<String>, message: String| {
             wrong::Wrong::at(span(part.referenced), message)
         };
-        let asked: Asked =
+        let key: Key =
             self.image.value.parse().map_err(|error| wrong(&self.image, format!("{error}")))?;
-        if asked.to_string() != self.image.value {
+        if key.to_string() != self.image.value {
             let message = format!(
                 "{} is not the full name of an image, which is {}",
                 quoted(&self.image.value),
-                quoted(&asked.to_string())
+                quoted(&key.to_string())
             );
             return Err(wrong(&self.image, message));
         }
-        let tag: Tag =
-            self.tag.value.parse().map_err(|error| wrong(&self.tag, format!("{error}")))?;
-        let digest =
+        let digest: Digest =
             self.digest.value.parse().map_err(|error| wrong(&self.digest, format!("{error}")))?;
-        let mut repository = asked.repository.clone();
+        let asked = match &key.version {
+            Version::Tag(asked) => asked,
+            Version::Digest(own) => {
+                let others = [&self.repository, &self.tag, &self.rule].into_iter().flatten().next();
+                if let Some(other) = others {
+                    let message = "an image that has a digest has only `image` and `digest`";
+                    return Err(wrong(other, message.to_owned()));
+                }
+                if *own != digest {
+                    return Err(wrong(
+                        &self.digest,
+                        "the digest is not that of `image`".to_owned(),
+                    ));
+                }
+                return Ok((key, Locked { supplier: None, digest, rule: None }));
+            }
+        };
+        let Some(tag) = &self.tag else {
+            return Err(wrong::Wrong::at(at, "the key `tag` is missing"));
+        };
+        let tag: Tag = tag.value.parse().map_err(|error| wrong(tag, format!("{error}")))?;
+        let mut repository = key.repository.clone();
         if let Some(other) = &self.repository {
             repository = other.value.parse().map_err(|error| wrong(other, format!("{error}")))?;
             if repository.to_string() != other.value {
@@ -159,7 +183,7 @@ impl LockedImage {
                 return Err(wrong(other, message));
             }
         }
-        let is_own = repository == asked.repository && tag.as_str() == asked.tag;
+        let is_own = repository == key.repository && tag.as_str() == asked;
         let rule = self.rule.map(|rule| rule.value);
         match (is_own, &rule) {
             (true, None) | (false, Some(_)) => {}
@@ -176,7 +200,8 @@ impl LockedImage {
                 ));
             }
         }
-        Ok((asked, Locked { supplier: Tagged { repository, tag }, digest, rule }))
+        let supplier = Some(Tagged { repository, tag });
+        Ok((key, Locked { supplier, digest, rule }))
     }
 }
 
@@ -187,19 +212,19 @@ pub(super) fn whole(lock: &Lock) -> String {
         return text + "images: []\n";
     }
     text.push_str("images:\n");
-    for (asked, locked) in lock.images() {
-        text.push_str(&entry(asked, locked, "", "\n"));
+    for (key, locked) in lock.images() {
+        text.push_str(&entry(key, locked, "", "\n"));
     }
     text
 }
 
 /// The lines of an entry.
-pub(super) fn entry(asked: &Asked, locked: &Locked, indent: &str, line_break: &str) -> String {
+pub(super) fn entry(key: &Key, locked: &Locked, indent: &str, line_break: &str) -> String {
     let mut lines = String::new();
     let mut mark = "- ";
-    for (key, value) in fields(asked, locked) {
+    for (name, value) in fields(key, locked) {
         if let Some(value) = value {
-            write!(lines, "{indent}{mark}{key}: {}{line_break}", scalar(&value))
+            write!(lines, "{indent}{mark}{name}: {}{line_break}", scalar(&value))
                 .expect("a string takes all");
             mark = "  ";
         }
@@ -208,13 +233,14 @@ pub(super) fn entry(asked: &Asked, locked: &Locked, indent: &str, line_break: &s
 }
 
 /// The keys of an entry in their order, and what they say of it; none where they are left out.
-pub(super) fn fields(asked: &Asked, locked: &Locked) -> [(&'static str, Option<String>); 5] {
+pub(super) fn fields(key: &Key, locked: &Locked) -> [(&'static str, Option<String>); 5] {
     let repository =
-        |repository: &Repository| (*repository != asked.repository).then(|| repository.to_string());
+        |repository: &Repository| (*repository != key.repository).then(|| repository.to_string());
+    let supplier = locked.supplier.as_ref();
     [
-        ("image", Some(asked.to_string())),
-        ("repository", repository(&locked.supplier.repository)),
-        ("tag", Some(locked.supplier.tag.to_string())),
+        ("image", Some(key.to_string())),
+        ("repository", supplier.and_then(|supplier| repository(&supplier.repository))),
+        ("tag", supplier.map(|supplier| supplier.tag.to_string())),
         ("digest", Some(locked.digest.to_string())),
         ("rule", locked.rule.clone()),
     ]
@@ -318,7 +344,7 @@ mod tests {
                 5,
                 8,
             ),
-            (web.replace("  tag: v1\n", ""), "the key `tag` is missing".to_owned(), 5, 3),
+            (web.replace("  tag: v1\n", ""), "the key `tag` is missing".to_owned(), 4, 3),
         ] {
             let text = format!("{HEAD}images:\n{images}");
             assert_eq!(wrong(&text), (message, line, column), "{text}");
@@ -351,7 +377,8 @@ mod tests {
         );
         let lock = parse(&source(text.clone())).expect("a lock");
         let (_, locked) = lock.images().next().expect("an entry");
-        assert_eq!(locked.supplier.to_string(), "docker.io/bitnamilegacy/redis:7.2");
+        let supplier = locked.supplier.as_ref().map(ToString::to_string);
+        assert_eq!(supplier.as_deref(), Some("docker.io/bitnamilegacy/redis:7.2"));
         assert_eq!(locked.rule.as_deref(), Some("--fallback (.+)\\+.*='$1': y"));
         assert_eq!(whole(&lock), text);
         assert_eq!(whole(&Lock::default()), format!("{HEAD}images: []\n"));

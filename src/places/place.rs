@@ -7,7 +7,7 @@ use super::object::Object;
 use super::path::Path;
 use super::placeholder::is_placeholder;
 use crate::diagnostic::Location;
-use crate::image::{Asked, Digest, ParseError, Reference, Repository, Tagged, Written};
+use crate::image::{Asked, ParseError, Pinned, Reference, Repository, Written};
 use crate::text::escape::{quoted, shortened};
 use crate::text::splice::Site;
 
@@ -131,12 +131,14 @@ impl Image {
         }
     }
 
-    /// The tag beside a digest, and the digest.
+    /// The reference, if it has a digest.
     #[must_use]
-    pub fn tag_with_digest(&self) -> Option<(Tagged, &Digest)> {
+    pub fn pinned(&self) -> Option<&Pinned> {
         let Self::Reference(written) = self else { return None };
-        let Reference::Pinned(pinned) = written.reference() else { return None };
-        pinned.tagged().map(|tagged| (tagged, &pinned.digest))
+        match written.reference() {
+            Reference::Pinned(pinned) => Some(pinned),
+            Reference::Tagged(_) => None,
+        }
     }
 
     /// True for a reference without a digest.

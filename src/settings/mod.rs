@@ -20,12 +20,12 @@ use std::time::Duration;
 use clap::Command;
 use clap::builder::{BoolishValueParser, TypedValueParser as _};
 
-use crate::cli::{DriftFlags, Emit, Flags, LockFlags, MissingTagFlags, PolicyFlags, RegistryFlags};
+use crate::cli::{DriftFlags, Emit, Flags, LockFlags, MissingTagFlags, RegistryFlags};
 use crate::credentials::{self, Credentials};
-use crate::diagnostic::{Diagnostic, failed, usage};
+use crate::diagnostic::{Diagnostic, usage};
 use crate::fallback::{DEFAULT_SKEW, Kind, KubernetesVersion, MinorVersion, Preset, Rule};
 use crate::image::Globs;
-use crate::lock::{self, EVERYTHING, Lock, Locking, Mode, Substitutes};
+use crate::lock::{self, EVERYTHING, Lock, Locking, Mode, State, Substitutes};
 use crate::places::Scope;
 use crate::plan::Skips;
 use crate::policy::{Digests, Leniency, Placeholders, Policy, WrittenDigests};
@@ -95,15 +95,20 @@ impl Settings {
         let require_digest = policy.require_digest || above.require_digest || below.require_digest;
         let replacements =
             [above.replacements, parsed("--registry", &registries.registry)?, below.replacements];
-        if require_digest && task != Task::Show {
-            refuse_unread_lock(&policy, &lock, &drift)?;
-        }
-        let lock_file = match path {
-            _ if require_digest || task == Task::Show => None,
-            path => locking(path, &lock, &drift, &missing, registries.timeout, task)?,
+        let mode = match task {
+            Task::Check if drift.drift => Mode::Drift,
+            Task::Check => Mode::Check,
+            _ if lock.locked || require_digest => Mode::Frozen,
+            _ => Mode::Record,
         };
-        let is_frozen =
-            lock_file.as_ref().is_some_and(|lock| matches!(lock.mode, Mode::Frozen | Mode::Check));
+        let lock_file = match path {
+            _ if task == Task::Show => None,
+            path => locking(path, mode, &lock, &drift, &missing, registries.timeout)?,
+        };
+        let is_frozen = match &lock_file {
+            Some(lock) => matches!(lock.mode, Mode::Frozen | Mode::Check),
+            None => require_digest,
+        };
         let policy = Policy {
             unresolved: if policy.allow_unresolved {
                 Leniency::WriteUnchanged
@@ -125,7 +130,7 @@ impl Settings {
                 WrittenDigests::Believed
             },
         };
-        let makes_no_request = (require_digest || is_frozen) && !policy.looks_inside();
+        let makes_no_request = is_frozen && !policy.looks_inside();
         // A login that can't be read matters only if a request may be made.
         let network = if lock.offline || makes_no_request {
             Network::Offline
@@ -156,36 +161,14 @@ impl Settings {
     }
 }
 
-/// Refuses flags about the lock if every image has to have a digest already, so that the lock is not
-/// read: one gate must not turn another off.
-fn refuse_unread_lock(
-    policy: &PolicyFlags,
-    lock: &LockFlags,
-    drift: &DriftFlags,
-) -> Result<(), Diagnostic> {
-    let flag = match (drift.drift, lock.locked) {
-        (true, _) => "--drift",
-        (false, true) => "--locked",
-        (false, false) => return Ok(()),
-    };
-    let by = if policy.require_digest {
-        "`--require-digest`"
-    } else {
-        "`requireDigest` of the configuration"
-    };
-    let message =
-        format!("`{flag}` would do nothing beside {by}, which makes no request and reads no lock");
-    Err(failed(&message).help("leave one of them out, or run `digestif` once with each"))
-}
-
-/// Reads the lock and decides what is done with it.
+/// Reads the lock of a run, if it has one.
 fn locking(
     path: Option<PathBuf>,
+    mode: Mode,
     lock: &LockFlags,
     drift: &DriftFlags,
     missing: &MissingTagFlags,
     timeout: Duration,
-    task: Task,
 ) -> Result<Option<Locking>, Diagnostic> {
     let Some(path) = path else {
         let flag = if drift.drift { "--drift" } else { "--locked" };
@@ -194,19 +177,13 @@ fn locking(
         }
         return Ok(None);
     };
-    let mode = match task {
-        Task::Check if drift.drift => Mode::Drift,
-        Task::Check => Mode::Check,
-        _ if lock.locked => Mode::Frozen,
-        _ => Mode::Record,
-    };
-    let lock = match lock::read(&path)? {
-        Some(lock) => lock,
-        None if mode == Mode::Record => Lock::default(),
+    let (lock, state) = match lock::read(&path)? {
+        Some(lock) => (lock, State::Read),
+        None if mode == Mode::Record => (Lock::default(), State::New),
         None => return Err(lock::not_there(&path)),
     };
     let substitutes = if missing.no_fallback { Substitutes::Refused } else { Substitutes::Used };
-    Ok(Some(Locking { path, lock, mode, substitutes, timeout }))
+    Ok(Some(Locking { path, lock, state, mode, substitutes, timeout }))
 }
 
 /// The repositories that are resolved again. A word that switches other variables on means all of them,

@@ -132,11 +132,23 @@ fn on_failure_the_list_comes_back_as_it_was_with_results() {
     for (image, flags, status, message, word) in [
         ("web:2", &[][..], 1, "`docker.io/library/web:2` does not exist", "unresolved"),
         ("'web:'", &[], 3, "`web:` is not a valid image reference: empty tag", "invalid"),
-        ("limited:1", &["--retries=0"], 4, "`docker.io/library/limited:1` could not", "indeterminate"),
+        (
+            "limited:1",
+            &["--retries=0"],
+            4,
+            "`docker.io/library/limited:1` could not",
+            "indeterminate",
+        ),
         ("web:1", &["--offline"], 5, "`docker.io/library/web:1` is in no image", "indeterminate"),
         ("web:1", &["--require-digest"], 5, "`docker.io/library/web:1` has no digest", "tagged"),
         ("${WEB}", &["--deny-placeholders"], 5, "`${WEB}` is a placeholder", "placeholder"),
-        ("private:1", &[], 6, "`docker.io/library/private:1` is absent or private", "indeterminate"),
+        (
+            "private:1",
+            &[],
+            6,
+            "`docker.io/library/private:1` is absent or private",
+            "indeterminate",
+        ),
     ] {
         let annotations = "{internal.config.kubernetes.io/path: a/b.yaml, internal.config.kubernetes.io/index: '3'}";
         let named = format!("metadata: {{name: web, namespace: shop, annotations: {annotations}}}");

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use crate::support::digest_of;
 use crate::support::registry::Content;
 use crate::{Setup, entry, lock_of, own, pinned, pods, says};
 
@@ -83,38 +84,37 @@ fn flags_that_need_a_lock_or_contradict_each_other_are_refused() {
 
 #[test]
 fn a_digest_that_is_required_turns_no_other_gate_off() {
+    let known = "a/b:v1";
     let setup = Setup::locked(Content::everything(), lock_of(&[own("docker.io/a/b:v1")]));
-    let manifests = pods(&[pinned("a/b:v1")]);
     let config =
         "apiVersion: digestif.dev/v1alpha1\nkind: PinImages\npolicy: {requireDigest: true}\n";
     fs::write(setup.folder.path().join("c.yaml"), config).expect("writable");
-    for (env, flags, message) in [
-        (
-            &[][..],
-            &["check", "--drift", "--require-digest"][..],
-            "`--drift` would do nothing beside `--require-digest`",
-        ),
-        (
-            &[("DIGESTIF_REQUIRE_DIGEST", "true")],
-            &["--locked"],
-            "`--locked` would do nothing beside `--require-digest`",
-        ),
-        (
-            &[("DIGESTIF_DRIFT", "true")],
-            &["check", "-c", "c.yaml"],
-            "`--drift` would do nothing beside `requireDigest` of the configuration",
-        ),
+    let other = format!("docker.io/evil/miner:1@sha256:{}", "e".repeat(64));
+    for (env, flags) in [
+        (&[][..], &["--require-digest"][..]),
+        (&[], &["--locked", "--require-digest"]),
+        (&[("DIGESTIF_REQUIRE_DIGEST", "true")], &["check"]),
+        (&[], &["check", "-c", "c.yaml"]),
+        (&[], &["check", "--drift", "--require-digest"]),
+        (&[("DIGESTIF_DRIFT", "true")], &["check", "-c", "c.yaml"]),
     ] {
         let flags: Vec<_> = flags.iter().chain(&["--lock", "images.lock.yaml"]).copied().collect();
-        let ran = setup.without(env, &flags, &manifests);
-        assert_eq!(ran.status, 2, "{flags:?}: {}", ran.stderr);
+        let ran = setup.without(env, &flags, &pods(&[pinned(known)]));
+        assert_eq!(ran.status, 0, "{flags:?}: {}", ran.stderr);
+        let ran = setup.without(env, &flags, &pods(&[known, &other]));
+        assert_eq!(ran.status, 5, "{flags:?}: {}", ran.stderr);
         says(
             &ran.stderr,
-            &[message, "makes no request and reads no lock", "help: leave one of them"],
+            &["`docker.io/a/b:v1` has no digest", &format!("`{other}` is not in the lock")],
         );
     }
-    setup.run(&["--require-digest"], &manifests).succeeded();
+    let moved = lock_of(&[own("docker.io/a/b:v1").replace(&digest_of(known), &other[23..])]);
+    setup.write(&moved);
+    let flags = ["check", "--drift", "--require-digest", "--lock", "images.lock.yaml"];
+    let input = pods(&[format!("{known}@{}", &other[23..])]);
+    let ran = setup.without(&[], &flags, &input);
+    assert_eq!(ran.status, 5, "{}", ran.stderr);
+    says(&ran.stderr, &["`docker.io/a/b:v1` has moved since it was locked"]);
     let env = [("DIGESTIF_LOCKED", "true")];
-    let listed = setup.without(&env, &["images"], &manifests);
-    listed.succeeded();
+    setup.without(&env, &["images"], &input).succeeded();
 }

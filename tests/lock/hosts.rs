@@ -52,24 +52,24 @@ fn a_function_reads_and_writes_the_lock_that_its_configuration_names() {
             "apiVersion: config.kubernetes.io/v1\nkind: ResourceList\nfunctionConfig:\n  apiVersion: digestif.dev/v1alpha1\n  kind: PinImages\n  lock: {lock}\nitems:\n- apiVersion: v1\n  kind: Pod\n  metadata: {{name: p}}\n  spec:\n    containers:\n    - image: {image}\n"
         )
     };
-    let given = setup.without(&[], &[], &list("own.yaml", "acme/web:v1")).succeeded();
+    let given = setup.without(&[], &["fn"], &list("own.yaml", "acme/web:v1")).succeeded();
     says(&given, &[&pinned("acme/web:v1")]);
     let own_lock = setup.folder.path().join("own.yaml");
     let expected = lock_of(&[own("docker.io/acme/web:v1")]);
     assert_eq!(fs::read_to_string(&own_lock).expect("written"), expected);
-    let flags = ["--locked", "--lock", "not-this-one.yaml"];
+    let flags = ["fn", "--locked", "--lock", "not-this-one.yaml"];
     let again = setup.without(&[], &flags, &list("own.yaml", "acme/web:v1"));
     assert_eq!(again.succeeded(), given);
     for (lock, image, flags, status, message) in [
         (
             "own.yaml",
             "acme/new:v1",
-            &["--locked"][..],
+            &["fn", "--locked"][..],
             5,
             "`docker.io/acme/new:v1` is not in the lock",
         ),
-        ("gone.yaml", "acme/web:v1", &["--locked"], 2, "there is no lock"),
-        ("nowhere/lock.yaml", "acme/web:v1", &[], 2, "the file can't be written"),
+        ("gone.yaml", "acme/web:v1", &["fn", "--locked"], 2, "there is no lock"),
+        ("nowhere/lock.yaml", "acme/web:v1", &["fn"], 2, "the file can't be written"),
     ] {
         let input = list(lock, image);
         let ran = setup.without(&[], flags, &input);

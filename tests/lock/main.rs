@@ -14,6 +14,7 @@ mod substitutes;
 mod support;
 mod update;
 mod writing;
+mod written;
 
 use std::borrow::Borrow;
 use std::collections::BTreeSet;

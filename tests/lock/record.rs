@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::support::digest_of;
 use crate::support::registry::{Content, Fault, Misbehaviour};
-use crate::{HEAD, KUBECTL, Setup, entry, lock_of, own, pinned, pods, says};
+use crate::{HEAD, KUBECTL, Setup, entry, lock_of, own, pods, says};
 
 /// The inode, which another one takes the place of where a file is written.
 #[cfg(unix)]
@@ -95,11 +95,12 @@ fn a_new_image_is_one_more_entry_and_comments_stay() {
 }
 
 #[test]
-fn what_is_left_alone_is_not_recorded() {
+fn what_is_left_alone_is_not_recorded_but_there_is_a_lock() {
     let setup = Setup::new(Content::everything());
-    let manifests = pods(&[&pinned("acme/pinned:v1"), "quay.io/a/skipped:v1", "${LATER}"]);
+    let manifests = pods(&["quay.io/a/skipped:v1", "${LATER}"]);
     setup.run(&["--skip", "quay.io/**"], &manifests).succeeded();
-    assert_eq!(setup.files().len(), 0);
+    assert_eq!(setup.lock(), format!("{HEAD}images: []\n"));
+    setup.run(&["--skip", "quay.io/**", "--locked"], &manifests).succeeded();
     let ran = setup.run(&["--allow-unresolved"], &pods(&["Web", "acme/web:v1"]));
     ran.succeeded();
     assert_eq!(setup.lock(), lock_of(&[own("docker.io/acme/web:v1")]));

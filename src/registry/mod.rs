@@ -4,20 +4,24 @@
 //! [`Refusal`], whose [`Outcome`] is the only thing that later decisions are made from.
 
 mod account;
+mod certificates;
 mod challenge;
 mod client;
 mod host;
 mod oci_layout;
+mod p521;
 mod proxies;
 mod response;
 mod tags;
+mod tls;
 mod tokens;
 mod transport;
 
 use std::time::Duration;
 
-use reqwest::{Certificate, Identity, Url};
+use reqwest::Url;
 
+pub use certificates::{Certificate, Identity, WrongIdentity, certificates};
 pub use challenge::{Bearer, Challenge};
 pub use client::{Part, Registry};
 pub use oci_layout::{Layouts, Lookup, is_layout};

@@ -6,6 +6,7 @@
 
 use std::error::Error as _;
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use backon::{ExponentialBuilder, Retryable};
@@ -14,10 +15,11 @@ use reqwest::header::{
 };
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, Proxy, RequestBuilder, StatusCode, Url};
-use rustls::CertificateError;
+use rustls::{CertificateError, OtherError};
 use tokio::sync::Semaphore;
 
 use super::authority;
+use super::tls::{self, NoAuthorities};
 use super::{Outcome, Proxies, Refusal, Settings};
 
 /// A registry that takes longer to connect is down. Twice what a lost SYN costs (3 s, RFC 6298).
@@ -156,8 +158,8 @@ impl Transport {
     /// # Errors
     /// The certificates can't be used.
     pub(super) fn new(settings: &Settings) -> Result<Self, String> {
-        // Fails only where a provider is set already, which is then as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        let system = Arc::default();
+        let tls = tls::config(&settings.certificates, settings.identity.as_ref(), &system);
         let proxies = settings.proxies.clone();
         let proxy = Proxy::custom(move |url| proxies.url(url));
         let client = Client::builder()
@@ -168,12 +170,8 @@ impl Transport {
             // host, and sends it again where that host redirects to itself: `once` follows them.
             .redirect(Policy::none())
             .proxy(proxy)
-            .tls_certs_merge(settings.certificates.iter().cloned());
-        let client = match &settings.identity {
-            Some(identity) => client.identity(identity.clone()),
-            None => client,
-        };
-        let client = client.build().map_err(|error| unusable(&error))?;
+            .tls_backend_preconfigured(tls);
+        let client = client.build().map_err(|error| causes(&error))?;
         let deadline = Instant::now() + settings.timeout;
         let in_flight = Semaphore::new(MAX_IN_FLIGHT);
         let (proxies, retries) = (settings.proxies.clone(), settings.retries);
@@ -372,17 +370,6 @@ fn mistrust(detail: &str) -> Option<String> {
     }
 }
 
-/// Why there can be no client.
-fn unusable(error: &reqwest::Error) -> String {
-    let mut causes_of = std::iter::successors(error.source(), |&cause| cause_of(cause));
-    let is_mismatch =
-        |cause: Cause<'_>| matches!(cause.downcast_ref(), Some(rustls::Error::InconsistentKeys(_)));
-    if causes_of.any(is_mismatch) {
-        return "the key of `--client-key` is not the one of `--client-cert`".to_owned();
-    }
-    causes(error)
-}
-
 /// Whose fault it may be besides the host's.
 fn through(proxy: Option<&str>) -> String {
     proxy.map(|proxy| format!(", through the proxy {proxy}")).unwrap_or_default()
@@ -429,6 +416,11 @@ fn distrust(error: &reqwest::Error) -> Option<String> {
             }
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
                 "the certificate is for another name".to_owned()
+            }
+            CertificateError::Other(OtherError(error)) if error.is::<NoAuthorities>() => {
+                format!(
+                    "{error}; install `ca-certificates`, or name a file of them with `--ca-file`"
+                )
             }
             other => format!("the certificate is wrong: {other}"),
         }),

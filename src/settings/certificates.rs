@@ -2,36 +2,23 @@
 
 use std::path::Path;
 
-use reqwest::{Certificate, Identity};
+use crate::registry::{Certificate, Identity, WrongIdentity, certificates};
 
 /// The certificate that is sent to registries that ask for one, with its key.
 ///
 /// # Errors
-/// A file can't be read, or holds no PEM certificate or no plain PEM key.
+/// A file can't be read, or holds no PEM certificate or no plain PEM key; or the key belongs to
+/// another certificate.
 pub(super) fn identity(certificate: &Path, key: &Path) -> Result<Identity, String> {
-    let read = |flag: &str, path: &Path| {
-        std::fs::read(path).map_err(|error| format!("`{flag} {}`: {error}", path.display()))
-    };
-    let wrong = |flag: &str, path: &Path, reason: &str| {
-        Err(format!("`{flag} {}`: {reason}", path.display()))
-    };
-    let holds = |pem: &[u8], word: &[u8]| pem.windows(word.len()).any(|text| text == word);
-    let mut pem = read("--client-cert", certificate)?;
-    if !holds(&pem, b"BEGIN CERTIFICATE") {
-        return wrong("--client-cert", certificate, "it holds no PEM certificate");
-    }
-    let secret = read("--client-key", key)?;
-    if holds(&secret, b"ENCRYPTED") {
-        let reason = "the key is encrypted; `openssl pkey -in FILE` decrypts it";
-        return wrong("--client-key", key, reason);
-    }
-    if !holds(&secret, b"PRIVATE KEY") {
-        return wrong("--client-key", key, "it holds no PEM key");
-    }
-    pem.push(b'\n');
-    pem.extend(secret);
-    Identity::from_pem(&pem).map_err(|_| {
-        "`--client-cert` and `--client-key` hold no PEM certificate and key".to_owned()
+    let (certificate_flag, key_flag) = ("--client-cert", "--client-key");
+    let pem = read(certificate_flag, certificate)?;
+    let secret = read(key_flag, key)?;
+    Identity::from_pem(&pem, &secret).map_err(|wrong| match wrong {
+        WrongIdentity::Certificate(reason) => failed(certificate_flag, certificate, &reason),
+        WrongIdentity::Key(reason) => failed(key_flag, key, &reason),
+        WrongIdentity::Mismatch => {
+            "the key of `--client-key` is not the one of `--client-cert`".to_owned()
+        }
     })
 }
 
@@ -40,12 +27,14 @@ pub(super) fn identity(certificate: &Path, key: &Path) -> Result<Identity, Strin
 /// # Errors
 /// It can't be read, or holds none.
 pub(super) fn trusted(path: &Path) -> Result<Vec<Certificate>, String> {
-    let failed = |reason: String| format!("`--ca-file {}`: {reason}", path.display());
-    let pem = std::fs::read(path).map_err(|error| failed(error.to_string()))?;
-    let certificates = Certificate::from_pem_bundle(&pem)
-        .map_err(|_| failed("it holds no PEM certificates".to_owned()))?;
-    if certificates.is_empty() {
-        return Err(failed("it holds no PEM certificates".to_owned()));
-    }
-    Ok(certificates)
+    let flag = "--ca-file";
+    certificates(&read(flag, path)?).map_err(|reason| failed(flag, path, &reason))
+}
+
+fn read(flag: &str, path: &Path) -> Result<Vec<u8>, String> {
+    std::fs::read(path).map_err(|error| failed(flag, path, &error.to_string()))
+}
+
+fn failed(flag: &str, path: &Path, reason: &str) -> String {
+    format!("`{flag} {}`: {reason}", path.display())
 }

@@ -128,7 +128,7 @@ fn what_is_no_certificate_and_key_is_status_2() {
         (&certificate, &certificate, "it holds no PEM key"),
         (&certificate, &encrypted, "the key is encrypted; `openssl pkey -in FILE` decrypts it"),
         (&certificate, &old, "the key is encrypted; `openssl pkey -in FILE` decrypts it"),
-        (&certificate, &broken, "the certificates can't be used: "),
+        (&certificate, &broken, "the key can't be read, or is of a kind that can't be used"),
     ] {
         let flags = [format!("--client-cert={certificate}"), format!("--client-key={key}")];
         let said = closed.run(&flags).failed(2);

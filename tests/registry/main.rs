@@ -5,11 +5,12 @@
 //! else can go wrong on the way, [`absence`] about when another tag is used instead, [`cost`] about
 //! how often anybody is asked, [`load`] about large runs, [`tokens`] about who is asked for a token and
 //! who gets to see one, [`credentials`] about who digestif says it is, [`session`] about what the stages of a run share, [`mirrors`] about hosts that are
-//! asked first, [`proxies`] about those in between, [`tls`] about certificates, HTTP/2 and plain HTTP,
+//! asked first, [`proxies`] about those in between, [`tls`] about HTTP/2 and plain HTTP, [`certificates`] about which are trusted,
 //! and [`identity`] about certificates of our own.
 
 mod absence;
 mod answers;
+mod certificates;
 mod cost;
 mod credentials;
 mod faults;

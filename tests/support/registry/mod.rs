@@ -24,7 +24,7 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
-use super::tls::Authority;
+use super::tls::{Authority, SelfSigned};
 use server::{Ending, Transport, accept};
 use state::{State, UNPOISONED};
 
@@ -57,6 +57,11 @@ impl Registry {
     /// The same behind this server, which shows a certificate of this authority.
     pub fn start_behind(content: Content, authority: &Authority, server: TlsAcceptor) -> Self {
         Self::launch(content, Transport::Tls(server), Some(authority.pem().to_owned()))
+    }
+
+    /// The same behind a certificate that signs itself.
+    pub fn start_alone(content: Content, certificate: &SelfSigned) -> Self {
+        Self::launch(content, Transport::Tls(certificate.server()), Some(certificate.pem()))
     }
 
     /// Answers each connection with exactly these bytes, once the request head is read, and closes.

@@ -1,0 +1,90 @@
+//! Certificates: what is trusted, and what is sent to registries that ask who connects.
+//!
+//! Owns how PEM is read. A certificate or key that can't be read is refused here, so that TLS has
+//! no such errors later.
+
+use std::fmt;
+use std::sync::Arc;
+
+use rustls::RootCertStore;
+use rustls::pki_types::pem::{self, PemObject as _};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
+
+use super::tls;
+
+/// A certificate that is trusted.
+pub type Certificate = CertificateDer<'static>;
+
+/// A certificate of ours with its key.
+#[derive(Clone)]
+pub struct Identity(pub(super) Arc<CertifiedKey>);
+
+impl fmt::Debug for Identity {
+    /// Without the key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Identity({} certificates)", self.0.cert.len())
+    }
+}
+
+/// Why a certificate and its key can't be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WrongIdentity {
+    /// The fault is in the certificates.
+    Certificate(String),
+    /// The fault is in the key.
+    Key(String),
+    /// The key belongs to another certificate.
+    Mismatch,
+}
+
+/// Reads the certificates of a PEM text. Other things in it are passed over.
+///
+/// # Errors
+/// It has none, or one that can't be read.
+pub fn certificates(pem: &[u8]) -> Result<Vec<Certificate>, String> {
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    let found = found.map_err(|error| wrong_pem(&error))?;
+    if found.is_empty() {
+        return Err("it holds no PEM certificate".to_owned());
+    }
+    for (n, certificate) in found.iter().enumerate() {
+        RootCertStore::empty()
+            .add(certificate.clone())
+            .map_err(|_| format!("certificate {} of {} can't be read", n + 1, found.len()))?;
+    }
+    Ok(found)
+}
+
+impl Identity {
+    /// Reads a certificate, with those between it and its authority, and its key.
+    ///
+    /// # Errors
+    /// One of the two can't be read, or the key belongs to another certificate.
+    pub fn from_pem(certificate: &[u8], key: &[u8]) -> Result<Self, WrongIdentity> {
+        let chain = certificates(certificate).map_err(WrongIdentity::Certificate)?;
+        let wrong_key = |reason: &str| WrongIdentity::Key(reason.to_owned());
+        // The older form of PEM has the word in a header, which PEM readers pass over.
+        if key.windows(9).any(|word| word == b"ENCRYPTED") {
+            return Err(wrong_key("the key is encrypted; `openssl pkey -in FILE` decrypts it"));
+        }
+        let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| match error {
+            pem::Error::NoItemsFound => wrong_key("it holds no PEM key"),
+            error => WrongIdentity::Key(wrong_pem(&error)),
+        })?;
+        let identity = CertifiedKey::from_der(chain, key, &tls::PROVIDER);
+        identity.map(|identity| Self(Arc::new(identity))).map_err(|error| match error {
+            rustls::Error::InconsistentKeys(_) => WrongIdentity::Mismatch,
+            _ => wrong_key(
+                "the key can't be read, or is of a kind that can't be used (RSA, ECDSA with P-256 or P-384, and Ed25519 can)",
+            ),
+        })
+    }
+}
+
+fn wrong_pem(error: &pem::Error) -> String {
+    match error {
+        pem::Error::MissingSectionEnd { .. } => "a PEM section has no end".to_owned(),
+        _ => "a PEM section can't be read".to_owned(),
+    }
+}

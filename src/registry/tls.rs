@@ -1,0 +1,203 @@
+//! TLS: which certificates of registries are trusted.
+//!
+//! A certificate is trusted if the user or the system names it, or if its chain leads to such a
+//! certificate. Host name and time are always checked. The rule for a named certificate is that of
+//! Go (`crypto/x509`, `Certificate.Verify`), and so that of podman, skopeo and crane: the guides of
+//! private registries have people make certificates that sign themselves. The system's certificates
+//! are read at the first handshake, as plain HTTP needs none.
+
+use std::fmt;
+use std::sync::{Arc, LazyLock, OnceLock};
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{WebPkiServerVerifier, verify_server_name};
+use rustls::crypto::{self, CryptoProvider, ring};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::sign::SingleCertAndKey;
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, Error, OtherError, RootCertStore,
+    SignatureScheme,
+};
+use webpki::{EndEntityCert, KeyUsage};
+
+use super::certificates::{Certificate, Identity};
+use super::p521;
+
+/// The cryptography of all connections.
+pub(super) static PROVIDER: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| {
+    let ring = ring::default_provider();
+    let signature_verification_algorithms = p521::and_p521(ring.signature_verification_algorithms);
+    Arc::new(CryptoProvider { signature_verification_algorithms, ..ring })
+});
+
+/// This machine has no certificates of authorities.
+#[derive(Debug)]
+pub(super) struct NoAuthorities;
+
+impl fmt::Display for NoAuthorities {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("this machine has no certificates of authorities")
+    }
+}
+
+impl std::error::Error for NoAuthorities {}
+
+/// The TLS settings of a client that trusts these certificates besides the system's.
+pub(super) fn config(
+    named: &[Certificate],
+    identity: Option<&Identity>,
+    system: &Arc<System>,
+) -> ClientConfig {
+    let config = ClientConfig::builder_with_provider(PROVIDER.clone())
+        .with_safe_default_protocol_versions()
+        .expect("ring has the cipher suites of TLS 1.2 and 1.3")
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Verifier::new(named, system)));
+    let mut config = match identity {
+        Some(identity) => {
+            let identity = SingleCertAndKey::from(Arc::clone(&identity.0));
+            config.with_client_cert_resolver(Arc::new(identity))
+        }
+        None => config.with_no_client_auth(),
+    };
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config
+}
+
+/// What the system trusts, read when it is first needed.
+#[derive(Debug, Default)]
+pub(super) struct System {
+    verifier: OnceLock<Result<rustls_platform_verifier::Verifier, Error>>,
+    certificates: OnceLock<Vec<Certificate>>,
+}
+
+impl System {
+    fn verifier(&self) -> Result<&rustls_platform_verifier::Verifier, Error> {
+        let made = self.verifier.get_or_init(|| {
+            rustls_platform_verifier::Verifier::new(PROVIDER.clone()).map_err(|error| {
+                if self.certificates().is_empty() { no_authorities() } else { error }
+            })
+        });
+        made.as_ref().map_err(Clone::clone)
+    }
+
+    /// The certificates one by one. `SSL_CERT_FILE` and `SSL_CERT_DIR` replace those of the system.
+    fn certificates(&self) -> &[Certificate] {
+        self.certificates.get_or_init(|| rustls_native_certs::load_native_certs().certs)
+    }
+}
+
+fn no_authorities() -> Error {
+    CertificateError::Other(OtherError(Arc::new(NoAuthorities))).into()
+}
+
+/// Decides whether a registry's certificate is trusted.
+#[derive(Debug)]
+struct Verifier {
+    named: Vec<Certificate>,
+    /// Trusts the named certificates as authorities; none if none is named.
+    authorities: Option<Arc<WebPkiServerVerifier>>,
+    system: Arc<System>,
+}
+
+impl Verifier {
+    fn new(named: &[Certificate], system: &Arc<System>) -> Self {
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(named.iter().cloned());
+        let authorities =
+            WebPkiServerVerifier::builder_with_provider(Arc::new(roots), PROVIDER.clone()).build();
+        // It fails only if there is no certificate.
+        Self { named: named.to_vec(), authorities: authorities.ok(), system: Arc::clone(system) }
+    }
+}
+
+impl ServerCertVerifier for Verifier {
+    fn verify_server_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        others: &[CertificateDer<'_>],
+        host: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        if self.named.iter().any(|named| named == certificate) {
+            return verify_alone(certificate, host, now);
+        }
+        let by_named = match &self.authorities {
+            Some(verifier) => verifier.verify_server_cert(certificate, others, host, ocsp, now),
+            None => Err(no_authorities()),
+        };
+        let Err(unnamed) = by_named else { return by_named };
+        let by_system = self
+            .system
+            .verifier()
+            .and_then(|verifier| verifier.verify_server_cert(certificate, others, host, ocsp, now));
+        let Err(unknown) = by_system else { return by_system };
+        if self.system.certificates().iter().any(|known| known == certificate) {
+            return verify_alone(certificate, host, now);
+        }
+        // Of two reasons, the one about an authority that signed the certificate says more.
+        let is_about_issuer = matches!(
+            &unnamed,
+            Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::Other(_))
+        );
+        let has_system = self.system.verifier().is_ok();
+        Err(if is_about_issuer && (has_system || self.named.is_empty()) {
+            unknown
+        } else {
+            unnamed
+        })
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &PROVIDER.signature_verification_algorithms;
+        crypto::verify_tls12_signature(message, certificate, signature, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &PROVIDER.signature_verification_algorithms;
+        crypto::verify_tls13_signature(message, certificate, signature, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        PROVIDER.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// Verifies the host name and the time of a certificate that is trusted itself.
+fn verify_alone(
+    certificate: &CertificateDer<'_>,
+    host: &ServerName<'_>,
+    now: UnixTime,
+) -> Result<ServerCertVerified, Error> {
+    verify_server_name(&ParsedCertificate::try_from(certificate)?, host)?;
+    let unreadable = |_| Error::from(CertificateError::BadEncoding);
+    let leaf = EndEntityCert::try_from(certificate).map_err(unreadable)?;
+    let algorithms = PROVIDER.signature_verification_algorithms.all;
+    let usage = KeyUsage::server_auth();
+    // webpki looks at the time first. Then it says that this is an authority, which is how
+    // `openssl req -x509` makes certificates, or that it knows no issuer.
+    match leaf.verify_for_usage(algorithms, &[], &[], now, usage, None, None) {
+        Ok(_) | Err(webpki::Error::CaUsedAsEndEntity | webpki::Error::UnknownIssuer) => {
+            Ok(ServerCertVerified::assertion())
+        }
+        Err(webpki::Error::CertExpired { time, not_after }) => {
+            Err(CertificateError::ExpiredContext { time, not_after }.into())
+        }
+        Err(webpki::Error::CertNotValidYet { time, not_before }) => {
+            Err(CertificateError::NotValidYetContext { time, not_before }.into())
+        }
+        Err(error) => Err(CertificateError::Other(OtherError(Arc::new(error))).into()),
+    }
+}

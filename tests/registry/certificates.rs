@@ -1,0 +1,216 @@
+//! Which certificates of registries are trusted: those of the flags, the system's, and what either
+//! has signed.
+
+use std::fs;
+use std::io::Read as _;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use tempfile::TempDir;
+
+use crate::support::registry::{Content, Registry};
+use crate::support::tls::SelfSigned;
+use crate::support::{Ran, command, finish, for_every_host, start};
+use crate::{WEB, assert_web_failed, pinned, pods};
+
+const NOW: std::ops::Range<i32> = 2020..2900;
+
+/// Who names a certificate.
+#[derive(Debug, Clone, Copy)]
+enum By {
+    Flag,
+    System,
+}
+
+/// A machine whose system trusts no authority.
+struct Machine(TempDir);
+
+impl Machine {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        fs::write(folder.path().join("none.pem"), "").expect("writable");
+        Self(folder)
+    }
+
+    /// Runs digestif on [`WEB`], with this registry in the place of every other.
+    fn run(&self, registry: &Registry, trusted: Option<(By, &str)>, flags: &[&str]) -> Ran {
+        let mut command = command([for_every_host(registry).as_str(), "--retries=0"]);
+        command.args(flags).env("SSL_CERT_FILE", self.0.path().join("none.pem"));
+        if let Some((by, pem)) = trusted {
+            let file = self.0.path().join("trusted.pem");
+            fs::write(&file, pem).expect("writable");
+            match by {
+                By::Flag => command.arg("--ca-file").arg(file),
+                By::System => command.env("SSL_CERT_FILE", file),
+            };
+        }
+        finish(start(&mut command), pods([WEB]).as_bytes())
+    }
+}
+
+#[test]
+fn a_named_certificate_is_trusted_if_the_registry_shows_just_that_one() {
+    let machine = Machine::new();
+    for is_authority in [true, false] {
+        let certificate = SelfSigned::new(&["127.0.0.1"], NOW, is_authority);
+        let registry = Registry::start_alone(Content::everything(), &certificate);
+        for by in [By::Flag, By::System] {
+            let ran = machine.run(&registry, Some((by, &certificate.pem())), &[]);
+            assert_eq!(ran.succeeded(), pinned([WEB]), "{by:?} {is_authority}");
+        }
+        // The same names and another key.
+        let other = SelfSigned::new(&["127.0.0.1"], NOW, is_authority);
+        for by in [By::Flag, By::System] {
+            let ran = machine.run(&registry, Some((by, &other.pem())), &[]);
+            assert_web_failed("another key", &ran, 4, "certificate");
+        }
+    }
+}
+
+#[test]
+fn a_named_certificate_has_to_be_for_the_host_and_for_today() {
+    let machine = Machine::new();
+    for is_authority in [true, false] {
+        for (hosts, years, words) in [
+            (&["registry.example"][..], NOW, "the certificate is for another name"),
+            (&[], NOW, "the certificate is for another name"),
+            (&["127.0.0.1"], 2000..2001, "the certificate has expired"),
+            (&["127.0.0.1"], 2800..2900, "the certificate is not valid yet"),
+        ] {
+            let certificate = SelfSigned::new(hosts, years, is_authority);
+            let registry = Registry::start_alone(Content::everything(), &certificate);
+            for by in [By::Flag, By::System] {
+                let ran = machine.run(&registry, Some((by, &certificate.pem())), &[]);
+                assert_web_failed(words, &ran, 4, words);
+            }
+            assert!(registry.requests().is_empty());
+        }
+    }
+}
+
+#[test]
+fn a_machine_without_authorities_fails_only_where_it_needs_them() {
+    let machine = Machine::new();
+    let plain = Registry::start(Content::everything());
+    assert_eq!(machine.run(&plain, None, &[]).succeeded(), pinned([WEB]));
+    let tls = Registry::start_tls(Content::everything());
+    let ran = machine.run(&tls, Some((By::Flag, tls.ca_pem())), &[]);
+    assert_eq!(ran.succeeded(), pinned([WEB]));
+    let ran = machine.run(&tls, None, &[]);
+    assert_web_failed("none", &ran, 4, "this machine has no certificates of authorities");
+    assert!(ran.stderr.contains("`ca-certificates`"), "{}", ran.stderr);
+}
+
+#[test]
+fn what_is_no_certificate_is_status_2() {
+    let machine = Machine::new();
+    let registry = Registry::start_tls(Content::everything());
+    let der = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    let second = format!("{}{der}", registry.ca_pem());
+    for (pem, words) in [
+        ("", "it holds no PEM certificate"),
+        ("text", "it holds no PEM certificate"),
+        (der, "certificate 1 of 1 can't be read"),
+        (&second, "certificate 2 of 2 can't be read"),
+        (&der[..40], "a PEM section has no end"),
+        ("-----BEGIN CERTIFICATE-----\n%\n-----END CERTIFICATE-----\n", "can't be read"),
+    ] {
+        let said = machine.run(&registry, Some((By::Flag, pem)), &[]).failed(2);
+        assert!(said.contains("`--ca-file ") && said.contains(words), "{pem}: {said}");
+    }
+    assert_eq!(registry.connections(), 0);
+}
+
+/// OpenSSL as a registry, whose authority has a key on the curve P-521; it ends when it is dropped.
+struct OpenSsl {
+    server: Child,
+    port: u16,
+    folder: TempDir,
+}
+
+impl OpenSsl {
+    /// None if it is not installed.
+    fn start(hash: &str, protocol: &str, curve: &str) -> Option<Self> {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let extensions = "[leaf]\nsubjectAltName=IP:127.0.0.1\nbasicConstraints=CA:FALSE\n";
+        fs::write(folder.path().join("leaf.cnf"), extensions).expect("writable");
+        let manifests = folder.path().join("v2/registry.example/acme/web/manifests");
+        fs::create_dir_all(&manifests).expect("writable");
+        let head = "HTTP/1.0 200 OK\r\ncontent-type: application/vnd.oci.image.index.v1+json";
+        let index = r#"{"schemaVersion": 2, "manifests": []}"#;
+        fs::write(manifests.join("1"), format!("{head}\r\n\r\n{index}")).expect("writable");
+        let new_key = |curve| format!("-newkey ec -pkeyopt ec_paramgen_curve:{curve} -nodes");
+        let [authority, own] = ["P-521", curve].map(new_key);
+        for line in [
+            format!("req -x509 {authority} -{hash} -subj /CN=CA -keyout ca.key -out ca.pem"),
+            format!("req {own} -subj /CN=registry -keyout key.pem -out leaf.csr"),
+            format!(
+                "x509 -req -in leaf.csr -CA ca.pem -CAkey ca.key -CAcreateserial -{hash} -extfile leaf.cnf -extensions leaf -out cert.pem"
+            ),
+        ] {
+            openssl(folder.path(), &line)?;
+        }
+        // The port is free now, and nobody else is told of it.
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback has free ports");
+        let port = listener.local_addr().expect("it is bound").port();
+        drop(listener);
+        let line = format!(
+            "s_server -accept 127.0.0.1:{port} -cert cert.pem -key key.pem -{protocol} -HTTP"
+        );
+        let mut server = Command::new("openssl")
+            .args(line.split(' '))
+            .current_dir(&folder)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .ok()?;
+        // It says `ACCEPT` when it listens.
+        let mut said = Vec::new();
+        let mut stdout = server.stdout.take().expect("it is piped");
+        while !said.ends_with(b"ACCEPT\n") {
+            let mut byte = [0];
+            stdout.read_exact(&mut byte).expect("it listens, or has said why not");
+            said.extend(byte);
+        }
+        // What it says later must not fill the pipe.
+        std::thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
+        Some(Self { server, port, folder })
+    }
+
+    fn run(&self) -> Ran {
+        let registry = format!("--registry=*=https://127.0.0.1:{}/{{host}}", self.port);
+        let mut command = command([registry.as_str(), "--retries=0", "--verify-content"]);
+        command.arg("--ca-file").arg(self.folder.path().join("ca.pem"));
+        finish(start(&mut command), pods([WEB]).as_bytes())
+    }
+}
+
+impl Drop for OpenSsl {
+    fn drop(&mut self) {
+        // It may be gone already.
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+    }
+}
+
+/// Runs a command of OpenSSL; none if it is not installed.
+fn openssl(folder: &Path, line: &str) -> Option<()> {
+    let ran = Command::new("openssl").args(line.split(' ')).current_dir(folder).output().ok()?;
+    assert!(ran.status.success(), "{line}: {}", String::from_utf8_lossy(&ran.stderr));
+    Some(())
+}
+
+#[test]
+fn keys_on_the_curve_p_521_are_trusted_with_every_hash() {
+    for hash in ["sha256", "sha384", "sha512"] {
+        // With TLS 1.2, a registry's own key has to be on a curve that keys are exchanged with.
+        for (protocol, curve) in [("tls1_2", "P-256"), ("tls1_3", "P-521")] {
+            let Some(openssl) = OpenSsl::start(hash, protocol, curve) else {
+                eprintln!("\nSKIPPED: P-521, because openssl is not installed\n");
+                return;
+            };
+            let stdout = openssl.run().succeeded();
+            assert!(stdout.contains(&format!("{WEB}@sha256:")), "{hash} {protocol}: {stdout}");
+        }
+    }
+}

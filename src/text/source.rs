@@ -56,6 +56,8 @@ pub struct Source {
     text: String,
     line_starts: OnceLock<Vec<usize>>,
     characters: OnceLock<Vec<usize>>,
+    line_copy: OnceLock<Option<String>>,
+    repaired_copy: OnceLock<Option<String>>,
 }
 
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
@@ -101,7 +103,14 @@ impl Source {
             let message = format!("{what} holds a NUL byte");
             return Err(unreadable(&origin, text.as_bytes(), at, &message).help(no_text));
         }
-        Ok(Self { origin, text, line_starts: OnceLock::new(), characters: OnceLock::new() })
+        Ok(Self {
+            origin,
+            text,
+            line_starts: OnceLock::new(),
+            characters: OnceLock::new(),
+            line_copy: OnceLock::new(),
+            repaired_copy: OnceLock::new(),
+        })
     }
 
     /// Where the text came from.
@@ -114,6 +123,16 @@ impl Source {
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// The text with other line breaks, made once; the text itself if `make` gives none.
+    pub(super) fn line_copy(&self, make: impl FnOnce(&str) -> Option<String>) -> &str {
+        self.line_copy.get_or_init(|| make(&self.text)).as_deref().unwrap_or(&self.text)
+    }
+
+    /// A copy of the text that can be read although the text can't, made once.
+    pub(super) fn repaired_copy(&self, make: impl FnOnce() -> Option<String>) -> Option<&str> {
+        self.repaired_copy.get_or_init(make).as_deref()
     }
 
     /// The text of `span`.

@@ -1,14 +1,17 @@
 //! YAML: text to documents of nodes with byte spans.
 //!
 //! The only room that knows the parser. This file owns the document tree: an arena, so that depth
-//! costs no stack. `events` reads and compares, `build` makes trees, `scalar` tells strings from
-//! what only looks like one. Nothing here decides about images.
+//! costs no stack. `events` reads, `compare` compares two texts, `build` makes trees, `scalar` tells
+//! strings from what only looks like one, `repair` makes the parser read what go-yaml reads. Nothing
+//! here decides about images.
 //!
 //! Bounds: nesting is limited to a thousand levels, aliases are never expanded, and a document is
 //! dropped before the next is read, so memory follows the largest document.
 
 mod build;
+mod compare;
 mod events;
+mod repair;
 mod scalar;
 
 use std::borrow::Cow;
@@ -17,10 +20,11 @@ use crate::diagnostic::Diagnostic;
 use crate::text::{Source, Span};
 
 use build::Builder;
-use events::Events;
+use events::{Events, SyntaxError};
+use repair::{repaired, unseen_line_break, with_line_breaks};
 use scalar::is_null;
 
-pub use events::{Changed, equal_but_for};
+pub use compare::{Changed, equal_but_for};
 
 /// A node's index in its document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -271,21 +275,49 @@ impl<'s> Document<'s> {
     }
 }
 
-/// The documents of a source, one after the other. Ends after the first error.
+/// The documents of a source, one after the other, as go-yaml reads them. Ends after the first error.
 pub fn documents(
     source: &Source,
     index: usize,
 ) -> impl Iterator<Item = Result<Document<'_>, Diagnostic>> {
-    let mut events = Events::new(source.text());
+    let text = source.line_copy(|text| into_owned(with_line_breaks(text)));
+    let mut events = Events::new(text);
     let mut failed = false;
     std::iter::from_fn(move || {
         if failed {
             return None;
         }
-        let document = Builder::default().document(&mut events);
+        let start = events.position();
+        let mut document = Builder::default().document(&mut events);
+        if document.is_err()
+            && let Some(copy) = source.repaired_copy(|| repaired(text))
+        {
+            events = Events::starting_at(copy, start);
+            document = Builder::default().document(&mut events);
+        }
         failed = document.is_err();
-        document.map_err(|error| error.diagnostic(source, index)).transpose()
+        document.map_err(|error| refused(source, index, error)).transpose()
     })
+}
+
+fn refused(source: &Source, index: usize, error: SyntaxError) -> Diagnostic {
+    let before = source.text().get(..error.at.start).unwrap_or_default();
+    let c = unseen_line_break(before).map(u32::from);
+    let diagnostic = error.diagnostic(source, index);
+    match c {
+        Some(c) => {
+            let note = format!("U+{c:04X} on this line is a line break to kubectl and kustomize");
+            diagnostic.note("note", note)
+        }
+        None => diagnostic,
+    }
+}
+
+fn into_owned(text: Cow<'_, str>) -> Option<String> {
+    match text {
+        Cow::Borrowed(_) => None,
+        Cow::Owned(text) => Some(text),
+    }
 }
 
 /// The text of a key, also behind an alias; none where a collection is the key.

@@ -15,7 +15,7 @@ use secrecy::{ExposeSecret as _, SecretBox, SecretSlice, SecretString};
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::{BASE64, Helper, Kind, Login, Scope, Source};
+use super::{BASE64, Helper, Kind, Login, Owner, Scope, Source};
 use crate::diagnostic::{Diagnostic, Failure, Location};
 use crate::image::canonical_host;
 use crate::text::escape::{escaped, quoted};
@@ -155,7 +155,7 @@ pub(super) fn read(path: &Path) -> Result<Option<Vec<Source>>, Diagnostic> {
         let helper = Helper::new(name).map_err(|error| unusable(path, &error))?;
         sources.push(helper_source(Scope::Every, helper));
     }
-    let logins = logins(&file.auths, &origin);
+    let logins = logins(&file.auths, Owner::User, &origin);
     sources.extend(logins.map_err(|key| {
         // What stands before the host in a URL may be a login itself.
         let host = quoted(key.rsplit('@').next().unwrap_or_default());
@@ -179,17 +179,18 @@ fn is_absence(error: &io::Error) -> bool {
 }
 
 fn helper_source(scope: Scope, helper: Helper) -> Source {
-    Source { scope, origin: helper.to_string(), kind: Kind::Helper(helper) }
+    let origin = helper.to_string();
+    Source { owner: Owner::User, scope, origin, kind: Kind::Helper(helper) }
 }
 
 /// The logins of a file, or the first key whose login makes no sense.
-fn logins(auths: &Distinct<Auth>, origin: &str) -> Result<Vec<Source>, String> {
+fn logins(auths: &Distinct<Auth>, owner: Owner, origin: &str) -> Result<Vec<Source>, String> {
     let mut sources = Vec::new();
     for (key, auth) in &auths.0 {
         // Docker writes empty entries where a store has the login.
         if let Some(login) = login(auth).map_err(|()| key.clone())? {
             let kind = Kind::Login(login);
-            sources.push(Source { scope: scope(key), origin: origin.to_owned(), kind });
+            sources.push(Source { owner, scope: scope(key), origin: origin.to_owned(), kind });
         }
     }
     Ok(sources)
@@ -251,7 +252,7 @@ impl PullSecret {
             // Helpers are programs of whoever runs digestif, not of who writes manifests.
             serde_json::from_str::<AuthFile>(text).ok()?.auths
         };
-        Some(Self { sources: logins(&auths, name).ok()? })
+        Some(Self { sources: logins(&auths, Owner::Input, name).ok()? })
     }
 
     pub(super) fn sources(&self) -> impl Iterator<Item = Source> + '_ {

@@ -1,8 +1,8 @@
 //! Credentials: who digestif may say it is, by host and repository.
 //!
-//! Owns where logins come from and in which order they are tried: the one for the most specific
-//! path first, then by source (auth files of containers, those of Docker, pull secrets of the
-//! input). A login is only ever sent to the host that its source names. Secrets can't be printed,
+//! Owns where logins come from and in which order they are tried: those of the user before pull
+//! secrets of the input; then the one for the most specific path, then by source (auth files of
+//! containers, those of Docker). A login is only ever sent to the host that its source names. Secrets can't be printed,
 //! and are wiped from memory when they are dropped.
 
 mod auth_file;
@@ -43,10 +43,20 @@ pub struct Credentials(Vec<Source>);
 /// One login, or a program that knows one.
 #[derive(Debug, Clone)]
 struct Source {
+    owner: Owner,
     scope: Scope,
     /// Where it comes from, for people.
     origin: String,
     kind: Kind,
+}
+
+/// Who a login comes from. Those of the user are tried first: a stream may bring any number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Owner {
+    /// The user's files and helpers.
+    User,
+    /// A pull secret of the input.
+    Input,
 }
 
 /// What a login is for.
@@ -136,7 +146,8 @@ impl Credentials {
         self
     }
 
-    /// What may open repositories of a host, the most specific first.
+    /// What may open repositories of a host: the user's logins before those of the input, and of each
+    /// the most specific first.
     #[must_use]
     pub fn of_host(&self, host: &str) -> Vec<Offer> {
         let host = canonical_host(host);
@@ -146,7 +157,7 @@ impl Credentials {
         };
         let mut sources: Vec<_> = self.0.iter().filter(is_for).collect();
         // Sorting is stable: of two that are as specific, the source decides.
-        sources.sort_by_key(|source| source.scope.rank());
+        sources.sort_by_key(|source| (source.owner, source.scope.rank()));
         // What several files have, or a pull secret in each namespace, is tried once.
         let mut known = HashSet::new();
         sources.retain(|source| known.insert((source.scope.path(), source.kind.parts())));

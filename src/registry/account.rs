@@ -7,9 +7,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::Semaphore;
-
-use super::tokens::{Asked, Token, Tokens};
+use super::tokens::{Common, Token, Tokens};
 use crate::credentials::Offer;
 
 /// As whom a host is asked.
@@ -35,9 +33,9 @@ pub(super) enum Standing {
 }
 
 impl Account {
-    /// The account of an offer; `asked` is what the host has asked for, whoever asked it.
-    pub(super) fn new(offer: Option<Offer>, in_flight: Arc<Semaphore>, asked: Asked) -> Self {
-        Self { tokens: Tokens::new(in_flight, asked), offer, standings: Mutex::default() }
+    /// The account of an offer, or of nobody.
+    pub(super) fn new(offer: Option<Offer>, common: Arc<Common>) -> Self {
+        Self { tokens: Tokens::new(common), offer, standings: Mutex::default() }
     }
 
     /// Announces repositories that the host will be asked for; those that the login is not for are

@@ -34,6 +34,16 @@ impl Challenge {
         Self::find(values.filter_map(|value| value.to_str().ok()))
     }
 
+    /// True if what answers this one answers the other too, but for the scope.
+    pub(super) fn is_answered_like(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Bearer(one), Self::Bearer(other)) => {
+                one.realm == other.realm && one.service == other.service
+            }
+            (one, other) => one == other,
+        }
+    }
+
     /// The challenge to answer, of the lines of all `WWW-Authenticate` headers: a token where one
     /// is offered. Lines that break the grammar are passed over, as are very long ones, and tokens
     /// that are asked for with control characters.

@@ -8,7 +8,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use reqwest::{Method, StatusCode};
+use tokio::sync::Semaphore;
 
+use super::challenge::Challenge;
 use super::host::{Host, Request, Retry, Stop};
 use super::response::{
     ACCEPT, digest_header, hashed, is_manifest_type, is_silent, refused, uncached,
@@ -261,7 +263,9 @@ impl Registry {
             let mut expected = self.expected.lock().unwrap_or_else(PoisonError::into_inner);
             let expected = expected.remove(origin).unwrap_or_default();
             let offers = self.settings.credentials.of_host(&authority(&endpoint.origin));
-            Arc::new(Host::new(endpoint, &expected, offers, self.settings.concurrency))
+            let in_flight = Arc::new(Semaphore::new(self.settings.concurrency));
+            let plain_http = &self.settings.plain_http;
+            Arc::new(Host::new(endpoint, &expected, offers, in_flight, plain_http))
         });
         (host.clone(), name)
     }
@@ -281,10 +285,16 @@ impl Registry {
             Ok(head) if head.status == StatusCode::NOT_FOUND => {
                 question.get(retry, Prior::Missing).await
             }
-            Ok(head) if doubtful(head.status) => question.get(retry, Prior::Unclear).await,
-            Ok(head) => Err(refused(&head)),
+            // Every login was tried for it.
+            Ok(head) if head.status == StatusCode::UNAUTHORIZED && has_challenge(&head) => {
+                Err(refused(&head))
+            }
+            // Some servers know no HEAD, and say so in many ways (ggcr#971).
+            Ok(_) => question.get(retry, Prior::Unclear).await,
             // The server has had its retries; a GET may go another way through a proxy.
-            Err(Stop::Trouble(Trouble::Busy(..))) => question.get(Retry::No, Prior::Unclear).await,
+            Err(Stop::Trouble(Trouble::Busy(..) | Trouble::Broken(_))) => {
+                question.get(Retry::No, Prior::Unclear).await
+            }
             Err(stop) => Err(stop.refusal()),
         }
     }
@@ -321,9 +331,9 @@ impl Registry {
     }
 }
 
-/// Statuses to a HEAD that only a GET explains.
-fn doubtful(status: StatusCode) -> bool {
-    matches!(status, StatusCode::FORBIDDEN | StatusCode::METHOD_NOT_ALLOWED)
+/// True if an answer says how to log in.
+fn has_challenge(reply: &Fetched) -> bool {
+    Challenge::of(&reply.headers).is_some()
 }
 
 /// What a HEAD has said before a manifest is fetched.
@@ -335,7 +345,7 @@ enum Prior {
     Missing,
     /// 200, without a digest that can be used.
     Found,
-    /// 403, 405 or 5xx.
+    /// Any other error.
     Unclear,
 }
 

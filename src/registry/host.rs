@@ -1,10 +1,13 @@
 //! Host: one host that is asked, whatever the images call it.
 //!
 //! Owns how many requests are in flight to it, whether it wants tokens, and whether it speaks TLS.
-//! The first request goes ahead of the others, so that these know what it learned.
+//! The first request goes ahead of the others, so that these know what it learned. `send` says who
+//! asks, and in which order.
 
-use std::cell::Cell;
-use std::collections::BTreeSet;
+mod elsewhere;
+mod send;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,12 +16,14 @@ use reqwest::header::HeaderValue;
 use reqwest::{Method, StatusCode, Url};
 use tokio::sync::{Mutex, MutexGuard, OnceCell, Semaphore};
 
-use super::account::{Account, Standing};
+use super::account::Account;
+use super::challenge::Challenge;
+use super::challenges::Challenges;
 use super::response::{absence, is_of_registry, is_silent};
-use super::tokens::{Asked, Token};
+use super::tokens::{Common, Token};
 use super::transport::{Fetched, Limit, Transport, Trouble};
 use super::{Endpoint, Outcome, Refusal, authority};
-use crate::credentials::{Login, Offer};
+use crate::credentials::Offer;
 
 /// How long the others wait for what the first request learns. Registries answer a HEAD in a tenth
 /// of that; a host that doesn't must not keep the others from failing, or succeeding, by themselves.
@@ -30,10 +35,6 @@ const LONGEST_REST: Duration = Duration::from_secs(100_000);
 /// How long a host is left alone that limits requests and does not say for how long.
 const DEFAULT_REST: Duration = Duration::from_secs(1);
 
-/// Logins that are tried for one repository. People have two or three; thousands, as a stream may
-/// bring them, would have the registry shut its doors.
-const MAX_LOGINS: usize = 16;
-
 /// One host.
 #[derive(Debug)]
 pub(super) struct Host {
@@ -42,7 +43,7 @@ pub(super) struct Host {
     plain_fallback: bool,
     /// Set when that was so.
     plain: AtomicBool,
-    in_flight: Arc<Semaphore>,
+    common: Arc<Common>,
     /// Held by the first request, which finds out how the host wants to be asked.
     first: Mutex<()>,
     known: AtomicBool,
@@ -50,8 +51,12 @@ pub(super) struct Host {
     is_registry: OnceCell<bool>,
     /// Until when it wants to be left alone.
     rests_until: std::sync::Mutex<Option<Instant>>,
-    /// As whom it can be asked, in order; the last is nobody.
+    /// The logins that may be tried, in order.
     accounts: Vec<Account>,
+    /// Asks without a login.
+    nobody: Account,
+    /// Hosts that redirects of this one lead to, by their origins.
+    elsewhere: std::sync::Mutex<BTreeMap<String, Arc<Self>>>,
     /// Logins that did not open what opened without them.
     idle: std::sync::Mutex<BTreeSet<String>>,
 }
@@ -97,20 +102,22 @@ impl Host {
         endpoint: Endpoint,
         names: &BTreeSet<String>,
         offers: Vec<Offer>,
-        concurrency: usize,
+        in_flight: Arc<Semaphore>,
+        plain_http: &[String],
     ) -> Self {
-        let in_flight = Arc::new(Semaphore::new(concurrency));
-        let asked = Asked::default();
-        let account = |offer| Account::new(offer, in_flight.clone(), asked.clone());
-        let accounts = offers.into_iter().map(Some).chain([None]).map(account).collect();
+        let (challenges, plain_http) = (Challenges::default(), plain_http.to_vec());
+        let common = Arc::new(Common { in_flight, challenges, plain_http });
+        let account = |offer| Account::new(offer, common.clone());
         let host = Self {
-            accounts,
+            accounts: offers.into_iter().map(Some).map(account).collect(),
+            nobody: account(None),
+            elsewhere: std::sync::Mutex::default(),
             idle: std::sync::Mutex::default(),
             rests_until: std::sync::Mutex::default(),
             origin: endpoint.origin,
             plain_fallback: endpoint.plain_fallback,
             plain: AtomicBool::new(false),
-            in_flight,
+            common,
             first: Mutex::new(()),
             known: AtomicBool::new(false),
             is_registry: OnceCell::new(),
@@ -121,166 +128,14 @@ impl Host {
 
     /// Announces repositories that will be asked for, so that one token may serve several.
     pub(super) fn expect(&self, names: &BTreeSet<String>) {
-        for account in &self.accounts {
+        for account in self.accounts.iter().chain([&self.nobody]) {
             account.expect(names);
         }
-    }
-
-    /// Sends a request as whoever may: a login that is refused must not stand in the way of the
-    /// next, nor of what anybody may read (moby#8376).
-    pub(super) async fn send(
-        &self,
-        request: &Request<'_>,
-        transport: &Transport,
-        retry: Retry,
-    ) -> Result<Fetched, Stop> {
-        let mut refused_to = Vec::new();
-        let nobody = self.accounts.last().expect("it is always there");
-        let offers = self.accounts.iter().filter_map(|one| Some((one, one.offer.as_ref()?)));
-        let offers: Vec<_> = offers.filter(|(_, offer)| offer.is_for(request.repository)).collect();
-        if !offers.is_empty() {
-            let first = self.first_or_known().await;
-            // A program that knows a login may ask a server, or a person: not without need.
-            if !nobody.tokens.are_asked_for() {
-                let asked = self.ask_as(nobody, None, first, request, transport, retry).await;
-                let (reply, _) = asked?;
-                if !is_refusal(reply.status) || !nobody.tokens.are_asked_for() {
-                    return Ok(reply);
-                }
-            }
-        }
-        for (account, offer) in offers.iter().take(MAX_LOGINS) {
-            let login = match offer.login(transport.deadline()).await {
-                Ok(Some(login)) => login,
-                Ok(None) => continue,
-                Err(reason) => {
-                    refused_to.push(reason);
-                    continue;
-                }
-            };
-            let answer = self.send_as(account, Some(&login), request, transport, retry).await;
-            if !is_denied(&answer) {
-                return self.settled(answer, refused_to);
-            }
-            refused_to.push(format!("{offer} is refused"));
-        }
-        if offers.len() > MAX_LOGINS {
-            let more = offers.len() - MAX_LOGINS;
-            refused_to.push(format!("{more} more logins are not tried"));
-        }
-        let answer = self.send_as(nobody, None, request, transport, retry).await;
-        if !is_denied(&answer) {
-            return self.settled(answer, refused_to);
-        }
-        match answer {
-            Ok(reply) => Ok(Fetched { refused_to, ..reply }),
-            Err(Stop::Refused(refusal)) => Err(Stop::Refused(refusal.after(&refused_to))),
-            Err(stop) => Err(stop),
-        }
-    }
-
-    /// An answer to somebody, after others were refused. Some registries hide what is private behind
-    /// a 404, so that whoever was refused goes with it.
-    fn settled(
-        &self,
-        answer: Result<Fetched, Stop>,
-        refused_to: Vec<String>,
-    ) -> Result<Fetched, Stop> {
-        match answer {
-            Ok(reply) if reply.status == StatusCode::NOT_FOUND => {
-                Ok(Fetched { refused_to, ..reply })
-            }
-            answer => {
-                self.note(&refused_to);
-                answer
-            }
-        }
-    }
-
-    fn note(&self, refused_to: &[String]) {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.extend(refused_to.iter().cloned());
     }
 
     /// Logins that did not open what opened without them, and why.
     pub(super) fn rejected_logins(&self) -> BTreeSet<String> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Sends a request as one account, with a token if the host wants one.
-    async fn send_as(
-        &self,
-        account: &Account,
-        login: Option<&Login>,
-        request: &Request<'_>,
-        transport: &Transport,
-        retry: Retry,
-    ) -> Result<Fetched, Stop> {
-        // Without a token, with one for many repositories, with one for this alone, with that one
-        // renewed: more is no use.
-        const ROUNDS: usize = 4;
-        for _ in 0..ROUNDS {
-            let first = self.first_or_known().await;
-            let asked = self.ask_as(account, login, first, request, transport, retry).await;
-            let (reply, learned) = asked?;
-            if !learned {
-                return Ok(reply);
-            }
-        }
-        let detail = "a new token was refused as soon as it was given";
-        Err(Stop::Refused(Refusal::new(Outcome::Denied, detail)))
-    }
-
-    /// Sends a request as one account, with the token that there is; says too whether another one is
-    /// worth a try. Whoever is the first has the others wait until there is an answer.
-    async fn ask_as(
-        &self,
-        account: &Account,
-        login: Option<&Login>,
-        first: Option<MutexGuard<'_, ()>>,
-        request: &Request<'_>,
-        transport: &Transport,
-        retry: Retry,
-    ) -> Result<(Fetched, bool), Stop> {
-        let repository = request.repository;
-        let first = Cell::new(first);
-        let token = account.tokens.token(repository, login, &self.origin(), transport).await;
-        let token = token.map_err(Stop::Refused)?;
-        let standing = account.standing(token.as_ref(), repository);
-        let untried = match &standing {
-            Some(standing) => Some(standing.lock().await),
-            None => None,
-        };
-        if untried.as_deref() == Some(&Standing::Refused) {
-            let detail = "the login was refused before";
-            return Err(Stop::Refused(Refusal::new(Outcome::Denied, detail)));
-        }
-        let untried = Cell::new(untried.filter(|standing| **standing == Standing::Untried));
-        let go_on = || {
-            self.known.store(true, Ordering::Release);
-            drop((first.take(), untried.take()));
-        };
-        // What fails may take its time to heal: the others are not to wait for it.
-        let once =
-            async || self.once(request, transport, token.as_ref()).await.inspect_err(|_| go_on());
-        let reply = match retry {
-            Retry::Yes => transport.retrying(once).await,
-            Retry::No => once().await,
-        };
-        let reply = reply.map_err(Stop::Trouble)?;
-        let is_own = reply.answered == self.name();
-        if let Some(mut standing) = untried.take() {
-            let is_refused = is_own && reply.status == StatusCode::UNAUTHORIZED;
-            *standing = if is_refused { Standing::Refused } else { Standing::Known };
-        }
-        let learned = is_refusal(reply.status)
-            && is_own
-            && account
-                .tokens
-                .learn(repository, login, token.as_ref(), reply.status, &reply.headers)
-                .await;
-        go_on();
-        Ok((reply, learned))
     }
 
     /// One try, over plain HTTP as well where that is allowed and no TLS connection can be made.
@@ -290,7 +145,7 @@ impl Host {
         transport: &Transport,
         token: Option<&Token>,
     ) -> Result<Fetched, Trouble> {
-        let _permit = self.in_flight.acquire().await.expect("it is never closed");
+        let _permit = self.common.in_flight.acquire().await.expect("it is never closed");
         self.rest(transport.deadline()).await?;
         let send = |origin: Url| {
             let authorization: Option<HeaderValue> = token.map(|token| token.header.clone());
@@ -323,7 +178,7 @@ impl Host {
     pub(super) async fn absence(&self, reply: &Fetched, transport: &Transport) -> Refusal {
         let refusal = absence(reply);
         let may_be_proof = refusal.outcome == Outcome::Unproven && is_silent(reply);
-        if may_be_proof && reply.answered == self.name() && self.is_registry(transport).await {
+        if may_be_proof && reply.answered == self.name() && self.ping(transport).await {
             return Refusal::new(
                 Outcome::MissingTag,
                 format!("{} from {}", reply.status, reply.answered),
@@ -332,8 +187,9 @@ impl Host {
         refusal
     }
 
-    /// Asks for `/v2/`, once in a run (OCI distribution spec 1.1, "Determining Support").
-    async fn is_registry(&self, transport: &Transport) -> bool {
+    /// Asks for `/v2/`, once in a run (OCI distribution spec 1.1, "Determining Support"), and takes
+    /// the challenge of the answer if there has been none. True if a registry has answered.
+    async fn ping(&self, transport: &Transport) -> bool {
         let ask = || async {
             let request = Request {
                 method: Method::GET,
@@ -344,8 +200,15 @@ impl Host {
                 limit: Limit::Nothing,
             };
             let once = async || self.once(&request, transport, None).await;
-            let reply = transport.retrying(once).await;
-            reply.is_ok_and(|reply| reply.answered == self.name() && is_of_registry(&reply.headers))
+            let Ok(reply) = transport.retrying(once).await else { return false };
+            if reply.answered != self.name() {
+                return false;
+            }
+            let is_new = !self.common.challenges.is_any_known();
+            if let Some(challenge) = Challenge::of(&reply.headers).filter(|_| is_new) {
+                self.common.challenges.learn("", challenge);
+            }
+            is_of_registry(&reply.headers)
         };
         *self.is_registry.get_or_init(ask).await
     }
@@ -393,19 +256,6 @@ impl Host {
         let guard = tokio::time::timeout(HEAD_START, self.first.lock()).await.ok()?;
         (!self.known.load(Ordering::Acquire)).then_some(guard)
     }
-}
-
-/// True if somebody else may be let in.
-fn is_denied(answer: &Result<Fetched, Stop>) -> bool {
-    match answer {
-        Ok(reply) => is_refusal(reply.status),
-        Err(Stop::Refused(refusal)) => refusal.outcome == Outcome::Denied,
-        Err(Stop::Trouble(_)) => false,
-    }
-}
-
-fn is_refusal(status: StatusCode) -> bool {
-    matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
 }
 
 fn plain(origin: &Url) -> Url {

@@ -6,14 +6,17 @@
 mod account;
 mod certificates;
 mod challenge;
+mod challenges;
 mod client;
 mod host;
 mod oci_layout;
 mod p521;
 mod proxies;
 mod response;
+mod shares;
 mod tags;
 mod tls;
+mod token_request;
 mod tokens;
 mod transport;
 

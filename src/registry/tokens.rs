@@ -1,125 +1,145 @@
-//! Tokens: what answers a challenge.
+//! Tokens of one account at one host.
 //!
-//! Owns the rules of who may be asked for a token (distribution spec, "Token Authentication") and
-//! sees to it that a token is asked for once, however many requests wait for it. A login goes to the
-//! realm that its registry names, and nowhere else.
+//! How a token is shared: `expect` announces all repositories of a run, and [`Shares`] puts them into
+//! groups. `token` asks for one token per group, once, however many requests wait for it: each group
+//! has a slot, and the first request that locks an empty slot fills it. `learn` reads how the host
+//! answered a token. A wide token that is too long or opens too little makes the groups smaller.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use reqwest::header::{HeaderMap, HeaderValue};
-use reqwest::{Method, StatusCode, Url};
-use secrecy::{ExposeSecret as _, SecretString};
-use serde::Deserialize;
+use reqwest::{StatusCode, Url};
 use tokio::sync::Semaphore;
 
 use super::challenge::{Bearer, Challenge};
-use super::transport::{Fetched, Limit, Transport};
-use super::{Outcome, Refusal, is_loopback};
+use super::challenges::{Challenges, Wanted};
+use super::shares::{Share, Shares};
+use super::token_request::{Granted, TokenRequest};
+use super::transport::{Transport, Trouble};
+use super::{Outcome, Refusal};
 use crate::credentials::Login;
 
-/// The largest answer of a token endpoint. Real tokens stay under 20 KiB.
-const MAX_TOKEN: usize = 1 << 20;
+/// The longest header with a token for several repositories. Servers take 8 KiB of a header by
+/// default (nginx `large_client_header_buffers`, Apache `LimitRequestFieldSize`).
+const MAX_SHARED_TOKEN: usize = 7 << 10;
 
-/// How long the scopes of one token request may be together. Servers take at least 8 KiB of
-/// request line; the rest of it needs room too.
-const MAX_SCOPES: usize = 4 << 10;
+/// How long an endpoint may take for a token for several repositories, and no longer than a third of
+/// the time that the run has left. Then it is asked for one repository.
+const SHARED_TOKEN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A token without `expires_in` is good for this long (distribution spec).
-const DEFAULT_LIFETIME: Duration = Duration::from_secs(60);
+/// What all accounts of a host share.
+#[derive(Debug)]
+pub(super) struct Common {
+    /// Shared with the registry's other requests, as it often gives the tokens itself.
+    pub(super) in_flight: Arc<Semaphore>,
+    pub(super) challenges: Challenges,
+    /// Hosts that the user named for plain HTTP, which may give tokens.
+    pub(super) plain_http: Vec<String>,
+}
 
-/// A token is not used in the last seconds of its life, as the request itself takes time.
-const MARGIN: Duration = Duration::from_secs(10);
-
-/// A token, and how many repositories it was asked for.
+/// A token, or a login that is sent as it is.
 #[derive(Debug, Clone)]
 pub(super) struct Token {
     pub(super) header: HeaderValue,
-    breadth: Breadth,
-    expires: Instant,
+    kind: Kind,
 }
 
-/// Whether a token is for one repository or for several.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Breadth {
-    Many,
-    One,
-    /// It is a user and a password, and no token at all.
+enum Kind {
+    /// A token for this many repositories, more than one.
+    Shared(usize),
+    /// A token for one repository.
+    Own,
+    /// A user and a password, and no token.
     Password,
-    /// It is a login too, as it was not asked for.
+    /// A token of an auth file.
     Given,
 }
 
 impl Token {
-    fn of_a_login(header: HeaderValue, breadth: Breadth) -> Self {
-        let expires = Instant::now() + Duration::from_secs(86_400);
-        Self { header, breadth, expires }
+    fn new(granted: Granted, repositories: usize) -> Self {
+        let kind = if repositories > 1 { Kind::Shared(repositories) } else { Kind::Own };
+        Self { header: granted.header, kind }
     }
 
-    /// What a login is refused for with a 401, where this is one: a password for all that the host
-    /// has (RFC 7617, 2), a token for the repository. None where it is no login.
+    /// The part of a host that a 401 closes to a login: everything for a password (RFC 7617, 2), the
+    /// repository for a token of an auth file. None if this is no login.
     pub(super) fn login_extent<'r>(&self, repository: &'r str) -> Option<&'r str> {
-        match self.breadth {
-            Breadth::Password => Some(""),
-            Breadth::Given => Some(repository),
-            Breadth::Many | Breadth::One => None,
+        match self.kind {
+            Kind::Password => Some(""),
+            Kind::Given => Some(repository),
+            Kind::Shared(_) | Kind::Own => None,
+        }
+    }
+
+    /// How many repositories it is for, if it is a token for several.
+    pub(super) fn shared_by(&self) -> Option<usize> {
+        match self.kind {
+            Kind::Shared(width) => Some(width),
+            _ => None,
         }
     }
 }
 
-/// A slot that the first who needs the token fills, while the others wait.
-type Slot = Arc<tokio::sync::Mutex<Option<Result<Token, Refusal>>>>;
+/// How a shared token failed for a repository.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Failed {
+    /// With this status.
+    Status(StatusCode),
+    /// The connection broke.
+    Broken,
+}
 
-/// The tokens of one registry.
+/// A shared token that failed, and how many repositories it was for.
+pub(super) type FailedShare = (usize, Failed);
+
+/// Trials of shared tokens after which each repository gets its own: a token for several that opens
+/// none of two is of little use.
+const TRIALS: usize = 2;
+
+/// A token and its end, or why there is none. The first request that needs it fills it.
+type Slot = Arc<tokio::sync::Mutex<Option<Result<(Token, Instant), Refusal>>>>;
+
+/// The tokens of one account at one host.
 #[derive(Debug)]
 pub(super) struct Tokens {
-    /// Shared with the registry's other requests, as it often gives the tokens itself.
-    in_flight: Arc<Semaphore>,
-    asked: Asked,
+    common: Arc<Common>,
+    /// Held by the request that tries the first shared token.
+    trial: tokio::sync::Mutex<()>,
     state: Mutex<State>,
 }
 
-/// What a registry has asked for, whoever asked it.
-pub(super) type Asked = Arc<Mutex<Option<Challenge>>>;
-
 #[derive(Debug, Default)]
 struct State {
-    /// The repositories of the run, in groups that are small enough for one request.
-    groups: Vec<Arc<[String]>>,
-    /// The group of each repository.
-    group_of: HashMap<String, usize>,
-    slots: HashMap<Arc<[String]>, Slot>,
-    /// Repositories that a token for many was no good for.
-    alone: BTreeSet<String>,
-    /// Set where the registry does not give one token for many repositories.
-    refuses_many: bool,
+    shares: Shares,
+    slots: HashMap<Share, Slot>,
+    /// Trials that did not show whether tokens can be shared.
+    vain_trials: usize,
+}
+
+/// What a token is asked for with.
+struct Ask<'r> {
+    repository: &'r str,
+    bearer: Bearer,
+    login: Option<&'r Login>,
+    origin: &'r Url,
+    transport: &'r Transport,
 }
 
 impl Tokens {
-    pub(super) fn new(in_flight: Arc<Semaphore>, asked: Asked) -> Self {
-        Self { in_flight, asked, state: Mutex::default() }
+    pub(super) fn new(common: Arc<Common>) -> Self {
+        Self { common, trial: tokio::sync::Mutex::new(()), state: Mutex::default() }
     }
 
-    /// Announces repositories that will be asked for. Each token is asked for with as many scopes
-    /// as one request can hold.
-    pub(super) fn expect(&self, mut repositories: BTreeSet<String>) {
-        let mut state = self.state();
-        repositories.retain(|name| !state.group_of.contains_key(name));
-        for group in groups(repositories) {
-            let n = state.groups.len();
-            state.group_of.extend(group.iter().map(|name| (name.clone(), n)));
-            state.groups.push(group.into());
-        }
+    /// Announces repositories that will be asked for, so that they can share tokens.
+    pub(super) fn expect(&self, repositories: BTreeSet<String>) {
+        self.state().shares.expect(repositories);
     }
 
-    /// True if the registry has asked for a token, or for a login.
-    pub(super) fn are_asked_for(&self) -> bool {
-        self.asked().is_some()
-    }
-
-    /// The token for a repository, by a login if there is one; none as long as the registry has not
-    /// asked for one. The realm must not be less secure than `origin`, where the registry is asked.
+    /// The token for a repository, with a login if there is one. None if the host has not asked for
+    /// one; but then a login is sent as a password, as the host may hide what is private.
     ///
     /// # Errors
     /// What the token endpoint said. The same for all who wait: nobody asks again.
@@ -130,54 +150,117 @@ impl Tokens {
         origin: &Url,
         transport: &Transport,
     ) -> Result<Option<Token>, Refusal> {
+        let as_it_is = |header, kind| Token { header, kind };
+        let given = || login.and_then(Login::bearer).map(|header| as_it_is(header, Kind::Given));
+        let password =
+            || login.and_then(Login::basic).map(|header| as_it_is(header, Kind::Password));
+        match self.common.challenges.of(repository) {
+            Wanted::Nothing => Ok(None),
+            Wanted::Unknown => Ok(password().or_else(given)),
+            Wanted::Answer(Challenge::Basic) => Ok(password()),
+            Wanted::Answer(Challenge::Bearer(bearer)) => match given() {
+                Some(token) => Ok(Some(token)),
+                None => self
+                    .issued(&Ask { repository, bearer, login, origin, transport })
+                    .await
+                    .map(Some),
+            },
+        }
+    }
+
+    /// The token of a slot, which is filled if it is empty or its token has expired.
+    async fn issued(&self, ask: &Ask<'_>) -> Result<Token, Refusal> {
         loop {
-            let (bearer, names, slot) = {
-                let bearer = match self.asked().clone() {
-                    None => return Ok(None),
-                    Some(Challenge::Basic) => {
-                        let header = login.and_then(Login::basic);
-                        let token = |header| Token::of_a_login(header, Breadth::Password);
-                        return Ok(header.map(token));
-                    }
-                    Some(Challenge::Bearer(bearer)) => bearer,
-                };
-                if let Some(header) = login.and_then(Login::bearer) {
-                    return Ok(Some(Token::of_a_login(header, Breadth::Given)));
-                }
-                let mut state = self.state();
-                let names = Self::names(&state, repository);
-                let slot = state.slots.entry(names.clone()).or_default().clone();
-                (bearer, names, slot)
-            };
+            let share = self.share(ask.repository);
+            let slot = self.slot(&share);
             let mut filled = slot.lock().await;
-            if Self::names(&self.state(), repository) != names {
-                continue; // the one before us in this slot learned that it leads nowhere
+            if self.share(ask.repository) != share {
+                continue; // the one before us learned that this share leads nowhere
             }
             match &*filled {
-                Some(Ok(token)) if token.expires > Instant::now() => {
-                    return Ok(Some(token.clone()));
+                Some(Ok((token, expires))) if *expires > Instant::now() => {
+                    return Ok(token.clone());
                 }
                 Some(Err(refusal)) => return Err(refusal.clone()),
                 _ => {}
             }
-            let url = token_url(origin, &bearer, &names);
-            let answer = self.fetch(url, login, names.len(), transport).await;
-            let final_word = |refusal: &Refusal| {
-                matches!(
-                    refusal.outcome,
-                    Outcome::RateLimited | Outcome::Unreachable | Outcome::ProxyFailed
-                )
+            let answer = match share {
+                Share::One(_) | Share::OwnRealm(_) => Some(self.own(ask).await),
+                Share::Part { .. } => self.shared(&share, ask).await,
             };
-            if names.len() > 1 && answer.as_ref().is_err_and(|refusal| !final_word(refusal)) {
-                self.state().refuses_many = true;
-                continue;
+            if let Some(answer) = answer {
+                *filled = Some(answer.clone());
+                return answer.map(|(token, _)| token);
             }
-            *filled = Some(answer.clone());
-            return answer.map(Some);
         }
     }
 
-    /// Learns from a 401 or 403, and says whether another token is worth a try.
+    /// A token for one repository.
+    async fn own(&self, ask: &Ask<'_>) -> Result<(Token, Instant), Refusal> {
+        let request = self.request(ask, &[ask.repository.to_owned()])?;
+        let once = || request.send(&self.common.in_flight, ask.transport);
+        let granted = request.read(ask.transport.retrying(once).await)?;
+        let expires = granted.expires;
+        Ok((Token::new(granted, 1), expires))
+    }
+
+    /// A token for a share. None if the share has to be smaller. An endpoint that fails is asked
+    /// for one repository; if it fails then too, nobody else has to ask.
+    async fn shared(
+        &self,
+        share: &Share,
+        ask: &Ask<'_>,
+    ) -> Option<Result<(Token, Instant), Refusal>> {
+        let names = self.state().shares.names(share, ask.repository);
+        let request = match self.request(ask, &names) {
+            Ok(request) => request,
+            Err(refusal) => return Some(Err(refusal)),
+        };
+        let sent = request.send(&self.common.in_flight, ask.transport);
+        let left = ask.transport.deadline().saturating_duration_since(Instant::now());
+        let timeout = SHARED_TOKEN_TIMEOUT.min(left / 3);
+        let reply = tokio::time::timeout(timeout, sent).await.unwrap_or_else(|_| {
+            Err(Trouble::Broken(format!("no answer within {:.1} s", timeout.as_secs_f32())))
+        });
+        let is_too_long = |status| {
+            matches!(status, StatusCode::URI_TOO_LONG | StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)
+        };
+        if reply.as_ref().is_ok_and(|reply| is_too_long(reply.status)) {
+            self.narrow(names.len() / 2);
+            return None;
+        }
+        match request.read(reply) {
+            Ok(granted) if granted.header.len() > MAX_SHARED_TOKEN => {
+                // About as many as fit, and fewer in any case.
+                let fit = names.len() * MAX_SHARED_TOKEN / granted.header.len();
+                self.narrow(fit.min(names.len() - 1));
+                None
+            }
+            Ok(granted) => {
+                let expires = granted.expires;
+                Some(Ok((Token::new(granted, names.len()), expires)))
+            }
+            Err(refusal) if is_outage(&refusal) => match self.own(ask).await {
+                Err(own) if is_outage(&own) => Some(Err(own)),
+                own => {
+                    self.narrow(1);
+                    let slot = self.slot(&Share::One(ask.repository.to_owned()));
+                    *slot.lock().await = Some(own);
+                    None
+                }
+            },
+            Err(_) => {
+                self.narrow(1);
+                None
+            }
+        }
+    }
+
+    fn request<'r>(&self, ask: &Ask<'r>, names: &[String]) -> Result<TokenRequest<'r>, Refusal> {
+        TokenRequest::new(ask.origin, &ask.bearer, names, ask.login, &self.common.plain_http)
+    }
+
+    /// Learns from an answer with an error. True if another token is worth a try.
     pub(super) async fn learn(
         &self,
         repository: &str,
@@ -186,213 +269,139 @@ impl Tokens {
         status: StatusCode,
         headers: &HeaderMap,
     ) -> bool {
-        let Some(sent) = sent else {
-            let Some(challenge) = Challenge::of(headers) else { return false };
-            let is_answered =
-                challenge != Challenge::Basic || login.is_some_and(|login| login.basic().is_some());
-            *self.asked() = Some(challenge);
-            return status == StatusCode::UNAUTHORIZED && is_answered;
-        };
-        if sent.login_extent(repository).is_some() {
-            return false;
+        let is_unauthorized = status == StatusCode::UNAUTHORIZED;
+        match sent.map(|token| token.kind) {
+            None if is_closed(status) => {
+                let Some(challenge) = Challenge::of(headers) else {
+                    return self.common.challenges.settle(repository);
+                };
+                let is_basic = challenge == Challenge::Basic;
+                self.common.challenges.learn(repository, challenge);
+                let has_password = login.is_some_and(|login| login.basic().is_some());
+                is_unauthorized && (!is_basic || has_password)
+            }
+            Some(Kind::Shared(_)) if is_closed(status) || is_too_long(status) => {
+                self.state().shares.set_alone(repository);
+                true
+            }
+            Some(Kind::Own) if is_unauthorized => {
+                if let Some(seen) = Challenge::of(headers) {
+                    self.common.challenges.doubt(repository, &seen);
+                }
+                self.renew(repository, sent).await;
+                true
+            }
+            _ => false,
         }
-        let slot = {
-            let mut state = self.state();
-            if sent.breadth == Breadth::Many {
-                state.alone.insert(repository.to_owned());
-                return true;
-            }
-            if status != StatusCode::UNAUTHORIZED {
-                return false;
-            }
-            let names = Self::names(&state, repository);
-            state.slots.entry(names).or_default().clone()
-        };
-        // A token that another request brought may have been revoked: ask for a new one, once.
+    }
+
+    /// Gives a repository a token of its own from now on.
+    pub(super) fn set_alone(&self, repository: &str) {
+        self.state().shares.set_alone(repository);
+    }
+
+    /// Takes a refused token out of its slot, unless another request has brought a new one.
+    async fn renew(&self, repository: &str, sent: Option<&Token>) {
+        let slot = self.slot(&self.share(repository));
         let mut filled = slot.lock().await;
-        let renewed = matches!(&*filled, Some(Ok(token)) if token.header != sent.header);
-        if !renewed {
+        let is_renewed = matches!((&*filled, sent),
+            (Some(Ok((token, _))), Some(sent)) if token.header != sent.header);
+        if !is_renewed {
             *filled = None;
         }
-        true
     }
 
-    /// The repositories that a token for `repository` is asked for.
-    fn names(state: &State, repository: &str) -> Arc<[String]> {
-        match state.group_of.get(repository) {
-            Some(&group) if !state.refuses_many && !state.alone.contains(repository) => {
-                state.groups[group].clone()
-            }
-            _ => Arc::from([repository.to_owned()]),
-        }
-    }
-
-    async fn fetch(
+    /// Waits while another request tries the first shared token of this account. Gives a guard if
+    /// this request has to try it.
+    pub(super) async fn trial(
         &self,
-        url: Result<Url, Refusal>,
-        login: Option<&Login>,
-        repositories: usize,
-        transport: &Transport,
-    ) -> Result<Token, Refusal> {
-        let url = url?;
-        let host = url.host_str().unwrap_or_default().to_owned();
-        let once = || async {
-            let _permit = self.in_flight.acquire().await.expect("it is never closed");
-            let limit = Limit::Bytes(MAX_TOKEN);
-            match login {
-                Some(Login::Identity(token)) => {
-                    let (url, form) = exchange(&url, token);
-                    transport.post(url, form, limit).await
-                }
-                login => {
-                    let basic = login.and_then(Login::basic);
-                    transport.once(Method::GET, url.clone(), None, basic, limit).await
+        repository: &str,
+        patience: Duration,
+    ) -> Option<tokio::sync::MutexGuard<'_, ()>> {
+        let is_due = || {
+            let is_shared = matches!(self.share(repository), Share::Part { .. });
+            is_shared && !self.state().shares.is_trusted()
+        };
+        let is_asked =
+            matches!(self.common.challenges.of(repository), Wanted::Answer(Challenge::Bearer(_)));
+        if !is_asked || !is_due() {
+            return None;
+        }
+        let guard = tokio::time::timeout(patience, self.trial.lock()).await.ok()?;
+        is_due().then_some(guard)
+    }
+
+    /// Concludes from the last answer for a repository whether tokens can be shared, and by how many.
+    pub(super) fn conclude(
+        &self,
+        sent: Option<&Token>,
+        failed: Option<FailedShare>,
+        status: StatusCode,
+    ) {
+        let mut state = self.state();
+        let is_open = !is_closed(status) && !is_too_long(status);
+        match (sent.map(|token| token.kind), failed) {
+            (Some(Kind::Shared(_)), _) if is_open => state.shares.trust(),
+            // Its own token opened what a shared one did not.
+            (Some(Kind::Own), Some((width, Failed::Status(status))))
+                if is_open && is_too_long(status) =>
+            {
+                state.shares.narrow(width / 2);
+            }
+            (Some(Kind::Own), Some((width, failed))) if !state.shares.is_trusted() => {
+                match failed {
+                    Failed::Broken if is_open => state.shares.narrow(width / 2),
+                    _ if is_open => state.shares.narrow(1),
+                    _ => {
+                        state.vain_trials += 1;
+                        if state.vain_trials >= TRIALS {
+                            state.shares.narrow(1);
+                        }
+                    }
                 }
             }
-        };
-        let reply = transport.retrying(once).await;
-        let Fetched { status, body, .. } = reply.map_err(|trouble| {
-            let refusal = trouble.refusal();
-            Refusal::new(refusal.outcome, format!("{} (token from {host})", refusal.detail))
-        })?;
-        if status == StatusCode::OK {
-            return token(&body, repositories).map_err(|detail| {
-                Refusal::new(Outcome::InvalidResponse, format!("{detail} (token from {host})"))
-            });
+            _ => {}
         }
-        let is_denied = match login {
-            // A stale identity token is a bad request (RFC 6749, 5.2); where tokens are not exchanged
-            // at all, it is of no more use.
-            Some(Login::Identity(_)) => status.is_client_error(),
-            _ => matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN),
-        };
-        let outcome = if is_denied { Outcome::Denied } else { Outcome::InvalidResponse };
-        Err(Refusal::new(outcome, format!("{status} from {host}, which gives the tokens")))
     }
 
-    fn asked(&self) -> std::sync::MutexGuard<'_, Option<Challenge>> {
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    fn share(&self, repository: &str) -> Share {
+        if self.common.challenges.is_own(repository) {
+            return Share::OwnRealm(repository.to_owned());
+        }
+        self.state().shares.of(repository)
     }
 
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+    fn slot(&self, share: &Share) -> Slot {
+        self.state().slots.entry(share.clone()).or_default().clone()
+    }
+
+    fn narrow(&self, width: usize) {
+        self.state().shares.narrow(width);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The realm with service and scopes. A realm in plain text is good enough only for a registry
-/// in plain text, and a realm elsewhere in plain text for none.
-fn token_url(origin: &Url, bearer: &Bearer, names: &[String]) -> Result<Url, Refusal> {
-    let nonsense = |detail: String| Refusal::new(Outcome::InvalidResponse, detail);
-    let mut url = Url::parse(&bearer.realm)
-        .map_err(|error| nonsense(format!("the realm of the challenge is no URL: {error}")))?;
-    let same_host = url.host_str() == origin.host_str();
-    let plain = url.scheme() == "http" && origin.scheme() == "http";
-    let on_loopback = is_loopback(origin) && is_loopback(&url);
-    if url.scheme() != "https" && !(plain && (same_host || on_loopback)) {
-        let realm = url.origin().ascii_serialization();
-        return Err(nonsense(format!("the challenge sends to `{realm}`, which is not https")));
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(nonsense("the realm of the challenge holds credentials".to_owned()));
-    }
-    let own_scope = bearer.scope.as_deref().filter(|_| names.len() == 1);
-    let own_scope = own_scope.filter(|scope| is_about(scope, &names[0]));
-    {
-        let mut query = url.query_pairs_mut();
-        if let Some(service) = &bearer.service {
-            query.append_pair("service", service);
-        }
-        match own_scope {
-            Some(scope) => {
-                query.append_pair("scope", scope);
-            }
-            None => {
-                query.extend_pairs(names.iter().map(|name| ("scope", pull_scope(name))));
-            }
-        }
-    }
-    Ok(url)
+/// Statuses that servers give to a request that is too long.
+fn is_too_long(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::BAD_REQUEST
+            | StatusCode::URI_TOO_LONG
+            | StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
+    )
 }
 
-/// The request that exchanges an identity token for another (distribution, "`OAuth2` Token
-/// Authentication"): what the URL asks for goes into the body.
-fn exchange(url: &Url, identity: &SecretString) -> (Url, String) {
-    let mut form = url.clone();
-    let (asked, own): (Vec<_>, Vec<_>) =
-        url.query_pairs().partition(|(name, _)| matches!(&**name, "service" | "scope"));
-    let scopes = asked.iter().filter(|(name, _)| name == "scope").map(|(_, scope)| &**scope);
-    let scope = scopes.collect::<Vec<_>>().join(" ");
-    form.set_query(None);
-    {
-        let mut pairs = form.query_pairs_mut();
-        pairs.append_pair("grant_type", "refresh_token").append_pair("client_id", "digestif");
-        pairs.extend_pairs(asked.iter().filter(|(name, _)| name == "service"));
-        pairs.append_pair("scope", &scope).append_pair("refresh_token", identity.expose_secret());
-    }
-    let body = form.query().unwrap_or_default().to_owned();
-    let mut realm = url.clone();
-    realm.set_query(None);
-    if !own.is_empty() {
-        realm.query_pairs_mut().extend_pairs(own);
-    }
-    (realm, body)
+/// Statuses that a repository may have because it is closed to this account.
+pub(super) fn is_closed(status: StatusCode) -> bool {
+    matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND)
 }
 
-/// True if one of these scopes is for this repository, and not for one whose name begins with it.
-fn is_about(scopes: &str, repository: &str) -> bool {
-    scopes.split(' ').any(|scope| {
-        let rest = scope.strip_prefix("repository:").and_then(|name| name.strip_prefix(repository));
-        rest.is_some_and(|actions| actions.starts_with(':'))
-    })
-}
-
-fn pull_scope(repository: &str) -> String {
-    format!("repository:{repository}:pull")
-}
-
-fn groups(repositories: BTreeSet<String>) -> Vec<Vec<String>> {
-    let mut groups: Vec<Vec<String>> = Vec::new();
-    let mut room = 0;
-    for repository in repositories {
-        // Colons and slashes are escaped to three bytes each.
-        let slashes = repository.matches('/').count();
-        let cost = "&scope=".len() + pull_scope(&repository).len() + 2 * (2 + slashes);
-        match groups.last_mut() {
-            Some(group) if cost <= room => {
-                group.push(repository);
-                room -= cost;
-            }
-            _ => {
-                groups.push(vec![repository]);
-                room = MAX_SCOPES.saturating_sub(cost);
-            }
-        }
-    }
-    groups
-}
-
-/// The answer of a token endpoint. The field `token` wins where both are there, as in the
-/// reference implementation.
-#[derive(Deserialize)]
-struct TokenAnswer {
-    token: Option<String>,
-    access_token: Option<String>,
-    expires_in: Option<u64>,
-}
-
-fn token(body: &[u8], repositories: usize) -> Result<Token, String> {
-    let answer: TokenAnswer = serde_json::from_slice(body)
-        .map_err(|_| "200, but the body is not the JSON of a token".to_owned())?;
-    let text = [answer.token, answer.access_token].into_iter().flatten().find(|t| !t.is_empty());
-    let text = text.ok_or("200, but without a token")?;
-    let mut header = HeaderValue::from_str(&format!("Bearer {text}"))
-        .map_err(|_| "200, but the token holds characters that no header can carry".to_owned())?;
-    header.set_sensitive(true);
-    let lifetime = answer.expires_in.map_or(DEFAULT_LIFETIME, Duration::from_secs);
-    // Short-lived tokens are used up to their end; a renewal follows the 401.
-    let usable = lifetime.checked_sub(MARGIN).unwrap_or(lifetime).min(Duration::from_secs(86_400));
-    let breadth = if repositories > 1 { Breadth::Many } else { Breadth::One };
-    Ok(Token { header, breadth, expires: Instant::now() + usable })
+/// True if a token endpoint gave no usable answer.
+fn is_outage(refusal: &Refusal) -> bool {
+    matches!(refusal.outcome, Outcome::RateLimited | Outcome::Unreachable | Outcome::ProxyFailed)
 }
 
 #[cfg(test)]
@@ -400,91 +409,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_realm_is_never_less_secure_than_its_registry() {
-        for (origin, realm, allowed) in [
-            ("https://a.io", "https://auth.b.io/token", true),
-            ("https://a.io", "http://a.io/token", false),
-            ("https://a.io", "http://localhost/token", false),
-            ("http://a.io", "http://a.io/token", true),
-            ("http://a.io", "http://b.io/token", false),
-            ("http://a.io", "http://localhost/token", false),
-            ("http://127.0.0.1:5000", "http://localhost:5001/token", true),
-            ("https://a.io", "file:///etc/passwd", false),
-            ("https://a.io", "https://u:p@a.io/token", false),
-            ("https://a.io", "/token", false),
-        ] {
-            let origin = Url::parse(origin).expect("valid");
-            let url = token_url(&origin, &Bearer::new(realm, None, None), &["x".to_owned()]);
-            assert_eq!(url.is_ok(), allowed, "{origin} {realm}");
-        }
-    }
-
-    #[test]
-    fn a_token_request_names_service_and_scopes() {
-        let origin = Url::parse("https://a.io").expect("valid");
-        let challenge =
-            Bearer::new("https://a.io/t?x=1", Some("s"), Some("repository:a/b:pull,push"));
-        let one = token_url(&origin, &challenge, &["a/b".to_owned()]).expect("allowed");
-        assert_eq!(one.query(), Some("x=1&service=s&scope=repository%3Aa%2Fb%3Apull%2Cpush"));
-        let two = token_url(&origin, &challenge, &["a/b".to_owned(), "c".to_owned()]);
-        let query = "x=1&service=s&scope=repository%3Aa%2Fb%3Apull&scope=repository%3Ac%3Apull";
-        assert_eq!(two.expect("allowed").query(), Some(query));
-        let other = token_url(&origin, &challenge, &["a".to_owned()]).expect("allowed");
-        assert_eq!(other.query(), Some("x=1&service=s&scope=repository%3Aa%3Apull"));
-    }
-
-    #[test]
-    fn an_identity_token_goes_into_the_body_and_not_into_the_url() {
-        let origin = Url::parse("https://a.io").expect("valid");
-        let challenge = Bearer::new("https://a.io/t?x=1&y=a+b", Some("s s"), None);
-        let names = ["a/b".to_owned(), "c".to_owned()];
-        let url = token_url(&origin, &challenge, &names).expect("allowed");
-        let (url, body) = exchange(&url, &SecretString::from("a&b=c"));
-        assert_eq!(url.as_str(), "https://a.io/t?x=1&y=a+b");
-        let expected = "grant_type=refresh_token&client_id=digestif&service=s+s\
-            &scope=repository%3Aa%2Fb%3Apull+repository%3Ac%3Apull&refresh_token=a%26b%3Dc";
-        assert_eq!(body, expected);
-    }
-
-    #[test]
     fn a_token_is_not_printed() {
-        let found = token(br#"{"token": "NeverShowThisSecret"}"#, 1).expect("one");
-        let tokens = Tokens::new(Arc::new(Semaphore::new(1)), Asked::default());
-        let slot = Arc::new(tokio::sync::Mutex::new(Some(Ok(found.clone()))));
-        tokens.state().slots.insert(Arc::from(["a".to_owned()]), slot);
-        let printed = format!("{found:?} {tokens:?}");
+        let mut header = HeaderValue::from_static("Bearer NeverShowThisSecret");
+        header.set_sensitive(true);
+        let token = Token { header, kind: Kind::Own };
+        let common = Common {
+            in_flight: Arc::new(Semaphore::new(1)),
+            challenges: Challenges::default(),
+            plain_http: Vec::new(),
+        };
+        let tokens = Tokens::new(Arc::new(common));
+        let filled = Some(Ok((token.clone(), Instant::now())));
+        let slot = Arc::new(tokio::sync::Mutex::new(filled));
+        tokens.state().slots.insert(Share::One("a".to_owned()), slot);
+        let printed = format!("{token:?} {tokens:?}");
         assert!(printed.contains("Sensitive") && !printed.contains("NeverShow"), "{printed}");
-    }
-
-    #[test]
-    fn scopes_are_grouped_so_that_a_request_line_holds_them() {
-        let names: BTreeSet<_> = (0..500).map(|n| format!("team/project/image-{n:03}")).collect();
-        let groups = groups(names.clone());
-        assert_eq!(groups.iter().flatten().cloned().collect::<BTreeSet<_>>(), names);
-        let origin = Url::parse("https://a.io").expect("valid");
-        for group in &groups {
-            let url = token_url(&origin, &Bearer::new("https://a.io/t", None, None), group);
-            assert!(url.expect("allowed").as_str().len() < MAX_SCOPES + 20);
-        }
-        assert!(groups.len() < 10);
-    }
-
-    #[test]
-    fn token_answers_are_read_strictly() {
-        for (body, header) in [
-            (r#"{"token":"a","access_token":"b"}"#, Ok("Bearer a")),
-            (r#"{"token":"","access_token":"b","expires_in":1}"#, Ok("Bearer b")),
-            (r#"{"expires_in":300}"#, Err("200, but without a token")),
-            ("<html>", Err("200, but the body is not the JSON of a token")),
-            (
-                r#"{"token":"a\nb: c"}"#,
-                Err("200, but the token holds characters that no header can carry"),
-            ),
-            (r#"{"token":"a","expires_in":18446744073709551615}"#, Ok("Bearer a")),
-        ] {
-            let found = token(body.as_bytes(), 1);
-            let found = found.as_ref().map(|token| token.header.to_str().expect("ASCII"));
-            assert_eq!(found, header.map_err(str::to_owned).as_ref().copied(), "{body}");
-        }
     }
 }

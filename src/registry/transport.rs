@@ -56,6 +56,8 @@ pub(super) struct Fetched {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: Vec<u8>,
+    /// The URL that answered in the end. It may hold a secret.
+    pub(super) url: Url,
     /// The host and port that answered in the end.
     pub(super) answered: String,
     /// As whom it was asked before, in vain.
@@ -70,6 +72,7 @@ impl Fetched {
             status: StatusCode::from_u16(status).expect("valid"),
             headers: HeaderMap::new(),
             body: body.as_bytes().to_vec(),
+            url: Url::parse("https://r.io/").expect("valid"),
             answered: "r.io".to_owned(),
             refused_to: Vec::new(),
         }
@@ -260,7 +263,8 @@ impl Transport {
                 body.extend_from_slice(&chunk);
             }
         }
-        Ok(Fetched { status, headers, body, answered, refused_to: Vec::new() })
+        let url = url.clone();
+        Ok(Fetched { status, headers, body, url, answered, refused_to: Vec::new() })
     }
 
     /// Tries again after what may heal, as often as the flags say, while the budget lasts.

@@ -160,7 +160,7 @@ fn table(elsewhere: &str) -> Vec<Row> {
             "401 without a word about tokens",
             on("manifests/v1.32", ErrorCode(401, "UNAUTHORIZED")),
             Fails(6, DENIED),
-            "HEAD v1.32",
+            "HEAD v1.32, GET v1.32, GET ping",
         ),
         ("401 that asks for a password", one().with_basic(&[]), Fails(6, DENIED), "HEAD v1.32"),
         (
@@ -203,7 +203,7 @@ fn table(elsewhere: &str) -> Vec<Row> {
             "404 to HEAD, but 401 to GET",
             one().with_fault(get("v1.32", ErrorCode(401, "UNAUTHORIZED"))),
             Fails(6, DENIED),
-            "HEAD v1.32, GET v1.32",
+            "HEAD v1.32, GET v1.32, GET ping",
         ),
         (
             "404 with DENIED",
@@ -276,7 +276,7 @@ fn table(elsewhere: &str) -> Vec<Row> {
             "410 with MANIFEST_UNKNOWN",
             on("manifests/v1.32", ErrorCode(410, "MANIFEST_UNKNOWN")),
             Fails(4, "(invalid-response: 410 Gone"),
-            "HEAD v1.32",
+            "HEAD v1.32, GET v1.32",
         ),
         (
             "429 with a time to wait",
@@ -307,7 +307,7 @@ fn table(elsewhere: &str) -> Vec<Row> {
             "401 to the list alone",
             on("tags/list", ErrorCode(401, "UNAUTHORIZED")),
             Substituted("v1.31", "v1.32.*: the tags can't be listed (401 Unauthorized"),
-            SEARCH,
+            "HEAD v1.32, GET v1.32, GET list, GET ping, HEAD 1.32, GET 1.32, HEAD v1.31",
         ),
         (
             "403 to the list alone",
@@ -419,7 +419,7 @@ fn table(elsewhere: &str) -> Vec<Row> {
             "401 to a candidate",
             on("manifests/1.32", ErrorCode(401, "UNAUTHORIZED")),
             Fails(6, NOT_ASKED),
-            "HEAD v1.32, GET v1.32, GET list, HEAD 1.32",
+            "HEAD v1.32, GET v1.32, GET list, HEAD 1.32, GET 1.32, GET ping",
         ),
         (
             "403 to a candidate",

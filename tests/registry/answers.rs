@@ -183,7 +183,14 @@ fn a_get_settles_what_a_head_leaves_open() {
         ("404", on("HEAD", ErrorCode(404, "MANIFEST_UNKNOWN"))),
         ("404 with a page", on("HEAD", Html404)),
         ("403", on("HEAD", ErrorCode(403, "DENIED"))),
+        ("400", on("HEAD", ErrorCode(400, ""))),
+        ("401 without a challenge", on("HEAD", ErrorCode(401, ""))),
         ("405", on("HEAD", ErrorCode(405, "UNSUPPORTED"))),
+        ("406", on("HEAD", ErrorCode(406, ""))),
+        ("410", on("HEAD", ErrorCode(410, ""))),
+        ("415", on("HEAD", ErrorCode(415, ""))),
+        ("501", on("HEAD", ErrorCode(501, ""))),
+        ("a reset", on("HEAD", Reset)),
         ("500", on("HEAD", ErrorCode(500, "UNKNOWN"))),
         ("no digest on HEAD", on("HEAD", NoDigestHeader)),
         ("no digest at all", always(NoDigestHeader)),
@@ -270,11 +277,12 @@ fn absent_and_invalid_images_can_be_let_through_but_nothing_else() {
 fn what_does_not_pass_is_tried_as_often_as_the_flag_says() {
     for (misbehaviour, requests) in [
         (ErrorCode(429, "TOOMANYREQUESTS"), &["HEAD", "HEAD"][..]),
-        (Reset, &["HEAD", "HEAD"]),
-        // A GET may go another way through a proxy than a HEAD.
+        // A GET may go another way through a proxy than a HEAD, and some servers know no HEAD.
+        (Reset, &["HEAD", "HEAD", "GET"]),
         (ErrorCode(500, "UNKNOWN"), &["HEAD", "HEAD", "GET"]),
-        (ErrorCode(400, "UNKNOWN"), &["HEAD"]),
-        (ErrorCode(401, "UNAUTHORIZED"), &["HEAD"]),
+        (ErrorCode(400, "UNKNOWN"), &["HEAD", "GET"]),
+        // The last one is for `/v2/`, which may have a challenge.
+        (ErrorCode(401, "UNAUTHORIZED"), &["HEAD", "GET", "GET"]),
     ] {
         let name = format!("{misbehaviour:?}");
         let status = if name.contains("401") { 6 } else { 4 };

@@ -90,6 +90,10 @@ impl Machine {
         ran.stderr
     }
 
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
     /// As whom was asked, in order.
     pub(crate) fn asked_as(&self) -> Vec<String> {
         asked_as(&self.registry)
@@ -103,7 +107,7 @@ impl Machine {
 }
 
 /// The users of all requests, in order; `nobody` without a login, `a token` with one of any kind.
-fn asked_as(registry: &Registry) -> Vec<String> {
+pub(crate) fn asked_as(registry: &Registry) -> Vec<String> {
     let user = |header: Option<String>| {
         let Some(header) = header else { return "nobody".to_owned() };
         let Some(pair) = header.strip_prefix("Basic ") else { return "a token".to_owned() };
@@ -115,7 +119,7 @@ fn asked_as(registry: &Registry) -> Vec<String> {
 }
 
 /// The stream of [`pods`] as it has to come out.
-fn pinned(images: impl IntoIterator<Item = impl AsRef<str>>) -> String {
+pub(crate) fn pinned(images: impl IntoIterator<Item = impl AsRef<str>>) -> String {
     pods(images.into_iter().map(|image| {
         let image = image.as_ref();
         let digestif::image::Reference::Tagged(tagged) = image.parse().expect("valid") else {

@@ -2,11 +2,12 @@
 //! broken or hostile.
 //!
 //! [`answers`] is about what an answer proves and what a failure looks like, [`faults`] about whatever
-//! else can go wrong on the way, [`absence`] about when another tag is used instead, [`cost`] about
-//! how often anybody is asked, [`load`] about large runs, [`tokens`] about who is asked for a token and
-//! who gets to see one, [`credentials`] about who digestif says it is, [`session`] about what the stages of a run share, [`mirrors`] about hosts that are
-//! asked first, [`proxies`] about those in between, [`tls`] about HTTP/2 and plain HTTP, [`certificates`] about which are trusted,
-//! and [`identity`] about certificates of our own.
+//! else can go wrong on the way, [`absence`] about when another tag is used instead, [`played`] about
+//! registries as people report them, [`cost`] about how often anybody is asked, [`load`] about large
+//! runs, [`tokens`] about who is asked for a token and who gets to see one, [`credentials`] about who
+//! digestif says it is, [`session`] about what the stages of a run share, [`mirrors`] about hosts that
+//! are asked first, [`proxies`] about those in between, [`tls`] about HTTP/2 and plain HTTP,
+//! [`certificates`] about which are trusted, and [`identity`] about certificates of our own.
 
 mod absence;
 mod answers;
@@ -17,6 +18,7 @@ mod faults;
 mod identity;
 mod load;
 mod mirrors;
+mod played;
 mod proxies;
 mod session;
 #[path = "../support/mod.rs"]

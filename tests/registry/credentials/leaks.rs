@@ -79,7 +79,7 @@ fn no_redirect_carries_a_secret_to_another_host() {
 #[test]
 fn no_challenge_of_another_host_gets_a_secret() {
     let other = Registry::start(basic(&[]));
-    for realm in ["http://other.example/token", "http://127.0.0.1:1/token", "file:///token"] {
+    for realm in ["http://stranger.example/token", "http://127.0.0.1:1/token", "file:///token"] {
         let realm = || Some(realm.to_owned());
         assert_nothing_reaches(&other, "a realm", || {
             tokens_with(&accounts(), TokenRules { realm: realm(), ..TokenRules::default() })

@@ -127,6 +127,17 @@ fn pull_secrets_for_one_registry_are_tried_in_turn_and_after_auth_files() {
 }
 
 #[test]
+fn pull_secrets_never_keep_a_login_of_the_user_from_its_turn() {
+    // Each is for a more specific path than the user's own login.
+    let user = |n: usize| for_user("registry.example/acme/web", &format!("user-{n}"));
+    let secrets: String = (0..8).map(user).collect();
+    let machine = machine(&[Account::user("ann")]);
+    machine.write(".docker/config.json", auths(&[("registry.example", "ann")]).to_string());
+    machine.run(&[], &format!("{secrets}{}", pods([WEB]))).succeeded();
+    assert_eq!(machine.asked_as(), ["nobody", "ann"]);
+}
+
+#[test]
 fn a_pull_secret_that_is_in_every_namespace_is_tried_once() {
     let machine = machine(&[]);
     let secret = for_user("registry.example", "old");
@@ -142,8 +153,8 @@ fn a_stream_of_logins_is_no_storm_of_requests() {
     let user = |n: usize| for_user("registry.example", &format!("user-{n}"));
     let secrets: String = (0..200).map(user).collect();
     let said = machine.run(&[], &format!("{secrets}{}", pods([WEB]))).failed(6);
-    assert!(said.contains("; 184 more logins are not tried)"), "{said}");
-    assert_eq!(machine.asked_as().len(), 1 + 16 + 1);
+    assert!(said.contains("; 192 more logins are not tried)"), "{said}");
+    assert_eq!(machine.asked_as().len(), 1 + 8 + 1);
     // Those for other repositories are none of its business.
     let other = |n: usize| for_user(&format!("registry.example/team-{n}"), "other");
     let secrets: String = (0..200).map(other).collect::<String>() + &user(0);

@@ -6,7 +6,8 @@ use super::answer::{Answer, value};
 use super::content::Authentication;
 use super::request::{Request, Route, parameter};
 use super::state::{State, UNPOISONED};
-use super::tokens::{ManyScopes, TokenRules, issued};
+use super::tokens::{ChallengeAt, ManyScopes, TokenRules, issued, project};
+use crate::support::accounts::Account;
 
 impl State {
     /// The 401 for a request that may not pass; 403 where the registry knows who asks.
@@ -28,9 +29,27 @@ impl State {
                     _ => vec!["Basic realm=\"x\"".to_owned()],
                 }
             }
+            Authentication::Hidden(accounts, status, code) => {
+                let is_open = repository.is_none_or(|repository| {
+                    let is_in = |account: &&Account| account.sends(authorization);
+                    accounts.iter().filter(is_in).any(|account| account.opens(repository))
+                });
+                return (!is_open).then(|| Answer::error(*status, code));
+            }
             Authentication::Tokens(rules) => {
                 if self.is_granted(rules, authorization, repository) {
                     return None;
+                }
+                if let Some((status, code)) = rules.unopened.filter(|_| authorization.is_some()) {
+                    return Some(Answer::error(status, code));
+                }
+                let has_challenge = match rules.challenge_at {
+                    ChallengeAt::Everywhere => true,
+                    ChallengeAt::Get => request.method == "GET",
+                    ChallengeAt::Ping => repository.is_none(),
+                };
+                if !has_challenge {
+                    return Some(Answer::error(401, "UNAUTHORIZED"));
                 }
                 let own = rules.bearer(&format!("{}://{}", self.scheme, request.host), repository);
                 let others = rules.other_challenges.iter().cloned();
@@ -42,6 +61,13 @@ impl State {
             answer.headers.append("www-authenticate", value(challenge));
         }
         Some(answer)
+    }
+
+    /// True if the endpoint never answers a request for several scopes, and this is one.
+    pub(super) fn hangs(&self, request: &Request) -> bool {
+        let Authentication::Tokens(rules) = &self.content.authentication else { return false };
+        let scopes = parameter(&request.query, "scope").count();
+        rules.many_scopes == ManyScopes::Hangs && scopes > 1
     }
 
     fn is_granted(
@@ -80,15 +106,25 @@ impl State {
             .collect();
         let granted = match rules.many_scopes {
             ManyScopes::Refused if scopes.len() > 1 => return Answer::error(400, "BAD_REQUEST"),
+            ManyScopes::Fails(status) if scopes.len() > 1 => return Answer::error(status, "BUSY"),
             ManyScopes::FirstOnly => scopes.get(..1).unwrap_or_default(),
-            ManyScopes::Granted | ManyScopes::Refused => &scopes[..],
+            ManyScopes::LastOnly => &scopes[scopes.len().saturating_sub(1)..],
+            _ => &scopes[..],
         };
+        let of_project = parameter(&request.query, "project").next();
+        let is_other = |scope: &String| {
+            let name = scope.strip_prefix("repository:").unwrap_or_default();
+            of_project.as_deref().is_some_and(|own| own != project(name))
+        };
+        if scopes.iter().any(is_other) {
+            return Answer::error(403, "DENIED");
+        }
         let name = |scope: &String| {
             let (name, _actions) = scope.strip_prefix("repository:")?.rsplit_once(':')?;
             account.opens(name).then(|| name.to_owned())
         };
         let mut tokens = self.tokens.lock().expect(UNPOISONED);
-        let token = issued(tokens.len());
+        let token = issued(tokens.len()) + &"x".repeat(rules.bytes_per_scope * granted.len());
         tokens.insert(token.clone(), granted.iter().filter_map(name).collect());
         let mut body = json!({ rules.field: token });
         if let Some(seconds) = rules.expires_in {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::faults::Fault;
+use super::faults::{Fault, Misbehaviour};
 use super::tokens::TokenRules;
 use crate::support::accounts::Account;
 
@@ -14,6 +14,7 @@ pub struct Content {
     pub(super) latency: Duration,
     pub(super) page_limit: usize,
     pub(super) api_version: bool,
+    pub(super) header_limit: Option<(usize, Box<Misbehaviour>)>,
     pub(super) faults: Vec<Fault>,
 }
 
@@ -26,6 +27,8 @@ pub(super) enum Authentication {
     Open,
     Tokens(TokenRules),
     Basic(Vec<Account>),
+    /// Open to these accounts alone, with this status and code for others and no challenge.
+    Hidden(Vec<Account>, u16, &'static str),
 }
 
 impl Content {
@@ -53,6 +56,20 @@ impl Content {
     #[must_use]
     pub fn with_basic(mut self, accounts: &[Account]) -> Self {
         self.authentication = Authentication::Basic(accounts.to_vec());
+        self
+    }
+
+    /// Hides everything from others than these: they get this status and code, and no challenge.
+    #[must_use]
+    pub fn hidden(mut self, accounts: &[Account], status: u16, code: &'static str) -> Self {
+        self.authentication = Authentication::Hidden(accounts.to_vec(), status, code);
+        self
+    }
+
+    /// Meets each request with a longer Authorization header so.
+    #[must_use]
+    pub fn with_header_limit(mut self, limit: usize, misbehaviour: Misbehaviour) -> Self {
+        self.header_limit = Some((limit, Box::new(misbehaviour)));
         self
     }
 
@@ -91,6 +108,7 @@ impl Content {
             latency: Duration::ZERO,
             page_limit: usize::MAX,
             api_version: false,
+            header_limit: None,
             faults: Vec::new(),
         }
     }

@@ -32,7 +32,7 @@ pub use content::Content;
 pub use faults::{Fault, Misbehaviour};
 pub use manifests::digest_of;
 pub use request::Request;
-pub use tokens::{ChallengeScope, ManyScopes, TokenRules, bearer};
+pub use tokens::{ChallengeAt, ChallengeScope, ManyScopes, TokenRules, bearer};
 
 /// A running registry on 127.0.0.1; it ends when it is dropped.
 pub struct Registry {

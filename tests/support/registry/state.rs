@@ -47,6 +47,15 @@ impl State {
             tokio::time::sleep(self.content.latency).await;
         }
         let route = Route::of(&request.path);
+        let length = request.authorization.as_deref().map_or(0, str::len);
+        if let Some((_, misbehaviour)) =
+            self.content.header_limit.as_ref().filter(|(limit, _)| length > *limit)
+        {
+            return self.misbehave(*misbehaviour.clone(), &route, &request).await;
+        }
+        if matches!(route, Route::Token) && self.hangs(&request) {
+            std::future::pending::<()>().await;
+        }
         if let Some(challenge) = self.challenge(&route, &request) {
             return Ok(self.signed(challenge).response(&request.method));
         }

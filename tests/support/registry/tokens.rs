@@ -20,6 +20,14 @@ pub struct TokenRules {
     pub expires_in: Option<u64>,
     /// Answer each token request with this status instead of a token.
     pub status: Option<u16>,
+    /// Bytes that each scope adds to a token.
+    pub bytes_per_scope: usize,
+    /// A realm for each project, the first part of a name; it gives no token for another project.
+    pub realm_per_project: bool,
+    /// Which answers have the challenge.
+    pub challenge_at: ChallengeAt,
+    /// The status and code of a repository that a token does not open, instead of a 401.
+    pub unopened: Option<(u16, &'static str)>,
     /// Who gets tokens, and for what; where there is nobody, everyone does for everything.
     pub accounts: Vec<Account>,
     /// The status for all others.
@@ -35,6 +43,23 @@ pub enum ManyScopes {
     Refused,
     /// A token for the first scope alone, without a word about the others.
     FirstOnly,
+    /// A token for the last scope alone.
+    LastOnly,
+    /// This status.
+    Fails(u16),
+    /// No answer.
+    Hangs,
+}
+
+/// Which answers to requests without a token have the challenge. The others are a bare 401.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChallengeAt {
+    /// All of them.
+    Everywhere,
+    /// Those to GET.
+    Get,
+    /// That of `/v2/`.
+    Ping,
 }
 
 /// Whether a Bearer challenge says which scope it wants.
@@ -56,6 +81,10 @@ impl Default for TokenRules {
             field: "token",
             expires_in: Some(300),
             status: None,
+            bytes_per_scope: 0,
+            realm_per_project: false,
+            challenge_at: ChallengeAt::Everywhere,
+            unopened: None,
             accounts: Vec::new(),
             refusal: 401,
         }
@@ -69,6 +98,11 @@ pub fn bearer(n: usize) -> String {
 
 pub(super) fn issued(n: usize) -> String {
     format!("{SECRET}-{n}")
+}
+
+/// The first part of a repository's name.
+pub(super) fn project(repository: &str) -> &str {
+    repository.split('/').next().unwrap_or_default()
 }
 
 impl TokenRules {
@@ -88,7 +122,11 @@ impl TokenRules {
     }
 
     pub(super) fn bearer(&self, url: &str, repository: Option<&str>) -> String {
-        let realm = self.realm.clone().unwrap_or_else(|| format!("{url}/token"));
+        let mut realm = self.realm.clone().unwrap_or_else(|| format!("{url}/token"));
+        if self.realm_per_project {
+            realm.push_str("?project=");
+            realm.push_str(project(repository.unwrap_or_default()));
+        }
         let scope = match (self.challenge_scope, repository) {
             (ChallengeScope::Named, Some(name)) => format!(",scope=\"repository:{name}:pull\""),
             _ => String::new(),

@@ -1,0 +1,277 @@
+//! Registries as people report them: one row for each report, with what the registry does, what
+//! comes of it, and what it is asked. A row is an example of a kind of fault, and not of one product.
+
+use serde_json::json;
+
+use crate::credentials::{Machine, asked_as, auths};
+use crate::pods;
+use crate::support::accounts::Account;
+use crate::support::registry::{
+    ChallengeAt, Content, Fault, ManyScopes, Misbehaviour, Request, TokenRules,
+};
+
+use Misbehaviour::{Empty404, ErrorCode};
+
+/// A report, as a sentence and with where it is from; the registry that it is about; who has a login
+/// for it; the images; how a run ends; and what the registry is asked.
+struct Row {
+    report: &'static str,
+    content: Content,
+    logins: &'static [&'static str],
+    images: Vec<String>,
+    end: End,
+    requests: Requests,
+}
+
+/// How a run ends.
+enum End {
+    /// With the digest of each image.
+    Pinned,
+    /// With this status and these words.
+    Fails(i32, &'static str),
+}
+
+/// What a registry is asked.
+enum Requests {
+    /// Exactly this: `HEAD web:1`, `GET token`, `GET ping`, `GET list`, each with ` as WHO` unless it
+    /// is nobody.
+    Are(&'static str),
+    /// At most as many, and no more refusals than this among them.
+    AtMost(usize),
+}
+
+use End::{Fails, Pinned};
+use Requests::{Are, AtMost};
+
+const WEB: &str = "registry.example/acme/web:1";
+const ANN: &[&str] = &["ann"];
+const NOBODY: &[&str] = &[];
+
+fn row(
+    report: &'static str,
+    content: Content,
+    logins: &'static [&'static str],
+    end: End,
+    requests: &'static str,
+) -> Row {
+    let images = vec![WEB.to_owned()];
+    Row { report, content, logins, images, end, requests: Are(requests) }
+}
+
+/// A row with this many repositories.
+fn many(report: &'static str, n: usize, content: Content, most: usize) -> Row {
+    let images = (0..n).map(|n| format!("registry.example/acme/app-{n:03}:1")).collect();
+    Row { report, content, logins: NOBODY, images, end: Pinned, requests: AtMost(most) }
+}
+
+fn tokens(rules: TokenRules) -> Content {
+    Content::everything().with_tokens(rules)
+}
+
+fn default() -> TokenRules {
+    TokenRules::default()
+}
+
+fn hidden(status: u16, code: &'static str) -> Content {
+    Content::everything().hidden(&[Account::user("ann")], status, code)
+}
+
+#[expect(clippy::too_many_lines, reason = "it is one table")]
+fn table() -> Vec<Row> {
+    let all = |misbehaviour| Content::everything().with_fault(Fault::on("", misbehaviour));
+    let endpoint = |many_scopes| tokens(TokenRules { many_scopes, ..default() });
+    let limited = |bytes_per_scope, misbehaviour| {
+        tokens(TokenRules { bytes_per_scope, ..default() }).with_header_limit(8_000, misbehaviour)
+    };
+    vec![
+        // What is hidden from nobody is open to a login.
+        row(
+            "R1: 404 to nobody, 200 to a login (Artifactory, google/go-containerregistry#1691)",
+            hidden(404, "MANIFEST_UNKNOWN"),
+            ANN,
+            Pinned,
+            "HEAD web:1, GET web:1, GET ping, GET web:1 as ann",
+        ),
+        row(
+            "R1: 404 with NAME_UNKNOWN to nobody, 200 to a login",
+            hidden(404, "NAME_UNKNOWN"),
+            ANN,
+            Pinned,
+            "HEAD web:1, GET web:1, GET ping, GET web:1 as ann",
+        ),
+        row(
+            "R1: 403 to nobody without a challenge, 200 to a login",
+            hidden(403, "DENIED"),
+            ANN,
+            Pinned,
+            "HEAD web:1, GET ping, HEAD web:1 as ann",
+        ),
+        row(
+            "R1: 401 to nobody without a challenge, 200 to a login",
+            hidden(401, "UNAUTHORIZED"),
+            ANN,
+            Pinned,
+            "HEAD web:1, GET ping, HEAD web:1 as ann",
+        ),
+        row(
+            "R1: 404 to every login",
+            Content::of(&[]).hidden(&[Account::user("ann")], 404, "MANIFEST_UNKNOWN"),
+            ANN,
+            Fails(1, "does not exist"),
+            "HEAD web:1, GET web:1, GET ping, GET web:1 as ann",
+        ),
+        row(
+            "R1: 404 to nobody, and a login that is refused",
+            Content::of(&[]).hidden(&[Account::nobody()], 403, "DENIED"),
+            ANN,
+            Fails(6, "is absent or private"),
+            "HEAD web:1, GET web:1, GET ping, GET web:1 as ann",
+        ),
+        // A gateway answers in the place of a registry.
+        row(
+            "R3: a gateway without a route (istio/istio#1437)",
+            all(Empty404),
+            NOBODY,
+            Fails(4, "a 404 that may not be its registry's proves nothing"),
+            "HEAD web:1, GET web:1, GET ping",
+        ),
+        // A token for many repositories is no use.
+        many(
+            "R4: a token for the first scope, the rest hidden behind 404 (goharbor/harbor#2411)",
+            20,
+            tokens(TokenRules {
+                many_scopes: ManyScopes::FirstOnly,
+                unopened: Some((404, "NAME_UNKNOWN")),
+                ..default()
+            }),
+            // The first 401, a token, a HEAD in vain; then a token and a HEAD for each.
+            3 + 2 * 20,
+        ),
+        many(
+            "R4: a token for the first scope alone (docker/hub-feedback#2215)",
+            50,
+            endpoint(ManyScopes::FirstOnly),
+            3 + 2 * 50,
+        ),
+        many("R4: a token for the last scope alone", 50, endpoint(ManyScopes::LastOnly), 103),
+        many(
+            "R5: nginx takes 8 KiB of a header, and a token grows with each scope",
+            100,
+            limited(150, ErrorCode(400, "")),
+            100 + 20,
+        ),
+        many(
+            "R5: a server with room for less answers 431",
+            40,
+            tokens(TokenRules { bytes_per_scope: 100, ..default() })
+                .with_header_limit(2_000, ErrorCode(431, "")),
+            40 + 25,
+        ),
+        many(
+            "R5: a server with room for less breaks the stream",
+            40,
+            tokens(TokenRules { bytes_per_scope: 100, ..default() })
+                .with_header_limit(2_000, Misbehaviour::Reset),
+            40 + 30,
+        ),
+        many("R6: 503 to a token for many", 20, endpoint(ManyScopes::Fails(503)), 2 + 2 * 20),
+        many("R6: 429 to a token for many", 20, endpoint(ManyScopes::Fails(429)), 2 + 2 * 20),
+        many("R6: no answer to a token for many", 20, endpoint(ManyScopes::Hangs), 2 + 2 * 20),
+        row(
+            "R8: Quay's TAG_EXPIRED (quay/clair#1554)",
+            all(ErrorCode(404, "TAG_EXPIRED")),
+            NOBODY,
+            Fails(1, "does not exist"),
+            "HEAD web:1, GET web:1, GET list",
+        ),
+        row(
+            "R11: a realm on another plain-http host that the user named (GitLab)",
+            tokens(TokenRules { realm: Some("http://quay.example/token".to_owned()), ..default() }),
+            NOBODY,
+            Pinned,
+            "HEAD web:1, GET token, HEAD web:1 as a token",
+        ),
+        Row {
+            images: ["one", "two"].map(|name| format!("registry.example/{name}/web:1")).to_vec(),
+            ..row(
+                "R12: a realm for each path (sonatype/nexus-public#873)",
+                tokens(TokenRules { realm_per_project: true, ..default() }),
+                NOBODY,
+                Pinned,
+                // One token for both, which the realm refuses, and one for each; the realm refuses
+                // the second again, so that its own realm is looked for.
+                "HEAD web:1, GET token, GET token, HEAD web:1 as a token, GET token, HEAD web:1, \
+                 GET token, HEAD web:1 as a token",
+            )
+        },
+        row(
+            "R14: no challenge to HEAD, but to GET",
+            tokens(TokenRules { challenge_at: ChallengeAt::Get, ..default() }),
+            NOBODY,
+            Pinned,
+            "HEAD web:1, GET web:1, GET token, GET web:1 as a token",
+        ),
+        row(
+            "R14: a challenge at /v2/ alone",
+            tokens(TokenRules { challenge_at: ChallengeAt::Ping, ..default() }),
+            NOBODY,
+            Pinned,
+            "HEAD web:1, GET web:1, GET ping, GET token, GET web:1 as a token",
+        ),
+    ]
+}
+
+#[test]
+fn registries_are_understood_as_people_report_them() {
+    for row in table() {
+        row.check();
+    }
+}
+
+impl Row {
+    #[track_caller]
+    fn check(self) {
+        let Self { report, content, logins, images, end, requests } = self;
+        let entries: Vec<_> = logins.iter().map(|user| ("registry.example", *user)).collect();
+        let file = if entries.is_empty() { json!({}) } else { auths(&entries) };
+        let machine = Machine::with_docker(content, &file);
+        let ran = machine.run(&["--timeout=9"], &pods(&images));
+        match end {
+            Pinned => {
+                let pinned = crate::credentials::pinned(&images);
+                assert_eq!((ran.status, ran.stdout), (0, pinned), "{report}: {}", ran.stderr);
+            }
+            Fails(status, words) => {
+                let ended = (ran.status, ran.stdout.as_str());
+                assert_eq!(ended, (status, ""), "{report}: {}", ran.stderr);
+                assert!(ran.stderr.contains(words), "{report}: no `{words}` in\n{}", ran.stderr);
+            }
+        }
+        let asked = machine.registry().requests();
+        let log: Vec<_> =
+            asked.iter().map(short).zip(asked_as(machine.registry())).map(named).collect();
+        match requests {
+            Are(expected) => assert_eq!(log.join(", "), expected, "{report}: {}", ran.stderr),
+            AtMost(most) => {
+                assert!(log.len() <= most, "{report}: {} requests: {log:#?}", log.len());
+            }
+        }
+    }
+}
+
+/// A request by the ends of its path: `HEAD web:1`.
+fn short(request: &Request) -> String {
+    let mut parts = request.path.rsplit('/');
+    let end = parts.next().unwrap_or_default();
+    let what = match (end, parts.nth(1)) {
+        ("", _) => "ping".to_owned(),
+        ("token" | "list", _) => end.to_owned(),
+        (tag, Some(name)) => format!("{name}:{tag}"),
+        (other, None) => other.to_owned(),
+    };
+    format!("{} {what}", request.method)
+}
+
+fn named((request, who): (String, String)) -> String {
+    if who == "nobody" { request } else { format!("{request} as {who}") }
+}

@@ -331,6 +331,26 @@ pub struct RegistryFlags {
     #[arg(long, value_name = "FILE", env = "DIGESTIF_CA_FILE")]
     pub ca_file: Option<PathBuf>,
 
+    /// Do not verify the certificate of this host; no login is sent to it; repeatable
+    #[arg(
+        long,
+        value_name = "HOST",
+        env = "DIGESTIF_INSECURE",
+        value_delimiter = '\n',
+        value_parser = registry::host
+    )]
+    pub insecure: Vec<String>,
+
+    /// Send logins to this host although its certificate is not verified; repeatable
+    #[arg(
+        long,
+        value_name = "HOST",
+        env = "DIGESTIF_INSECURE_LOGIN",
+        value_delimiter = '\n',
+        value_parser = registry::host
+    )]
+    pub insecure_login: Vec<String>,
+
     /// Send this certificate, from a PEM file, to registries that ask for one
     #[arg(long, value_name = "FILE", env = "DIGESTIF_CLIENT_CERT", requires = "client_key")]
     pub client_cert: Option<PathBuf>,

@@ -123,11 +123,15 @@ pub struct Substitute {
     pub rule: String,
 }
 
-/// Logins that were rejected and mirrors that were skipped.
+/// What a run says about registries: rejected logins, skipped mirrors, hosts that are not verified.
 #[derive(Debug, Default)]
 pub struct RegistryNotes {
     /// Logins that were rejected or could not be read, with the reason.
     pub logins: BTreeSet<String>,
     /// Mirrors that were skipped, with the reason.
     pub mirrors: BTreeMap<String, String>,
+    /// Hosts whose certificates are not verified.
+    pub insecure: BTreeSet<String>,
+    /// Those of them that logins are sent to.
+    pub insecure_login: BTreeSet<String>,
 }

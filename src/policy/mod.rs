@@ -127,7 +127,19 @@ pub fn registry_warnings(idle: &RegistryNotes) -> impl Iterator<Item = Diagnosti
         Diagnostic::warning(format!("the mirror {} was passed over: {reason}", quoted(mirror)))
             .help("its registry was asked instead; look at the mirror, or leave it out")
     });
-    logins.chain(mirrors)
+    let insecure = idle.insecure.iter().map(|host| {
+        let (logins, help) = if idle.insecure_login.contains(host) {
+            ("logins are sent to it", "name its certificate with `--ca-file` instead".to_owned())
+        } else {
+            let help = format!(
+                "name its certificate with `--ca-file` instead; `--insecure-login {host}` sends logins"
+            );
+            ("no login is sent to it", help)
+        };
+        let message = format!("the certificate of {} is not verified; {logins}", quoted(host));
+        Diagnostic::warning(message).help(help)
+    });
+    logins.chain(mirrors).chain(insecure)
 }
 
 /// Warns of repositories that are asked for by more than one tag: a Deployment and its migration

@@ -6,12 +6,13 @@
 use std::fmt;
 use std::sync::Arc;
 
+use reqwest::Url;
 use rustls::RootCertStore;
 use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 
-use super::tls;
+use super::{is_named, tls};
 
 /// A certificate that is trusted.
 pub type Certificate = CertificateDer<'static>;
@@ -24,6 +25,31 @@ impl fmt::Debug for Identity {
     /// Without the key.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Identity({} certificates)", self.0.cert.len())
+    }
+}
+
+/// How TLS connections are made.
+#[derive(Debug, Default, Clone)]
+pub struct Tls {
+    /// Certificates that are trusted in addition to the system's.
+    pub trusted: Vec<Certificate>,
+    /// The certificate that is sent to registries that ask for one.
+    pub identity: Option<Identity>,
+    /// Hosts whose certificates are not verified.
+    pub insecure: Vec<String>,
+    /// Those of them that logins are sent to.
+    pub insecure_login: Vec<String>,
+}
+
+impl Tls {
+    /// True if the certificate of a URL's host is not verified.
+    pub(super) fn is_insecure(&self, url: &Url) -> bool {
+        is_named(&self.insecure, url)
+    }
+
+    /// True if no login may be sent to a URL's host, as its certificate is not verified.
+    pub(super) fn withholds_logins(&self, url: &Url) -> bool {
+        url.scheme() == "https" && self.is_insecure(url) && !is_named(&self.insecure_login, url)
     }
 }
 

@@ -17,7 +17,7 @@ use super::response::{
 };
 use super::tags::{self, MAX_TAGS, Next};
 use super::transport::{Fetched, Limit, Transport, Trouble};
-use super::{Answer, Endpoint, Outcome, Refusal, Settings, authority};
+use super::{Answer, Endpoint, Outcome, Refusal, Settings, Tls, authority};
 use crate::credentials::PullSecret;
 use crate::diagnostic::Failure;
 use crate::image::{Digest, Repository, Tag, Tagged};
@@ -221,6 +221,12 @@ impl Registry {
         hosts.values().flat_map(|host| host.rejected_logins()).collect()
     }
 
+    /// How TLS connections are made.
+    #[must_use]
+    pub fn tls(&self) -> &Tls {
+        &self.settings.tls
+    }
+
     /// Mirrors that were passed over, and why.
     #[must_use]
     pub fn skipped_mirrors(&self) -> BTreeMap<String, String> {
@@ -262,7 +268,7 @@ impl Registry {
         let host = hosts.entry(origin).or_insert_with_key(|origin| {
             let mut expected = self.expected.lock().unwrap_or_else(PoisonError::into_inner);
             let expected = expected.remove(origin).unwrap_or_default();
-            let offers = self.settings.credentials.of_host(&authority(&endpoint.origin));
+            let offers = self.settings.offers(&endpoint);
             let in_flight = Arc::new(Semaphore::new(self.settings.concurrency));
             let plain_http = &self.settings.plain_http;
             Arc::new(Host::new(endpoint, &expected, offers, in_flight, plain_http))

@@ -8,6 +8,7 @@ mod certificates;
 mod challenge;
 mod challenges;
 mod client;
+mod clients;
 mod host;
 mod oci_layout;
 mod p521;
@@ -24,14 +25,14 @@ use std::time::Duration;
 
 use reqwest::Url;
 
-pub use certificates::{Certificate, Identity, WrongIdentity, certificates};
+pub use certificates::{Certificate, Identity, Tls, WrongIdentity, certificates};
 pub use challenge::{Bearer, Challenge};
 pub use client::{Part, Registry};
 pub use oci_layout::{Layouts, Lookup, is_layout};
 pub use proxies::Proxies;
 pub use tags::Next;
 
-use crate::credentials::Credentials;
+use crate::credentials::{Credentials, Offer};
 use crate::diagnostic::Failure;
 use crate::image::{self, Digest, Reference, Repository};
 use crate::text::escape::quoted;
@@ -167,10 +168,8 @@ pub struct Settings {
     pub caches: Vec<String>,
     /// Hosts that are asked over plain HTTP.
     pub plain_http: Vec<String>,
-    /// Certificates that are trusted besides the system's.
-    pub certificates: Vec<Certificate>,
-    /// What registries see that ask who connects.
-    pub identity: Option<Identity>,
+    /// How TLS connections are made.
+    pub tls: Tls,
     /// Through whom hosts are asked.
     pub proxies: Proxies,
     /// How long the whole run may take.
@@ -273,17 +272,18 @@ impl Endpoint {
 impl Settings {
     /// True if a repository is asked for at a pull-through cache, or its own host is called one.
     fn is_cache(&self, repository: &Repository) -> bool {
-        let is_named = |host: &str| self.caches.iter().any(|cache| cache == host);
-        // Compared as URLs are: with the default port or without it.
-        let is_contacted = |origin: &Url| {
-            let contacted = image::canonical_host(&authority(origin));
-            self.caches.iter().any(|cache| {
-                let cache = Url::parse(&format!("{}://{cache}/", origin.scheme()));
-                cache.is_ok_and(|cache| image::canonical_host(&authority(&cache)) == contacted)
-            })
-        };
-        is_named(repository.host())
-            || self.endpoint(repository).is_some_and(|endpoint| is_contacted(&endpoint.origin))
+        self.caches.iter().any(|cache| cache == repository.host())
+            || self
+                .endpoint(repository)
+                .is_some_and(|endpoint| is_named(&self.caches, &endpoint.origin))
+    }
+
+    /// The logins for the host of an endpoint; none if they must not be sent to it.
+    fn offers(&self, endpoint: &Endpoint) -> Vec<Offer> {
+        if self.tls.withholds_logins(&endpoint.origin) {
+            return Vec::new();
+        }
+        self.credentials.of_host(&authority(&endpoint.origin))
     }
 
     /// Where `repository` is asked for before anything else, and what is not there proves nothing.
@@ -314,6 +314,15 @@ fn authority(url: &Url) -> String {
     url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
+/// True if a list of hosts has the one of a URL. The default port may be written or left out.
+fn is_named(hosts: &[String], url: &Url) -> bool {
+    let contacted = image::canonical_host(&authority(url));
+    hosts.iter().any(|host| {
+        let host = Url::parse(&format!("{}://{host}/", url.scheme()));
+        host.is_ok_and(|host| image::canonical_host(&authority(&host)) == contacted)
+    })
+}
+
 /// True if a URL's host is this machine by name or address.
 fn is_loopback(url: &Url) -> bool {
     match url.host_str() {
@@ -338,8 +347,7 @@ mod tests {
             credentials: Credentials::default(),
             caches: Vec::new(),
             plain_http: plain_http.iter().map(|&host| host.to_owned()).collect(),
-            certificates: Vec::new(),
-            identity: None,
+            tls: Tls::default(),
             proxies: Proxies::default(),
             timeout: Duration::from_secs(1),
             retries: 0,

@@ -6,24 +6,21 @@
 
 use std::error::Error as _;
 use std::fmt::Write as _;
-use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use backon::{ExponentialBuilder, Retryable};
 use reqwest::header::{
     ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER,
 };
-use reqwest::redirect::Policy;
-use reqwest::{Client, Method, Proxy, RequestBuilder, StatusCode, Url};
+use reqwest::{Client, Method, RequestBuilder, StatusCode, Url};
 use rustls::{CertificateError, OtherError};
 use tokio::sync::Semaphore;
 
 use super::authority;
-use super::tls::{self, NoAuthorities};
+use super::certificates::Tls;
+use super::clients::Clients;
+use super::tls::NoAuthorities;
 use super::{Outcome, Proxies, Refusal, Settings};
-
-/// A registry that takes longer to connect is down. Twice what a lost SYN costs (3 s, RFC 6298).
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(6);
 
 /// One try, body included. A third of the default budget, so that a hanging server can be tried
 /// again; the slowest registries answer a manifest in 2 to 3 s.
@@ -147,8 +144,8 @@ impl Trouble {
 /// The HTTP client of a run.
 #[derive(Debug)]
 pub(super) struct Transport {
-    /// Follows no redirect by itself, so that what a request holds goes nowhere else.
-    client: Client,
+    clients: Clients,
+    tls: Tls,
     proxies: Proxies,
     in_flight: Semaphore,
     retries: usize,
@@ -161,24 +158,11 @@ impl Transport {
     /// # Errors
     /// The certificates can't be used.
     pub(super) fn new(settings: &Settings) -> Result<Self, String> {
-        let system = Arc::default();
-        let tls = tls::config(&settings.certificates, settings.identity.as_ref(), &system);
-        let proxies = settings.proxies.clone();
-        let proxy = Proxy::custom(move |url| proxies.url(url));
-        let client = Client::builder()
-            .user_agent(concat!("digestif/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(REQUEST_TIMEOUT)
-            // reqwest 0.13 takes the Authorization header off where a redirect leads to another
-            // host, and sends it again where that host redirects to itself: `once` follows them.
-            .redirect(Policy::none())
-            .proxy(proxy)
-            .tls_backend_preconfigured(tls);
-        let client = client.build().map_err(|error| causes(&error))?;
+        let clients = Clients::new(&settings.tls, &settings.proxies)?;
         let deadline = Instant::now() + settings.timeout;
         let in_flight = Semaphore::new(MAX_IN_FLIGHT);
-        let (proxies, retries) = (settings.proxies.clone(), settings.retries);
-        Ok(Self { client, proxies, in_flight, retries, deadline })
+        let (tls, proxies) = (settings.tls.clone(), settings.proxies.clone());
+        Ok(Self { clients, tls, proxies, in_flight, retries: settings.retries, deadline })
     }
 
     /// When the run's budget ends.
@@ -197,7 +181,10 @@ impl Transport {
         limit: Limit,
     ) -> Result<Fetched, Trouble> {
         for _ in 0..=MAX_REDIRECTS {
-            let mut request = self.client.request(method.clone(), url.clone());
+            if authorization.as_ref().is_some_and(is_login) {
+                self.may_have_logins(&url)?;
+            }
+            let mut request = self.client(&url)?.request(method.clone(), url.clone());
             if let Some(accept) = accept {
                 request = request.header(ACCEPT, accept);
             }
@@ -214,7 +201,7 @@ impl Transport {
         Err(Trouble::Unusable("too many redirects".to_owned()))
     }
 
-    /// One try to post a form, which is sent to this URL alone.
+    /// One try to post a form with a login, which is sent to this URL alone.
     pub(super) async fn post(
         &self,
         url: Url,
@@ -222,8 +209,24 @@ impl Transport {
         limit: Limit,
     ) -> Result<Fetched, Trouble> {
         const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
-        let request = self.client.post(url.clone()).header(CONTENT_TYPE, FORM).body(form);
+        self.may_have_logins(&url)?;
+        let request = self.client(&url)?.post(url.clone()).header(CONTENT_TYPE, FORM).body(form);
         self.answer(request, &url, limit).await
+    }
+
+    fn client(&self, url: &Url) -> Result<Client, Trouble> {
+        self.clients.of(url).map_err(Trouble::Unusable)
+    }
+
+    /// Nothing if a login may be sent to a URL's host.
+    fn may_have_logins(&self, url: &Url) -> Result<(), Trouble> {
+        if !self.tls.withholds_logins(url) {
+            return Ok(());
+        }
+        let host = authority(url);
+        Err(Trouble::Unusable(format!(
+            "no login is sent to {host}, whose certificate is not verified, without `--insecure-login {host}`"
+        )))
     }
 
     async fn answer(
@@ -235,7 +238,7 @@ impl Transport {
         let proxy = self.proxies.name(url);
         let trouble = |error| trouble(&error, proxy, url);
         let _permit = self.in_flight.acquire().await.expect("it is never closed");
-        let mut response = request.send().await.map_err(trouble)?;
+        let mut response = request.timeout(REQUEST_TIMEOUT).send().await.map_err(trouble)?;
         let (status, headers) = (response.status(), response.headers().clone());
         let answered = authority(response.url());
         if status == StatusCode::TOO_MANY_REQUESTS {
@@ -288,6 +291,11 @@ impl Transport {
             })
             .await
     }
+}
+
+/// True if a header is a login, and not a token that was given for one.
+fn is_login(authorization: &HeaderValue) -> bool {
+    authorization.as_bytes().starts_with(b"Basic ")
 }
 
 /// Where a redirect leads; none where what came is an answer itself.

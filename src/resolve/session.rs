@@ -103,11 +103,17 @@ impl Session {
         })
     }
 
-    /// Logins that were rejected and mirrors that were skipped until now.
+    /// Logins that were rejected and mirrors that were skipped until now, and hosts that are not verified.
     #[must_use]
     pub fn notes(&self) -> RegistryNotes {
         let Some(registry) = &self.registry else { return RegistryNotes::default() };
-        RegistryNotes { logins: registry.rejected_logins(), mirrors: registry.skipped_mirrors() }
+        let tls = registry.tls();
+        RegistryNotes {
+            logins: registry.rejected_logins(),
+            mirrors: registry.skipped_mirrors(),
+            insecure: tls.insecure.iter().cloned().collect(),
+            insecure_login: tls.insecure_login.iter().cloned().collect(),
+        }
     }
 
     /// Everything that can be asked, where these pins are known already.

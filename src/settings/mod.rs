@@ -29,7 +29,7 @@ use crate::lock::{self, EVERYTHING, Lock, Locking, Mode, State, Substitutes};
 use crate::places::Scope;
 use crate::plan::Skips;
 use crate::policy::{Digests, Leniency, Placeholders, Policy, WrittenDigests};
-use crate::registry::{self, Proxies, Replacement};
+use crate::registry::{self, Proxies, Replacement, Tls};
 use crate::resolve::Network;
 use crate::settings::config::{Config, ConfiguredRule};
 use crate::{Empty, Options};
@@ -246,20 +246,28 @@ fn registry_settings(flags: RegistryFlags) -> Result<registry::Settings, Diagnos
         named = vec![file];
     }
     let wrong = |message: String| usage(&message);
+    if let Some(host) = flags.insecure_login.iter().find(|host| !flags.insecure.contains(host)) {
+        let message = format!("`--insecure-login {host}` does nothing without `--insecure {host}`");
+        return Err(wrong(message));
+    }
     let identity = flags.client_cert.as_deref().zip(flags.client_key.as_deref());
     Ok(registry::Settings {
         credentials: Credentials::read(&named, &defaults)?,
         replacements: Vec::new(),
         mirrors: Vec::new(),
         caches: Vec::new(),
-        identity: identity
-            .map(|(certificate, key)| certificates::identity(certificate, key))
-            .transpose()
-            .map_err(wrong)?,
         plain_http: flags.plain_http,
-        certificates: match &flags.ca_file {
-            Some(path) => certificates::trusted(path).map_err(wrong)?,
-            None => Vec::new(),
+        tls: Tls {
+            trusted: match &flags.ca_file {
+                Some(path) => certificates::trusted(path).map_err(wrong)?,
+                None => Vec::new(),
+            },
+            identity: identity
+                .map(|(certificate, key)| certificates::identity(certificate, key))
+                .transpose()
+                .map_err(wrong)?,
+            insecure: flags.insecure,
+            insecure_login: flags.insecure_login,
         },
         proxies: Proxies::read(|name| std::env::var(name).ok()).map_err(wrong)?,
         timeout: flags.timeout,

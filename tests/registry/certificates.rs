@@ -6,12 +6,14 @@ use std::io::Read as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use serde_json::json;
 use tempfile::TempDir;
 
-use crate::support::registry::{Content, Registry};
+use crate::support::accounts::{Account, auth, password};
+use crate::support::registry::{Content, Fault, Misbehaviour, Registry, TokenRules};
 use crate::support::tls::SelfSigned;
 use crate::support::{Ran, command, finish, for_every_host, start};
-use crate::{WEB, assert_web_failed, pinned, pods};
+use crate::{WEB, assert_web_failed, authorizations, pinned, pods};
 
 const NOW: std::ops::Range<i32> = 2020..2900;
 
@@ -131,6 +133,11 @@ struct OpenSsl {
 impl OpenSsl {
     /// None if it is not installed.
     fn start(hash: &str, protocol: &str, curve: &str) -> Option<Self> {
+        Self::start_with(hash, protocol, curve, "-extfile leaf.cnf -extensions leaf")
+    }
+
+    /// The same with these options for the certificate.
+    fn start_with(hash: &str, protocol: &str, curve: &str, options: &str) -> Option<Self> {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let extensions = "[leaf]\nsubjectAltName=IP:127.0.0.1\nbasicConstraints=CA:FALSE\n";
         fs::write(folder.path().join("leaf.cnf"), extensions).expect("writable");
@@ -145,7 +152,7 @@ impl OpenSsl {
             format!("req -x509 {authority} -{hash} -subj /CN=CA -keyout ca.key -out ca.pem"),
             format!("req {own} -subj /CN=registry -keyout key.pem -out leaf.csr"),
             format!(
-                "x509 -req -in leaf.csr -CA ca.pem -CAkey ca.key -CAcreateserial -{hash} -extfile leaf.cnf -extensions leaf -out cert.pem"
+                "x509 -req -in leaf.csr -CA ca.pem -CAkey ca.key -CAcreateserial -{hash} {options} -out cert.pem"
             ),
         ] {
             openssl(folder.path(), &line)?;
@@ -177,10 +184,11 @@ impl OpenSsl {
         Some(Self { server, port, folder })
     }
 
-    fn run(&self) -> Ran {
+    /// Runs digestif on [`WEB`], with this registry in the place of every other.
+    fn run(&self, flags: &[&str]) -> Ran {
         let registry = format!("--registry=*=https://127.0.0.1:{}/{{host}}", self.port);
         let mut command = command([registry.as_str(), "--retries=0", "--verify-content"]);
-        command.arg("--ca-file").arg(self.folder.path().join("ca.pem"));
+        command.arg("--ca-file").arg(self.folder.path().join("ca.pem")).args(flags);
         finish(start(&mut command), pods([WEB]).as_bytes())
     }
 }
@@ -209,8 +217,116 @@ fn keys_on_the_curve_p_521_are_trusted_with_every_hash() {
                 eprintln!("\nSKIPPED: P-521, because openssl is not installed\n");
                 return;
             };
-            let stdout = openssl.run().succeeded();
+            let stdout = openssl.run(&[]).succeeded();
             assert!(stdout.contains(&format!("{WEB}@sha256:")), "{hash} {protocol}: {stdout}");
         }
     }
+}
+
+/// The flag that names this registry.
+fn flag(name: &str, registry: &Registry) -> String {
+    format!("{name}={}", registry.address())
+}
+
+#[test]
+fn the_certificate_of_an_insecure_host_is_not_verified_and_each_run_says_so() {
+    let machine = Machine::new();
+    for (hosts, years) in [
+        (&["127.0.0.1"][..], NOW),
+        (&["registry.example"], NOW),
+        (&[], NOW),
+        (&["127.0.0.1"], 2000..2001),
+        (&["127.0.0.1"], 2800..2900),
+    ] {
+        let certificate = SelfSigned::new(hosts, years, true);
+        let registry = Registry::start_alone(Content::everything(), &certificate);
+        let ran = machine.run(&registry, None, &[&flag("--insecure", &registry)]);
+        let warning = format!("the certificate of `{}` is not verified", registry.address());
+        assert!(ran.stderr.contains(&warning), "{}", ran.stderr);
+        assert_eq!(ran.succeeded(), pinned([WEB]), "{hosts:?}");
+        let plain = Registry::start(Content::everything());
+        let ran = machine.run(&plain, None, &[&flag("--insecure", &registry)]);
+        assert!(ran.stderr.contains(&warning), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn a_host_is_insecure_only_if_it_is_named() {
+    let machine = Machine::new();
+    let registry = Registry::start_tls(Content::everything());
+    let other = Registry::start_tls(Content::everything());
+    let ran = machine.run(&registry, None, &[&flag("--insecure", &other)]);
+    assert_web_failed("another port", &ran, 4, "certificate");
+
+    let path = "/v2/registry.example/acme/web/manifests/1";
+    let redirect = Misbehaviour::RedirectTo(format!("{}{path}", other.url()));
+    let content = Content::everything().with_fault(Fault::on("acme/web", redirect));
+    let registry = Registry::start_tls(content);
+    let ran = machine.run(&registry, None, &[&flag("--insecure", &registry)]);
+    assert_web_failed("a redirect", &ran, 4, "certificate");
+    assert!(other.requests().is_empty());
+    let both = [flag("--insecure", &registry), flag("--insecure", &other)];
+    let ran = machine.run(&registry, None, &[&both[0], &both[1]]);
+    assert_eq!(ran.succeeded(), pinned([WEB]));
+}
+
+#[test]
+fn a_certificate_that_cannot_be_read_is_accepted_from_an_insecure_host() {
+    // Version 1, as `openssl x509 -req` made it until 3.0.
+    let openssl = OpenSsl::start_with("sha256", "tls1_3", "P-256", "-days 2");
+    let Some(openssl) = openssl else {
+        eprintln!("\nSKIPPED: version 1, because openssl is not installed\n");
+        return;
+    };
+    let host = format!("127.0.0.1:{}", openssl.port);
+    let said = openssl.run(&[]).failed(4);
+    assert!(said.contains("certificate"), "{said}");
+    let ran = openssl.run(&[&format!("--insecure={host}")]);
+    assert!(ran.succeeded().contains(&format!("{WEB}@sha256:")));
+}
+
+#[test]
+fn no_login_is_sent_to_an_insecure_host_unless_a_flag_says_so() {
+    let machine = Machine::new();
+    let ann = [Account::user("ann")];
+    let registry = Registry::start_tls(Content::everything().with_basic(&ann));
+    let file = machine.0.path().join("config.json");
+    let logins = json!({ "auths": { registry.address(): { "auth": auth("ann") } } });
+    fs::write(&file, logins.to_string()).expect("writable");
+    let logins = format!("--auth-file={}", file.display());
+    let insecure = flag("--insecure", &registry);
+    let allowed = flag("--insecure-login", &registry);
+
+    let ran = machine.run(&registry, None, &[&logins, &insecure]);
+    assert_web_failed("withheld", &ran, 6, "401");
+    assert!(ran.stderr.contains("no login is sent to it"), "{}", ran.stderr);
+    assert!(ran.stderr.contains(&allowed.replace('=', " ")), "{}", ran.stderr);
+    assert_eq!(authorizations(&registry), [None]);
+
+    let ran = machine.run(&registry, None, &[&logins, &insecure, &allowed]);
+    assert!(ran.stderr.contains("logins are sent to it"), "{}", ran.stderr);
+    assert_eq!(ran.succeeded(), pinned([WEB]));
+
+    let said = machine.run(&registry, None, &[&allowed]).failed(2);
+    assert!(said.contains("does nothing without `--insecure "), "{said}");
+}
+
+#[test]
+fn no_login_is_sent_to_an_insecure_realm() {
+    let machine = Machine::new();
+    let rules = || TokenRules { accounts: vec![Account::user("ann")], ..TokenRules::default() };
+    let realm = Registry::start_tls(Content::everything().with_tokens(rules()));
+    let token = Some(format!("{}/token", realm.url()));
+    let content = Content::everything().with_tokens(TokenRules { realm: token, ..rules() });
+    let registry = Registry::start_tls(content);
+    for login in [json!({ "auth": auth("ann") }), json!({ "identitytoken": password("ann") })] {
+        let file = machine.0.path().join("config.json");
+        let logins = json!({ "auths": { registry.address(): login } });
+        fs::write(&file, logins.to_string()).expect("writable");
+        let logins = format!("--auth-file={}", file.display());
+        let flags = [logins.as_str(), &flag("--insecure", &realm)];
+        let ran = machine.run(&registry, Some((By::Flag, registry.ca_pem())), &flags);
+        assert_web_failed("realm", &ran, 4, "no login is sent to 127.0.0.1:");
+    }
+    assert!(authorizations(&realm).iter().all(Option::is_none));
 }

@@ -1,18 +1,18 @@
 //! Results: what a function says of each image, and how that gets into its list (KRM functions
 //! specification v1, `results`).
 //!
-//! They are added as text, and every other node is proved to be what it was.
-
-use std::ops::Range;
+//! They are added as one edit of the list.
 
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::diagnostic::{Diagnostic, Failure, Location, Severity};
 use crate::image::PinForm;
 use crate::places::{File, Object, Place};
 use crate::plan::{Entry, Status, StatusWord};
 use crate::text::escape::redacted;
-use crate::text::yaml::Content;
+use crate::text::splice::{self, Edit, Edits};
+use crate::text::yaml::{Content, TreeChange};
 use crate::text::{Origin, Source, Span};
 use crate::{Run, written};
 
@@ -148,7 +148,7 @@ impl Outcome {
     }
 }
 
-/// The list with results: behind all that it has, or beside the results that it has.
+/// The list with results: behind all that it has, or before the results that it has.
 ///
 /// # Errors
 /// The change could not be proved right; nothing may be written then.
@@ -161,20 +161,12 @@ pub fn with_results(list: &str, results: &[Outcome]) -> Result<String, Diagnosti
         Diagnostic::error(Failure::Input, message)
             .help("this is a defect of digestif, please report it with this list")
     };
-    let before = parts(list).ok_or_else(|| defect("the list can't be read again"))?;
-    let items: Vec<_> = results.iter().map(json).collect();
-    let (at, insert) =
-        insertion(list, &items).ok_or_else(|| defect("there is no place for them"))?;
-    let mut new = list.to_owned();
-    new.replace_range(Range::from(at), &insert);
-    match parts(&new) {
-        Some(after)
-            if after.others == before.others && after.results == before.results + items.len() =>
-        {
-            Ok(new)
-        }
-        _ => Err(defect("something else would change")),
-    }
+    let source = Source::new(Origin::Stdin, list.as_bytes().to_vec())?;
+    let edit = insertion(&source, &results.iter().map(json).collect::<Vec<_>>())
+        .ok_or_else(|| defect("there is no place for them"))?;
+    let edits = Edits::new(vec![edit]).expect("one edit does not overlap another");
+    let text = splice::apply(&source, &edits).map_err(|(message, _)| defect(&message))?;
+    Ok(text.into_owned())
 }
 
 /// A result as one line of JSON, which is YAML too; without the characters that YAML wants escaped.
@@ -187,80 +179,65 @@ fn json(result: &Outcome) -> String {
     text.chars().map(escaped).collect()
 }
 
-/// What a list holds: how many results, and everything else, node by node.
-struct Parts {
-    others: Vec<String>,
-    results: usize,
-}
-
-fn parts(list: &str) -> Option<Parts> {
-    let source = Source::new(Origin::Stdin, list.as_bytes().to_vec()).ok()?;
-    let (document, root) = super::list(&source).ok()?;
-    let mut parts = Parts { others: Vec::new(), results: 0 };
-    let mut open = Vec::new();
-    for &(key, value) in document.entries(root) {
-        if document.string(key) == Some("results") {
-            parts.results += document.items(value).len();
-        } else {
-            open.extend([key, value]);
-        }
-    }
-    while let Some(id) = open.pop() {
-        let node = document.node(id);
-        parts.others.push(match &node.content {
-            Content::Sequence(items) => {
-                open.extend(items);
-                format!("a list of {}", items.len())
-            }
-            Content::Mapping { entries, .. } => {
-                open.extend(entries.iter().flat_map(|&(key, value)| [key, value]));
-                format!("a mapping of {}", entries.len())
-            }
-            Content::Scalar { text, string, .. } => format!("{string} {text}"),
-            Content::Alias(_) | Content::UnknownAlias(_) => source.slice(node.span).to_owned(),
-        });
-    }
-    Some(parts)
-}
-
-/// Where results go, and how they are written there.
-fn insertion(list: &str, items: &[String]) -> Option<(Span, String)> {
-    let source = Source::new(Origin::Stdin, list.as_bytes().to_vec()).ok()?;
-    let (document, root) = super::list(&source).ok()?;
-    let found = document.own_entry(root, "results");
+/// The edit that puts results, each as a line of JSON, into a list.
+fn insertion(source: &Source, items: &[String]) -> Option<Edit> {
+    let (document, root) = super::list(source).ok()?;
+    let list = source.text();
+    let values: Vec<Value> =
+        items.iter().map(|item| serde_json::from_str(item).ok()).collect::<Option<_>>()?;
+    // Comments at the end are not in the document's own span, and results go behind them.
+    let whole = Span::new(document.span().start, list.len());
+    let edit = |span, insert, changes| Some(Edit::of_tree(whole, span, insert, changes));
     let flow = items.join(", ");
-    let Some((key, found)) = found else {
+    let Some((key, found)) = document.own_entry(root, "results") else {
         let span = document.node(root).span;
+        let entry = vec!["results".into(), Value::Array(values)];
         if list[span.start..].starts_with('{') {
             let end = span.end - 1;
             let comma = if list[..end].trim_end().ends_with(',') { "" } else { ", " };
-            return Some((Span::new(end, end), format!("{comma}\"results\": [{flow}]")));
+            let insert = format!("{comma}\"results\": [{flow}]");
+            return edit(Span::new(end, end), insert, vec![TreeChange::Append(root, entry)]);
         }
-        return Some(beside_the_rest(list, span.start, items));
+        let (span, insert) = beside_the_rest(list, span.start, items);
+        let first = document.entries(root).first().map(|(key, _)| *key);
+        let is_first = first.filter(|&key| document.node(key).span.start >= span.start);
+        let change = match is_first {
+            Some(key) => TreeChange::Insert(key, entry),
+            None => TreeChange::Append(root, entry),
+        };
+        return edit(span, insert, vec![change]);
     };
     let node = document.node(found);
     let at = node.span;
+    let replaced = |values| {
+        vec![TreeChange::Remove(found), TreeChange::Insert(found, vec![Value::Array(values)])]
+    };
     match &node.content {
-        Content::Sequence(old) if list[at.start..].starts_with('[') => {
-            let comma = if old.is_empty() { "" } else { ", " };
-            Some((Span::new(at.start + 1, at.start + 1), format!("{flow}{comma}")))
-        }
-        Content::Sequence(_) => {
+        Content::Sequence(old) => {
+            let change = match old.first() {
+                Some(&first) => TreeChange::Insert(first, values),
+                None => TreeChange::Append(found, values),
+            };
+            if list[at.start..].starts_with('[') {
+                let comma = if old.is_empty() { "" } else { ", " };
+                let span = Span::new(at.start + 1, at.start + 1);
+                return edit(span, format!("{flow}{comma}"), vec![change]);
+            }
             // The first that is no comment behind the key: the dash of the first item.
             let behind = document.node(key).span.end;
             let dash = behind + dash(&list[behind..])?;
             let indent = " ".repeat(source.position(dash).column - 1);
-            let lines: String = items.iter().map(|item| format!("- {item}\n{indent}")).collect();
-            Some((Span::new(dash, dash), lines))
+            let lines = items.iter().map(|item| format!("- {item}\n{indent}")).collect();
+            edit(Span::new(dash, dash), lines, vec![change])
         }
         // Nothing, which may be written as `null`, or not at all.
         Content::Scalar { string: false, .. } if at.start < at.end => {
-            Some((at, format!("[{flow}]")))
+            edit(at, format!("[{flow}]"), replaced(values))
         }
         Content::Scalar { string: false, .. } => {
             let end = document.node(key).span.end;
             let colon = end + list[end..].find(':')? + 1;
-            Some((Span::new(colon, colon), format!(" [{flow}]")))
+            edit(Span::new(colon, colon), format!(" [{flow}]"), replaced(values))
         }
         _ => None,
     }

@@ -142,8 +142,9 @@ impl Record {
         let new = match &old {
             None => Lock { images: changes }.text(),
             Some(source) if changes.is_empty() => source.text().to_owned(),
-            Some(source) => edit::with_entries(source.text(), &found, &changes)
-                .ok_or_else(|| self.not_editable())?,
+            Some(source) => {
+                edit::with_entries(source, &changes).ok_or_else(|| self.not_editable())?
+            }
         };
         let old = old.map(|source| source.text().to_owned());
         Ok(Recording { path: self.path.clone(), old, new, _folder: folder })

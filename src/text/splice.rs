@@ -1,15 +1,15 @@
-//! Splice: where a reference stands in the text, and how a pin gets there without touching
-//! anything else.
+//! Splice: every change to a YAML text. Pins go into manifests, entries into locks and results into
+//! the list of a function, and no other byte changes.
 //!
 //! Text is inserted rather than replaced wherever that is possible. [`apply`] proves its own
-//! work: it reads input and output again and gives the output out only when they are the same
-//! YAML but for the edited scalars.
+//! work: it reads both texts again and returns the new one only if it is the same YAML as the old
+//! one, except for what the edits say.
 
 use std::borrow::Cow;
 use std::ops::Range;
 use std::rc::Rc;
 
-use crate::text::yaml::{self, Changed, Style};
+use crate::text::yaml::{self, Difference, NewText, Style, TreeChange};
 use crate::text::{Source, Span};
 
 /// Where a reference stands in a source, and in which notation.
@@ -120,30 +120,26 @@ impl Site {
             Form::Alias => return Some(self.edit_of_alias(value, part, after)),
             Form::Unknown => return None,
         };
-        Some(Edit {
-            document: self.document,
-            node: self.node,
-            span,
-            insert: insert.to_owned(),
-            value: value.clone(),
-            part,
-            after: after.to_owned(),
-        })
+        Some(self.text_edit(span, insert.to_owned(), value, part, after.to_owned()))
     }
 
     /// The edit that writes the whole text out where the alias stands, on one line.
     fn edit_of_alias(self, value: &Rc<str>, part: Range<usize>, after: &str) -> Edit {
         let rest = value[part.end..].trim_end_matches(['\n', '\r']);
         let after = [&value[..part.start], after, rest].concat();
-        Edit {
-            document: self.document,
-            node: self.node,
-            span: self.node,
-            insert: after.clone(),
-            value: value.clone(),
-            part: 0..value.len(),
-            after,
-        }
+        self.text_edit(self.node, after.clone(), value, 0..value.len(), after)
+    }
+
+    fn text_edit(
+        self,
+        span: Span,
+        insert: String,
+        value: &Rc<str>,
+        part: Range<usize>,
+        after: String,
+    ) -> Edit {
+        let effect = Effect::Text { node: self.node, value: value.clone(), part, after };
+        Edit { document: self.document, span, insert, effect }
     }
 }
 
@@ -224,13 +220,41 @@ fn inner(node: Span, raw: &str) -> Option<(Span, &str)> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Edit {
     document: Span,
-    node: Span,
     span: Span,
     insert: String,
-    /// The whole decoded scalar as it was, which part of it changes, and to what.
-    value: Rc<str>,
-    part: Range<usize>,
-    after: String,
+    effect: Effect,
+}
+
+/// The difference that an edit makes to what a document says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Effect {
+    /// Part of a decoded scalar changes: the node, the scalar before, which part of it, and to what.
+    Text { node: Span, value: Rc<str>, part: Range<usize>, after: String },
+    /// Nodes come or go.
+    Tree(Vec<TreeChange>),
+}
+
+impl Edit {
+    /// An edit of `document` with these effects on its tree; without any if it changes only white
+    /// space.
+    #[must_use]
+    pub fn of_tree(document: Span, span: Span, insert: String, changes: Vec<TreeChange>) -> Self {
+        Self { document, span, insert, effect: Effect::Tree(changes) }
+    }
+
+    /// The span that becomes another text.
+    #[must_use]
+    pub fn span(&self) -> Span {
+        self.span
+    }
+
+    /// The span that no other edit may change.
+    fn reserved(&self) -> Span {
+        match &self.effect {
+            Effect::Text { node, .. } => *node,
+            Effect::Tree(_) => self.span,
+        }
+    }
 }
 
 /// Changes to one source, in its own offsets: sorted and disjoint.
@@ -240,42 +264,44 @@ pub struct Edits(Vec<Edit>);
 /// Two edits that want the same text to become different things.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Overlap {
-    /// The node of the first.
+    /// The span of the first.
     pub first: Span,
-    /// The node of the second.
+    /// The span of the second.
     pub second: Span,
 }
 
 impl Edits {
-    /// Sorts the edits; the same edit wanted twice (by two aliases of one scalar) is one.
+    /// Sorts the edits; insertions at one position keep their order. The same edit of a scalar wanted
+    /// twice (by two of its aliases) is one.
     ///
     /// # Errors
     /// Two different edits that overlap.
     pub fn new(mut edits: Vec<Edit>) -> Result<Self, Overlap> {
         edits.sort_by_key(|edit| edit.span);
-        edits.dedup();
-        let overlap = |pair: &&[Edit]| {
-            if pair[0].node == pair[1].node {
-                pair[0].span.end > pair[1].span.start || pair[0].part.end > pair[1].part.start
-            } else {
-                pair[0].node.end > pair[1].node.start
+        edits.dedup_by(|next, edit| matches!(edit.effect, Effect::Text { .. }) && next == edit);
+        let overlap = |pair: &&[Edit]| match (&pair[0].effect, &pair[1].effect) {
+            (Effect::Text { node, part, .. }, Effect::Text { node: next, part: next_part, .. })
+                if node == next =>
+            {
+                pair[0].span.end > pair[1].span.start || part.end > next_part.start
             }
+            _ => pair[0].reserved().end > pair[1].reserved().start,
         };
         match edits.windows(2).find(overlap) {
-            Some(pair) => Err(Overlap { first: pair[0].node, second: pair[1].node }),
+            Some(pair) => Err(Overlap { first: pair[0].reserved(), second: pair[1].reserved() }),
             None => Ok(Self(edits)),
         }
     }
 }
 
 /// The source with every edit made, after a proof that nothing else changed: each document that
-/// is edited is read again as it was and as it is, and every event but those of the edited nodes
-/// must be equal. The documents between them are copied.
+/// is edited is read again as it was and as it is, and every event must be equal, except where an
+/// edit says otherwise. The documents between them are copied.
 ///
 /// # Errors
 /// The first difference and its span in the source. It means a defect in digestif, not in the
 /// input, and nothing may be written.
-pub fn apply<'s>(source: &'s Source, edits: &Edits) -> Result<Cow<'s, str>, (String, Span)> {
+pub fn apply<'s>(source: &'s Source, edits: &Edits) -> Result<Cow<'s, str>, Difference> {
     if edits.0.is_empty() {
         return Ok(Cow::Borrowed(source.text()));
     }
@@ -287,13 +313,7 @@ pub fn apply<'s>(source: &'s Source, edits: &Edits) -> Result<Cow<'s, str>, (Str
         out.push_str(source.slice(Span::new(done, document.start)));
         let start = out.len();
         splice(source, document, edits, &mut out);
-        let nodes = edits.chunk_by(|one, next| one.node == next.node);
-        let values: Vec<_> = nodes.map(|edits| (edits[0].node, value(edits))).collect();
-        let changes: Vec<_> = values
-            .iter()
-            .map(|(node, value)| Changed { node: node.relative_to(document.start), value })
-            .collect();
-        yaml::equal_but_for(source.slice(document), &out[start..], &changes)
+        prove(source.slice(document), &out[start..], document.start, edits)
             .map_err(|(message, at)| (message, at.behind(document.start)))?;
         done = document.end;
     }
@@ -301,17 +321,49 @@ pub fn apply<'s>(source: &'s Source, edits: &Edits) -> Result<Cow<'s, str>, (Str
     Ok(Cow::Owned(out))
 }
 
-/// The decoded scalar that the edits of one node lead to.
-fn value(edits: &[Edit]) -> String {
-    let before = &edits[0].value;
-    let mut after = String::new();
-    let mut done = 0;
+/// Proves that a document differs from its edited text only as the edits say. `start` is where the
+/// document starts in its source.
+fn prove(before: &str, after: &str, start: usize, edits: &[Edit]) -> Result<(), Difference> {
+    let mut texts: Vec<(Span, NewScalar<'_>)> = Vec::new();
+    let mut tree = Vec::new();
     for edit in edits {
-        after.push_str(&before[done..edit.part.start]);
-        after.push_str(&edit.after);
-        done = edit.part.end;
+        match &edit.effect {
+            Effect::Tree(changes) => tree.extend(changes.iter().cloned()),
+            Effect::Text { node, value, part, after } => {
+                if texts.last().is_none_or(|(last, _)| last != node) {
+                    texts.push((*node, NewScalar { value, text: String::new(), done: 0 }));
+                }
+                let (_, scalar) = texts.last_mut().expect("one was just added");
+                scalar.change(part, after);
+            }
+        }
     }
-    after + &before[done..]
+    let texts: Vec<_> = texts.into_iter().map(|(node, scalar)| (node, scalar.end())).collect();
+    let texts: Vec<_> = texts
+        .iter()
+        .map(|(node, value)| NewText { node: node.relative_to(start), value })
+        .collect();
+    yaml::equal_but_for(before, after, &texts, &tree)
+}
+
+/// The decoded scalar that the edits of one node lead to.
+struct NewScalar<'e> {
+    value: &'e str,
+    text: String,
+    /// Bytes of `value` that `text` has already.
+    done: usize,
+}
+
+impl NewScalar<'_> {
+    fn change(&mut self, part: &Range<usize>, after: &str) {
+        self.text.push_str(&self.value[self.done..part.start]);
+        self.text.push_str(after);
+        self.done = part.end;
+    }
+
+    fn end(self) -> String {
+        self.text + &self.value[self.done..]
+    }
 }
 
 /// Adds the text of `document` with its edits made.
@@ -359,12 +411,14 @@ mod tests {
     fn edits_that_contradict_each_other_are_refused() {
         let edit = |node: (usize, usize), insert: &str| Edit {
             document: Span::new(0, 6),
-            node: Span::new(node.0, node.1),
             span: Span::new(node.1, node.1),
             insert: insert.to_owned(),
-            value: "ab".into(),
-            part: 0..2,
-            after: insert.to_owned(),
+            effect: Effect::Text {
+                node: Span::new(node.0, node.1),
+                value: "ab".into(),
+                part: 0..2,
+                after: insert.to_owned(),
+            },
         };
         let same = Edits::new(vec![edit((3, 6), "@a"), edit((0, 2), "@b"), edit((3, 6), "@a")]);
         assert_eq!(same, Ok(Edits(vec![edit((0, 2), "@b"), edit((3, 6), "@a")])));
@@ -377,12 +431,14 @@ mod tests {
         let source = source("a: x\nb: y\n");
         let edits = Edits::new(vec![Edit {
             document: Span::new(0, 10),
-            node: Span::new(3, 4),
             span: Span::new(4, 4),
             insert: "\nb: z".to_owned(),
-            value: "x".into(),
-            part: 0..1,
-            after: "x".to_owned(),
+            effect: Effect::Text {
+                node: Span::new(3, 4),
+                value: "x".into(),
+                part: 0..1,
+                after: "x".to_owned(),
+            },
         }]);
         assert!(apply(&source, &edits.expect("disjoint")).is_err());
     }

@@ -1,71 +1,246 @@
-//! The comparison of two texts, event by event. It guards every edit.
+//! Compare: proves that an edited document differs from the original only as its edits say. Both
+//! texts are read again, as go-yaml reads them, and compared event by event.
 
 use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 
 use granit_parser::{Event, ScalarStyle};
+use serde_json::Value;
 
+use super::NodeId;
 use super::events::{Events, SyntaxError};
 use super::repair::{repaired, with_line_breaks};
+use super::scalar::resolved;
 use crate::text::Span;
 
-/// One scalar or alias that an edit changes: where it stood, and the text that it has now.
+/// A scalar or alias with a new text. Notation, tag and anchor stay as they are.
 #[derive(Debug, Clone, Copy)]
-pub struct Changed<'e> {
-    /// The node's span in the text before.
+pub struct NewText<'e> {
+    /// The node's span in the original.
     pub node: Span,
-    /// Its decoded text in the text after.
+    /// Its decoded text in the edited document.
     pub value: &'e str,
 }
 
-/// Reads both texts as go-yaml reads them, and makes sure that they are the same stream of events, but
-/// for the changed nodes, which have exactly their new text. `changes` are in the order of the text.
+/// A change to the tree of a document. A removal with an insertion before the same node is a
+/// replacement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TreeChange {
+    /// These nodes stand before this one: items of its sequence; or keys and values of its mapping,
+    /// if it is a key.
+    Insert(NodeId, Vec<Value>),
+    /// These nodes stand at the end of this collection.
+    Append(NodeId, Vec<Value>),
+    /// This node and all below it are gone.
+    Remove(NodeId),
+}
+
+/// The changes to one document, by the node that each is about.
+#[derive(Default)]
+struct Changes<'e> {
+    inserted: BTreeMap<NodeId, Vec<&'e Value>>,
+    appended: BTreeMap<NodeId, Vec<&'e Value>>,
+    removed: BTreeSet<NodeId>,
+}
+
+/// A difference that no edit explains: what it is, and its span in the original.
+pub type Difference = (String, Span);
+
+/// Compares a document with its edited text. `texts` are in the order of the original.
 ///
 /// # Errors
-/// The first difference, in words, with its span in the text before.
+/// The first difference that neither `texts` nor `tree` explain, or a change that is not there.
 pub fn equal_but_for(
     before: &str,
     after: &str,
-    changes: &[Changed<'_>],
-) -> Result<(), (String, Span)> {
+    texts: &[NewText<'_>],
+    tree: &[TreeChange],
+) -> Result<(), Difference> {
     let (before, after) = (with_line_breaks(before), with_line_breaks(after));
-    compare(&before, &after, changes).or_else(|difference| {
+    compare(&before, &after, texts, tree).or_else(|difference| {
         let (before, after) = repaired(&before).zip(repaired(&after)).ok_or(difference)?;
-        compare(&before, &after, changes)
+        compare(&before, &after, texts, tree)
     })
 }
 
-fn compare(before: &str, after: &str, changes: &[Changed<'_>]) -> Result<(), (String, Span)> {
-    let read = |error: SyntaxError| (error.message, error.at);
-    let (mut old, mut new) = (Events::new(before), Events::new(after));
-    let mut changes = changes.iter().peekable();
-    loop {
-        let (old, new) = match (old.next().map_err(read)?, new.next().map_err(read)?) {
-            (Some(old), Some(new)) => (old, new),
-            (None, None) => break,
-            (Some((_, at)), None) | (None, Some((_, at))) => {
-                return Err(("one text ends before the other".to_owned(), at));
+fn compare(
+    before: &str,
+    after: &str,
+    texts: &[NewText<'_>],
+    tree: &[TreeChange],
+) -> Result<(), Difference> {
+    let mut changes = Changes::default();
+    for change in tree {
+        match change {
+            TreeChange::Insert(node, values) => {
+                changes.inserted.entry(*node).or_default().extend(values);
             }
-        };
-        let at = old.1;
-        let expected = match changes.next_if(|change| change.node == at && is_leaf(&old.0)) {
-            Some(change) => changed(old.0, change.value),
-            None => old.0,
-        };
-        if expected != new.0 {
-            return Err((format!("expected {expected:?}, found {:?}", new.0), at));
+            TreeChange::Append(node, values) => {
+                changes.appended.entry(*node).or_default().extend(values);
+            }
+            TreeChange::Remove(node) => {
+                changes.removed.insert(*node);
+            }
         }
     }
-    match changes.next() {
-        Some(change) => Err((format!("`{}` did not get to its place", change.value), change.node)),
-        None => Ok(()),
+    let mut reader = Reader { events: Events::new(after), at: Span::new(0, 0) };
+    let mut old = Events::new(before);
+    let mut texts = texts.iter().peekable();
+    let mut nodes = 0;
+    let mut open = Vec::new();
+    while let Some((event, at)) = old.next().map_err(difference)? {
+        reader.at = at;
+        let node = is_node(&event).then(|| {
+            nodes += 1;
+            NodeId(nodes - 1)
+        });
+        if let Some(node) = node {
+            reader.expect_all(&changes.inserted.remove(&node).unwrap_or_default())?;
+            if changes.removed.remove(&node) {
+                nodes += skip_below(&event, &mut old)?;
+                continue;
+            }
+        }
+        match (&event, node) {
+            (Event::SequenceStart(..) | Event::MappingStart(..), Some(node)) => open.push(node),
+            (Event::SequenceEnd | Event::MappingEnd, _) => {
+                let appended = open.pop().and_then(|node| changes.appended.remove(&node));
+                reader.expect_all(&appended.unwrap_or_default())?;
+            }
+            _ => {}
+        }
+        let expected = match texts.next_if(|text| text.node == at && is_leaf(&event)) {
+            Some(text) => with_text(event, text.value),
+            None => event,
+        };
+        let found = reader.next()?;
+        if found.as_ref() != Some(&expected) {
+            return Err(reader.unexpected(&format!("{expected:?}"), found.as_ref()));
+        }
     }
+    if let Some(text) = texts.next() {
+        return Err((format!("`{}` did not get to its place", text.value), text.node));
+    }
+    match (reader.next()?, changes.is_empty()) {
+        (None, true) => Ok(()),
+        (None, false) => Err(("a change is about no node".to_owned(), reader.at)),
+        (found, _) => Err(reader.unexpected("the end of the text", found.as_ref())),
+    }
+}
+
+impl Changes<'_> {
+    fn is_empty(&self) -> bool {
+        self.inserted.is_empty() && self.appended.is_empty() && self.removed.is_empty()
+    }
+}
+
+/// The events of the edited text, and the span in the original that is compared with them.
+struct Reader<'s> {
+    events: Events<'s>,
+    at: Span,
+}
+
+impl<'s> Reader<'s> {
+    fn next(&mut self) -> Result<Option<Event<'s>>, Difference> {
+        let event = self.events.next().map_err(|error| (error.message, self.at))?;
+        Ok(event.map(|(event, _)| event))
+    }
+
+    fn unexpected(&self, expected: &str, found: Option<&Event<'_>>) -> Difference {
+        let found = found.map_or("the end of the text".to_owned(), |event| format!("{event:?}"));
+        (format!("expected {expected}, found {found}"), self.at)
+    }
+
+    fn no_key(&self, key: &str, missing: &BTreeMap<&str, &Value>) -> Difference {
+        (format!("expected one of the keys {:?}, found {key:?}", missing.keys()), self.at)
+    }
+
+    fn expect_all(&mut self, values: &[&Value]) -> Result<(), Difference> {
+        values.iter().try_for_each(|value| {
+            let event = self.next()?;
+            self.expect(value, event)
+        })
+    }
+
+    /// Reads a node that begins with `event` and makes sure that it has this value.
+    fn expect(&mut self, value: &Value, event: Option<Event<'s>>) -> Result<(), Difference> {
+        match (value, event) {
+            (Value::Array(items), Some(Event::SequenceStart(..))) => {
+                self.expect_all(&items.iter().collect::<Vec<_>>())?;
+                match self.next()? {
+                    Some(Event::SequenceEnd) => Ok(()),
+                    found => Err(self.unexpected("the end of a list", found.as_ref())),
+                }
+            }
+            (Value::Object(entries), Some(Event::MappingStart(..))) => {
+                // The order of the keys is free, but each is there once.
+                let mut missing: BTreeMap<&str, _> =
+                    entries.iter().map(|(key, value)| (key.as_str(), value)).collect();
+                loop {
+                    match self.next()? {
+                        Some(Event::MappingEnd) if missing.is_empty() => return Ok(()),
+                        Some(Event::Scalar(key, style, _, tag)) => {
+                            let key = resolved(key, style.into(), tag.as_deref());
+                            match missing.remove(&*key.text).filter(|_| key.string) {
+                                Some(value) => self.expect_all(&[value])?,
+                                None => return Err(self.no_key(&key.text, &missing)),
+                            }
+                        }
+                        found => return Err(self.unexpected("a key", found.as_ref())),
+                    }
+                }
+            }
+            (value, Some(Event::Scalar(text, style, _, tag))) => {
+                let scalar = resolved(text, style.into(), tag.as_deref());
+                let is_equal = match value {
+                    Value::String(text) => scalar.string && scalar.text == text.as_str(),
+                    _ => {
+                        !scalar.string
+                            && serde_json::from_str(&scalar.text)
+                                .is_ok_and(|found: Value| found == *value)
+                    }
+                };
+                let different = || (format!("expected {value}, found {:?}", scalar.text), self.at);
+                is_equal.then_some(()).ok_or_else(different)
+            }
+            (_, found) => Err(self.unexpected(&value.to_string(), found.as_ref())),
+        }
+    }
+}
+
+/// Skips what is below a node, whose first event this is; gives the number of nodes there.
+fn skip_below(event: &Event<'_>, events: &mut Events<'_>) -> Result<u32, Difference> {
+    let (mut depth, mut nodes) = (change_of_depth(event), 0);
+    while depth > 0 {
+        let Some((event, _)) = events.next().map_err(difference)? else { break };
+        depth += change_of_depth(&event);
+        nodes += u32::from(is_node(&event));
+    }
+    Ok(nodes)
+}
+
+fn change_of_depth(event: &Event<'_>) -> i32 {
+    match event {
+        Event::SequenceStart(..) | Event::MappingStart(..) => 1,
+        Event::SequenceEnd | Event::MappingEnd => -1,
+        _ => 0,
+    }
+}
+
+fn difference(error: SyntaxError) -> Difference {
+    (error.message, error.at)
+}
+
+/// True for the first event of a node, in the order of which nodes are numbered.
+fn is_node(event: &Event<'_>) -> bool {
+    is_leaf(event) || matches!(event, Event::SequenceStart(..) | Event::MappingStart(..))
 }
 
 fn is_leaf(event: &Event<'_>) -> bool {
-    matches!(event, Event::Scalar(..) | Event::Alias(_))
+    matches!(event, Event::Scalar(..) | Event::Alias(_) | Event::UnresolvedAlias(_))
 }
 
-fn changed<'e>(event: Event<'_>, value: &'e str) -> Event<'e> {
+fn with_text<'e>(event: Event<'_>, value: &'e str) -> Event<'e> {
     match event {
         Event::Scalar(_, style, anchor, tag) => {
             let tag = tag.map(|tag| Cow::Owned(tag.into_owned()));
@@ -78,11 +253,12 @@ fn changed<'e>(event: Event<'_>, value: &'e str) -> Event<'e> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     #[test]
     fn a_comparison_sees_every_difference() {
-        let change = [Changed { node: Span::new(3, 6), value: "a@b" }];
-        assert_eq!(equal_but_for("x: a:1\n", "x: a@b\n", &change), Ok(()));
+        let change = [NewText { node: Span::new(3, 6), value: "a@b" }];
+        assert_eq!(equal_but_for("x: a:1\n", "x: a@b\n", &change, &[]), Ok(()));
         for (before, after) in [
             ("x: a:1\n", "x: a:1\n"),
             ("x: a:1\n", "x: 'a@b'\n"),
@@ -91,7 +267,40 @@ mod tests {
             ("x: a:1\n", "x: a@b: [\n"),
             ("xy: a:1\n", "xy: a@b\n"),
         ] {
-            assert!(equal_but_for(before, after, &change).is_err(), "{after:?}");
+            assert!(equal_but_for(before, after, &change, &[]).is_err(), "{after:?}");
+        }
+    }
+
+    #[test]
+    fn changes_of_a_tree_are_there_and_nothing_else() {
+        use TreeChange::{Append, Insert, Remove};
+        // The nodes: 0 the mapping, 1 `a`, 2 its list, 3 `x`, 4 the mapping in it, 5 `k`, 6 `v`.
+        let before = "a:\n- x\n- k: v\n";
+        let entry = || vec![json!("b"), json!({"num": 1, "s": "1"})];
+        for (changes, after) in [
+            (vec![Insert(NodeId(3), vec![json!("new")])], "a:\n- new\n- x\n- k: v\n"),
+            (vec![Append(NodeId(2), vec![json!("new")])], "a:\n- x\n- k: v\n- new\n"),
+            (vec![Remove(NodeId(4))], "a:\n- x\n"),
+            (vec![Remove(NodeId(3)), Insert(NodeId(3), vec![json!(["z"])])], "a:\n- [z]\n- k: v\n"),
+            (vec![Append(NodeId(0), entry())], "a:\n- x\n- k: v\nb: {s: '1', num: 1}\n"),
+            (vec![Insert(NodeId(1), entry())], "b: {num: 1, s: '1'}\na:\n- x\n- k: v\n"),
+            (vec![Remove(NodeId(2)), Insert(NodeId(2), vec![json!([])])], "a: []\n"),
+        ] {
+            assert_eq!(equal_but_for(before, after, &[], &changes), Ok(()), "{after}");
+            assert!(equal_but_for(before, before, &[], &changes).is_err(), "{changes:?}");
+            assert!(equal_but_for(before, after, &[], &[]).is_err(), "{after}");
+            let nowhere = [changes, vec![Remove(NodeId(9))]].concat();
+            assert!(equal_but_for(before, after, &[], &nowhere).is_err(), "{nowhere:?}");
+        }
+        for wrong in [
+            "b: {num: 1, s: 1}",
+            "b: {num: '1', s: '1'}",
+            "b: {num: 1, s: '1', num: 1}",
+            "b: {num: 1}",
+        ] {
+            let after = format!("{before}{wrong}\n");
+            let changes = [Append(NodeId(0), entry())];
+            assert!(equal_but_for(before, &after, &[], &changes).is_err(), "{wrong}");
         }
     }
 }

@@ -24,7 +24,7 @@ use events::{Events, SyntaxError};
 use repair::{repaired, unseen_line_break, with_line_breaks};
 use scalar::is_null;
 
-pub use compare::{Changed, equal_but_for};
+pub use compare::{Difference, NewText, TreeChange, equal_but_for};
 
 /// A node's index in its document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

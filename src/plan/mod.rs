@@ -215,3 +215,36 @@ fn left_unchanged(left: SkipReason) -> Status {
         Status::Skipped(Skip::Place(left))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::places::Scope;
+    use crate::text::{Origin, Source};
+
+    #[test]
+    fn reopened_images_have_their_places_in_the_order_of_the_input() {
+        let digest = |digit: &str| format!("web:1@sha256:{}", digit.repeat(64));
+        let images =
+            [digest("a"), "web:1".to_owned(), digest("a"), "api:1".to_owned(), digest("b")];
+        let pod = |image: &String| {
+            format!(
+                "---\napiVersion: v1\nkind: Pod\nspec: {{containers: [{{image: '{image}'}}]}}\n"
+            )
+        };
+        let text: String = images.iter().map(pod).collect();
+        let source = Source::new(Origin::Stdin, text.into_bytes()).expect("text");
+        let found = crate::locate(&[source], &Scope::default(), crate::Empty::Refused);
+        let plan = Plan::new(&found.places, &Skips::default());
+        assert_eq!(plan.entries.len(), 4);
+        let plan = plan.reopened(&Globs::new(["**"]).expect("a glob"));
+        let places: Vec<_> = plan
+            .entries
+            .iter()
+            .map(|entry| (entry.name.to_string(), entry.places.clone()))
+            .collect();
+        let expected =
+            [("docker.io/library/web:1", vec![0, 1, 2, 4]), ("docker.io/library/api:1", vec![3])];
+        assert_eq!(places, expected.map(|(name, places)| (name.to_owned(), places)));
+    }
+}

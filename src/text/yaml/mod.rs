@@ -431,6 +431,15 @@ mod tests {
     }
 
     #[test]
+    fn the_last_of_duplicate_keys_is_the_value() {
+        let found = read("kind: first\nkind: last\n", |document| {
+            let root = document.root().expect("a mapping");
+            document.string_at(root, &["kind"]).map(str::to_owned)
+        });
+        assert_eq!(found, [Some("last".to_owned())]);
+    }
+
+    #[test]
     fn separators_glued_to_content_separate() {
         let text = "---apiVersion: v1\nkind: A\n---apiVersion: v1\nkind: B\nkey: |\n  ---apiVersion\n---# note\nkind: C\n";
         let kinds = read(text, |document| {

@@ -523,10 +523,10 @@ rule another-tag
   `v(.+)` does not fit the tag
 
 rule versions
-  the tag is no version like 1.2 or v1.2.3
+  the tag has no version like 1.2 or v1.2.3
 
 rule kubernetes
-  the tag is no version like 1.32 or v1.32.1
+  the tag is no version of Kubernetes like 1.32 or v1.32.1
 
 rule bitnamilegacy
   it is not about this repository
@@ -536,7 +536,8 @@ rule kubernetes-version
 ";
     assert_eq!(rules, expected);
     let text = explained(&registry, "acme/kube-scheduler:v1.32.0", &[&config.flag()], 1);
-    let expected = "\nrule kubernetes\n  it never steps a component of the control plane down\n";
+    let expected =
+        "\nrule kubernetes\n  it never steps a component of the control plane or of a node\n";
     assert!(text.contains(expected), "{text}");
 }
 

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::BoolishValueParser;
+use clap::builder::{BoolishValueParser, PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Args, ValueEnum};
 
-use crate::fallback::{MAX_SKEW, MinorVersion, Rule};
+use crate::fallback::{MAX_SKEW, MinorVersion, Preset, Rule};
 use crate::image::{PinForm, Platform};
 use crate::io::input::Exclusions;
 use crate::lock::EVERYTHING;
@@ -185,14 +185,36 @@ pub struct ImageFlags {
     pub include: Vec<Include>,
 }
 
+/// The presets, by their names.
+fn presets() -> impl TypedValueParser<Value = Preset> {
+    PossibleValuesParser::new(Preset::ALL.map(Preset::name))
+        .map(|name| Preset::named(&name).expect("each name is that of a preset"))
+}
+
 /// Rules for tags that do not exist.
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Missing tags")]
 pub struct MissingTagFlags {
     /// A rule for a tag that does not exist: a regular expression over the whole tag, and a
-    /// tag or reference with `$1`, `${group}`, `$tag`, `$name` and `$repository`; repeatable
-    #[arg(long, value_name = "REGEX=TRY", env = "DIGESTIF_FALLBACK", value_delimiter = '\n')]
+    /// tag or reference with `$1`, `${group}`, `$tag`, `$name` and `$repository`; with `GLOB:` only
+    /// for repositories that it fits, as in `ghcr.io/acme/*:`; repeatable
+    #[arg(
+        long,
+        value_name = "[GLOB:]REGEX=TRY",
+        env = "DIGESTIF_FALLBACK",
+        value_delimiter = '\n'
+    )]
     pub fallback: Vec<Rule>,
+
+    /// A rule that comes with digestif, for images that have moved; repeatable
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "DIGESTIF_PRESET",
+        value_delimiter = '\n',
+        value_parser = presets()
+    )]
+    pub preset: Vec<Preset>,
 
     /// Apply no rule, not even the built-in one: a missing tag is an error
     #[arg(long, env = "DIGESTIF_NO_FALLBACK", value_parser = BoolishValueParser::new())]

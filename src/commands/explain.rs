@@ -151,14 +151,22 @@ fn taken(step: Step, rule: &Rule, asked: &Asked, status: &Status, search: &Searc
         Step::Pick(pick) => {
             let pattern = pick.to_string();
             // The last of them is the one that counts: those before it were gone.
-            let is_own = |picked: &&Picked| picked.rule == rule.name && picked.pattern == pattern;
+            let is_own = |picked: &&Picked| {
+                picked.rule == rule.name
+                    && picked.pattern == pattern
+                    && picked.repository == pick.repository
+            };
             let picked = search.picked.iter().rfind(is_own);
-            let proposal = format!("tags {pattern}");
+            let proposal = if pick.repository == asked.repository {
+                format!("tags {pattern}")
+            } else {
+                format!("tags {pattern} of {}", pick.repository)
+            };
             match picked.map(|picked| &picked.tag) {
                 None => return Taken { proposal, outcome: "not asked", detail: None },
                 Some(Ok(None)) => return Taken { proposal, outcome: "missing", detail: None },
                 Some(Ok(Some(tag))) => {
-                    Tagged { repository: asked.repository.clone(), tag: tag.clone() }
+                    Tagged { repository: pick.repository.clone(), tag: tag.clone() }
                 }
                 Some(Err(refusal)) => {
                     let detail = Some(refusal.detail.clone());

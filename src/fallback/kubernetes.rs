@@ -1,15 +1,15 @@
 //! The built-in rule: client tools that follow Kubernetes' versions.
 //!
-//! Charts derive such a tag from the cluster's version (`kubectl:v1.32`, `v1.16+` on GKE,
-//! `v1.27.4+k3s1` on k3s), whether or not anyone published it. kubectl supports one minor either
-//! side of the API server (Kubernetes version skew policy), so one step down is the default, and
-//! control-plane components, which must not be older than the cluster says, are not in the list.
+//! Charts make such a tag of the cluster's version (`kubectl:v1.32`, `v1.16+` on GKE,
+//! `v1.27.4+k3s1` on K3s), and nobody may have published it. kubectl works with an API server that is
+//! one minor version older or newer (Kubernetes version skew policy), so that one step down is the
+//! default. Components of the control plane and of nodes have other rules: nothing here steps them.
 
 use std::cmp::Reverse;
 use std::fmt;
 use std::str::FromStr;
 
-use super::version::{Version, revision, without_revision};
+use super::tag::{Near, OwnWords, Reading};
 use super::{Pattern, Pick, Step};
 use crate::image::{Asked, Repository, Tag, Tagged};
 
@@ -20,25 +20,29 @@ const NAMES: [&str; 2] = [
     "k8s-kubectl", // lachlanevenson and its forks
 ];
 
-/// Repositories by their full names, where the last segment alone says too little.
-const REPOSITORIES: [&str; 1] = [
-    "docker.io/alpine/k8s", // kubectl, Helm and more, tagged by kubectl's version
+/// Ends of repositories where the last segment alone says too little. A mirror has its own host and
+/// folders before them.
+const ENDS: [&str; 1] = [
+    "alpine/k8s", // kubectl, Helm and more, tagged by kubectl's version
 ];
 
-/// Suffixes of a distribution's build, which nobody but the distribution publishes.
-const DISTRIBUTIONS: [&str; 2] = ["-eks-", "-gke."];
-
-/// Last segments of repositories that must not be older than the cluster says: no rule about
-/// Kubernetes' versions is about them, whatever its globs (Kubernetes version skew policy).
-const CONTROL_PLANE: [&str; 8] = [
+/// Names of components that must not be older than the cluster says (Kubernetes version skew
+/// policy), and of whole nodes. A name may have more words around it: `kube-apiserver-amd64`.
+const COMPONENTS: [&str; 14] = [
+    "cloud-controller-manager",
+    "cloud-provider",
+    "etcd",
+    "hardened-kubernetes",
+    "hyperkube",
+    "k0s",
+    "k3s",
+    "kindest/node",
     "kube-apiserver",
     "kube-controller-manager",
-    "kube-scheduler",
     "kube-proxy",
+    "kube-scheduler",
     "kubelet",
-    "cloud-controller-manager",
-    "etcd",
-    "hyperkube",
+    "rke2",
 ];
 
 /// How many minor versions a client tool steps down where nobody says more (Kubernetes version skew
@@ -48,21 +52,36 @@ pub const DEFAULT_SKEW: u32 = 1;
 /// The farthest that anyone may step down; each version costs some requests.
 pub const MAX_SKEW: u32 = 20;
 
+/// The highest minor version that is taken for one of Kubernetes. There are three a year (Kubernetes
+/// release cadence), and 1.35 came in December 2025: 1.50 is due in 2030.
+const LAST_MINOR: u64 = 50;
+
 /// A minor version of Kubernetes: `1.32`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct MinorVersion {
-    major: u32,
-    minor: u32,
-}
+pub struct MinorVersion(u32);
 
 impl FromStr for MinorVersion {
     type Err = String;
 
-    /// Parses `1.32`, and what `kubectl version` prints: `v1.32.4`, `1.32+`, `v1.32.4-gke.1`.
+    /// Parses `1.32`, and what a cluster of any distribution reports: `v1.32.4`, `1.32+`,
+    /// `v1.32.4-gke.1`, `v1.32.4+vmware.1-fips.1`.
     fn from_str(text: &str) -> Result<Self, String> {
-        let version =
-            Version::parse(text).ok_or_else(|| format!("`{text}` is no version like 1.32"))?;
-        Ok(Self { major: version.major, minor: version.minor })
+        let is_version = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '+');
+        let reading = Reading::of(text);
+        let numbers = reading.version().map(|version| &version.numbers[..]);
+        let starts_so = reading.around().is_some_and(|(before, _)| matches!(before, "" | "v"));
+        match numbers {
+            Some([major, minor, ..]) if starts_so && text.chars().all(is_version) => {
+                let is_kubernetes = *major == 1 && *minor <= LAST_MINOR;
+                u32::try_from(*minor).ok().filter(|_| is_kubernetes).map(Self).ok_or_else(|| {
+                    format!(
+                        "Kubernetes has no version {major}.{minor}; `kubectl version` shows the server's, \
+                         which is not that of a distribution such as OpenShift"
+                    )
+                })
+            }
+            _ => Err(format!("`{text}` is no version like 1.32")),
+        }
     }
 }
 
@@ -75,40 +94,97 @@ pub struct KubernetesVersion {
     pub max_minor_skew: u32,
 }
 
-impl KubernetesVersion {
-    /// What to try: the tag without the distribution's build; the minor's own tag; its highest
-    /// patch; the same with or without `v`; then one minor down, as far as the skew allows.
-    pub(super) fn steps(self, asked: &Asked) -> Result<Vec<Step>, String> {
-        if CONTROL_PLANE.contains(&last_segment(&asked.repository)) {
-            return Err("it never steps a component of the control plane down".to_owned());
+/// A tag that names a version of Kubernetes.
+struct Wanted<'r> {
+    reading: &'r Reading,
+    v: bool,
+    minor: u32,
+    /// True if the tag has a patch.
+    is_exact: bool,
+}
+
+impl<'r> Wanted<'r> {
+    fn of(reading: &'r Reading) -> Option<Self> {
+        let version = reading.version()?;
+        let (before, _) = reading.around()?;
+        let is_plain = matches!(before, "" | "v") && is_canonical(reading.version_text()?);
+        match version.numbers[..] {
+            [1, minor] | [1, minor, _] if is_plain && minor <= LAST_MINOR => {
+                let minor = u32::try_from(minor).ok()?;
+                Some(Self { reading, v: version.v, minor, is_exact: version.is_exact() })
+            }
+            _ => None,
         }
-        let version =
-            Version::parse(&asked.tag).ok_or("the tag is no version like 1.32 or v1.32.1")?;
-        let mut steps = Vec::new();
-        for minor in self.minors(&version) {
-            for suffix in suffixes(&version) {
-                for v in [version.v, !version.v] {
-                    let wanted = Version { v, minor, suffix, ..version };
-                    if minor == version.minor && version.patch.is_some() {
-                        steps.extend(ask(asked, &wanted.to_string()));
+    }
+
+    /// What follows the version: as it is written, and without what a distribution has added. What
+    /// stands behind a `+` can't be part of a tag.
+    fn suffixes(&self) -> Vec<String> {
+        let written = self.reading.around().map_or("", |(_, after)| after);
+        let written = (!written.contains('+')).then(|| written.to_owned());
+        let plain = self.reading.suffix_without_distribution();
+        let mut suffixes: Vec<_> = written.into_iter().chain([plain]).collect();
+        suffixes.dedup();
+        suffixes
+    }
+}
+
+/// True for numbers without leading zeros.
+fn is_canonical(numbers: &str) -> bool {
+    numbers.split('.').all(|number| number == "0" || !number.starts_with('0'))
+}
+
+impl KubernetesVersion {
+    /// What to try in these repositories. For a version with a patch: the same version in another
+    /// spelling, and without what a distribution has added; then the highest patch of each minor,
+    /// as far down as the skew allows; and tags that move last. For one without a patch: the tag of
+    /// the minor and its highest patch, for each minor.
+    pub(super) fn steps(
+        self,
+        asked: &Asked,
+        repositories: &[Repository],
+    ) -> Result<Vec<Step>, String> {
+        let reading = Reading::of(&asked.tag);
+        let wanted = Wanted::of(&reading)
+            .ok_or("the tag is no version of Kubernetes like 1.32 or v1.32.1")?;
+        let suffixes = wanted.suffixes();
+        let forms = || {
+            let vs = [wanted.v, !wanted.v];
+            vs.into_iter().flat_map(|v| suffixes.iter().map(move |suffix| (v, suffix)))
+        };
+        let mut steps = Steps { asked, steps: Vec::new() };
+        for repository in repositories {
+            steps.ask(repository, &asked.tag);
+        }
+        let version = reading.version_text().unwrap_or_default();
+        for repository in repositories.iter().filter(|_| wanted.is_exact) {
+            for (v, suffix) in forms() {
+                steps.ask(repository, &format!("{}{version}{suffix}", prefix(v)));
+            }
+        }
+        if reading.is_pre_release() {
+            // It has no patches, and no other version stands in for it.
+            return Ok(steps.steps);
+        }
+        let minors = self.minors(wanted.minor);
+        for &minor in &minors {
+            for repository in repositories {
+                for (v, suffix) in forms() {
+                    if !wanted.is_exact {
+                        steps.ask(repository, &line(v, minor, suffix));
                     }
-                    let own = Version { patch: None, suffix: without_revision(suffix), ..wanted };
-                    steps.extend(ask(asked, &own.to_string()));
-                    let pattern =
-                        PatchOf { v, major: version.major, minor, suffix: suffix.to_owned() };
-                    steps.push(Step::Pick(Pick(Pattern::Patch(pattern))));
+                    steps.pick(repository, PatchOf::new(v, minor, suffix));
                 }
             }
         }
-        let mut seen = Vec::new();
-        steps.retain(|step| {
-            let new = !seen.contains(step);
-            if new {
-                seen.push(step.clone());
+        for &minor in minors.iter().filter(|_| wanted.is_exact) {
+            for repository in repositories {
+                for (v, suffix) in forms() {
+                    steps.ask(repository, &line(v, minor, suffix));
+                }
             }
-            new
-        });
-        Ok(steps)
+        }
+        Ok(steps.steps)
     }
 
     /// Where the rule ends, for people.
@@ -119,88 +195,146 @@ impl KubernetesVersion {
 
     /// How far it would have to go for one of these tags, and to which: the nearest below its end.
     pub(super) fn farther<'t>(self, asked: &Asked, tags: &'t [Tag]) -> Option<(u32, &'t Tag)> {
-        let version = Version::parse(&asked.tag)?;
-        let (base, lowest) = (self.base(&version), *self.minors(&version).last()?);
+        let reading = Reading::of(&asked.tag);
+        let own = OwnWords::of(&asked.repository);
+        let wanted = Wanted::of(&reading)?;
+        let (base, lowest) = (self.base(wanted.minor), *self.minors(wanted.minor).iter().min()?);
         let below = tags.iter().filter_map(|tag| {
-            let found = Version::parse(tag.as_str())?;
-            let same = found.major == version.major && found.suffix == version.suffix;
-            (same && found.minor < lowest).then(|| (base - found.minor, tag))
+            let found = Reading::of(tag.as_str());
+            let minor = Wanted::of(&found)?.minor;
+            let near = Near::of(&reading, &found, &own);
+            (minor < lowest && near.is_allowed()).then(|| (base - minor, near, tag))
         });
-        below.min()
+        let nearest = below.min_by(|one, other| (one.0, &one.1).cmp(&(other.0, &other.1)));
+        nearest.map(|(skew, _, tag)| (skew, tag))
     }
 
     /// The minor from which steps are counted.
-    fn base(self, version: &Version<'_>) -> u32 {
-        let cluster = self.cluster.filter(|cluster| cluster.major == version.major);
-        cluster.map_or(version.minor, |cluster| cluster.minor)
+    fn base(self, minor: u32) -> u32 {
+        self.cluster.map_or(minor, |cluster| cluster.0)
     }
 
-    /// The minors to try, nearest first. Never one above the cluster's. The minor that was asked
-    /// for is always tried, however far below the cluster it is: its author chose it.
-    fn minors(self, version: &Version<'_>) -> Vec<u32> {
-        let base = self.base(version);
-        let highest = version.minor.min(base);
+    /// The minors to try, nearest first. The cluster's comes after the one that was asked for, if
+    /// that is older; none above the cluster's is tried. The minor that was asked for is always
+    /// tried, however far below the cluster it is: its author chose it.
+    fn minors(self, minor: u32) -> Vec<u32> {
+        let base = self.base(minor);
         let lowest = base.saturating_sub(self.max_minor_skew);
-        let below = (lowest..highest).rev();
-        std::iter::once(highest).chain(below).collect()
+        let mut minors = vec![minor.min(base), base];
+        minors.extend((lowest..base).rev());
+        let mut seen = Vec::new();
+        minors.retain(|minor| {
+            let is_new = !seen.contains(minor);
+            seen.push(*minor);
+            is_new
+        });
+        minors
     }
+}
+
+/// Steps, each once, without what was asked for.
+struct Steps<'a> {
+    asked: &'a Asked,
+    steps: Vec<Step>,
+}
+
+impl Steps<'_> {
+    fn ask(&mut self, repository: &Repository, tag: &str) {
+        let is_asked = *repository == self.asked.repository && tag == self.asked.tag;
+        if let Some(tag) = tag.parse().ok().filter(|_| !is_asked) {
+            self.push(Step::Ask(Tagged { repository: repository.clone(), tag }));
+        }
+    }
+
+    fn pick(&mut self, repository: &Repository, pattern: PatchOf) {
+        let repository = repository.clone();
+        self.push(Step::Pick(Pick { repository, pattern: Pattern::Patch(pattern) }));
+    }
+
+    fn push(&mut self, step: Step) {
+        if !self.steps.contains(&step) {
+            self.steps.push(step);
+        }
+    }
+}
+
+/// True if a tag is a version that Kubernetes has.
+#[expect(dead_code, reason = "proposals will ask")]
+pub(super) fn is_version(reading: &Reading) -> bool {
+    Wanted::of(reading).is_some()
 }
 
 /// True if a repository holds a client tool that follows Kubernetes' versions.
 pub(super) fn is_client(repository: &Repository) -> bool {
-    NAMES.contains(&last_segment(repository))
-        || REPOSITORIES.contains(&repository.to_string().as_str())
+    let path = repository.path();
+    let ends_so = |end: &str| path == end || path.ends_with(&format!("/{end}"));
+    NAMES.contains(&last_segment(path)) || ENDS.iter().any(|end| ends_so(end))
 }
 
-fn last_segment(repository: &Repository) -> &str {
-    repository.path().rsplit('/').next().unwrap_or_default()
+/// True if a repository holds a component of the control plane or of nodes, which must not be older
+/// than the cluster says.
+pub(super) fn is_component(repository: &Repository) -> bool {
+    let path = repository.path();
+    let is_boundary = |c: Option<char>| c.is_none_or(|c| !c.is_ascii_alphanumeric());
+    let last = path.len() - last_segment(path).len();
+    COMPONENTS.iter().any(|name| {
+        path.match_indices(name).any(|(at, _)| {
+            let end = at + name.len();
+            let is_last = end > last;
+            let (before, after) = (path[..at].chars().next_back(), path[end..].chars().next());
+            is_last && is_boundary(before) && is_boundary(after)
+        })
+    })
 }
 
-/// The suffix as written, and none at all where it is a distribution's build.
-fn suffixes<'t>(version: &Version<'t>) -> impl Iterator<Item = &'t str> + use<'t> {
-    let build = DISTRIBUTIONS.iter().find_map(|start| version.suffix.strip_prefix(start));
-    let is_build = build.is_some_and(|build| !build.contains('-'));
-    [Some(version.suffix), is_build.then_some("")].into_iter().flatten()
+fn last_segment(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or_default()
 }
 
-fn ask(asked: &Asked, tag: &str) -> Option<Step> {
-    if tag == asked.tag {
-        return None;
-    }
-    let tag = tag.parse().ok()?;
-    Some(Step::Ask(Tagged { repository: asked.repository.clone(), tag }))
+fn prefix(v: bool) -> &'static str {
+    if v { "v" } else { "" }
 }
 
-/// The highest patch of a minor, with this prefix and suffix.
+/// The tag of a whole minor. It stands for all builds, so that it has no number of one.
+fn line(v: bool, minor: u32, suffix: &str) -> String {
+    let suffix = Reading::of(&format!("1.0{suffix}")).suffix_without_builds();
+    format!("{}1.{minor}{suffix}", prefix(v))
+}
+
+/// The highest stable patch of a minor, with this prefix and suffix.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct PatchOf {
     v: bool,
-    major: u32,
     minor: u32,
-    suffix: String,
+    /// The pattern of such tags.
+    pattern: String,
 }
 
 impl PatchOf {
+    fn new(v: bool, minor: u32, suffix: &str) -> Self {
+        let pattern = Reading::of(&format!("{}1.0.0{suffix}", prefix(v))).pattern();
+        Self { v, minor, pattern }
+    }
+
     pub(super) fn best<'t>(&self, tags: &'t [Tag]) -> Option<&'t Tag> {
         let fitting = tags.iter().filter_map(|tag| {
-            let found = Version::parse(tag.as_str())?;
-            let same = (found.v, found.major, found.minor) == (self.v, self.major, self.minor);
-            let suffix = without_revision(found.suffix) == without_revision(&self.suffix)
-                && revision(found.suffix).is_some() == revision(&self.suffix).is_some();
-            let patch = found.patch.filter(|_| same && suffix)?;
-            Some((patch, revision(found.suffix).map_or(0, |(_, revision)| revision), tag))
+            let found = Reading::of(tag.as_str());
+            let is_one = Wanted::of(&found).is_some_and(|found| found.minor == self.minor);
+            let fits = is_one && !found.is_pre_release() && found.pattern() == self.pattern;
+            let patch = found.version()?.number(2).filter(|_| fits)?;
+            Some((patch, found.builds(), tag))
         });
-        fitting
-            .min_by_key(|&(patch, revision, tag)| (Reverse((patch, revision)), tag))
-            .map(|found| found.2)
+        let best =
+            fitting.min_by_key(|(patch, builds, tag)| (Reverse((*patch, builds.clone())), *tag));
+        best.map(|(.., tag)| tag)
     }
 }
 
 impl fmt::Display for PatchOf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let v = if self.v { "v" } else { "" };
-        write!(f, "{v}{}.{}.*{}", self.major, self.minor, without_revision(&self.suffix))?;
-        f.write_str(if revision(&self.suffix).is_some() { "-r*" } else { "" })
+        let suffix = self.pattern.split_once("{version}").map_or("", |(_, suffix)| suffix);
+        let suffix = super::tag::with_stars(suffix);
+        write!(f, "{}1.{}.*{suffix}", prefix(self.v), self.minor)
     }
 }
 
@@ -223,6 +357,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "it is a table")]
     fn the_nearest_published_version_is_found() {
         for (image, cluster, skew, published, found) in [
             // The minor itself: its own tag, then its highest patch.
@@ -243,7 +378,11 @@ mod tests {
             ("clastix/kubectl:v1.32", "", 1, &["v1.33"], None),
             ("clastix/kubectl:v1.32", "", 1, &["latest", "v1", "1"], None),
             ("registry.k8s.io/kubectl:v1.32.1", "", 1, &["v1.32.0", "v1.31.9"], Some("v1.32.0")),
-            ("registry.k8s.io/kubectl:v1.32.1", "", 1, &["v1.32", "v1.32.9"], Some("v1.32")),
+            ("registry.k8s.io/kubectl:v1.32.1", "", 1, &["v1.32", "v1.32.9"], Some("v1.32.9")),
+            ("registry.k8s.io/kubectl:v1.32.1", "", 1, &["v1.32", "v1.31.9"], Some("v1.31.9")),
+            ("registry.k8s.io/kubectl:v1.32.1", "", 1, &["v1.32", "v1.31"], Some("v1.32")),
+            ("bitnami/kubectl:1.30.8", "", 1, &["1.30", "1.30.7"], Some("1.30.7")),
+            ("registry.k8s.io/kubectl:v1.32.4", "", 1, &["v1.32", "1.32.4"], Some("1.32.4")),
             ("registry.k8s.io/kubectl:v1.32.1", "", 1, &["1.32.1", "v1.31.0"], Some("1.32.1")),
             ("registry.k8s.io/kubectl:v1.32.1", "", 1, &["v1.31.2", "v1.31.10"], Some("v1.31.10")),
             ("rancher/kubectl:v1.32.1", "", 1, &["v1.31.3"], Some("v1.31.3")),
@@ -264,10 +403,24 @@ mod tests {
                 &["1.34-eks-d96d92f", "1.34"],
                 Some("1.34-eks-d96d92f"),
             ),
-            ("bitnami/kubectl:v1.29.6-gke.1038001", "", 1, &["1.29.6", "v1.29"], Some("v1.29")),
+            ("bitnami/kubectl:v1.29.6-gke.1038001", "", 1, &["1.29.6", "v1.29"], Some("1.29.6")),
             ("bitnami/kubectl:v1.29.6-gke.1038001", "", 1, &["1.29.6"], Some("1.29.6")),
             ("bitnami/kubectl:1.34.1-eks-d96d92f-arm64", "", 1, &["1.34.1", "1.33"], None),
             ("bitnami/kubectl:1.27.4+k3s1-arm64", "", 1, &["1.27.4", "1.26"], None),
+            (
+                "bitnami/kubectl:1.27.4+k3s1-arm64",
+                "",
+                1,
+                &["1.27.4", "1.27.4-arm64"],
+                Some("1.27.4-arm64"),
+            ),
+            ("lachlanevenson/k8s-kubectl:v1.8.7-rancher1", "", 1, &["v1.8.7"], Some("v1.8.7")),
+            ("a/kubectl:v1.27.4-k3s1", "", 1, &["v1.27.4"], Some("v1.27.4")),
+            ("a/kubectl:v1.27.4-rke2r1", "", 1, &["v1.27.4"], Some("v1.27.4")),
+            ("a/kubectl:v1.22.5-tke.3", "", 1, &["v1.22.5"], Some("v1.22.5")),
+            ("a/kubectl:v1.28.2-aliyun.1", "", 1, &["v1.28.2"], Some("v1.28.2")),
+            ("a/kubectl:v1.28.2_vmware.1", "", 1, &["v1.28.2"], Some("v1.28.2")),
+            ("a/kubectl:v1.28.2-mirantis-1", "", 1, &["v1.28.2"], Some("v1.28.2")),
             // Suffixes that say what is inside stay.
             ("quay.io/a/kubectl:1.32-slim", "", 1, &["1.32", "1.31-slim"], Some("1.31-slim")),
             ("quay.io/a/kubectl:1.32-slim", "", 1, &["1.32.4-slim", "1.32.5"], Some("1.32.4-slim")),
@@ -287,7 +440,7 @@ mod tests {
                 "",
                 1,
                 &["1.32-debian-12", "1.32.1-debian-12-r12"],
-                Some("1.32-debian-12"),
+                Some("1.32.1-debian-12-r12"),
             ),
             (
                 "bitnami/kubectl:1.32.1-debian-12-r3",
@@ -306,6 +459,13 @@ mod tests {
             ("clastix/kubectl:v1.30", "1.32", 1, &["v1.29"], None),
             ("clastix/kubectl:v1.32", "1.32", 2, &["v1.30"], Some("v1.30")),
             ("clastix/kubectl:v1.0", "", 3, &["v1.0.1"], Some("v1.0.1")),
+            ("clastix/kubectl:v1.32.3", "1.33", 1, &["v1.33.0"], Some("v1.33.0")),
+            ("clastix/kubectl:v1.30.3", "1.33", 1, &["v1.32.9", "v1.33.0"], Some("v1.33.0")),
+            // What is no version of Kubernetes.
+            ("tools/kubectl:3.4", "", 1, &["3.3"], None),
+            ("tools/kubectl:2024.5", "", 1, &["2024.4"], None),
+            ("tools/kubectl:1.200", "", 1, &["1.199"], None),
+            ("harbor.corp/docker.io/alpine/k8s:1.32.1", "", 1, &["1.32.0"], Some("1.32.0")),
             // Images that follow something else, and tags that are no version.
             ("dtzar/helm-kubectl:3.16.1", "", 1, &["3.16.0", "3.15"], None),
             ("portainer/kubectl-shell:2.21.0", "", 1, &["2.20", "2.21"], None),
@@ -322,6 +482,49 @@ mod tests {
                 found,
                 "{image} {cluster} {published:?}"
             );
+        }
+    }
+
+    #[test]
+    fn components_of_clusters_are_known_by_their_names() {
+        for (name, is) in [
+            ("registry.k8s.io/kube-apiserver-amd64", true),
+            ("registry.k8s.io/provider-os/openstack-cloud-controller-manager", true),
+            ("rancher/k3s", true),
+            ("rancher/k3s-upgrade", true),
+            ("rancher/rke2-runtime", true),
+            ("kindest/node", true),
+            ("mirror.corp/kindest/node", true),
+            ("rancher/hyperkube", true),
+            ("acme/node", false),
+            ("rancher/kubectl", false),
+            ("k3s/kubectl", false),
+            ("acme/widget-controller-manager", false),
+            ("acme/metrics-apiserver", false),
+        ] {
+            let repository: Repository = name.parse().expect("a name");
+            assert_eq!(is_component(&repository), is, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_version_of_every_cluster_is_understood() {
+        for (text, minor) in [
+            ("1.32", Some(32)),
+            ("v1.32.4+k3s1", Some(32)),
+            ("v1.32.4+vmware.1-fips.1", Some(32)),
+            ("1.23+", Some(23)),
+            ("v1.29.6-gke.1038001", Some(29)),
+            ("v1.25.3-r0-CCE22.9.1", Some(25)),
+            ("v1.28.2_vmware.1", Some(28)),
+            ("4.16", None),
+            ("1.200", None),
+            ("1", None),
+            ("main-1.32", None),
+            ("1.32 ", None),
+        ] {
+            let version = text.parse().ok().map(|MinorVersion(minor)| minor);
+            assert_eq!(version, minor, "{text}");
         }
     }
 
@@ -349,7 +552,7 @@ mod tests {
     fn candidates_without_a_listing_come_first_for_each_version() {
         let rule = KubernetesVersion { cluster: None, max_minor_skew: 1 };
         let steps: Vec<_> = rule
-            .steps(&asked("a/kubectl:v1.32"))
+            .steps(&asked("a/kubectl:v1.32"), &[asked("a/kubectl:v1.32").repository])
             .expect("a version")
             .iter()
             .map(|step| match step {

@@ -6,6 +6,7 @@
 
 mod kubernetes;
 mod presets;
+mod repositories;
 mod suggestions;
 pub mod tag;
 mod template;
@@ -22,7 +23,8 @@ use crate::registry::Outcome;
 use crate::text::escape::quoted;
 
 pub use kubernetes::{DEFAULT_SKEW, KubernetesVersion, MAX_SKEW, MinorVersion};
-pub use presets::Preset;
+pub use presets::{Move, Preset};
+pub use repositories::Repositories;
 pub use suggestions::{Suggestion, nearest, suggestion};
 pub use template::Template;
 pub use version::{Direction, Prefer, SemanticVersion, Within};
@@ -36,6 +38,8 @@ pub struct Rule {
     pub scope: Scope,
     /// What has to be known of an image before the rule is tried.
     pub when: When,
+    /// Where a rule about versions searches.
+    pub repositories: Repositories,
     /// What it proposes.
     pub kind: Kind,
 }
@@ -83,6 +87,8 @@ pub enum Kind {
         /// What to try, in order; never empty.
         templates: Vec<Template>,
     },
+    /// The same tag where an image has moved to.
+    Moved(&'static [Move]),
     /// Other versions of a client tool that follows Kubernetes' versions.
     KubernetesVersion(KubernetesVersion),
     /// Other versions.
@@ -100,21 +106,25 @@ pub enum Step {
     Unusable(String, String),
 }
 
-/// A choice among the tags of the repository that was asked for.
+/// A choice among the tags of a repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pick(Pattern);
+pub struct Pick {
+    /// The repository.
+    pub repository: Repository,
+    pattern: Pattern,
+}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Pattern {
     Patch(kubernetes::PatchOf),
-    Version(version::Near),
+    Version(version::NearVersion),
 }
 
 impl Pick {
     /// The best of these tags; none where none fits.
     #[must_use]
     pub fn best<'t>(&self, tags: &'t [Tag]) -> Option<&'t Tag> {
-        match &self.0 {
+        match &self.pattern {
             Pattern::Patch(pattern) => pattern.best(tags),
             Pattern::Version(pattern) => pattern.best(tags),
         }
@@ -124,7 +134,7 @@ impl Pick {
 impl fmt::Display for Pick {
     /// What is looked for, as people write it: `v1.31.*`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
+        match &self.pattern {
             Pattern::Patch(pattern) => pattern.fmt(f),
             Pattern::Version(pattern) => pattern.fmt(f),
         }
@@ -145,6 +155,16 @@ impl Scope {
     }
 }
 
+impl Scope {
+    /// True if it names a repository without a glob.
+    fn names(&self, repository: &Repository) -> bool {
+        match self {
+            Self::Every => false,
+            Self::Images(globs) | Self::KubernetesClients(globs) => globs.name(repository),
+        }
+    }
+}
+
 impl Rule {
     /// The rule that comes with the binary and is tried last.
     #[must_use]
@@ -153,7 +173,26 @@ impl Rule {
             name: Preset::KubernetesVersion.name().to_owned(),
             scope: Scope::KubernetesClients(Globs::default()),
             when: When::Missing,
+            repositories: Repositories::default(),
             kind: Kind::KubernetesVersion(kubernetes),
+        }
+    }
+
+    /// A rule that comes with the binary, for its own images.
+    #[must_use]
+    pub fn preset(preset: Preset) -> Self {
+        if preset == Preset::KubernetesVersion {
+            return Self::built_in(KubernetesVersion {
+                cluster: None,
+                max_minor_skew: DEFAULT_SKEW,
+            });
+        }
+        Self {
+            name: preset.name().to_owned(),
+            scope: Scope::Images(Globs::new(preset.images()).expect("each is tested")),
+            when: preset.when(),
+            repositories: Repositories::default(),
+            kind: Kind::Moved(preset.moves()),
         }
     }
 
@@ -165,9 +204,20 @@ impl Rule {
         if !self.scope.covers(&asked.repository) {
             return Err("it is not about this repository".to_owned());
         }
+        let steps_versions = matches!(self.kind, Kind::KubernetesVersion(_) | Kind::Version(_));
+        if steps_versions
+            && kubernetes::is_component(&asked.repository)
+            && !self.scope.names(&asked.repository)
+        {
+            return Err("it never steps a component of the control plane or of a node".to_owned());
+        }
+        let repositories = || self.repositories.of(&asked.repository);
         match &self.kind {
-            Kind::KubernetesVersion(kubernetes) => kubernetes.steps(asked),
-            Kind::Version(version) => version.steps(asked),
+            Kind::KubernetesVersion(kubernetes) => kubernetes.steps(asked, &repositories()),
+            Kind::Moved(moves) => Ok(presets::steps(moves, asked)),
+            Kind::Version(version) => {
+                version.steps(asked, &repositories(), self.repositories.is_own())
+            }
             Kind::Try { tag, templates } => {
                 let Some(captures) = tag.0.captures(&asked.tag) else {
                     return Err(format!("{} does not fit the tag", quoted(&tag.to_string())));
@@ -188,7 +238,7 @@ impl Rule {
         let limit = match &self.kind {
             Kind::KubernetesVersion(kubernetes) => kubernetes.limit(),
             Kind::Version(version) => version.limit(),
-            Kind::Try { .. } => return None,
+            Kind::Try { .. } | Kind::Moved(_) => return None,
         };
         self.steps(asked).is_ok().then(|| format!("rule {} {limit}", self.name))
     }
@@ -251,9 +301,21 @@ impl fmt::Display for WholeTag {
 impl FromStr for Rule {
     type Err = String;
 
-    /// Parses `REGEX=TRY`, split at the first `=`.
+    /// Parses `[GLOB:]REGEX=TRY`, split at the first `=`. A glob has a `/`, and ends at the first `:`
+    /// behind its last one.
     fn from_str(text: &str) -> Result<Self, String> {
-        let (pattern, template) = text.split_once('=').ok_or("expected REGEX=TRY")?;
+        let (pattern, template) = text.split_once('=').ok_or("expected [GLOB:]REGEX=TRY")?;
+        let glob = pattern.rfind('/').and_then(|slash| {
+            let end = slash + pattern[slash..].find(':')?;
+            Some((&pattern[..end], &pattern[end + 1..]))
+        });
+        let (scope, pattern) = match glob {
+            Some((glob, pattern)) => {
+                let globs = Globs::of_names([glob]).map_err(|error| error.to_string())?;
+                (Scope::Images(globs), pattern)
+            }
+            None => (Scope::Every, pattern),
+        };
         let tag: WholeTag = pattern.parse()?;
         if template.is_empty() {
             return Err("there is nothing to try after `=`".to_owned());
@@ -261,8 +323,9 @@ impl FromStr for Rule {
         let templates = vec![Template::parse(template, &tag)?];
         Ok(Self {
             name: format!("--fallback {text}"),
-            scope: Scope::Every,
+            scope,
             when: When::Missing,
+            repositories: Repositories::default(),
             kind: Kind::Try { tag, templates },
         })
     }
@@ -314,6 +377,9 @@ mod tests {
             ("v=w", "a/b:v1", None),
             (".*=$tag", "a/b:1", None),
             ("v1.16\\+=v1.16.0", "a/b:v1.16+", Some("docker.io/a/b:v1.16.0")),
+            ("docker.io/a/*:main-(.+)=$1", "a/b:main-1", Some("docker.io/a/b:1")),
+            ("docker.io/a/*:main-(.+)=$1", "b/b:main-1", None),
+            ("localhost:5000/a:(?:v)(.+)=$1", "localhost:5000/a:v1", Some("localhost:5000/a:1")),
         ] {
             assert_eq!(proposals(rule, image), proposal.into_iter().collect::<Vec<_>>(), "{rule}");
         }
@@ -322,7 +388,7 @@ mod tests {
     #[test]
     fn a_wrong_rule_says_what_is_wrong() {
         for (rule, message) in [
-            ("v1", "expected REGEX=TRY"),
+            ("v1", "expected [GLOB:]REGEX=TRY"),
             ("a=", "there is nothing to try after `=`"),
             ("a=$1", "the regular expression has no group 1, which `$1` names"),
             ("a=$foo", "unknown `$foo`; there are $1 …, ${group}, $tag, $name and $repository"),

@@ -1,32 +1,24 @@
-//! Versions in tags, and the rule that takes another version.
+//! The rule that takes another version of the same series.
 
 use std::fmt;
 
 use schemars::JsonSchema;
-use semver::Prerelease;
 use serde::Deserialize;
 
+use super::tag::{Reading, with_stars};
 use super::{Pattern, Pick, Step};
-use crate::image::{Asked, Tag};
-
-/// How a suffix starts that says that a version is not released yet.
-const PRERELEASES: [&str; 9] =
-    ["alpha", "beta", "rc", "pre", "preview", "dev", "snapshot", "nightly", "canary"];
+use crate::image::{Asked, Repository, Tag, Tagged};
 
 /// Which other versions may stand in for one that does not exist.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SemanticVersion {
     /// What stays the same.
     pub within: Within,
     /// Which of several is taken.
-    #[serde(default)]
     pub prefer: Prefer,
     /// On which side of what was asked for.
-    #[serde(default)]
     pub direction: Direction,
     /// True if a pre-release may be taken.
-    #[serde(default)]
     pub prerelease: bool,
 }
 
@@ -67,12 +59,42 @@ pub enum Direction {
 }
 
 impl SemanticVersion {
-    /// One choice among the tags.
-    pub(super) fn steps(self, asked: &Asked) -> Result<Vec<Step>, String> {
-        let version = Version::parse(&asked.tag).and_then(|version| Owned::new(&version));
-        let asked = version.ok_or("the tag is no version like 1.2 or v1.2.3")?;
-        let near = Near { asked, settings: self };
-        Ok(vec![Step::Pick(Pick(Pattern::Version(near)))])
+    /// What to try in these repositories. Where they are named by the rule, first the tag as written
+    /// in each of them; then the choice among the tags of each, for the minor before the major.
+    pub(super) fn steps(
+        self,
+        asked: &Asked,
+        repositories: &[Repository],
+        is_own: bool,
+    ) -> Result<Vec<Step>, String> {
+        let reading = Reading::of(&asked.tag).without_metadata();
+        let version = reading.version().ok_or("the tag has no version like 1.2 or v1.2.3")?;
+        let v = version.v;
+        let pick = |repository: &Repository, within: Within, v: bool| {
+            let settings = Self { within, ..self };
+            let near =
+                NearVersion { pattern: reading.pattern_with(v), asked: reading.clone(), settings };
+            Step::Pick(Pick { repository: repository.clone(), pattern: Pattern::Version(near) })
+        };
+        if is_own {
+            return Ok(repositories.iter().map(|own| pick(own, self.within, v)).collect());
+        }
+        let mut steps: Vec<_> = repositories.iter().filter_map(|other| ask(other, asked)).collect();
+        for within in self.stages() {
+            for repository in repositories {
+                steps.extend([v, !v].map(|v| pick(repository, within, v)));
+            }
+        }
+        Ok(steps)
+    }
+
+    /// How far to go in all repositories before going farther in the first: another repository
+    /// is better than another minor.
+    fn stages(self) -> Vec<Within> {
+        match (self.within, self.prefer) {
+            (Within::Major, Prefer::Closest) => vec![Within::Minor, Within::Major],
+            (within, _) => vec![within],
+        }
     }
 
     pub(super) fn limit(self) -> String {
@@ -90,85 +112,75 @@ impl SemanticVersion {
     }
 }
 
-/// The versions that may stand in for one: with the same prefix and the same flavour.
+/// The tag as written in another repository.
+fn ask(repository: &Repository, asked: &Asked) -> Option<Step> {
+    let tag = asked.tag.parse().ok().filter(|_| *repository != asked.repository)?;
+    Some(Step::Ask(Tagged { repository: repository.clone(), tag }))
+}
+
+/// The versions that may stand in for one: tags of the same pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Near {
-    asked: Owned,
+pub(super) struct NearVersion {
+    asked: Reading,
+    pattern: String,
     settings: SemanticVersion,
 }
 
-/// A version with its suffix taken apart.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Owned {
-    v: bool,
-    major: u32,
-    minor: u32,
-    patch: Option<u32>,
-    prerelease: Prerelease,
-    /// What is left of the suffix, without a build's number.
-    flavour: String,
-    /// The number of a build.
-    revision: Option<u32>,
+/// The order of versions: a release comes after its pre-releases, a tag that moves after every
+/// patch.
+type Order = (Vec<u64>, (bool, Vec<(bool, u64, String)>));
+
+/// Numbers that are compared: the longest have a day and a time.
+const COMPARED: usize = 6;
+
+/// The numbers of a release: what is behind them counts builds.
+const RELEASE: usize = 3;
+
+/// Where a version stands; `missing` is each number that a tag without it stands for.
+fn order(reading: &Reading, missing: u64) -> Order {
+    let mut numbers = reading.version().map(|version| version.numbers.clone()).unwrap_or_default();
+    let release = numbers.len().max(RELEASE);
+    numbers.resize(release, missing);
+    numbers.resize(COMPARED.max(release), 0);
+    (numbers, (!reading.is_pre_release(), reading.pre_release()))
 }
 
-/// The order of versions: a release comes after its pre-releases.
-type Order<'v> = (u32, u32, u32, &'v Prerelease);
-
-impl Owned {
-    fn new(version: &Version<'_>) -> Option<Self> {
-        let (prerelease, flavour) = prerelease(version.suffix)?;
-        let Version { v, major, minor, patch, .. } = *version;
-        let revision = revision(flavour).map(|(_, revision)| revision);
-        let flavour = without_revision(flavour).to_owned();
-        Some(Self { v, major, minor, patch, prerelease, flavour, revision })
-    }
-
-    /// Where it stands; `patch` is that of a tag without one, which moves.
-    fn order(&self, patch: u32) -> Order<'_> {
-        (self.major, self.minor, self.patch.unwrap_or(patch), &self.prerelease)
-    }
-
-    fn distance(&self, other: &Self) -> (u32, u32, u32) {
-        let patch = |version: &Self| version.patch.unwrap_or(u32::MAX);
-        (
-            self.major.abs_diff(other.major),
-            self.minor.abs_diff(other.minor),
-            patch(self).abs_diff(patch(other)),
-        )
-    }
+fn distance(one: &Reading, other: &Reading) -> Vec<u64> {
+    let (one, other) = (order(one, u64::MAX).0, order(other, u64::MAX).0);
+    one.iter().zip(&other).map(|(one, other)| one.abs_diff(*other)).collect()
 }
 
-impl Near {
+impl NearVersion {
     pub(super) fn best<'t>(&self, tags: &'t [Tag]) -> Option<&'t Tag> {
         let mut found: Vec<_> = tags
             .iter()
-            .filter_map(|tag| Some((Owned::new(&Version::parse(tag.as_str())?)?, tag)))
+            .map(|tag| (Reading::of(tag.as_str()), tag))
             .filter(|(version, _)| self.fits(version))
             .collect();
         // Of two builds of one version the higher, of two ways to write one the first by name.
-        found.sort_by(|(a, tag), (b, other)| {
-            let order = a.order(u32::MAX).cmp(&b.order(u32::MAX));
-            order.then(a.revision.cmp(&b.revision)).then(other.cmp(tag))
+        let own = |reading: &Reading| order(reading, u64::MAX);
+        found.sort_by_cached_key(|(version, tag)| {
+            (own(version), version.builds(), std::cmp::Reverse(*tag))
         });
         // A tag that moves, as `1.2`, stands for every patch of its minor.
-        let (lowest, highest) = (self.asked.order(0), self.asked.order(u32::MAX));
-        let below = found.iter().rfind(|(version, _)| version.order(u32::MAX) <= highest);
+        let (lowest, highest) = (order(&self.asked, 0), own(&self.asked));
+        let below = found.iter().rfind(|(version, _)| own(version) <= highest);
         // What asks for `1.2` is met by any patch of it, best by the highest.
-        let at = below.filter(|(version, _)| version.order(u32::MAX) >= lowest);
-        let next = || found.iter().find(|(version, _)| version.order(u32::MAX) > highest);
+        let at = below.filter(|(version, _)| own(version) >= lowest);
+        let next = || found.iter().find(|(version, _)| own(version) > highest);
         // The builds of one version stand together: the last of them is the highest.
         let above = at.or_else(|| {
-            let first = next()?.0.order(u32::MAX);
-            found.iter().rfind(|(version, _)| version.order(u32::MAX) == first)
+            let first = own(&next()?.0);
+            found.iter().rfind(|(version, _)| own(version) == first)
         });
-        let highest_above = found.last().filter(|(version, _)| version.order(u32::MAX) >= lowest);
+        let highest_above = found.last().filter(|(version, _)| own(version) >= lowest);
         let chosen = match (self.settings.direction, self.settings.prefer) {
             (Direction::Down, _) => below,
             (Direction::Up, Prefer::Closest) => above,
             (Direction::Up, Prefer::Highest) => highest_above,
             (Direction::Any, Prefer::Highest) => found.last(),
             (Direction::Any, Prefer::Closest) => {
-                let near = |found: &&(Owned, _)| self.asked.distance(&found.0);
+                let near = |found: &&(Reading, _)| distance(&self.asked, &found.0);
                 // `min_by_key` takes the first of two that are as near.
                 [below, above].into_iter().flatten().min_by_key(near)
             }
@@ -177,113 +189,47 @@ impl Near {
     }
 
     /// True if a version may be taken at all, on whichever side it is.
-    fn fits(&self, version: &Owned) -> bool {
-        let asked = &self.asked;
-        let same_name = version.v == asked.v && version.flavour == asked.flavour;
-        // Who asks for one patch does not get a tag that moves.
-        let as_exact = version.patch.is_some() || asked.patch.is_none();
-        let released = version.prerelease.is_empty() || self.settings.prerelease;
-        let same_builds = version.revision.is_some() == asked.revision.is_some();
-        let within = match self.settings.within {
-            Within::Patch => {
-                (version.major, version.minor, version.patch)
-                    == (asked.major, asked.minor, asked.patch)
-            }
-            Within::Minor => (version.major, version.minor) == (asked.major, asked.minor),
-            Within::Major => version.major == asked.major,
+    fn fits(&self, found: &Reading) -> bool {
+        let (Some(asked), Some(version)) = (self.asked.version(), found.version()) else {
+            return false;
         };
-        same_name && as_exact && released && same_builds && within
+        // Who asks for one patch does not get a tag that moves.
+        let is_exact_enough = version.is_exact() || !asked.is_exact();
+        let is_final = !found.is_pre_release();
+        let is_same_length = asked.numbers.len().max(RELEASE) == version.numbers.len().max(RELEASE);
+        let kept = match self.settings.within {
+            Within::Patch => RELEASE,
+            Within::Minor => 2,
+            Within::Major => 1,
+        };
+        let kept = kept.min(asked.numbers.len());
+        let is_within = version.numbers.starts_with(&asked.numbers[..kept]);
+        found.pattern() == self.pattern
+            && is_exact_enough
+            && is_same_length
+            && (is_final || self.settings.prerelease)
+            && is_within
     }
 }
 
-impl fmt::Display for Near {
+impl fmt::Display for NearVersion {
     /// What is looked for: `v1.32.*-slim`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Owned { v, major, minor, patch, flavour, revision, .. } = &self.asked;
-        f.write_str(if *v { "v" } else { "" })?;
-        match (self.settings.within, patch) {
-            (Within::Patch, Some(patch)) => write!(f, "{major}.{minor}.{patch}")?,
-            (Within::Patch, None) => write!(f, "{major}.{minor}")?,
-            (Within::Minor, _) => write!(f, "{major}.{minor}.*")?,
-            (Within::Major, _) => write!(f, "{major}.*")?,
-        }
-        f.write_str(flavour)?;
-        f.write_str(if revision.is_some() { "-r*" } else { "" })
-    }
-}
-
-/// The part of a suffix that says that a version is not released yet, and the rest. None where the
-/// first is not as semantic versions have it (semver 2.0.0, 9).
-fn prerelease(suffix: &str) -> Option<(Prerelease, &str)> {
-    let part = suffix.strip_prefix('-').unwrap_or_default();
-    let part = part.split('-').next().unwrap_or_default();
-    let word = part.find(|c: char| !c.is_ascii_alphabetic()).map_or(part, |end| &part[..end]);
-    if !PRERELEASES.contains(&word.to_ascii_lowercase().as_str()) {
-        return Some((Prerelease::EMPTY, suffix));
-    }
-    let prerelease = Prerelease::new(part).ok()?;
-    Some((prerelease, &suffix[1 + part.len()..]))
-}
-
-/// `[v]MAJOR.MINOR[.PATCH][suffix]`
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Version<'t> {
-    pub(super) v: bool,
-    pub(super) major: u32,
-    pub(super) minor: u32,
-    pub(super) patch: Option<u32>,
-    pub(super) suffix: &'t str,
-}
-
-impl<'t> Version<'t> {
-    /// Parses a tag, also one that is none for its `+` and what follows: that is dropped.
-    pub(super) fn parse(tag: &'t str) -> Option<Self> {
-        let (tag, build) = tag.split_once('+').unwrap_or((tag, ""));
-        // Behind a dash would be an architecture or a flavour, which must not be lost.
-        if build.contains('-') {
-            return None;
-        }
-        let (v, rest) = tag.strip_prefix('v').map_or((false, tag), |rest| (true, rest));
-        let (major, rest) = number(rest)?;
-        let (minor, rest) = number(rest.strip_prefix('.')?)?;
-        let (patch, suffix) = match rest.strip_prefix('.').and_then(number) {
-            Some((patch, suffix)) => (Some(patch), suffix),
-            None => (None, rest),
+        let numbers = self.asked.version().map(|version| &version.numbers[..]).unwrap_or_default();
+        let kept = match self.settings.within {
+            Within::Patch => RELEASE,
+            Within::Minor => 2,
+            Within::Major => 1,
         };
-        let valid = suffix.is_empty() || suffix.starts_with('-');
-        valid.then_some(Self { v, major, minor, patch, suffix })
-    }
-}
-
-impl fmt::Display for Version<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let v = if self.v { "v" } else { "" };
-        write!(f, "{v}{}.{}", self.major, self.minor)?;
-        if let Some(patch) = self.patch {
-            write!(f, ".{patch}")?;
+        let mut version: Vec<_> = numbers.iter().take(kept).map(ToString::to_string).collect();
+        if kept < RELEASE {
+            version.push("*".to_owned());
         }
-        f.write_str(self.suffix)
+        let marked = ["{version}", "{date}"]
+            .iter()
+            .fold(self.pattern.clone(), |text, mark| text.replacen(mark, &version.join("."), 1));
+        f.write_str(&with_stars(&marked))
     }
-}
-
-/// A number without leading zeros, and what follows it.
-pub(super) fn number(text: &str) -> Option<(u32, &str)> {
-    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let digits = &text[..end];
-    let canonical = digits == "0" || !digits.starts_with('0');
-    Some((digits.parse().ok().filter(|_| canonical)?, &text[end..]))
-}
-
-/// bitnami numbers the builds of one version (`-debian-12-r3`): the same software on the same
-/// base, so any build may stand for any other, and the highest has the latest fixes.
-pub(super) fn revision(suffix: &str) -> Option<(&str, u32)> {
-    let (base, digits) = suffix.rsplit_once("-r")?;
-    let (revision, rest) = number(digits)?;
-    rest.is_empty().then_some((base, revision))
-}
-
-pub(super) fn without_revision(suffix: &str) -> &str {
-    revision(suffix).map_or(suffix, |(base, _)| base)
 }
 
 #[cfg(test)]
@@ -293,7 +239,8 @@ mod tests {
 
     fn best(image: &str, settings: SemanticVersion, published: &[&str]) -> Option<String> {
         let tags: Vec<Tag> = published.iter().map(|tag| tag.parse().expect("a tag")).collect();
-        let steps = settings.steps(&asked(image)).unwrap_or_default();
+        let steps =
+            settings.steps(&asked(image), &[asked(image).repository], true).unwrap_or_default();
         steps.iter().find_map(|step| match step {
             Step::Pick(pick) => pick.best(&tags).map(ToString::to_string),
             _ => None,
@@ -357,7 +304,28 @@ mod tests {
             (Minor, Closest, Down, "1.2.0-rc.3", &["1.2.0-rc.2"], None),
             (Minor, Closest, Up, "1.2.0-rc.3", &["1.2.0-rc.4", "1.2.0"], Some("1.2.0")),
             (Major, Closest, Any, "latest", &["1.2.3"], None),
-            (Major, Closest, Any, "1", &["1.2.3"], None),
+            (Major, Closest, Any, "1", &["1.2.3", "2.0.0"], Some("1.2.3")),
+            // Every prefix and suffix stays.
+            (Major, Closest, Down, "main-v1.2.3", &["main-v1.2.2", "v1.2.2"], Some("main-v1.2.2")),
+            (Major, Closest, Down, "release-1.21", &["release-1.20"], Some("release-1.20")),
+            (Major, Closest, Down, "15-alpine", &["15.2-alpine", "15.2"], Some("15.2-alpine")),
+            (Minor, Closest, Down, "2024.01.15", &["2024.01.09", "2024.02.01"], Some("2024.01.09")),
+            (
+                Major,
+                Closest,
+                Down,
+                "RELEASE.2021-10-07T04-19-58Z",
+                &["RELEASE.2021-10-06T23-36-31Z", "RELEASE.2021-10-06T23-36-31Z.fips"],
+                Some("RELEASE.2021-10-06T23-36-31Z"),
+            ),
+            (
+                Major,
+                Closest,
+                Down,
+                "v20231226-1a7112e06",
+                &["v20231011-8b53cabe0"],
+                Some("v20231011-8b53cabe0"),
+            ),
         ] {
             let settings = SemanticVersion { within, prefer, direction, prerelease: false };
             let image = format!("a/b:{tag}");
@@ -377,7 +345,7 @@ mod tests {
             ("1.2.5", &["1.2.5-rc.2", "1.2.5-rc.10", "1.2.4"][..], Some("1.2.5-rc.10")),
             ("1.2.0-rc.3", &["1.2.0-rc.2", "1.2.0-beta.9", "1.2.0"], Some("1.2.0-rc.2")),
             ("1.2.5-slim", &["1.2.5-rc.1", "1.2.5-rc.1-slim"], Some("1.2.5-rc.1-slim")),
-            ("1.2.5", &["1.2.5-rc.01"], None),
+            ("1.2.5", &["1.2.5-rc.01"], Some("1.2.5-rc.01")),
         ] {
             let image = format!("a/b:{tag}");
             assert_eq!(best(&image, settings, published).as_deref(), found, "{tag}");

@@ -55,6 +55,13 @@ impl Globs {
         self.0.iter().find(|glob| glob.is_match(&name)).map(|glob| glob.glob().glob())
     }
 
+    /// True if one of them is the full name of a repository, without a wildcard.
+    #[must_use]
+    pub fn name(&self, repository: &Repository) -> bool {
+        let name = repository.to_string();
+        self.0.iter().any(|glob| glob.glob().glob() == name)
+    }
+
     /// Those that fit none of these repositories.
     pub fn unused<'g>(
         &'g self,

@@ -5,7 +5,7 @@ use std::fmt;
 
 use crate::fallback::{Suggestion, suggestion};
 use crate::image::{Asked, Digest, Repository, Tag, Tagged};
-use crate::registry::Refusal;
+use crate::registry::{Outcome, Refusal};
 
 /// Who supplied a digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,6 +94,18 @@ impl Search {
         self.tried.iter().find(is_it).map(|tried| &tried.refusal)
     }
 
+    /// True if a repository is proved absent.
+    #[must_use]
+    pub fn lacks(&self, repository: &Repository) -> bool {
+        self.tried.iter().any(|Tried { target, refusal }| {
+            let asked = match target {
+                Target::Tag(tagged) => &tagged.repository,
+                Target::Tags(repository) => repository,
+            };
+            asked == repository && refusal.outcome == Outcome::MissingRepository
+        })
+    }
+
     /// The rule to add, which would have found one of the nearest tags.
     #[must_use]
     pub fn suggestion(&self, asked: &Asked) -> Option<Suggestion> {
@@ -106,6 +118,8 @@ impl Search {
 pub struct Picked {
     /// The rule that looked for it.
     pub rule: String,
+    /// Where it was looked for.
+    pub repository: Repository,
     /// What was looked for: `v1.31.*`.
     pub pattern: String,
     /// The best that there is, or why there is no list.

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use super::Sources;
 use crate::diagnostic::Failure;
 use crate::fallback::{Pick, Rule, Step, nearest, remedy};
-use crate::image::{Asked, Tagged};
+use crate::image::{Asked, Repository, Tagged};
 use crate::plan::{Entry, Name, Picked, Search, Status, Substitute, Target, Tried};
 use crate::registry::{Lookup, Outcome, Refusal};
 use crate::text::escape::quoted;
@@ -116,19 +116,21 @@ impl Sources<'_> {
         rule: &Rule,
         search: &mut Search,
     ) -> Taken {
-        let no_repository = outcome == Some(Outcome::MissingRepository);
+        let is_gone = |repository: &Repository| {
+            let is_own = *repository == asked.repository;
+            is_own && outcome == Some(Outcome::MissingRepository) || search.lacks(repository)
+        };
         match step {
-            Step::Pick(_) if no_repository => Taken::Nothing,
+            Step::Pick(pick) if is_gone(&pick.repository) => Taken::Nothing,
             Step::Pick(pick) => self.pick(&pick, asked, rule, search).await,
-            Step::Ask(tagged) => {
-                // What the registry says of the repository is no word about a layout.
-                let elsewhere = tagged.repository != asked.repository
-                    || matches!(self.layouts.find(&tagged), Lookup::Found(_));
-                if no_repository && !elsewhere {
-                    return Taken::Nothing;
-                }
-                self.try_candidate(tagged, rule, search).await
+            // What a registry says of the repository proves nothing about a layout.
+            Step::Ask(tagged)
+                if is_gone(&tagged.repository)
+                    && !matches!(self.layouts.find(&tagged), Lookup::Found(_)) =>
+            {
+                Taken::Nothing
             }
+            Step::Ask(tagged) => self.try_candidate(tagged, rule, search).await,
             Step::Unusable(text, reason) => {
                 let made = format!("rule {} makes {}", rule.name, quoted(&text));
                 search.notes.push(format!("{made}, which is no image: {reason}"));
@@ -141,11 +143,23 @@ impl Sources<'_> {
     /// best is tried where that is gone.
     async fn pick(&self, pick: &Pick, asked: &Asked, rule: &Rule, search: &mut Search) -> Taken {
         const MOST: usize = 3;
-        let picked = |tag| Picked { rule: rule.name.clone(), pattern: pick.to_string(), tag };
-        let tags = match self.tags(&asked.repository).await {
+        let picked = |tag| {
+            let (rule, repository) = (rule.name.clone(), pick.repository.clone());
+            Picked { rule, repository, pattern: pick.to_string(), tag }
+        };
+        let is_own = pick.repository == asked.repository;
+        let tags = match self.tags(&pick.repository).await {
             Ok(tags) => tags,
-            Err(refusal) if refusal.outcome.failure() == Failure::Unavailable => {
-                let target = Target::Tags(asked.repository.clone());
+            Err(refusal) if refusal.outcome.failure() == Failure::Absent && !is_own => {
+                let target = Target::Tags(pick.repository.clone());
+                search.tried.push(Tried { target, refusal: refusal.clone() });
+                search.picked.push(picked(Ok(None)));
+                return Taken::Nothing;
+            }
+            // Another repository that refuses its list could have the tag: a later one must not hide
+            // that. In the image's own, the other steps need no list.
+            Err(refusal) if refusal.outcome.failure() == Failure::Unavailable || !is_own => {
+                let target = Target::Tags(pick.repository.clone());
                 search.tried.push(Tried { target, refusal: refusal.clone() });
                 search.picked.push(picked(Err(refusal.clone())));
                 return Taken::Stopped(refusal);
@@ -161,7 +175,7 @@ impl Sources<'_> {
             let tag = pick.best(&left).cloned();
             search.picked.push(picked(Ok(tag.clone())));
             let Some(tag) = tag else { break };
-            let tagged = Tagged { repository: asked.repository.clone(), tag: tag.clone() };
+            let tagged = Tagged { repository: pick.repository.clone(), tag: tag.clone() };
             match self.try_candidate(tagged, rule, search).await {
                 Taken::Nothing => left.to_mut().retain(|other| *other != tag),
                 taken => return taken,

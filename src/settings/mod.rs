@@ -209,14 +209,14 @@ fn rules_in_order(
     }
     let skew = |configured: Option<u32>| configured.unwrap_or(DEFAULT_SKEW);
     let mut rules: Vec<Rule> = Vec::new();
-    let mut presets = Vec::new();
+    let mut named = Vec::new();
     let mut add = |configured: ConfiguredRule, max_minor_skew| {
         let ConfiguredRule { mut rule, preset, enabled, .. } = configured;
         // The first mention of a preset counts.
-        if preset.is_some_and(|preset| presets.contains(&preset)) {
+        if preset.is_some_and(|preset| named.contains(&preset)) {
             return;
         }
-        presets.extend(preset);
+        named.extend(preset);
         if let Kind::KubernetesVersion(kubernetes) = &mut rule.kind {
             *kubernetes = KubernetesVersion { cluster, max_minor_skew };
         }
@@ -228,7 +228,10 @@ fn rules_in_order(
     }
     let of_flag =
         |rule: Rule| ConfiguredRule { rule, preset: None, enabled: true, max_minor_skew: None };
-    for configured in missing.fallback.into_iter().map(of_flag).chain(below) {
+    let of_preset =
+        |preset| ConfiguredRule { preset: Some(preset), ..of_flag(Rule::preset(preset)) };
+    let presets = missing.preset.into_iter().map(of_preset);
+    for configured in missing.fallback.into_iter().map(of_flag).chain(presets).chain(below) {
         let max_minor_skew = skew(missing.max_minor_skew.or(configured.max_minor_skew));
         add(configured, max_minor_skew);
     }

@@ -10,10 +10,9 @@ use super::config::ConfiguredRule;
 use super::glob::Glob;
 use super::wrong::{Wrong, span};
 use crate::fallback::{
-    DEFAULT_SKEW, Kind, KubernetesVersion, MAX_SKEW, Preset, Rule, Scope, SemanticVersion,
-    Template, When, WholeTag,
+    DEFAULT_SKEW, Direction, Kind, KubernetesVersion, MAX_SKEW, Prefer, Preset, Repositories, Rule,
+    Scope, SemanticVersion, Template, When, WholeTag, Within,
 };
-use crate::image::Globs;
 use crate::text::Span;
 use crate::text::escape::escaped;
 
@@ -37,9 +36,9 @@ pub(super) struct Fallback {
     r#try: Option<Spanned<Vec<Spanned<String>>>>,
     /// For client tools that follow Kubernetes' versions.
     kubernetes_version: Option<KubernetesSettings>,
-    /// Another version in the same repository.
-    version: Option<SemanticVersion>,
-    /// The conditions in which the rule is tried.
+    /// Another version of the same series.
+    version: Option<VersionSettings>,
+    /// The conditions in which the rule is tried. The default is `missing`, or a preset's own.
     when: Option<Vec<Condition>>,
     /// False if the rule is never tried.
     enabled: Option<bool>,
@@ -53,6 +52,38 @@ struct KubernetesSettings {
     /// default is 1.
     #[schemars(with = "Option<u32>", range(max = 20))]
     max_minor_skew: Option<Spanned<u32>>,
+    /// The repositories to search, in order. `$name` and `$repository` are filled in. The default is
+    /// the image's own.
+    #[schemars(with = "Option<Vec<String>>")]
+    r#in: Option<Spanned<Vec<String>>>,
+}
+
+/// Which other versions may stand in for one that does not exist.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct VersionSettings {
+    /// What stays the same.
+    within: Within,
+    /// Which of several is taken.
+    #[serde(default)]
+    prefer: Prefer,
+    /// On which side of what was asked for.
+    #[serde(default)]
+    direction: Direction,
+    /// True if a pre-release may be taken.
+    #[serde(default)]
+    prerelease: bool,
+    /// The repositories to search, in order. `$name` and `$repository` are filled in. The default is
+    /// the image's own.
+    #[schemars(with = "Option<Vec<String>>")]
+    r#in: Option<Spanned<Vec<String>>>,
+}
+
+impl From<&VersionSettings> for SemanticVersion {
+    fn from(settings: &VersionSettings) -> Self {
+        let VersionSettings { within, prefer, direction, prerelease, .. } = *settings;
+        Self { within, prefer, direction, prerelease }
+    }
 }
 
 /// A condition in which a rule is tried.
@@ -87,6 +118,7 @@ impl Fallback {
     fn checked(self, at: Option<Span>) -> Result<ConfiguredRule, Vec<Wrong>> {
         let max_minor_skew = self.max_minor_skew().map_err(|wrong| vec![wrong])?;
         let when = self.when().map_err(|message| vec![Wrong::at(at, message)])?;
+        let repositories = self.repositories().map_err(|wrong| vec![wrong])?;
         let enabled = self.enabled.unwrap_or(true);
         let preset = self.preset;
         let skew = max_minor_skew.unwrap_or(DEFAULT_SKEW);
@@ -96,7 +128,8 @@ impl Fallback {
             }
             None => self.own(skew, at),
         };
-        let rule = Rule { when, ..rule? };
+        let rule = rule?;
+        let rule = Rule { when: when.unwrap_or(rule.when), repositories, ..rule };
         Ok(ConfiguredRule { rule, preset, enabled, max_minor_skew })
     }
 
@@ -112,21 +145,22 @@ impl Fallback {
             return Err(format!("a preset has its own `{key}`"));
         }
         let more = Glob::globs(&self.images.unwrap_or_default());
-        let (scope, kind) = match preset.kind() {
-            Some(_) if self.kubernetes_version.is_some() => {
-                let message = "`kubernetesVersion` goes with preset `kubernetes-version` only";
-                return Err(message.to_owned());
-            }
-            Some(kind) => {
-                let images = Globs::new(preset.images()).expect("each is tested");
-                (Scope::Images(images.and(more)), kind)
-            }
-            None => {
+        let rule = Rule::preset(preset);
+        match (rule.scope, rule.kind) {
+            (Scope::KubernetesClients(own), Kind::KubernetesVersion(_)) => {
                 let kubernetes = KubernetesVersion { cluster: None, max_minor_skew: skew };
-                (Scope::KubernetesClients(more), Kind::KubernetesVersion(kubernetes))
+                let (scope, kind) =
+                    (Scope::KubernetesClients(own.and(more)), Kind::KubernetesVersion(kubernetes));
+                Ok(Rule { scope, kind, ..Rule::preset(preset) })
             }
-        };
-        Ok(Rule { name: preset.name().to_owned(), scope, when: When::Missing, kind })
+            _ if self.kubernetes_version.is_some() => {
+                Err("`kubernetesVersion` goes with preset `kubernetes-version` only".to_owned())
+            }
+            (Scope::Images(own), kind) => {
+                Ok(Rule { scope: Scope::Images(own.and(more)), kind, ..Rule::preset(preset) })
+            }
+            (scope, kind) => Ok(Rule { scope, kind, ..Rule::preset(preset) }),
+        }
     }
 
     /// A rule of the user's own, or all errors in it.
@@ -160,8 +194,8 @@ impl Fallback {
         }
         let kind = if let Some(templates) = &self.r#try {
             templated(self.tag.as_ref(), templates, &mut wrong)
-        } else if let Some(version) = self.version {
-            Some(Kind::Version(version))
+        } else if let Some(version) = &self.version {
+            Some(Kind::Version(version.into()))
         } else {
             let kubernetes = KubernetesVersion { cluster: None, max_minor_skew: skew };
             Some(Kind::KubernetesVersion(kubernetes))
@@ -171,18 +205,31 @@ impl Fallback {
                 name: escaped(&self.name.unwrap_or_default()),
                 scope: Scope::Images(Glob::globs(&self.images.unwrap_or_default())),
                 when: When::Missing,
+                repositories: Repositories::default(),
                 kind,
             }),
             None => Err(wrong),
         }
     }
 
-    fn when(&self) -> Result<When, &'static str> {
+    fn when(&self) -> Result<Option<When>, &'static str> {
         match self.when.as_deref() {
             Some([]) => Err("`when` is empty"),
             Some(when) if !when.contains(&Condition::Missing) => Err("`when` lacks `missing`"),
-            Some(when) if when.contains(&Condition::Denied) => Ok(When::MissingOrDenied),
-            None | Some(_) => Ok(When::Missing),
+            Some(when) if when.contains(&Condition::Denied) => Ok(Some(When::MissingOrDenied)),
+            Some(_) => Ok(Some(When::Missing)),
+            None => Ok(None),
+        }
+    }
+
+    fn repositories(&self) -> Result<Repositories, Wrong> {
+        let kubernetes =
+            self.kubernetes_version.as_ref().and_then(|settings| settings.r#in.as_ref());
+        let version = self.version.as_ref().and_then(|settings| settings.r#in.as_ref());
+        match kubernetes.or(version) {
+            Some(names) => Repositories::new(&names.value)
+                .map_err(|message| Wrong::at(span(names.referenced), message)),
+            None => Ok(Repositories::default()),
         }
     }
 

@@ -160,14 +160,49 @@ impl Reading {
         Some(name.to_ascii_lowercase())
     }
 
+    /// What follows the version, without what a distribution of Kubernetes has added and without
+    /// metadata.
+    #[must_use]
+    pub fn suffix_without_distribution(&self) -> String {
+        self.suffix_without(&[Role::Distribution, Role::Metadata])
+    }
+
+    /// What follows the version, without the numbers of builds.
+    #[must_use]
+    pub fn suffix_without_builds(&self) -> String {
+        self.suffix_without(&[Role::Build])
+    }
+
+    /// The tag without what stands behind a `+`, which no registry takes, if it has one. A flavour
+    /// or an architecture there stays.
+    #[must_use]
+    pub fn without_metadata(self) -> Self {
+        match self.around() {
+            Some((before, after)) if after.contains('+') => {
+                let version = self.version_text().unwrap_or_default();
+                Self::of(&format!("{before}{version}{}", self.suffix_without_distribution()))
+            }
+            _ => self,
+        }
+    }
+
+    fn suffix_without(&self, roles: &[Role]) -> String {
+        let behind = self.parts.iter().skip_while(|part| part.role != Role::Version).skip(1);
+        let kept = behind.filter(|part| !roles.contains(&part.role));
+        // No tag has a `+`.
+        let separated = |part: &Part| part.separator.replace('+', "-") + &part.text;
+        kept.map(separated).collect()
+    }
+
     /// The numbers of its builds, in order.
-    fn builds(&self) -> Vec<u64> {
+    #[must_use]
+    pub fn builds(&self) -> Vec<u64> {
         self.numbers_of(Role::Build)
     }
 
     /// The words and numbers that say that it is not released yet, in the order of semantic
     /// versions: numbers before words.
-    fn pre_release(&self) -> Vec<(bool, u64, String)> {
+    pub(super) fn pre_release(&self) -> Vec<(bool, u64, String)> {
         let parts = self.parts.iter().filter(|part| part.role == Role::PreRelease);
         let pieces = parts.flat_map(|part| {
             let text = part.text.to_ascii_lowercase();
@@ -228,30 +263,36 @@ impl Reading {
         let mut last = None;
         for part in &self.parts {
             let role = part.role;
+            // `r` in `-r12` and `eks` in `-eks-1-27` say which kind of number it is.
+            let word = part.text.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
             let mark = match role {
-                Role::Version => Some(self.version_mark()),
-                Role::Build => Some("{build}"),
-                Role::Distribution => Some("{distribution}"),
-                Role::Hash => Some("{commit}"),
+                Role::Version => self.version_mark().to_owned(),
+                Role::Build => format!("{word}{{build}}"),
+                Role::Distribution => format!("{word}{{distribution}}"),
+                Role::Hash => "{commit}".to_owned(),
                 // `1.2.3` and `1.2.3-rc.1` are of one series; a rule says whether it takes both.
-                Role::PreRelease | Role::Metadata => Some(""),
-                _ => None,
+                Role::PreRelease | Role::Metadata => String::new(),
+                _ => part.text.clone(),
             };
-            match mark {
-                // One mark stands for all pieces of `eks-1-27-10`.
-                Some(mark) if mark.is_empty() || last == Some(role) => {}
-                Some(mark) => {
-                    pattern.push_str(part.separator);
-                    pattern.push_str(mark);
-                }
-                None => {
-                    pattern.push_str(part.separator);
-                    pattern.push_str(&part.text);
-                }
+            // One mark stands for all pieces of `eks-1-27-10`.
+            let is_marked = matches!(role, Role::Build | Role::Distribution);
+            let is_more_of_it = is_marked && last == Some(role);
+            if !is_more_of_it && !mark.is_empty() {
+                pattern.push_str(part.separator);
+                pattern.push_str(&mark);
             }
             last = Some(role);
         }
         pattern
+    }
+
+    /// The same pattern with or without a `v` before the version.
+    #[must_use]
+    pub fn pattern_with(&self, v: bool) -> String {
+        let pattern = self.pattern();
+        let mark = self.version_mark();
+        let plain = mark.trim_start_matches('v');
+        pattern.replacen(mark, &if v { format!("v{plain}") } else { plain.to_owned() }, 1)
     }
 
     fn version_mark(&self) -> &'static str {
@@ -336,6 +377,14 @@ impl Role {
             Self::Nothing => "system",
         }
     }
+}
+
+/// A pattern as people write it, with a star for each mark.
+#[must_use]
+pub fn with_stars(pattern: &str) -> String {
+    ["{version}", "{date}", "{build}", "{distribution}", "{commit}"]
+        .iter()
+        .fold(pattern.to_owned(), |pattern, mark| pattern.replace(mark, "*"))
 }
 
 /// The token that is the version: the first with a `v`, else the first day or number with a dot, else

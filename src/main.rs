@@ -41,6 +41,7 @@ fn main() -> ExitCode {
     for messages in &outcome.messages {
         console.print_all(&messages.diagnostics, &messages.sources);
     }
+    console.print(&outcome.origins);
     console.print(&outcome.summary);
     console.finish(outcome.status(), stderr_is_lost || outcome.stderr_is_lost);
     ExitCode::from(outcome.status())

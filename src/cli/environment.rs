@@ -85,6 +85,30 @@ pub(super) fn settle(flags: &mut Flags, matches: &ArgMatches) -> Result<(), Stri
     Ok(())
 }
 
+/// The flags that are set, each with its source: the flag itself or its variable.
+pub(super) fn origins(parser: &clap::Command, matches: &ArgMatches) -> Vec<(String, String)> {
+    if let Some((name, matches)) = matches.subcommand() {
+        let parser = parser.find_subcommand(name).expect("it was parsed by this parser");
+        return origins(parser, matches);
+    }
+    let origin = |argument: &Arg| {
+        let flag = argument.get_long()?;
+        let variable = format!("DIGESTIF_{}", flag.to_uppercase().replace('-', "_"));
+        let is_set = || std::env::var_os(&variable).is_some_and(|value| !value.is_empty());
+        let source = matches
+            .try_contains_id(argument.get_id().as_str())
+            .ok()
+            .and_then(|_| matches.value_source(argument.get_id().as_str()));
+        match source {
+            Some(ValueSource::CommandLine) => Some((flag.to_owned(), format!("--{flag}"))),
+            // A variable with several lines is read as a default.
+            Some(_) if is_set() => Some((flag.to_owned(), variable)),
+            _ => None,
+        }
+    };
+    parser.get_arguments().filter_map(origin).collect()
+}
+
 /// Which of two flags stays.
 enum Winner {
     First,

@@ -76,6 +76,8 @@ pub struct Flags {
     pub reports: ReportFlags,
     /// Messages on stderr.
     pub console: ConsoleFlags,
+    /// The flags that are set, each with its source: the flag itself or its variable.
+    pub origins: Vec<(String, String)>,
 }
 
 /// Which files are read.
@@ -163,11 +165,12 @@ pub struct FormFlags {
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Input and output")]
 pub struct ConfigFlags {
-    /// Read this configuration file [default: digestif.yaml in the working directory]
+    /// Read this configuration file instead of the checkout's, which is digestif.yaml in the working
+    /// directory or above it in the repository
     #[arg(short, long, value_name = "FILE", env = "DIGESTIF_CONFIG")]
     pub config: Option<PathBuf>,
 
-    /// Read no configuration file
+    /// Read no configuration file, and no `functionConfig` unless with `fn`
     #[arg(long, env = "DIGESTIF_NO_CONFIG", value_parser = BoolishValueParser::new())]
     pub no_config: bool,
 }

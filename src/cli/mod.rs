@@ -358,6 +358,7 @@ impl Invocation {
         let own = own.last().expect("the first one exists");
         environment::settle(&mut flags, own)
             .map_err(|message| parser.error(clap::error::ErrorKind::ArgumentConflict, message))?;
+        flags.origins = environment::origins(&parser, &matches);
         Ok(Self { command, flags })
     }
 }

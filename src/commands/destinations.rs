@@ -75,19 +75,19 @@ impl Destinations {
     /// `--output` if the input is that one file.
     ///
     /// # Errors
-    /// An output would overwrite one of the sources or the configuration file.
+    /// An output would overwrite one of the sources or a configuration file.
     pub(super) fn check_inputs(
         &self,
         sources: &[Source],
-        config: Option<&Path>,
+        configs: &[PathBuf],
     ) -> Result<(), Diagnostic> {
         let real_path = |source: &Source| real(source.origin().path()?);
         let read: Vec<_> = sources.iter().filter_map(real_path).collect();
-        let config = config.and_then(real);
+        let configs: Vec<_> = configs.iter().filter_map(|path| real(path)).collect();
         for (flag, path) in self.written() {
             let Some(path) = path.as_deref().and_then(real) else { continue };
             let is_own = flag == "--output" && self.gives_manifests && read.len() == 1;
-            if Some(&path) == config.as_ref() || read.contains(&path) && !is_own {
+            if configs.contains(&path) || read.contains(&path) && !is_own {
                 let what = if read.contains(&path) { "an input" } else { "the configuration" };
                 let message = format!("`{flag}` names {what}, which it would overwrite");
                 return Err(failed(&message)

@@ -104,7 +104,8 @@ fn images(
     format: Format,
     outcome: &mut Outcome,
 ) -> Result<(), Error> {
-    let Prepared { sources, settings, notes, .. } = prepare(flags, destinations, Task::Show)?;
+    let Prepared { sources, settings, said, notes, .. } = prepare(flags, destinations, Task::Show)?;
+    outcome.origins = said;
     outcome.messages.push(notes);
     let options = settings?.options;
     let found = crate::locate(&sources, &options.scope, options.empty);
@@ -124,7 +125,9 @@ fn images(
 /// exit status.
 fn explain(flags: Flags, image: &str, format: Format, outcome: &mut Outcome) -> Result<(), Error> {
     let output = flags.output.output.clone();
-    let options = prepare::settings(flags, Task::Show)?.options;
+    let (settings, said) = prepare::settings(flags, Task::Show)?;
+    outcome.origins = said;
+    let options = settings.options;
     let explanation = explain::explain(image, &options)?;
     let text = match format {
         Format::Table => explanation.text(),

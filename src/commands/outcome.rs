@@ -79,6 +79,8 @@ impl From<Unwritten> for Error {
 pub struct Outcome {
     /// The messages to print, in order.
     pub messages: Vec<Messages>,
+    /// Where the settings come from, as far as stderr says it.
+    pub origins: String,
     /// The last line, if there is one.
     pub summary: String,
     /// The failure or signal that ended the command early.

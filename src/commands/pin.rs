@@ -32,6 +32,7 @@ pub(super) fn run(
     let prepared = prepare(flags, destinations, task);
     let prepared = prepared.inspect_err(|error| reports.write_failure(error))?;
     reports.add(&prepared.notes);
+    outcome.origins.clone_from(&prepared.said);
     outcome.messages.push(prepared.notes.clone());
     if prepared.caller == Caller::Function && task != Task::Check {
         return function::run(prepared, destinations, &mut reports, outcome);

@@ -1,20 +1,22 @@
 //! Prepare: from the flags of a call to its sources, its caller and its settings. Every command that
 //! reads manifests starts here.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::caller::Caller;
 use super::destinations::Destinations;
 use super::outcome::{Error, Messages, Sources};
-use crate::cli::Flags;
+use crate::cli::{ConfigFlags, Flags};
 use crate::diagnostic::{Diagnostic, Failure, failed, usage};
 use crate::io::{delivery, input};
 use crate::krm;
 use crate::settings::config::Config;
-use crate::settings::reading;
+use crate::settings::files::{self, ConfigFile};
+use crate::settings::origins::Origins;
 use crate::settings::trust::Owner;
 use crate::settings::{Settings, Task};
+use crate::text::escape::escaped;
 
 /// The input and the settings of a command.
 #[derive(Debug)]
@@ -25,6 +27,8 @@ pub(super) struct Prepared {
     pub(super) caller: Caller,
     /// The settings, or why there are none: a function reports that in its list.
     pub(super) settings: Result<Settings, Error>,
+    /// What stderr says about the sources of the settings.
+    pub(super) said: String,
     /// Notes about the input.
     pub(super) notes: Messages,
 }
@@ -43,7 +47,7 @@ pub(super) fn prepare(
         return Err(usage("`--in-place` needs files; stdin can't be rewritten").into());
     }
     let plugin = std::env::var_os(super::caller::PLUGIN_NAME);
-    let (sources, notes, file): (Sources, _, _) = if paths.is_empty() {
+    let (sources, notes, files): (Sources, _, _) = if paths.is_empty() {
         if delivery::stdin_is_terminal() {
             let message = "stdin is a terminal, so that there is nothing to read";
             let help = "pipe manifests in, or name files: `digestif FILE…`; `digestif --help` shows all flags";
@@ -51,24 +55,24 @@ pub(super) fn prepare(
         }
         (Rc::from([delivery::stdin()?]), Vec::new(), None)
     } else {
-        let file = config_file(&flags)?;
+        let files = ConfigFiles::read(&flags.config, CheckoutFile::Read)?;
         let excluded = flags.input.exclusions().map_err(|message| usage(&message))?;
-        let lock = flags.lock.lock.as_deref().or(file.config.lock.as_deref());
+        let lock = flags.lock.lock.as_deref().or(files.config.lock.as_deref());
         let (sources, notes) = input::files(&paths, excluded, lock)?;
-        (sources.into(), notes, Some(file))
+        (sources.into(), notes, Some(files))
     };
     let caller = Caller::of(&sources, plugin.as_deref());
     if task == Task::Function && caller != Caller::Function {
         return Err(Error::new(vec![no_function(&sources)], sources));
     }
     let notes = Messages { diagnostics: notes, sources: Rc::from([]) };
-    let settings = settle(flags, destinations, task, &sources, caller, file);
-    match (settings, caller) {
-        (Err(error), Caller::Function) => {
-            Ok(Prepared { sources, caller, settings: Err(error), notes })
-        }
-        (settings, _) => Ok(Prepared { sources, caller, settings: Ok(settings?), notes }),
-    }
+    let settings = settle(flags, destinations, task, &sources, caller, files);
+    let (settings, said) = match settings {
+        Ok((settings, said)) => (Ok(settings), said),
+        Err(error) if caller == Caller::Function => (Err(error), String::new()),
+        Err(error) => return Err(error),
+    };
+    Ok(Prepared { sources, caller, settings, said, notes })
 }
 
 /// The reason why `digestif fn` can't run on an input.
@@ -81,24 +85,25 @@ fn no_function(sources: &Sources) -> Diagnostic {
     })
 }
 
-/// The settings for input that needs none of its own, such as one image.
+/// The settings for input that needs none of its own, such as one image, and where they come from.
 ///
 /// # Errors
 /// The configuration or a flag is wrong.
-pub(super) fn settings(flags: Flags, task: Task) -> Result<Settings, Error> {
-    let file = config_file(&flags)?;
-    Ok(Settings::new(flags, Config::default(), file.config, task)?)
+pub(super) fn settings(flags: Flags, task: Task) -> Result<(Settings, String), Error> {
+    let files = ConfigFiles::read(&flags.config, CheckoutFile::Read)?;
+    let said = files.said(&flags, (None, &[]));
+    Ok((Settings::new(flags, Config::default(), files.config, task)?, said))
 }
 
-/// The settings of a run, from the function's own configuration, the flags and the configuration file.
+/// The settings of a run, from the function's own configuration, the flags and configuration files.
 fn settle(
     flags: Flags,
     destinations: &Destinations,
     task: Task,
     sources: &Sources,
     caller: Caller,
-    file: Option<ConfigFile>,
-) -> Result<Settings, Error> {
+    files: Option<ConfigFiles>,
+) -> Result<(Settings, String), Error> {
     let owner = if task == Task::Function { Owner::Caller } else { Owner::Manifests };
     let is_ignored = owner == Owner::Manifests && flags.config.no_config;
     let own = match (caller, &**sources) {
@@ -107,19 +112,20 @@ fn settle(
         }
         _ => Config::default(),
     };
-    // The file in the folder is most often this function's own configuration.
-    let file = match file {
-        Some(file) => file,
-        None if caller == Caller::Function && flags.config.config.is_none() => {
-            ConfigFile::default()
+    let files = match files {
+        Some(files) => files,
+        // The file in the folder is most often this function's own configuration.
+        None if caller == Caller::Function => {
+            ConfigFiles::read(&flags.config, CheckoutFile::Ignored)?
         }
-        None => config_file(&flags)?,
+        None => ConfigFiles::read(&flags.config, CheckoutFile::Read)?,
     };
+    let said = files.said(&flags, (Some(owner), &own.keys));
     let clash = |diagnostic| Error::Clash(Box::new(diagnostic));
-    destinations.check_inputs(sources, file.path.as_deref()).map_err(clash)?;
+    destinations.check_inputs(sources, &files.paths).map_err(clash)?;
     let (above, below) = match owner {
-        Owner::Caller => (own, file.config),
-        Owner::Manifests => (Config::default(), own.and(file.config)),
+        Owner::Caller => (own, files.config),
+        _ => (Config::default(), own.and(files.config)),
     };
     let lock = above.lock.as_deref().or(flags.lock.lock.as_deref()).or(below.lock.as_deref());
     if let Some(lock) = lock {
@@ -129,27 +135,86 @@ fn settle(
     if matches!(caller, Caller::Helm4 | Caller::Function) {
         settings.options.empty = crate::Empty::Allowed;
     }
-    Ok(settings)
+    Ok((settings, said))
 }
 
-/// A configuration file.
+/// The configuration files that apply.
 #[derive(Debug, Default)]
-struct ConfigFile {
-    path: Option<PathBuf>,
+struct ConfigFiles {
+    /// Their paths.
+    paths: Vec<PathBuf>,
+    /// Their content, which is weaker than the flags.
     config: Config,
+    /// The checkout's file, if it applies: somebody else may have written it, so it is always named.
+    checkout: Option<String>,
+    /// The keys that each sets, the strongest first.
+    keys: Vec<(String, Vec<&'static str>)>,
 }
 
-/// Reads the configuration file that applies, if there is one.
-fn config_file(flags: &Flags) -> Result<ConfigFile, Error> {
-    if flags.config.no_config {
-        return Ok(ConfigFile::default());
+impl ConfigFiles {
+    /// Reads the configuration files of a call.
+    ///
+    /// # Errors
+    /// One can't be read, is wrong, or sets what its owner must not set.
+    fn read(flags: &ConfigFlags, checkout: CheckoutFile) -> Result<Self, Error> {
+        let failed = |(errors, source): files::Errors| Error::new(errors, source.into());
+        let mut read = Self::default();
+        if flags.no_config {
+            return Ok(read);
+        }
+        if let Some(path) = &flags.config {
+            read.add(files::named(path).map_err(failed)?);
+        } else if checkout == CheckoutFile::Read
+            && let Some(file) = files::of_checkout(Path::new(".")).map_err(failed)?
+        {
+            read.add(file);
+            read.checkout = read.keys.last().map(|(name, _)| name.clone());
+        }
+        if let Some(file) = files::of_user().map_err(failed)? {
+            read.add(file);
+        }
+        Ok(read)
     }
-    let Some(source) = input::configuration(flags.config.config.as_deref())? else {
-        return Ok(ConfigFile::default());
-    };
-    let path = source.origin().path().map(std::borrow::ToOwned::to_owned);
-    match reading::read(&source) {
-        Ok(config) => Ok(ConfigFile { path, config }),
-        Err(errors) => Err(Error::new(errors, Rc::from([source]))),
+
+    /// Adds a weaker file.
+    fn add(&mut self, file: ConfigFile) {
+        self.keys.push((escaped(&file.path.display().to_string()), file.config.keys.clone()));
+        self.paths.push(file.path);
+        self.config = std::mem::take(&mut self.config).and(file.config);
     }
+
+    /// What stderr says about the sources of the settings: the checkout's file if it applies, and with
+    /// `-v` the source of each setting. `own` is the owner of a function's configuration, with its keys.
+    fn said(&self, flags: &Flags, own: (Option<Owner<'_>>, &[&'static str])) -> String {
+        if flags.console.quiet {
+            return String::new();
+        }
+        let applied = self.checkout.as_ref().map_or_else(String::new, |path| {
+            format!("digestif: the configuration {path} of this checkout applies\n")
+        });
+        if flags.console.verbose == 0 {
+            return applied;
+        }
+        let mut origins = Origins::default();
+        let (owner, keys) = own;
+        let is_trusted = owner == Some(Owner::Caller);
+        if is_trusted {
+            origins.add("functionConfig", keys);
+        }
+        origins.add_flags(&flags.origins);
+        if !is_trusted {
+            origins.add("functionConfig", keys);
+        }
+        for (name, keys) in &self.keys {
+            origins.add(name, keys);
+        }
+        applied + &origins.text()
+    }
+}
+
+/// Tells if the checkout's file is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum CheckoutFile {
+    Read,
+    Ignored,
 }

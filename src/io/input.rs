@@ -1,4 +1,4 @@
-//! Input: from paths to sources, and which file configures the run.
+//! Input: from paths to sources.
 //!
 //! Owns which files a directory gives: every `.yaml`, `.yml` and `.json` below it in the order of
 //! their names, but no chart (its templates are not YAML), no image layout, no file of digestif's
@@ -7,13 +7,12 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use walkdir::{DirEntry, WalkDir};
 
-use crate::diagnostic::{Diagnostic, Failure, Location, Severity};
+use crate::diagnostic::{Diagnostic, Failure, Location};
 use crate::registry::is_layout;
 use crate::text::escape::quoted;
 use crate::text::yaml::{self, Document};
@@ -39,31 +38,6 @@ pub fn files(
     let Walk { excluded, sources, mut notes, errors, .. } = walk;
     notes.extend(excluded.idle());
     if errors.is_empty() { Ok((sources, notes)) } else { Err(errors) }
-}
-
-/// The configuration that is read by itself where it stands in the working directory.
-const CONFIGURATION: &str = "digestif.yaml";
-
-/// Reads the configuration that is named, or the one in the working directory if there is one.
-///
-/// # Errors
-/// It can't be read, or is no text.
-pub fn configuration(named: Option<&Path>) -> Result<Option<Source>, Diagnostic> {
-    let path = named.unwrap_or(Path::new(CONFIGURATION));
-    match fs::read(path) {
-        // A link that leads nowhere was meant to lead to one.
-        Err(error)
-            if named.is_none()
-                && error.kind() == io::ErrorKind::NotFound
-                && path.symlink_metadata().is_err() =>
-        {
-            Ok(None)
-        }
-        Err(error) => Err(unreadable(path, &error.to_string())),
-        Ok(bytes) => Source::new(Origin::Configuration(path.to_owned()), bytes)
-            .map(Some)
-            .map_err(|error| Diagnostic { severity: Severity::Error(Failure::Usage), ..error }),
-    }
 }
 
 /// The globs of `--exclude`, and which of them were of use.

@@ -77,7 +77,7 @@ pub fn list(source: &Source) -> Result<(Document<'_>, NodeId), Diagnostic> {
 ///
 /// # Errors
 /// It is wrong, or sets what its owner must not set.
-pub fn config(source: &Source, owner: Owner) -> Result<Config, Vec<Diagnostic>> {
+pub fn config(source: &Source, owner: Owner<'_>) -> Result<Config, Vec<Diagnostic>> {
     let (document, root) = list(source).map_err(|error| vec![error])?;
     let Some(node) = document.value(root, "functionConfig") else { return Ok(Config::default()) };
     let span = document.node(document.target(node)).span;
@@ -117,7 +117,7 @@ fn config_map(
     source: &Source,
     document: &Document<'_>,
     node: NodeId,
-    owner: Owner,
+    owner: Owner<'_>,
 ) -> Result<Config, Vec<Diagnostic>> {
     let data = document.value(node, "data");
     if let Some(data) = data

@@ -308,6 +308,14 @@ impl Settings {
     }
 }
 
+/// True if a registry at this URL would be asked in plain text, other than on this machine. `{host}` in
+/// the URL stands for any host.
+#[must_use]
+pub fn is_plain_text(url: &str) -> bool {
+    let url = Url::parse(&url.replace("{host}", "docker.io"));
+    url.is_ok_and(|url| url.scheme() != "https" && !is_loopback(&url))
+}
+
 /// Host and port of a URL, without anything that may be secret.
 fn authority(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();

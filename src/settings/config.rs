@@ -35,8 +35,12 @@ pub struct Config {
     pub platforms: Vec<Platform>,
     /// Hosts that are pull-through caches, so that a 404 of theirs proves nothing.
     pub caches: Vec<String>,
+    /// Hosts that are asked over plain HTTP.
+    pub plain_http: Vec<String>,
     /// The lock.
     pub lock: Option<PathBuf>,
+    /// The keys that are set.
+    pub keys: Vec<&'static str>,
 }
 
 /// A rule as a configuration gives it.
@@ -69,7 +73,9 @@ impl Config {
             expectations: joined(self.expectations, weaker.expectations),
             platforms: joined(self.platforms, weaker.platforms),
             caches: joined(self.caches, weaker.caches),
+            plain_http: joined(self.plain_http, weaker.plain_http),
             lock: self.lock.or(weaker.lock),
+            keys: joined(self.keys, weaker.keys),
         }
     }
 }

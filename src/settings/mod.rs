@@ -5,9 +5,12 @@
 //! up in this order. Policies add up: none loosens what another demands.
 
 mod certificates;
+mod checkout;
 pub mod config;
 pub mod data;
+pub mod files;
 mod glob;
+pub mod origins;
 mod pin_images;
 pub mod reading;
 mod rules;
@@ -140,6 +143,8 @@ impl Settings {
                 replacements: replacements.concat(),
                 mirrors: mirrors.concat(),
                 caches: [above.caches, below.caches].concat(),
+                plain_http: [above.plain_http, registries.plain_http.clone(), below.plain_http]
+                    .concat(),
                 ..registry_settings(registries)?
             };
             Network::Online { registries: Box::new(registries), quiet: console.quiet }

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::de::{Error as _, IgnoredAny};
 use serde::{Deserialize, Deserializer};
-use serde_saphyr::Spanned;
+use serde_saphyr::{Location, Spanned};
 
 use super::config::Config;
 use super::glob::Glob;
@@ -140,6 +140,10 @@ pub(super) struct Registry {
     /// True if it is a pull-through cache, whose 404 proves nothing.
     #[serde(default)]
     cache: bool,
+    /// True if it is asked over plain HTTP. Logins then travel in plain text, so the configuration of a
+    /// checkout must not say it.
+    #[serde(default)]
+    plain_http: bool,
 }
 
 /// Parses a string as another type.
@@ -155,12 +159,14 @@ where
 impl PinImages {
     /// The checked configuration.
     pub(super) fn checked(self) -> Result<Config, Vec<Wrong>> {
+        let keys = self.keys();
         let (rules, mut wrong) = rules::checked(self.fallbacks.unwrap_or_default());
         let mut config = Config {
             kube_version: self.kube_version,
             pin: self.pin,
             rules,
             skip: Glob::globs(&self.skip.unwrap_or_default()),
+            keys,
             ..Config::default()
         };
         if let Some(policy) = self.policy {
@@ -193,6 +199,32 @@ impl PinImages {
     }
 }
 
+impl PinImages {
+    /// The keys that are set.
+    fn keys(&self) -> Vec<&'static str> {
+        let policy = self.policy.as_ref();
+        let is_set = |of: fn(&Policy) -> bool| policy.is_some_and(of);
+        let keys = [
+            ("kubeVersion", self.kube_version.is_some()),
+            ("pin", self.pin.is_some()),
+            ("fallbacks", self.fallbacks.is_some()),
+            ("skip", self.skip.is_some()),
+            ("fields", self.fields.is_some()),
+            ("include", self.include.is_some()),
+            ("policy.requireDigest", is_set(|policy| policy.require_digest)),
+            (
+                "policy.denyMutable",
+                is_set(|policy| policy.deny_mutable || policy.deny_mutable_versions),
+            ),
+            ("policy.expect", is_set(|policy| !policy.expect.is_empty())),
+            ("policy.requirePlatforms", is_set(|policy| !policy.require_platforms.is_empty())),
+            ("registries", self.registries.is_some()),
+            ("lock", self.lock.is_some()),
+        ];
+        keys.into_iter().filter_map(|(key, is_set)| is_set.then_some(key)).collect()
+    }
+}
+
 impl Policy {
     fn add_to(self, config: &mut Config) -> Vec<Wrong> {
         let mut wrong = Vec::new();
@@ -219,6 +251,14 @@ impl Policy {
 }
 
 impl Registry {
+    /// Where a registry is said to be asked in plain text, other than on this machine.
+    pub(super) fn in_plain_text(&self) -> Vec<Location> {
+        let urls = self.url.iter().chain(self.mirrors.iter().flatten());
+        let plain = urls.filter(|url| registry::is_plain_text(&url.value));
+        let plain = plain.map(|url| url.referenced);
+        plain.chain(self.plain_http.then_some(self.host.referenced)).collect()
+    }
+
     fn add_to(
         self,
         config: &mut Config,
@@ -244,11 +284,18 @@ impl Registry {
             config.mirrors.push(parsed.map_err(wrong)?);
         }
         let is_idle = self.url.is_none() && self.mirrors.is_none_or(|mirrors| mirrors.is_empty());
+        if self.plain_http {
+            if canonical == "*" {
+                return Err(Wrong::at(host, "`plainHttp` needs the host that it is about"));
+            }
+            config.plain_http.push(canonical.clone());
+        }
+        let is_idle = is_idle && !self.plain_http;
         match (self.cache, canonical.as_str()) {
             (true, "*") => return Err(Wrong::at(host, "`cache` needs the host that is one")),
             (true, _) => config.caches.push(canonical),
             (false, _) if is_idle => {
-                let message = "the registry has no `url`, no `mirrors` and no `cache: true`";
+                let message = "the registry has no `url`, no `mirrors`, no `cache: true` and no `plainHttp: true`";
                 return Err(Wrong::at(at, message));
             }
             (false, _) => {}

@@ -3,6 +3,8 @@
 //!
 //! Reading checks everything: a [`Config`] that exists can be used. Errors have line and column.
 
+use std::path::Path;
+
 use schemars::generate::SchemaSettings;
 
 use super::config::Config;
@@ -16,9 +18,11 @@ use crate::text::{Source, Span};
 /// Reads a configuration file.
 ///
 /// # Errors
-/// It is not YAML, has unknown or duplicate keys, or values that make no sense: with their places.
-pub fn read(source: &Source) -> Result<Config, Vec<Diagnostic>> {
-    let mut config = read_part(source.text(), Owner::Caller).map_err(|wrong| {
+/// It is not YAML, has unknown or duplicate keys, values that make no sense, or values that its owner
+/// must not set: with their places.
+pub fn read(source: &Source, owner: Owner<'_>) -> Result<Config, Vec<Diagnostic>> {
+    let folder = source.origin().path().and_then(Path::parent).unwrap_or(Path::new(""));
+    let mut config = read_part(source.text(), owner, folder).map_err(|wrong| {
         let diagnostic = |wrong: Wrong| wrong.diagnostic(source, |offset| offset, Shown::Yes);
         wrong.into_iter().map(diagnostic).collect::<Vec<_>>()
     })?;
@@ -32,12 +36,16 @@ pub fn read(source: &Source) -> Result<Config, Vec<Diagnostic>> {
 /// Reads the configuration of a function, which is a part of its input.
 ///
 /// # Errors
-/// As [`read`], or it sets what its owner must not set.
-pub fn read_function(source: &Source, part: Span, owner: Owner) -> Result<Config, Vec<Diagnostic>> {
+/// As [`read`].
+pub fn read_function(
+    source: &Source,
+    part: Span,
+    owner: Owner<'_>,
+) -> Result<Config, Vec<Diagnostic>> {
     // In the column where it stands, so that its lines still make one mapping.
     let column = source.position(part.start).column - 1;
     let text = " ".repeat(column) + source.slice(part);
-    read_part(&text, owner).map_err(|wrong| {
+    read_part(&text, owner, Path::new("")).map_err(|wrong| {
         let offset =
             |at: usize| (part.start + at).saturating_sub(column).clamp(part.start, part.end);
         let diagnostic = |wrong: Wrong| wrong.diagnostic(source, offset, Shown::No);
@@ -46,7 +54,7 @@ pub fn read_function(source: &Source, part: Span, owner: Owner) -> Result<Config
 }
 
 /// Reads a text that is one `PinImages` object.
-fn read_part(text: &str, owner: Owner) -> Result<Config, Vec<Wrong>> {
+fn read_part(text: &str, owner: Owner<'_>, folder: &Path) -> Result<Config, Vec<Wrong>> {
     let options = serde_saphyr::options! {
         with_snippet: false,
         // What looks like a number becomes another text where a host writes YAML anew: 1.30 is 1.3.
@@ -67,7 +75,7 @@ fn read_part(text: &str, owner: Owner) -> Result<Config, Vec<Wrong>> {
             "a configuration starts with `apiVersion: digestif.dev/v1alpha1` and `kind: PinImages`",
         )]);
     }
-    let refused = owner.refusals(&raw);
+    let refused = owner.refusals(&raw, folder);
     if refused.is_empty() { raw.checked() } else { Err(refused) }
 }
 
@@ -87,7 +95,7 @@ mod tests {
     /// The messages about a configuration, each with what it points at.
     fn wrongs(text: &str) -> Vec<(String, String)> {
         let text = format!("{HEAD}{text}");
-        let wrongs = read_part(&text, Owner::Caller).expect_err("it is wrong");
+        let wrongs = read_part(&text, Owner::Caller, Path::new("")).expect_err("it is wrong");
         let pointed = |wrong: &Wrong| {
             let span = wrong.span.filter(|_| wrong.shown == Shown::Yes);
             span.map_or("", |span| &text[span.start..span.end])
@@ -204,7 +212,7 @@ mod tests {
             ("registries: [{url: 'https://a'}]", "the key `host` is missing", "url"),
             (
                 "registries: [{host: a.io}]",
-                "the registry has no `url`, no `mirrors` and no `cache: true`",
+                "the registry has no `url`, no `mirrors`, no `cache: true` and no `plainHttp: true`",
                 "{",
             ),
             (
@@ -279,15 +287,17 @@ mod tests {
             ("apiVersion: digestif.dev/v1alpha1", "`kind` is missing"),
             ("kind: PinImages", "`apiVersion` is missing"),
         ] {
-            let wrongs = read_part(text, Owner::Caller).expect_err("it says nothing");
+            let wrongs =
+                read_part(text, Owner::Caller, Path::new("")).expect_err("it says nothing");
             assert_eq!(wrongs[0].to_string(), missing, "{text}");
         }
-        let wrongs = read_part("apiVersion: digestif.dev/v2\nkind: PinImages", Owner::Caller)
-            .expect_err("v2");
+        let wrongs =
+            read_part("apiVersion: digestif.dev/v2\nkind: PinImages", Owner::Caller, Path::new(""))
+                .expect_err("v2");
         assert_eq!(
             wrongs[0].to_string(),
             "unknown value `digestif.dev/v2`, did you mean `digestif.dev/v1alpha1`?"
         );
-        assert!(read_part(HEAD, Owner::Caller).is_ok());
+        assert!(read_part(HEAD, Owner::Caller, Path::new("")).is_ok());
     }
 }

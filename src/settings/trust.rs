@@ -1,16 +1,27 @@
 //! Trust: what a source of configuration may set.
 //!
 //! digestif runs between charts of strangers and clusters, with the logins of a person. Whoever writes
-//! manifests must choose neither files nor hosts.
+//! manifests must choose neither files nor hosts, and whoever sends a pull request must not make a
+//! login travel in plain text or a file change elsewhere.
 
+use std::path::Path;
+
+use super::checkout::{REMEDY, is_inside};
 use super::pin_images::PinImages;
 use super::wrong::{Wrong, span};
 
-/// The owner of a configuration.
+/// The owner of a configuration, from the most trusted to the least.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Owner {
+pub enum Owner<'r> {
     /// Whoever starts digestif. Everything is allowed.
     Caller,
+    /// The user whose file it is. Everything is allowed.
+    User,
+    /// Whoever writes the checkout with this root.
+    Checkout {
+        /// The folder that the checkout must not leave.
+        root: &'r Path,
+    },
     /// Whoever writes the manifests: a `functionConfig` without `digestif fn`.
     Manifests,
 }
@@ -18,15 +29,26 @@ pub enum Owner {
 /// The keys that manifests must not set, because they choose files and hosts.
 const CHOOSES_FILES_AND_HOSTS: [&str; 2] = ["lock", "registries"];
 
-impl Owner {
+/// The remedy for a key that manifests must not set.
+pub(crate) const HOW_TO_TRUST: &str = "manifests choose no files and no hosts, but a kustomization or package that you trust may: write `exec: {path: digestif, args: [fn]}` for kustomize, `exec: digestif fn` for kpt";
+
+impl Owner<'_> {
     /// The error about a key that this owner must not set.
     pub(crate) fn refused(self, key: &str) -> Option<String> {
         let is_refused = self == Self::Manifests && CHOOSES_FILES_AND_HOSTS.contains(&key);
         is_refused.then(|| format!("`{key}` of a `functionConfig` needs `digestif fn`"))
     }
 
-    /// Every key of a configuration that this owner must not set.
-    pub(super) fn refusals(self, raw: &PinImages) -> Vec<Wrong> {
+    /// Every part of a configuration in this folder that its owner must not set.
+    pub(super) fn refusals(self, raw: &PinImages, folder: &Path) -> Vec<Wrong> {
+        match self {
+            Self::Caller | Self::User => Vec::new(),
+            Self::Checkout { root } => of_checkout(raw, root, folder),
+            Self::Manifests => self.of_manifests(raw),
+        }
+    }
+
+    fn of_manifests(self, raw: &PinImages) -> Vec<Wrong> {
         let registries = raw.registries.as_deref().and_then(<[_]>::first);
         let set = [
             ("lock", raw.lock.as_ref().map(|lock| lock.referenced)),
@@ -37,5 +59,14 @@ impl Owner {
     }
 }
 
-/// The remedy for a refused key.
-pub(crate) const HOW_TO_TRUST: &str = "manifests choose no files and no hosts, but a kustomization or package that you trust may: write `exec: {path: digestif, args: [fn]}` for kustomize, `exec: digestif fn` for kpt";
+/// What a checkout must not set: files outside it, and registries in plain text.
+fn of_checkout(raw: &PinImages, root: &Path, folder: &Path) -> Vec<Wrong> {
+    let lock = raw.lock.as_ref().filter(|lock| !is_inside(root, &folder.join(lock.value.trim())));
+    let lock = lock.map(|lock| (lock.referenced, "the lock of a checkout has to be inside it"));
+    let registries = raw.registries.iter().flatten();
+    let plain = registries.flat_map(|registry| registry.value.in_plain_text()).map(|at| {
+        (at, "a checkout reaches registries over https only, unless they are on this machine")
+    });
+    let refused = lock.into_iter().chain(plain);
+    refused.map(|(at, message)| Wrong::at(span(at), message).help(REMEDY)).collect()
+}

@@ -14,6 +14,8 @@ mod presets;
 mod source;
 #[path = "../support/mod.rs"]
 mod support;
+#[cfg(unix)]
+mod trust;
 mod versions;
 
 use std::fs;

@@ -1,0 +1,117 @@
+//! The checkout's configuration: which file applies, and whether it may.
+//!
+//! Somebody else may have written it: whoever sends a pull request, or puts a file into a folder that
+//! everybody can write to. A file that breaks a rule here is an error and is never ignored.
+
+use std::fs::{self, File, Metadata};
+use std::path::{Path, PathBuf};
+
+use crate::diagnostic::{Diagnostic, Location, failed};
+use crate::text::escape::escaped;
+
+/// The names of the file.
+const NAMES: [&str; 2] = ["digestif.yaml", "digestif.yml"];
+
+/// The folders and files that mark the root of a repository. `.git` is a file in a worktree.
+const MARKS: [&str; 3] = [".git", ".jj", ".hg"];
+
+/// A checkout's configuration file that may be used.
+#[derive(Debug)]
+pub(super) struct Checkout {
+    /// The file, as messages name it.
+    pub(super) path: PathBuf,
+    /// The folder that everything it names has to be in, after all links.
+    pub(super) root: PathBuf,
+    /// The open file: what was checked is what is read.
+    pub(super) file: File,
+}
+
+/// Finds the file that applies in a working directory: the nearest up to the root of the repository.
+///
+/// # Errors
+/// A folder has both names, or the file is not one that may be used.
+pub(super) fn find(working_directory: &Path) -> Result<Option<Checkout>, Diagnostic> {
+    let Ok(start) = fs::canonicalize(working_directory) else { return Ok(None) };
+    let is_root = |folder: &&Path| MARKS.iter().any(|mark| folder.join(mark).exists());
+    let root = start.ancestors().find(is_root).unwrap_or(&start);
+    for folder in start.ancestors().take_while(|folder| folder.starts_with(root)) {
+        // A link that leads nowhere was meant to lead to one.
+        let there = |name: &&str| folder.join(name).symlink_metadata().is_ok();
+        let found: Vec<_> = NAMES.iter().filter(|name| there(name)).collect();
+        if let [name] = *found {
+            return open(&folder.join(name), root, &start).map(Some);
+        }
+        if !found.is_empty() {
+            let message = "`digestif.yaml` and `digestif.yml` are in one folder";
+            return Err(refused(folder, message).help(format!("remove one of them; {REMEDY}")));
+        }
+    }
+    Ok(None)
+}
+
+/// The ways out if the file of a checkout can't be used.
+pub(super) const REMEDY: &str = "`-c FILE` accepts a file, `--no-config` ignores it";
+
+fn open(path: &Path, root: &Path, start: &Path) -> Result<Checkout, Diagnostic> {
+    let shown = path.strip_prefix(start).unwrap_or(path);
+    let no = |message: &str| Err(refused(shown, message).help(REMEDY));
+    let real = match fs::canonicalize(path) {
+        Ok(real) => real,
+        Err(error) => return no(&format!("the file can't be read: {error}")),
+    };
+    if !real.starts_with(root) {
+        return no("the configuration is a link that leads out of the checkout");
+    }
+    // A pipe would be waited for.
+    if !real.is_file() && !real.is_dir() {
+        return no("the file can't be read: it is no file");
+    }
+    let opened = File::open(&real).and_then(|file| Ok((file.metadata()?, file)));
+    let (metadata, file) = match opened {
+        Ok(opened) => opened,
+        Err(error) => return no(&format!("the file can't be read: {error}")),
+    };
+    if let Some(message) = distrusted(&metadata, start) {
+        return no(message);
+    }
+    Ok(Checkout { path: shown.to_owned(), root: root.to_owned(), file })
+}
+
+/// Why a file is not trusted: git has the same rule for repositories (`safe.directory`), but takes no
+/// owner of the working directory, as in jobs that run as root in somebody else's checkout.
+#[cfg(unix)]
+fn distrusted(file: &Metadata, working_directory: &Path) -> Option<&'static str> {
+    use std::os::unix::fs::MetadataExt as _;
+
+    const OTHERS_MAY_WRITE: u32 = 0o002;
+    let own = rustix::process::geteuid().as_raw();
+    let folder = fs::metadata(working_directory).map_or(own, |folder| folder.uid());
+    if ![own, 0, folder].contains(&file.uid()) {
+        return Some("the configuration belongs to another user");
+    }
+    let is_open = file.mode() & OTHERS_MAY_WRITE != 0;
+    is_open.then_some("the configuration can be written by everybody")
+}
+
+#[cfg(not(unix))]
+fn distrusted(_: &Metadata, _: &Path) -> Option<&'static str> {
+    None
+}
+
+fn refused(path: &Path, message: &str) -> Diagnostic {
+    failed(message).location(Location::File(escaped(&path.display().to_string())))
+}
+
+/// True if a path is in a folder after all links, also if there is nothing at the path yet.
+pub(super) fn is_inside(root: &Path, path: &Path) -> bool {
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+    match fs::canonicalize(path) {
+        Ok(real) => real.starts_with(root),
+        // A link that leads nowhere could lead anywhere once it is written to.
+        Err(_) if path.symlink_metadata().is_ok() => false,
+        Err(_) => {
+            let named = path.file_name().is_some();
+            named && path.parent().is_some_and(|parent| is_inside(root, parent))
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! Who may configure what: the caller and the user everything, a checkout with limits.
+//!
+//! `tests/krm/trust.rs` is about manifests, `tests/registry/credentials/` about logins.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use crate::support::Ran;
+use crate::support::registry::{Content, Registry};
+use crate::{HEAD, pods, run_in, write, written};
+
+/// A folder with these files. A name that ends with a slash is a folder.
+fn folder(files: &[(&str, &str)]) -> TempDir {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for (name, text) in files {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().expect("it is in the folder")).expect("writable");
+        if name.ends_with('/') {
+            fs::create_dir_all(&path).expect("writable");
+        } else {
+            fs::write(&path, format!("{HEAD}{text}")).expect("writable");
+        }
+    }
+    folder
+}
+
+/// Runs in a folder of a folder, with a registry.
+fn run(at: &Path, registry: &Registry, env: &[(&str, &str)], flags: &[&str]) -> Ran {
+    let every_host = format!("*={}/{{host}}", registry.url());
+    let env = [&[("DIGESTIF_REGISTRY", every_host.as_str())], env].concat();
+    run_in(at, &env, flags, &pods(&["web:1"]))
+}
+
+/// The form of the pin that a run writes: `web@` if a configuration with `pin: digest` applies.
+#[track_caller]
+fn form(ran: Ran) -> String {
+    let images = written(&ran.succeeded());
+    images[0].split_inclusive('@').next().expect("it is pinned").to_owned()
+}
+
+fn registry() -> Registry {
+    Registry::start(Content::of(&[("docker.io/library/web", &["1"])]))
+}
+
+const DIGEST: &str = "pin: digest\n";
+
+#[test]
+fn the_nearest_file_up_to_the_root_of_the_repository_applies_and_is_named() {
+    let registry = registry();
+    for (files, named) in [
+        (&[("a/b/digestif.yaml", DIGEST)][..], Some("digestif.yaml")),
+        (&[("a/b/digestif.yml", DIGEST)], Some("digestif.yml")),
+        (&[("a/digestif.yaml", DIGEST)], None),
+        (&[(".git/", ""), ("a/digestif.yaml", DIGEST)], Some("/a/digestif.yaml")),
+        (&[(".git/", ""), ("digestif.yml", DIGEST)], Some("/digestif.yml")),
+        (&[(".git", ""), ("digestif.yaml", DIGEST)], Some("/digestif.yaml")),
+        (&[(".jj/", ""), ("digestif.yaml", DIGEST)], Some("/digestif.yaml")),
+        (&[(".hg/", ""), ("digestif.yaml", DIGEST)], Some("/digestif.yaml")),
+        (&[("a/.git/", ""), ("digestif.yaml", DIGEST)], None),
+        (&[("a/b/.git/", ""), ("a/digestif.yaml", DIGEST)], None),
+        (&[(".svn/", ""), ("digestif.yaml", DIGEST)], None),
+        (
+            &[(".git/", ""), ("digestif.yaml", "pin: tag-digest\n"), ("a/digestif.yaml", DIGEST)],
+            Some("/a/digestif.yaml"),
+        ),
+    ] {
+        let folder = folder(files);
+        let at = folder.path().join("a/b");
+        fs::create_dir_all(&at).expect("writable");
+        let ran = run(&at, &registry, &[], &[]);
+        let is_named = ran.stderr.contains(" of this checkout applies\n");
+        assert_eq!(is_named, named.is_some(), "{files:?}: {}", ran.stderr);
+        let line = format!("{} of this checkout applies\n", named.unwrap_or_default());
+        assert!(named.is_none() || ran.stderr.contains(&line), "{}", ran.stderr);
+        assert_eq!(form(ran), if named.is_some() { "web@" } else { "web:1@" }, "{files:?}");
+        let ignored = run(&at, &registry, &[], &["--no-config"]);
+        assert_eq!(ignored.stderr.matches("checkout").count(), 0);
+        assert_eq!(form(ignored), "web:1@");
+        for flags in [["check"], ["images"]] {
+            let said = run(&at, &registry, &[], &flags).stderr;
+            assert_eq!(said.contains(&line), named.is_some(), "{flags:?}: {said}");
+        }
+    }
+}
+
+#[test]
+fn a_file_that_breaks_a_rule_is_an_error_with_the_ways_out() {
+    let registry = registry();
+    let elsewhere = folder(&[("real.yaml", DIGEST)]);
+    let outside = elsewhere.path().join("real.yaml");
+    let check = |folder: &TempDir, message: &str| {
+        let ran = run(folder.path(), &registry, &[], &[]);
+        let said = ran.failed(2);
+        assert!(said.contains(message), "{message}: {said}");
+        assert!(said.contains("`-c FILE`") && said.contains("`--no-config`"), "{said}");
+        assert_eq!(form(run(folder.path(), &registry, &[], &["--no-config"])), "web:1@");
+        let empty = tempfile::tempdir().expect("a temporary folder");
+        let other = write(empty.path(), "own.yaml", format!("{HEAD}{DIGEST}"));
+        assert_eq!(form(run(folder.path(), &registry, &[], &["-c", &other])), "web@");
+    };
+    let both = folder(&[("digestif.yaml", DIGEST), ("digestif.yml", DIGEST)]);
+    check(&both, "`digestif.yaml` and `digestif.yml` are in one folder");
+
+    let linked = folder(&[]);
+    symlink(&outside, linked.path().join("digestif.yaml")).expect("writable");
+    check(&linked, "the configuration is a link that leads out of the checkout");
+    let accepted = run(linked.path(), &registry, &[], &["-c", "digestif.yaml"]);
+    assert_eq!(form(accepted), "web@", "a path that the caller names is followed");
+
+    let broken = folder(&[]);
+    symlink("nowhere.yaml", broken.path().join("digestif.yaml")).expect("writable");
+    check(&broken, "the file can't be read");
+
+    let open = folder(&[("digestif.yaml", DIGEST)]);
+    let mode = fs::Permissions::from_mode(0o666);
+    fs::set_permissions(open.path().join("digestif.yaml"), mode).expect("ours");
+    check(&open, "the configuration can be written by everybody");
+
+    let inside = folder(&[(".git/", ""), ("real.yaml", DIGEST)]);
+    symlink("real.yaml", inside.path().join("digestif.yaml")).expect("writable");
+    assert_eq!(form(run(inside.path(), &registry, &[], &[])), "web@");
+}
+
+#[test]
+fn a_file_of_another_user_is_an_error_unless_the_folder_is_theirs_too() {
+    let registry = registry();
+    let other = 12_345;
+    let folder = folder(&[("digestif.yaml", DIGEST)]);
+    let file = folder.path().join("digestif.yaml");
+    if std::os::unix::fs::chown(&file, Some(other), None).is_err() {
+        eprintln!("SKIPPED: only root gives a file to another user");
+        return;
+    }
+    let said = run(folder.path(), &registry, &[], &[]).failed(2);
+    assert!(said.starts_with("error: the configuration belongs to another user\n"), "{said}");
+    // As in a container job, which runs as root in somebody else's checkout.
+    std::os::unix::fs::chown(folder.path(), Some(other), None).expect("we are root");
+    assert_eq!(form(run(folder.path(), &registry, &[], &[])), "web@");
+}
+
+#[test]
+fn a_checkout_stays_within_its_root_and_reaches_registries_over_https() {
+    let registry = registry();
+    let url = registry.url();
+    for (config, accepted, message) in [
+        ("lock: images.lock.yaml".to_owned(), true, ""),
+        ("lock: sub/../images.lock.yaml".to_owned(), true, ""),
+        ("lock: ../images.lock.yaml".to_owned(), false, "inside it"),
+        ("lock: ../../x/images.lock.yaml".to_owned(), false, "inside it"),
+        ("lock: /tmp/digestif-never.yaml".to_owned(), false, "inside it"),
+        ("lock: out/lock.yaml".to_owned(), false, "inside it"),
+        ("lock: gone.yaml".to_owned(), false, "inside it"),
+        (format!("registries: [{{host: a.io, url: '{url}'}}]"), true, ""),
+        ("registries: [{host: a.io, url: 'https://b.io'}]".to_owned(), true, ""),
+        ("registries: [{host: a.io, cache: true}]".to_owned(), true, ""),
+        ("registries: [{host: a.io, url: 'http://b.io'}]".to_owned(), false, "https only"),
+        ("registries: [{host: '*', url: 'http://b.io/{host}'}]".to_owned(), false, "https only"),
+        ("registries: [{host: a.io, mirrors: ['http://b.io']}]".to_owned(), false, "https only"),
+        ("registries: [{host: a.io, plainHttp: true}]".to_owned(), false, "https only"),
+    ] {
+        let folder = folder(&[(".git/", ""), ("sub/", ""), ("digestif.yaml", &config)]);
+        let outside = tempfile::tempdir().expect("a temporary folder");
+        symlink(outside.path(), folder.path().join("out")).expect("writable");
+        symlink(outside.path().join("gone"), folder.path().join("gone.yaml")).expect("writable");
+        let ran = run(folder.path(), &registry, &[], &[]);
+        if accepted {
+            assert_eq!(ran.status, 0, "{config}: {}", ran.stderr);
+            continue;
+        }
+        let said = ran.failed(2);
+        assert!(said.starts_with("error: the configuration is wrong: "), "{config}: {said}");
+        assert!(said.contains(message) && said.contains("`--no-config` ignores it"), "{said}");
+        // The caller may say the same.
+        let ran = run(folder.path(), &registry, &[], &["-c", "digestif.yaml", "check", "-q"]);
+        assert!(!ran.stderr.contains("of a checkout"), "{config}: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn a_checkout_tightens_policy_and_never_loosens_it() {
+    let registry = registry();
+    let loose =
+        folder(&[("digestif.yaml", "policy: {requireDigest: false, denyMutable: false}\n")]);
+    assert_eq!(run(loose.path(), &registry, &[], &["--require-digest"]).status, 5);
+    let strict = folder(&[("digestif.yaml", "policy: {requireDigest: true}\n")]);
+    assert_eq!(run(strict.path(), &registry, &[], &[]).status, 5);
+    assert_eq!(run(strict.path(), &registry, &[], &["--no-config"]).status, 0);
+}
+
+#[test]
+fn the_users_file_is_the_weakest_and_may_say_everything() {
+    let registry = registry();
+    let home = folder(&[(".config/digestif/config.yaml", "pin: digest\nkubeVersion: '1.30'\n")]);
+    let xdg = folder(&[("digestif/config.yaml", DIGEST)]);
+    let [home, xdg] = [&home, &xdg].map(|folder| folder.path().display().to_string());
+    let empty = folder(&[]);
+    let checkout = folder(&[("digestif.yaml", "pin: tag-digest\n")]);
+    for (at, env, flags, expected) in [
+        (&empty, &[("HOME", home.as_str())][..], &[][..], "web@"),
+        (&empty, &[("XDG_CONFIG_HOME", &xdg)], &[], "web@"),
+        (&empty, &[("XDG_CONFIG_HOME", "relative"), ("HOME", &home)], &[], "web@"),
+        (&empty, &[("HOME", &home)], &["--no-config"], "web:1@"),
+        (&empty, &[("HOME", &home)], &["--pin=tag-digest"], "web:1@"),
+        (&checkout, &[("HOME", &home)], &[], "web:1@"),
+        (&checkout, &[("HOME", &home)], &["-c", "digestif.yaml"], "web:1@"),
+    ] {
+        let ran = run(at.path(), &registry, env, flags);
+        assert!(!ran.stderr.contains("config.yaml"), "{}", ran.stderr);
+        assert_eq!(form(ran), expected, "{env:?} {flags:?}");
+    }
+    let free = "lock: /nowhere/lock.yaml\nregistries: [{host: a.io, plainHttp: true}]\n";
+    let free = folder(&[("digestif/config.yaml", free)]);
+    let free = free.path().display().to_string();
+    let said = run(empty.path(), &registry, &[("XDG_CONFIG_HOME", &free)], &[]).failed(2);
+    assert!(!said.contains("the configuration is wrong"), "{said}");
+    let wrong = folder(&[("digestif/config.yaml", "pni: digest\n")]);
+    let wrong = wrong.path().display().to_string();
+    let said = run(empty.path(), &registry, &[("XDG_CONFIG_HOME", &wrong)], &[]).failed(2);
+    assert!(said.contains("unknown key `pni`") && said.contains("config.yaml:3:1"), "{said}");
+}
+
+#[test]
+fn verbose_shows_where_each_setting_comes_from() {
+    let registry = registry();
+    let home = folder(&[(".config/digestif/config.yaml", "pin: digest\nskip: [quay.io/*]\n")]);
+    let home = home.path().display().to_string();
+    let checkout = folder(&[("digestif.yaml", "kubeVersion: '1.30'\nskip: ['ghcr.io/**']\n")]);
+    let env = [
+        ("HOME", home.as_str()),
+        ("DIGESTIF_KUBE_VERSION", "1.31"),
+        ("DIGESTIF_SKIP", "a.io/a\nb.io/b"),
+    ];
+    let flags = ["-v", "--pin=tag-digest"];
+    let said = run(checkout.path(), &registry, &env, &flags).stderr;
+    let user = format!("{home}/.config/digestif/config.yaml");
+    for line in [
+        "the configuration digestif.yaml of this checkout applies".to_owned(),
+        format!("pin comes from --pin, not from {user}"),
+        "kubeVersion comes from DIGESTIF_KUBE_VERSION, not from digestif.yaml".to_owned(),
+        format!("skip comes from DIGESTIF_SKIP and digestif.yaml and {user}"),
+        "registries comes from DIGESTIF_REGISTRY".to_owned(),
+    ] {
+        assert!(said.contains(&format!("digestif: {line}\n")), "{line}\n{said}");
+    }
+    let quiet = run(checkout.path(), &registry, &env, &["-q"]).stderr;
+    assert!(!quiet.contains("comes from") && !quiet.contains("applies"), "{quiet}");
+}

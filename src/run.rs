@@ -17,10 +17,10 @@ use crate::text::escape::quoted;
 use crate::text::splice::Edits;
 use crate::text::{Source, Span};
 
-/// How images are found, resolved and judged.
+/// The settings of a run: how it finds, resolves and judges images.
 #[derive(Debug)]
 pub struct Options {
-    /// How a pin is written.
+    /// The form of a pin.
     pub pin: PinForm,
     /// The user's own fields, and candidates that are pinned.
     pub scope: Scope,
@@ -30,13 +30,13 @@ pub struct Options {
     pub rules: Vec<Rule>,
     /// Folders with image layouts, which are read before any request.
     pub layouts: Vec<PathBuf>,
-    /// How registries are reached, if they may be.
+    /// The access to registries.
     pub network: Network,
     /// The lock, if there is one.
     pub lock: Option<Locking>,
     /// Repositories whose images are resolved again, even if a lock or the input has a digest.
     pub update: Globs,
-    /// What is an error and what a warning.
+    /// The user's rules about images.
     pub policy: Policy,
     /// Tells if input without any object is accepted.
     pub empty: Empty,

@@ -44,7 +44,7 @@ impl Failure {
     }
 }
 
-/// How much a diagnostic matters.
+/// The severity of a diagnostic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
     /// The run fails.
@@ -55,7 +55,7 @@ pub enum Severity {
     Warning,
 }
 
-/// Where a diagnostic points.
+/// The position of a diagnostic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Location {
     /// A span of the source with this index, and what stands there.

@@ -101,7 +101,7 @@ impl RuleId {
         self.texts().1
     }
 
-    /// What to do in general; a diagnostic says more.
+    /// The general remedy; a diagnostic says more.
     #[must_use]
     pub fn help(self) -> &'static str {
         self.texts().2

@@ -85,7 +85,7 @@ fn compiled(text: &str) -> Result<GlobMatcher, WrongGlob> {
     glob.as_ref().map(Glob::compile_matcher).map_err(|error| WrongGlob(error.to_string()))
 }
 
-/// What is wrong with a glob.
+/// The error of a glob.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WrongGlob(String);
 

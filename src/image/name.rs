@@ -82,7 +82,7 @@ impl fmt::Display for Asked {
     }
 }
 
-/// Why a text is no reference, tag or digest: says which part is wrong.
+/// The reason why a text is no reference, tag or digest. It says which part is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParseError {
     message: String,
@@ -99,7 +99,7 @@ impl ParseError {
         Self { asked: Some(Box::new(asked)), ..self }
     }
 
-    /// What was asked for, where nothing but the tag is wrong.
+    /// The repository and the tag, if only the tag is wrong.
     #[must_use]
     pub fn asked(&self) -> Option<&Asked> {
         self.asked.as_deref()

@@ -36,7 +36,7 @@ impl From<&Tagged> for Asked {
 impl TryFrom<&Asked> for Tagged {
     type Error = ParseError;
 
-    /// What was asked for, if its tag is valid.
+    /// The same reference, if its tag is valid.
     fn try_from(asked: &Asked) -> Result<Self, ParseError> {
         Ok(Self { repository: asked.repository.clone(), tag: asked.tag.parse()? })
     }
@@ -156,7 +156,7 @@ impl FromStr for Reference {
     }
 }
 
-/// How a pin is written behind the name.
+/// The form of a pin behind the name.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum PinForm {
@@ -195,7 +195,7 @@ impl Written {
         &self.text[..self.name]
     }
 
-    /// What it says.
+    /// The reference.
     #[must_use]
     pub fn reference(&self) -> &Reference {
         &self.reference

@@ -20,7 +20,7 @@ use crate::text::escape::escaped;
 /// Symbolic links from one to the next that are followed, as Linux does (`path_resolution(7)`).
 const LONGEST_CHAIN: usize = 40;
 
-/// Where a text is to go.
+/// The destination of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Destination {
     /// This process's standard output.
@@ -44,7 +44,7 @@ pub struct Rewrite<'t> {
     pub new: &'t str,
 }
 
-/// Why nothing was written.
+/// The reason why nothing was written.
 #[derive(Debug)]
 pub enum Unwritten {
     /// A signal came before the first file was replaced.

@@ -52,7 +52,7 @@ impl Exclusions {
     /// Reads globs, in which `*` stays within a path segment and `**` does not.
     ///
     /// # Errors
-    /// What is wrong with the first bad one.
+    /// The error of the first bad one.
     pub fn new(globs: &[String]) -> Result<Self, globset::Error> {
         let mut set = GlobSetBuilder::new();
         for glob in globs {
@@ -84,7 +84,7 @@ impl Exclusions {
 
 struct Walk {
     excluded: Exclusions,
-    /// Where the lock really is.
+    /// The lock's path after resolving links.
     lock: Option<PathBuf>,
     sources: Vec<Source>,
     notes: Vec<Diagnostic>,
@@ -185,7 +185,7 @@ impl Walk {
     }
 }
 
-/// What a file is that digestif itself reads and nobody applies; none for any other.
+/// The kind of a file that digestif itself reads and nobody applies; none for any other.
 fn own(source: &Source) -> Option<&'static str> {
     if !source.text().contains(GROUP) {
         return None;

@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 /// Shorter waits need no explanation (Nielsen's limit for an uninterrupted flow of thought is 1 s).
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// How often the line is drawn anew.
+/// The time between two updates of the line.
 const TICK: Duration = Duration::from_millis(100);
 
 /// Counts answers, and shows the count on a terminal once half a second is over.

@@ -37,7 +37,7 @@ const SIGTERM: u8 = 15;
 
 static PHASE: LazyLock<watch::Sender<Phase>> = LazyLock::new(|| watch::Sender::new(Phase::Deadly));
 
-/// What a signal does.
+/// The effect of a signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     /// It ends the process.

@@ -256,7 +256,7 @@ fn beside_the_rest(list: &str, start: usize, items: &[String]) -> (Span, String)
     (Span::new(end, end), format!("{indent}results:\n{items}"))
 }
 
-/// Where a document's own text ends: before a line that ends it or begins another.
+/// The end of a document's own text: before a line that ends it or begins another.
 fn end_of(list: &str, start: usize) -> usize {
     let mut at = start;
     for line in list[start..].split_inclusive('\n') {

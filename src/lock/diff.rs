@@ -9,7 +9,7 @@ use super::{Key, Lock, Locked};
 use crate::report::code;
 use crate::text::escape::escaped;
 
-/// How a difference is written.
+/// The format of a difference.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum DiffFormat {
     /// For a terminal
@@ -19,7 +19,7 @@ pub enum DiffFormat {
     Markdown,
 }
 
-/// What has become different from one lock to another, in the order of the images.
+/// The differences between two locks, in the order of the images.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Diff<'l>(Vec<Change<'l>>);
 

@@ -38,7 +38,7 @@ pub(super) fn drift(
 }
 
 /// The images of the plan that have the lock's digest, each once, also if the input has that
-/// digest already. [`Locking::contradicted`] reports those with another digest.
+/// digest already. Those with another digest are errors of their own.
 fn locked(plan: &Plan, lock: &Lock) -> Vec<Entry> {
     let by_supplier = lock.by_supplier();
     let settled = |entry: &Entry| match &entry.status {
@@ -91,7 +91,7 @@ fn questions(entries: &[Entry]) -> Plan {
 
 struct Drift<'r> {
     locking: &'r Locking,
-    /// What registries say now.
+    /// The statuses by the registries' answers now.
     now: &'r BTreeMap<Name, Status>,
     options: &'r Options,
 }
@@ -163,7 +163,7 @@ impl Drift<'_> {
         }
     }
 
-    /// What a registry could not say, in the words of any other run.
+    /// An error if a registry gave no usable answer, in the words of any other run.
     fn unknown(&self, name: &Name, status: &Status) -> Option<Diagnostic> {
         let (name, status) = (name.clone(), status.clone());
         let entries = vec![Entry { name, status, places: Vec::new() }];

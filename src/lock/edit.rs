@@ -39,7 +39,7 @@ pub(super) fn with_entries(source: &Source, changes: &BTreeMap<Key, Locked>) -> 
     splice::apply(source, &edits).ok().map(std::borrow::Cow::into_owned)
 }
 
-/// Where entries stand, and where another one goes.
+/// The positions of entries, and of a new one.
 struct Layout<'t> {
     text: &'t str,
     document: &'t Document<'t>,
@@ -53,7 +53,7 @@ struct Layout<'t> {
     /// For each item, the one of those up to it that comes last by its name. In a sorted lock this
     /// is the item itself.
     last: Vec<usize>,
-    /// Where an entry goes that comes after all others.
+    /// The position of an entry that comes after all others.
     end: usize,
     /// The change that must be made before an entry can stand at the end: a span and its new text.
     opening: Option<(Span, String)>,
@@ -307,7 +307,7 @@ fn behind_comments(text: &str, line: usize, depth: usize) -> usize {
     end
 }
 
-/// How far a comment is indented; none for a line that is not one.
+/// The indentation of a comment; none for any other line.
 fn comment_depth(line: &str) -> Option<usize> {
     let trimmed = line.trim_start();
     trimmed.starts_with('#').then(|| line.len() - trimmed.len())

@@ -25,13 +25,13 @@ use crate::text::{Origin, Source};
 /// Bytes of the largest lock that is read: more than a hundred thousand images' lines.
 const LARGEST: u64 = 32 << 20;
 
-/// What a run adds to a lock.
+/// The changes of a run to a lock.
 #[derive(Debug, Clone)]
 pub struct Record {
     pub(super) path: PathBuf,
-    /// How long another run is waited for that writes it.
+    /// The longest wait for another run that writes it.
     pub(super) timeout: Duration,
-    /// What the run found there.
+    /// The lock as the run read it.
     pub(super) base: Lock,
     pub(super) changes: BTreeMap<Key, Locked>,
 }
@@ -103,7 +103,7 @@ fn limited(file: impl io::Read) -> io::Result<Vec<u8>> {
 }
 
 impl Record {
-    /// How many images are new, or new in what they say.
+    /// The number of images that are new or changed.
     #[must_use]
     pub fn count(&self) -> usize {
         self.changes.len()
@@ -150,7 +150,7 @@ impl Record {
         Ok(Recording { path: self.path.clone(), old, new, _folder: folder })
     }
 
-    /// What is to change in a lock that may not be the one that the run has read.
+    /// The changes to make in a lock that may differ from the one that the run read.
     fn merged(&self, found: &Lock) -> Result<BTreeMap<Key, Locked>, Diagnostic> {
         let mut changes = BTreeMap::new();
         for (key, locked) in &self.changes {
@@ -232,7 +232,7 @@ impl Record {
     }
 }
 
-/// What is locked for a file: its folder, as long as nobody has moved that.
+/// The lock of a file: its folder, as long as nobody moved it.
 #[cfg(unix)]
 fn guard(file: &Path) -> io::Result<File> {
     File::open(file.parent().unwrap_or(Path::new(".")))

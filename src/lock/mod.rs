@@ -50,7 +50,7 @@ pub struct Lock {
     images: BTreeMap<Key, Locked>,
 }
 
-/// What an image was resolved to.
+/// The recorded result for an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Locked {
     /// The tag that supplied the digest: what was asked for, or the substitute that a rule chose. None if
@@ -62,14 +62,14 @@ pub struct Locked {
     pub rule: Option<String>,
 }
 
-/// Why a text is no lock, and where.
+/// The reason why a text is no lock, with its position.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wrong {
-    /// What is wrong, for people.
+    /// The message.
     pub message: String,
     /// Where.
     pub at: Position,
-    /// What to do about it.
+    /// The remedy.
     pub help: Option<String>,
 }
 
@@ -89,13 +89,13 @@ impl Lock {
         schema::whole(self)
     }
 
-    /// What is recorded for an image.
+    /// The entry of an image.
     #[must_use]
     pub fn find(&self, asked: &Asked) -> Option<&Locked> {
         self.images.get(&Key::from(asked.clone()))
     }
 
-    /// What is recorded, by registry, repository and tag.
+    /// All entries, by registry, repository and tag.
     pub fn images(&self) -> impl Iterator<Item = (&Key, &Locked)> {
         self.images.iter()
     }
@@ -110,11 +110,11 @@ pub struct Locking {
     pub lock: Lock,
     /// Tells if there is a file.
     pub state: State,
-    /// What becomes of images that it does not have.
+    /// The treatment of images that it does not have.
     pub mode: Mode,
-    /// Whether what a rule chose is used.
+    /// Tells if recorded substitutes are used.
     pub substitutes: Substitutes,
-    /// How long another run is waited for that writes the file.
+    /// The longest wait for another run that writes the file.
     pub timeout: Duration,
 }
 
@@ -127,7 +127,7 @@ pub enum State {
     New,
 }
 
-/// What becomes of images that the lock does not have.
+/// The treatment of images that the lock does not have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
     /// They are resolved and recorded.
@@ -140,7 +140,7 @@ pub enum Mode {
     Drift,
 }
 
-/// Whether a substitute in the lock is used.
+/// Tells if a substitute in the lock is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Substitutes {
     /// It is, and every run says so.
@@ -272,7 +272,7 @@ impl Locking {
         Ok(diagnostics)
     }
 
-    /// What a run that succeeded adds to the lock; nothing where that has it all.
+    /// The changes of a successful run to the lock; none if the lock has everything.
     #[must_use]
     pub fn record(&self, plan: &Plan) -> Option<Record> {
         if self.mode != Mode::Record {
@@ -354,7 +354,7 @@ impl Locking {
 }
 
 impl Locked {
-    /// What supplied the digest, for messages.
+    /// The supplier of the digest, for messages.
     fn said(&self) -> String {
         let supplier = self.supplier.as_ref().map(ToString::to_string).unwrap_or_default();
         format!("{supplier}@{}", self.digest)

@@ -193,7 +193,7 @@ impl Plan {
 }
 
 impl Entry {
-    /// What was read from a text, before anything is resolved.
+    /// The image of a text, before anything is resolved.
     fn new(image: &Image, text: &str, skips: &Skips) -> Self {
         let name = Name::new(image, text);
         let status = match (image, &name) {

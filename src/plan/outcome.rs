@@ -7,7 +7,7 @@ use crate::fallback::{Suggestion, suggestion};
 use crate::image::{Asked, Digest, Repository, Tag, Tagged};
 use crate::registry::{Outcome, Refusal};
 
-/// Who supplied a digest.
+/// The source of a digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Via {
     /// A registry.
@@ -30,16 +30,16 @@ impl Via {
     }
 }
 
-/// What a reference is pinned to.
+/// The digest of a reference.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pin {
     /// The digest.
     pub digest: Digest,
-    /// Where it comes from.
+    /// Its source.
     pub via: Via,
 }
 
-/// What a registry or a layout was asked for.
+/// A question to a registry or a layout.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
     /// The digest of a tag.
@@ -57,37 +57,37 @@ impl fmt::Display for Target {
     }
 }
 
-/// What was asked for in vain.
+/// A question that led to no digest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tried {
-    /// What was asked for.
+    /// The question.
     pub target: Target,
-    /// Why it was no answer.
+    /// The reason.
     pub refusal: Refusal,
 }
 
-/// What the fallback rules came to for a reference that is absent, or whose tag is invalid.
+/// The search of the fallback rules for a reference that is absent, or whose tag is invalid.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Search {
     /// The references that were asked for in vain, in order; the one that was written is first,
     /// unless its tag is invalid.
     pub tried: Vec<Tried>,
-    /// What was looked for among the tags, and what was found there.
+    /// The choices among the tags of a repository.
     pub picked: Vec<Picked>,
     /// Steps that could not be taken, and what else has to be known of the others.
     pub notes: Vec<String>,
-    /// Where the rules that were about it end.
+    /// The limits of the rules that apply to it, for people.
     pub limits: Vec<String>,
     /// The nearest of the existing tags, nearest first.
     pub nearest: Vec<Tag>,
-    /// What would let a rule lead to one of them, for people.
+    /// The change that would let a rule lead to one of them, for people.
     pub remedy: Option<String>,
     /// The rule in which the search ended, as the last that was tried could not be asked for.
     pub stopped_in: Option<String>,
 }
 
 impl Search {
-    /// Why a tag was no answer, if it was asked for.
+    /// The reason why a tag led to no digest, if it was asked for.
     #[must_use]
     pub fn refusal_of(&self, tagged: &Tagged) -> Option<&Refusal> {
         let is_it = |tried: &&Tried| matches!(&tried.target, Target::Tag(tag) if tag == tagged);
@@ -120,7 +120,7 @@ pub struct Picked {
     pub rule: String,
     /// Where it was looked for.
     pub repository: Repository,
-    /// What was looked for: `v1.31.*`.
+    /// The pattern of the tags: `v1.31.*`.
     pub pattern: String,
     /// The best that there is, or why there is no list.
     pub tag: Result<Option<Tag>, Refusal>,
@@ -137,7 +137,7 @@ pub struct Substitute {
     pub rule: String,
 }
 
-/// What a run says about registries: rejected logins, skipped mirrors, hosts that are not verified.
+/// Notes about registries: rejected logins, skipped mirrors, hosts that are not verified.
 #[derive(Debug, Default)]
 pub struct RegistryNotes {
     /// Logins that were rejected or could not be read, with the reason.

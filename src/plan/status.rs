@@ -56,7 +56,7 @@ impl Status {
         }
     }
 
-    /// What the rules tried, if any rule could apply.
+    /// The search of the rules, if any rule could apply.
     #[must_use]
     pub fn search(&self) -> Option<&Search> {
         match self {
@@ -67,7 +67,7 @@ impl Status {
         }
     }
 
-    /// What it is left unchanged by, if it is skipped.
+    /// The reason why it is skipped, if it is.
     #[must_use]
     pub fn skip(&self) -> Option<&Skip> {
         match self {
@@ -122,7 +122,7 @@ impl StatusWord {
     }
 }
 
-/// What an image is left unchanged by.
+/// The reason why an image is left unchanged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Skip {
     /// This glob of `--skip`.

@@ -61,7 +61,7 @@ fn missing_platforms(
     )
 }
 
-/// What could not be found out about a digest.
+/// An error about a digest whose content could not be read.
 fn unknown(entry: &Entry, refusal: &Refusal, policy: &Policy) -> Diagnostic {
     let name = quoted(&entry.name.to_string());
     let failure = refusal.outcome.failure();

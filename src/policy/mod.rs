@@ -23,14 +23,14 @@ const SHOWN_TAGS: usize = 5;
 pub use content::unoffered;
 pub use tags::{Expectation, Mutable};
 
-/// What is a warning and what an error.
+/// The rules of the user about images.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Policy {
-    /// Whether absent and invalid images are written unchanged.
+    /// The treatment of absent and invalid images.
     pub unresolved: Leniency,
-    /// Whether placeholders are let through.
+    /// The treatment of placeholders.
     pub placeholders: Placeholders,
-    /// Whether images may come without a digest.
+    /// The treatment of images without a digest.
     pub digests: Digests,
     /// Tags that images have to have.
     pub expectations: Vec<Expectation>,
@@ -38,11 +38,11 @@ pub struct Policy {
     pub mutable: Mutable,
     /// Platforms that every image has to offer.
     pub platforms: Vec<Platform>,
-    /// Whether digests that are written already have to exist.
+    /// The treatment of digests that the input has already.
     pub written: WrittenDigests,
 }
 
-/// Whether digests that the input has already are asked for.
+/// The treatment of digests that the input has already.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub enum WrittenDigests {
     /// They are believed.
@@ -60,7 +60,7 @@ impl Policy {
     }
 }
 
-/// What happens to images that are absent or invalid.
+/// The treatment of images that are absent or invalid.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub enum Leniency {
     /// They fail the run.
@@ -70,7 +70,7 @@ pub enum Leniency {
     WriteUnchanged,
 }
 
-/// What happens to images that come without a digest.
+/// The treatment of images without a digest.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub enum Digests {
     /// They get one.
@@ -80,7 +80,7 @@ pub enum Digests {
     Required,
 }
 
-/// What happens to placeholders.
+/// The treatment of placeholders.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub enum Placeholders {
     /// They are written as they came, with a warning.
@@ -262,7 +262,7 @@ fn unpinnable(name: &str, reason: &str, digests: Digests) -> Diagnostic {
     }
 }
 
-/// Why a substitute is used or searched for.
+/// The reason why a substitute is used or searched for.
 fn what_is_wrong(asked: &Name, search: &Search) -> &'static str {
     let refusal = match asked {
         Name::Tagged(tagged) => search.refusal_of(tagged),

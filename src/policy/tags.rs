@@ -66,7 +66,7 @@ impl FromStr for Expectation {
     }
 }
 
-/// Which tags are refused.
+/// The tags that are refused.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Mutable {
     /// None.
@@ -93,7 +93,7 @@ impl FromStr for Mutable {
 }
 
 impl Mutable {
-    /// Why a tag is refused, if it is.
+    /// The reason why a tag is refused, if it is.
     fn objection(self, tag: &str) -> Option<String> {
         if self == Self::Allowed {
             return None;
@@ -150,7 +150,7 @@ fn is_line(tag: &str) -> bool {
     numbers.len() < 3 && numbers.iter().all(is_number)
 }
 
-/// What an image is in the end: its repository, and its tag where it has one.
+/// The repository and the tag that are used for an image; the tag is none if only a digest is written.
 fn used(entry: &Entry, places: &[Place]) -> Option<(Repository, Option<String>)> {
     match &entry.status {
         Status::Candidate | Status::Placeholder => None,

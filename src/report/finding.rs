@@ -7,12 +7,12 @@ use crate::places::Place;
 use crate::plan::{Entry, Name};
 use crate::text::{Position, Source};
 
-/// How messages call standard input, and how reports do.
+/// The name of standard input in messages, and in reports.
 const STDIN: [&str; 2] = ["<stdin>", "-"];
 
 /// One failure or warning.
 pub(super) struct Finding<'r> {
-    /// What is said.
+    /// The diagnostic.
     pub(super) said: &'r Diagnostic,
     /// The full name of the image that it is about, where that is one.
     pub(super) image: Option<&'r Name>,
@@ -24,9 +24,9 @@ pub(super) struct Finding<'r> {
 pub(super) struct FindingLocation<'r> {
     /// The file as it was named, or `-`.
     pub(super) file: String,
-    /// Where it begins; none where the file as a whole is meant.
+    /// Its start; none if the whole file is meant.
     pub(super) start: Option<Position>,
-    /// Where it ends, which is behind its last character; none where that is not known.
+    /// Its end, behind the last character; none if it is not known.
     pub(super) end: Option<Position>,
     /// The object and field, as messages have it; may be empty.
     pub(super) label: &'r str,

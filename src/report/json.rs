@@ -16,7 +16,7 @@ use crate::text::{Position, Source};
 /// The version of the report; it changes when a field changes its meaning.
 const SCHEMA: &str = "digestif.report/v1";
 
-/// What became of every image of a run.
+/// The result for every image of a run.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(title = "digestif report")]
 pub struct Report {
@@ -25,13 +25,13 @@ pub struct Report {
     summary: Summary,
     /// The distinct images, in the order in which they appear first.
     images: Vec<Reported>,
-    /// What only looks like an image, and was left alone.
+    /// Texts that only look like images and were left unchanged.
     candidates: Vec<Reported>,
-    /// What policies and the comparison with a lock have to say.
+    /// The findings of policies and of the comparison with a lock.
     policy: Vec<Judged>,
 }
 
-/// How many there are of each; images are counted once, however many places they have.
+/// Counts; an image with several places counts once.
 #[derive(Debug, Default, Serialize, JsonSchema)]
 pub struct Summary {
     /// Kubernetes objects, items of lists included.
@@ -73,10 +73,10 @@ pub struct Reported {
     /// The rule that chose it.
     #[serde(skip_serializing_if = "Option::is_none")]
     rule: Option<String>,
-    /// What it was left alone by.
+    /// The reason why it was left unchanged.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
-    /// What was asked for in vain, in order.
+    /// The references that led to no digest, in order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tried: Vec<Attempt>,
     /// Steps that could not be taken, and where the rules end.
@@ -94,23 +94,23 @@ pub struct Attempt {
     reference: String,
     /// `missing`, `denied`, `rate-limited`, `unreachable`, `invalid-response` or `not-recorded`.
     outcome: &'static str,
-    /// What was seen.
+    /// The answer, for people.
     detail: String,
 }
 
-/// What a policy has to say.
+/// A finding of a policy.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Judged {
     /// Which: `require-digest`, `drift`, …; `policy` where it has no name of its own.
     rule: &'static str,
     severity: Level,
-    /// What is wrong.
+    /// The message.
     message: String,
-    /// What was seen, each with a word for it and a colon in front.
+    /// Details, each with its name and a colon in front.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     notes: Vec<String>,
-    /// What to do about it.
+    /// The remedy.
     #[serde(skip_serializing_if = "Option::is_none")]
     help: Option<String>,
     /// The full name of the image, where it is about one.
@@ -119,7 +119,7 @@ pub struct Judged {
     places: Vec<JudgedPlace>,
 }
 
-/// Whether a run fails for something.
+/// The level of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
@@ -129,7 +129,7 @@ pub enum Level {
     Warning,
 }
 
-/// Where something is that a policy is about.
+/// The place of a finding.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum JudgedPlace {
@@ -151,7 +151,7 @@ pub enum JudgedPlace {
     },
 }
 
-/// Where an image stands.
+/// The place of an image.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ReportedPlace {

@@ -16,7 +16,7 @@ use crate::text::Source;
 use crate::text::escape::quoted;
 use crate::text::yaml::{self, Document, NodeId};
 
-/// What images that are written with one name become.
+/// The pin of all images that are written with one name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Pinned {
     new_name: Option<String>,
@@ -139,7 +139,7 @@ fn is_container(document: &Document<'_>, id: NodeId) -> bool {
     matches!(key, Some("containers" | "initContainers"))
 }
 
-/// What an image becomes that is written with this name; none where it stays as it is.
+/// The pin of an image that is written with this name; none if it stays unchanged.
 fn pinned(entry: &Entry, name: &str) -> Option<Pinned> {
     let (tagged, pin) = entry.supplier()?;
     let is_same = name.parse().is_ok_and(|own: Repository| tagged.repository == own);

@@ -24,7 +24,7 @@ struct Listing {
 struct ListedImage {
     image: String,
     status: StatusWord,
-    /// What it is left alone by.
+    /// The reason why it is left unchanged.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     places: Vec<ReportedPlace>,

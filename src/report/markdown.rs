@@ -52,7 +52,7 @@ pub(super) fn report(run: &Run<'_>, sources: &[Source], findings: &[Finding<'_>]
     text
 }
 
-/// What it came to, in one line.
+/// The result of the run, in one line.
 fn headline(run: &Run<'_>, findings: &[Finding<'_>]) -> String {
     let count = |level| findings.iter().filter(|finding| finding.level() == level).count();
     let counts = [("error", count("error")), ("warning", count("warning"))];

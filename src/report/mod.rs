@@ -31,7 +31,7 @@ const SHOWN_SPOTS: usize = 10;
 /// The longest stretch of a source that an excerpt shows. JSON may have megabytes on one line.
 const MAX_EXCERPT: usize = 400;
 
-/// How a report is written.
+/// The format of a report.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// For programs: what became of each image

@@ -15,7 +15,7 @@ use crate::image::{Algorithm, Digest};
 use crate::places::Place;
 use crate::text::{Position, Source};
 
-/// Where SARIF has its schema (OASIS, errata 01).
+/// The address of SARIF's schema (OASIS, errata 01).
 const SCHEMA: &str =
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
 

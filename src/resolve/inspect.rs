@@ -12,7 +12,7 @@ use crate::plan::{Entry, Name, Plan, Status};
 use crate::policy::{Policy, WrittenDigests};
 use crate::registry::{Outcome, Part, Refusal};
 
-/// What was found out about the images of a run.
+/// The content behind the digests of a run.
 #[derive(Debug, Default)]
 pub struct Inspected {
     /// The platforms of each, by its name; none were asked for where only its existence was.
@@ -22,7 +22,7 @@ pub struct Inspected {
 /// Manifests that are looked into for one image.
 const MOST: usize = 32;
 
-/// What is to be found out about a digest.
+/// The question about a digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Wanted {
     Existence,

@@ -33,7 +33,7 @@ impl Taken {
     }
 }
 
-/// What a note says where the tags of a repository are refused.
+/// The start of a note if the tags of a repository are refused.
 const CANNOT_LIST: &str = "the tags can't be listed";
 
 impl Sources<'_> {

@@ -24,14 +24,14 @@ use crate::registry::{Layouts, Lookup, Registry, Settings};
 /// in flight to one host, and few enough that 50,000 images need no memory for their futures.
 const QUESTIONS_PER_HOST: usize = 128;
 
-/// Whether registries are asked, and how.
+/// The access to registries.
 #[derive(Debug)]
 pub enum Network {
     /// Never.
     Offline,
     /// As these settings say.
     Online {
-        /// How they are reached.
+        /// The settings for requests.
         registries: Box<Settings>,
         /// True if the line of progress is hidden.
         quiet: bool,
@@ -47,7 +47,7 @@ pub fn is_in_layout(layouts: &Layouts, entry: &Entry) -> bool {
     }
 }
 
-/// What a run knows of registries and layouts. Its deadline is fixed when it is made.
+/// The knowledge of a run about registries and layouts. Its deadline is fixed when it is made.
 pub struct Session {
     layouts: Layouts,
     /// None offline.

@@ -54,7 +54,7 @@ pub fn redacted(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// How many bytes of what follows `://` are a user and a password.
+/// The length in bytes of the user and the password that follow `://`.
 fn user_and_password(text: &str) -> usize {
     let is_end = |c: char| c.is_whitespace() || c.is_control() || c == '"';
     let whole = &text[..text.find(is_end).unwrap_or(text.len())];

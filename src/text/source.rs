@@ -12,7 +12,7 @@ use super::escape::escaped;
 use super::{Position, Span};
 use crate::diagnostic::{Diagnostic, Failure, Location};
 
-/// Where a source came from, and where its new text may go.
+/// The origin of a source, to which its new text may go.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
     /// Standard input, called `-` in reports.
@@ -33,7 +33,7 @@ impl Origin {
         }
     }
 
-    /// How messages call it: `<stdin>`, or the path as it was given, [`escaped`].
+    /// Its name in messages: `<stdin>`, or the path as it was given, [`escaped`].
     #[must_use]
     pub fn display_name(&self) -> String {
         match self {
@@ -42,7 +42,7 @@ impl Origin {
         }
     }
 
-    /// How machine-readable reports call it: `-`, or the path as it was given.
+    /// Its name in machine-readable reports: `-`, or the path as it was given.
     #[must_use]
     pub fn report_name(&self) -> String {
         self.path().map_or_else(|| "-".to_owned(), |path| path.display().to_string())
@@ -113,7 +113,7 @@ impl Source {
         })
     }
 
-    /// Where the text came from.
+    /// The origin of the text.
     #[must_use]
     pub fn origin(&self) -> &Origin {
         &self.origin

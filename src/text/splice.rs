@@ -12,7 +12,7 @@ use std::rc::Rc;
 use crate::text::yaml::{self, Difference, NewText, Style, TreeChange};
 use crate::text::{Source, Span};
 
-/// Where a reference stands in a source, and in which notation.
+/// The position of a reference in a source, and its notation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Site {
     document: Span,
@@ -143,12 +143,12 @@ impl Site {
     }
 }
 
-/// What indentation and folding take away and put in.
+/// True for the characters that indentation and folding remove and add.
 fn is_blank(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\n' | '\r')
 }
 
-/// Where each character of a scalar's text stands in its source, but for blanks.
+/// The position in the source of each character of a scalar's text, except blanks.
 fn visible(raw: &str, style: Style) -> impl Iterator<Item = usize> {
     let quote = match style {
         Style::SingleQuoted => Some('\''),
@@ -210,7 +210,7 @@ fn verbatim(raw: &str, start: usize, reference: &str) -> Form {
     }
 }
 
-/// What is between the quotes.
+/// The text between the quotes.
 fn inner(node: Span, raw: &str) -> Option<(Span, &str)> {
     let text = raw.get(1..raw.len().checked_sub(1)?)?;
     Some((Span::new(node.start + 1, node.end - 1), text))

@@ -367,6 +367,10 @@ fn unresolved(asked: &Name, refusal: &Refusal, search: &Search, leniency: Lenien
             format!("{name} could not be resolved: the registry's certificate is not trusted"),
             "name the certificate of its CA with `--ca-file FILE`, or look whether a proxy has put its own in between",
         ),
+        Outcome::UnusableCertificates => (
+            format!("{name} could not be resolved: its certificates can't be used"),
+            "correct or remove the file; the certificates of a host are the files in its folder below `certs.d`",
+        ),
         Outcome::ClientCertificateRequired => (
             format!("{name} could not be resolved: the registry wants to see another certificate"),
             "name one with `--client-cert` and `--client-key`, which its registry trusts",

@@ -4,6 +4,7 @@
 //! no such errors later.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use reqwest::Url;
@@ -35,6 +36,8 @@ pub struct Tls {
     pub trusted: Vec<Certificate>,
     /// The certificate that is sent to registries that ask for one.
     pub identity: Option<Identity>,
+    /// Folders with certificates for single hosts, in order.
+    pub folders: Vec<PathBuf>,
     /// Hosts whose certificates are not verified.
     pub insecure: Vec<String>,
     /// Those of them that logins are sent to.

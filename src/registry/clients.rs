@@ -4,6 +4,7 @@
 //! connection of one kind is used for the other.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,7 +12,8 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, Proxy, Url};
 
 use super::certificates::Tls;
-use super::tls::{self, System};
+use super::certs_d;
+use super::tls::{self, System, Trust};
 use super::{Proxies, authority};
 
 /// A registry that takes longer to connect is down. Twice what a lost SYN costs (3 s, RFC 6298).
@@ -23,9 +25,12 @@ pub(super) struct Clients {
     tls: Tls,
     proxies: Proxies,
     system: Arc<System>,
+    /// For hosts that no folder is for.
+    trust: Trust,
     shared: Client,
-    /// By host and port; none for a host that uses the shared client.
-    own: Mutex<BTreeMap<String, Option<Client>>>,
+    /// By the host that is contacted and the registry that is meant; none for those that use the
+    /// shared client.
+    own: Mutex<BTreeMap<(String, String), Option<Client>>>,
 }
 
 impl Clients {
@@ -35,45 +40,56 @@ impl Clients {
     /// The system has no room for one.
     pub(super) fn new(tls: &Tls, proxies: &Proxies) -> Result<Self, String> {
         let system = Arc::default();
-        let shared = client(tls, None, &system, proxies)?;
+        let trust = Trust {
+            named: tls.trusted.clone(),
+            identities: tls.identity.iter().cloned().collect(),
+            unverified: None,
+        };
+        let shared = client(&trust, &system, proxies)?;
         let (tls, proxies, own) = (tls.clone(), proxies.clone(), Mutex::default());
-        Ok(Self { tls, proxies, system, shared, own })
+        Ok(Self { tls, proxies, system, trust, shared, own })
     }
 
-    /// The client for a URL.
+    /// The client for a URL that a registry leads to, or that is its own. The certificates of the
+    /// registry count as well if the URL's host has none, as with docker and podman.
     ///
     /// # Errors
-    /// The system has no room for one.
-    pub(super) fn of(&self, url: &Url) -> Result<Client, String> {
+    /// The certificates of the host can't be used.
+    pub(super) fn of(&self, url: &Url, registry: &Url) -> Result<Client, String> {
         if url.scheme() != "https" {
             return Ok(self.shared.clone());
         }
         let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
-        let host = authority(url);
-        if let Some(known) = own.get(&host) {
-            return Ok(known.as_ref().unwrap_or(&self.shared).clone());
-        }
-        let made = self.make(url)?;
-        let client = made.clone().unwrap_or_else(|| self.shared.clone());
-        own.insert(host, made);
-        Ok(client)
+        let made = match own.entry((authority(url), authority(registry))) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => unknown.insert(self.make(url, registry)?),
+        };
+        Ok(made.as_ref().unwrap_or(&self.shared).clone())
     }
 
-    /// The client of a host of its own; none if it uses the shared one.
-    fn make(&self, url: &Url) -> Result<Option<Client>, String> {
+    /// A client of its own; none if the shared one will do.
+    fn make(&self, url: &Url, registry: &Url) -> Result<Option<Client>, String> {
+        let of_host = |url: &Url| certs_d::of_host(&self.tls.folders, &authority(url));
+        let certificates = match of_host(url)? {
+            Some(certificates) => Some(certificates),
+            None => of_host(registry)?,
+        };
         let unverified = url.host_str().filter(|_| self.tls.is_insecure(url));
-        let make = |host| client(&self.tls, Some(host), &self.system, &self.proxies);
-        unverified.map(make).transpose()
+        if certificates.is_none() && unverified.is_none() {
+            return Ok(None);
+        }
+        let mut trust = self.trust.clone();
+        trust.unverified = unverified.map(str::to_owned);
+        if let Some(certificates) = certificates {
+            trust.named.extend(certificates.trusted);
+            trust.identities.splice(..0, certificates.identities);
+        }
+        client(&trust, &self.system, &self.proxies).map(Some)
     }
 }
 
-fn client(
-    tls: &Tls,
-    unverified: Option<&str>,
-    system: &Arc<System>,
-    proxies: &Proxies,
-) -> Result<Client, String> {
-    let config = tls::config(&tls.trusted, tls.identity.as_ref(), unverified, system);
+fn client(trust: &Trust, system: &Arc<System>, proxies: &Proxies) -> Result<Client, String> {
+    let config = tls::config(trust, system);
     let proxies = proxies.clone();
     let client = Client::builder()
         .user_agent(concat!("digestif/", env!("CARGO_PKG_VERSION")))

@@ -152,7 +152,8 @@ impl Host {
             let (method, mut url) = (request.method.clone(), origin);
             url.set_path(&request.path);
             url.set_query(request.query.as_deref());
-            transport.once(method, url, Some(request.accept), authorization, request.limit)
+            let (accept, limit) = (Some(request.accept), request.limit);
+            transport.once(method, url, &self.origin, accept, authorization, limit)
         };
         let reply = send(self.origin()).await;
         if let Err(Trouble::Limited(pause, _)) = &reply {

@@ -5,6 +5,7 @@
 
 mod account;
 mod certificates;
+mod certs_d;
 mod challenge;
 mod challenges;
 mod client;
@@ -26,6 +27,7 @@ use std::time::Duration;
 use reqwest::Url;
 
 pub use certificates::{Certificate, Identity, Tls, WrongIdentity, certificates};
+pub use certs_d::certificate_folders;
 pub use challenge::{Bearer, Challenge};
 pub use client::{Part, Registry};
 pub use oci_layout::{Layouts, Lookup, is_layout};
@@ -79,6 +81,8 @@ pub enum Outcome {
     Unreachable,
     /// The host's certificate is not one that we trust.
     Untrusted,
+    /// A file with certificates for the host can't be used.
+    UnusableCertificates,
     /// The host wants a certificate of ours, or another.
     ClientCertificateRequired,
     /// The proxy can't be reached, or lets nobody through.
@@ -110,6 +114,7 @@ impl Outcome {
             | Self::InvalidResponse
             | Self::Unproven
             | Self::NotCached => Failure::Unavailable,
+            Self::UnusableCertificates => Failure::Usage,
             Self::OfflineMiss | Self::NotLocked => Failure::Policy,
         }
     }
@@ -130,6 +135,7 @@ impl Outcome {
             Self::RateLimited => "rate-limited",
             Self::Unreachable
             | Self::Untrusted
+            | Self::UnusableCertificates
             | Self::ClientCertificateRequired
             | Self::ProxyFailed
             | Self::NotCached => "unreachable",

@@ -10,11 +10,11 @@ use std::fmt;
 use std::sync::{Arc, LazyLock, OnceLock};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{WebPkiServerVerifier, verify_server_name};
+use rustls::client::{ResolvesClientCert, WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::{self, CryptoProvider, ring};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
-use rustls::sign::SingleCertAndKey;
+use rustls::sign::CertifiedKey;
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error, OtherError, RootCertStore,
     SignatureScheme,
@@ -43,28 +43,57 @@ impl fmt::Display for NoAuthorities {
 
 impl std::error::Error for NoAuthorities {}
 
-/// The TLS settings of a client that trusts these certificates besides the system's, and does not
-/// verify those of one host.
-pub(super) fn config(
-    named: &[Certificate],
-    identity: Option<&Identity>,
-    unverified: Option<&str>,
-    system: &Arc<System>,
-) -> ClientConfig {
-    let config = ClientConfig::builder_with_provider(PROVIDER.clone())
+/// What a client trusts besides the system's certificates, and what it sends.
+#[derive(Debug, Clone)]
+pub(super) struct Trust {
+    pub(super) named: Vec<Certificate>,
+    /// The certificates to send; the first that a registry may accept is sent.
+    pub(super) identities: Vec<Identity>,
+    /// The host whose certificates are not verified.
+    pub(super) unverified: Option<String>,
+}
+
+/// The TLS settings of a client.
+pub(super) fn config(trust: &Trust, system: &Arc<System>) -> ClientConfig {
+    let mut config = ClientConfig::builder_with_provider(PROVIDER.clone())
         .with_safe_default_protocol_versions()
         .expect("ring has the cipher suites of TLS 1.2 and 1.3")
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Verifier::new(named, unverified, system)));
-    let mut config = match identity {
-        Some(identity) => {
-            let identity = SingleCertAndKey::from(Arc::clone(&identity.0));
-            config.with_client_cert_resolver(Arc::new(identity))
-        }
-        None => config.with_no_client_auth(),
-    };
+        .with_custom_certificate_verifier(Arc::new(Verifier::new(trust, system)))
+        .with_client_cert_resolver(Arc::new(Identities(trust.identities.clone())));
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     config
+}
+
+/// Chooses the certificate that is sent.
+#[derive(Debug)]
+struct Identities(Vec<Identity>);
+
+impl ResolvesClientCert for Identities {
+    fn resolve(
+        &self,
+        authorities: &[&[u8]],
+        schemes: &[SignatureScheme],
+    ) -> Option<Arc<CertifiedKey>> {
+        let is_usable = |identity: &&Identity| identity.0.key.choose_scheme(schemes).is_some();
+        let is_from = |identity: &&Identity| {
+            let certificates = identity
+                .0
+                .cert
+                .iter()
+                .filter_map(|certificate| EndEntityCert::try_from(certificate).ok());
+            let mut issuers = certificates.map(|certificate| certificate.issuer().to_vec());
+            // The name of an authority has a tag and a length in front.
+            issuers.any(|issuer| authorities.iter().any(|name| name.ends_with(&issuer)))
+        };
+        let usable = || self.0.iter().filter(is_usable);
+        let chosen = usable().find(is_from).or_else(|| usable().next());
+        chosen.or(self.0.first()).map(|identity| Arc::clone(&identity.0))
+    }
+
+    fn has_certs(&self) -> bool {
+        !self.0.is_empty()
+    }
 }
 
 /// What the system trusts, read when it is first needed.
@@ -106,15 +135,17 @@ struct Verifier {
 }
 
 impl Verifier {
-    fn new(named: &[Certificate], unverified: Option<&str>, system: &Arc<System>) -> Self {
+    fn new(trust: &Trust, system: &Arc<System>) -> Self {
+        let named = &trust.named;
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(named.iter().cloned());
         let authorities =
             WebPkiServerVerifier::builder_with_provider(Arc::new(roots), PROVIDER.clone()).build();
-        let unverified = unverified.map(|host| host.trim_matches(['[', ']']).to_owned());
+        let unverified =
+            trust.unverified.as_ref().map(|host| host.trim_matches(['[', ']']).to_owned());
         // It fails only if there is no certificate.
         Self {
-            named: named.to_vec(),
+            named: named.clone(),
             authorities: authorities.ok(),
             unverified,
             system: Arc::clone(system),

@@ -40,6 +40,8 @@ pub(super) struct Granted {
 /// A request for one token.
 pub(super) struct TokenRequest<'r> {
     url: Url,
+    /// The registry that the token is for.
+    registry: &'r Url,
     login: Option<&'r Login>,
 }
 
@@ -50,13 +52,13 @@ impl<'r> TokenRequest<'r> {
     /// # Errors
     /// The realm is no URL, or a login would be readable on its way there.
     pub(super) fn new(
-        origin: &Url,
+        origin: &'r Url,
         bearer: &Bearer,
         names: &[String],
         login: Option<&'r Login>,
         plain_http: &[String],
     ) -> Result<Self, Refusal> {
-        Ok(Self { url: token_url(origin, bearer, names, plain_http)?, login })
+        Ok(Self { url: token_url(origin, bearer, names, plain_http)?, registry: origin, login })
     }
 
     /// Sends it once.
@@ -70,11 +72,12 @@ impl<'r> TokenRequest<'r> {
         match self.login {
             Some(Login::Identity(token)) => {
                 let (url, form) = exchange(&self.url, token);
-                transport.post(url, form, limit).await
+                transport.post(url, self.registry, form, limit).await
             }
             login => {
                 let basic = login.and_then(Login::basic);
-                transport.once(Method::GET, self.url.clone(), None, basic, limit).await
+                let url = self.url.clone();
+                transport.once(Method::GET, url, self.registry, None, basic, limit).await
             }
         }
     }

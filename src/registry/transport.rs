@@ -83,6 +83,8 @@ pub(super) enum Trouble {
     Connect(String),
     /// Nobody we trust vouches for the host.
     Untrusted(String),
+    /// A file with certificates for the host can't be used.
+    UnusableCertificates(String),
     /// The host does not trust us.
     ClientCertificateRequired(String),
     /// The proxy can't be reached, or does not connect us.
@@ -111,6 +113,7 @@ impl Trouble {
                 (Outcome::RateLimited, format!("{status}{limit}{}", pause.unwrap_or_default()))
             }
             Self::Untrusted(detail) => (Outcome::Untrusted, detail.clone()),
+            Self::UnusableCertificates(detail) => (Outcome::UnusableCertificates, detail.clone()),
             Self::ClientCertificateRequired(detail) => {
                 (Outcome::ClientCertificateRequired, detail.clone())
             }
@@ -128,6 +131,7 @@ impl Trouble {
             self,
             Self::Unusable(_)
                 | Self::Untrusted(_)
+                | Self::UnusableCertificates(_)
                 | Self::ClientCertificateRequired(_)
                 | Self::Unknown(_)
         )
@@ -170,12 +174,13 @@ impl Transport {
         self.deadline
     }
 
-    /// One try of one request. Redirects are followed; as soon as one leads to another host, nobody
-    /// is told any more who asks.
+    /// One try of one request for a registry. Redirects are followed; as soon as one leads to another
+    /// host, nobody is told any more who asks.
     pub(super) async fn once(
         &self,
         method: Method,
         mut url: Url,
+        registry: &Url,
         accept: Option<&'static str>,
         mut authorization: Option<HeaderValue>,
         limit: Limit,
@@ -184,7 +189,7 @@ impl Transport {
             if authorization.as_ref().is_some_and(is_login) {
                 self.may_have_logins(&url)?;
             }
-            let mut request = self.client(&url)?.request(method.clone(), url.clone());
+            let mut request = self.client(&url, registry)?.request(method.clone(), url.clone());
             if let Some(accept) = accept {
                 request = request.header(ACCEPT, accept);
             }
@@ -205,17 +210,19 @@ impl Transport {
     pub(super) async fn post(
         &self,
         url: Url,
+        registry: &Url,
         form: String,
         limit: Limit,
     ) -> Result<Fetched, Trouble> {
         const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
         self.may_have_logins(&url)?;
-        let request = self.client(&url)?.post(url.clone()).header(CONTENT_TYPE, FORM).body(form);
+        let request =
+            self.client(&url, registry)?.post(url.clone()).header(CONTENT_TYPE, FORM).body(form);
         self.answer(request, &url, limit).await
     }
 
-    fn client(&self, url: &Url) -> Result<Client, Trouble> {
-        self.clients.of(url).map_err(Trouble::Unusable)
+    fn client(&self, url: &Url, registry: &Url) -> Result<Client, Trouble> {
+        self.clients.of(url, registry).map_err(Trouble::UnusableCertificates)
     }
 
     /// Nothing if a login may be sent to a URL's host.

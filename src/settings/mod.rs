@@ -258,6 +258,7 @@ fn registry_settings(flags: RegistryFlags) -> Result<registry::Settings, Diagnos
         let message = format!("`--insecure-login {host}` does nothing without `--insecure {host}`");
         return Err(wrong(message));
     }
+    let home = std::env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
     let identity = flags.client_cert.as_deref().zip(flags.client_key.as_deref());
     Ok(registry::Settings {
         credentials: Credentials::read(&named, &defaults)?,
@@ -274,6 +275,7 @@ fn registry_settings(flags: RegistryFlags) -> Result<registry::Settings, Diagnos
                 .map(|(certificate, key)| certificates::identity(certificate, key))
                 .transpose()
                 .map_err(wrong)?,
+            folders: registry::certificate_folders(home.as_deref()),
             insecure: flags.insecure,
             insecure_login: flags.insecure_login,
         },

@@ -62,9 +62,13 @@ pub struct Signed {
 
 impl Authority {
     pub fn new() -> Self {
+        Self::named("loopback CA")
+    }
+
+    pub fn named(name: &str) -> Self {
         let mut params = CertificateParams::new([]).expect("no names are valid names");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.distinguished_name.push(DnType::CommonName, "loopback CA");
+        params.distinguished_name.push(DnType::CommonName, name);
         let key = new_key();
         let certificate = params.self_signed(&key).expect("the key is whole");
         let pem = certificate.pem();

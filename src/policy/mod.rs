@@ -335,6 +335,9 @@ fn unresolved(asked: &Name, refusal: &Refusal, search: &Search, leniency: Lenien
             Outcome::OfflineMiss => {
                 "copy it into a folder for `--layout`, or run without `--offline`"
             }
+            Outcome::Unlistable => {
+                "name a tag of it with `try`: its list of tags has no end that can be found"
+            }
             Outcome::Denied => {
                 "make it readable: a later candidate is not tried, as it could be the wrong one"
             }
@@ -382,6 +385,10 @@ fn unresolved(asked: &Name, refusal: &Refusal, search: &Search, leniency: Lenien
         Outcome::InvalidResponse => (
             format!("{name} could not be resolved: the registry's answer makes no sense"),
             "a proxy or a login page may have answered; see what `crane digest` says, and run it again",
+        ),
+        Outcome::Unlistable => (
+            format!("{name} could not be resolved: the tags can't be listed"),
+            "name a tag with `try`: the list of tags has no end that can be found",
         ),
         Outcome::Unproven => (
             format!(

@@ -12,10 +12,10 @@ use tokio::sync::Semaphore;
 
 use super::challenge::Challenge;
 use super::host::{Host, Request, Retry, Stop};
+use super::lists::list;
 use super::response::{
     ACCEPT, digest_header, hashed, is_manifest_type, is_silent, refused, uncached,
 };
-use super::tags::{self, MAX_TAGS, Next};
 use super::transport::{Fetched, Limit, Transport, Trouble};
 use super::{Answer, Endpoint, Outcome, Refusal, Settings, Tls, authority};
 use crate::credentials::PullSecret;
@@ -24,12 +24,6 @@ use crate::image::{Digest, Repository, Tag, Tagged};
 
 /// The largest manifest (OCI distribution spec 1.1, "Pushing Manifests": at least 4 MiB).
 const MAX_MANIFEST: usize = 4 << 20;
-
-/// Tags that are asked for on one page; registries that allow fewer give fewer.
-const PAGE: usize = 1_000;
-
-/// Pages that are read of one list.
-const MAX_PAGES: usize = 100;
 
 /// What a registry keeps by its digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,9 +102,13 @@ impl Registry {
     /// All tags of a repository, in no order.
     ///
     /// # Errors
-    /// Why there is no list. `Denied` and `Missing…` say only that nothing can be listed.
+    /// Why there is no list. `Denied`, `Unlistable` and `Missing…` say only that nothing can be listed.
     pub async fn tags(&self, repository: &Repository) -> Result<Vec<Tag>, Refusal> {
-        self.in_time(self.list(repository)).await
+        let listed = async {
+            let (host, name) = self.host(repository)?;
+            list(&host, &name, &self.transport).await
+        };
+        self.in_time(listed).await
     }
 
     /// Whether a repository has a manifest with this digest.
@@ -303,37 +301,6 @@ impl Registry {
             }
             Err(stop) => Err(stop.refusal()),
         }
-    }
-
-    async fn list(&self, repository: &Repository) -> Result<Vec<Tag>, Refusal> {
-        let (host, name) = self.host(repository)?;
-        let path = format!("/v2/{name}/tags/list");
-        let mut query = format!("n={PAGE}");
-        let mut read = BTreeSet::from([query.clone()]);
-        let mut tags = Vec::new();
-        for _ in 0..MAX_PAGES {
-            let request = Request {
-                method: Method::GET,
-                repository: &name,
-                path: path.clone(),
-                query: Some(query.clone()),
-                accept: "application/json",
-                limit: Limit::Bytes(MAX_MANIFEST),
-            };
-            let reply = host.send(&request, &self.transport, Retry::Yes).await;
-            let reply = reply.map_err(Stop::refusal)?;
-            tags.extend(tags::page(&reply)?);
-            let url = host.url(&path, Some(&query));
-            match tags::next(&reply.headers, &url) {
-                _ if tags.len() >= MAX_TAGS => break,
-                Next::End => return Ok(tags),
-                Next::Query(next) if read.insert(next.clone()) => query = next,
-                _ => break,
-            }
-        }
-        // What is not known to the end must not pass for all there is.
-        let detail = format!("the list of tags could not be read to its end ({} tags)", tags.len());
-        Err(Refusal::new(Outcome::InvalidResponse, detail))
     }
 }
 

@@ -11,6 +11,7 @@ mod challenges;
 mod client;
 mod clients;
 mod host;
+mod lists;
 mod oci_layout;
 mod p521;
 mod proxies;
@@ -91,6 +92,8 @@ pub enum Outcome {
     InvalidResponse,
     /// A 404 that a gateway may have given: it does not have what proves a registry's.
     Unproven,
+    /// The tags can't be listed to their end.
+    Unlistable,
     /// A pull-through cache does not have it, which proves nothing about its registry.
     NotCached,
     /// `--offline` forbids to ask, and no layout has the repository.
@@ -105,7 +108,7 @@ impl Outcome {
     pub fn failure(self) -> Failure {
         match self {
             Self::MissingTag | Self::MissingRepository => Failure::Absent,
-            Self::Denied => Failure::Refused,
+            Self::Denied | Self::Unlistable => Failure::Refused,
             Self::RateLimited
             | Self::Unreachable
             | Self::Untrusted
@@ -139,7 +142,7 @@ impl Outcome {
             | Self::ClientCertificateRequired
             | Self::ProxyFailed
             | Self::NotCached => "unreachable",
-            Self::InvalidResponse | Self::Unproven => "invalid-response",
+            Self::InvalidResponse | Self::Unproven | Self::Unlistable => "invalid-response",
             Self::OfflineMiss | Self::NotLocked => "not-recorded",
         }
     }

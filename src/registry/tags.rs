@@ -20,15 +20,25 @@ pub(super) const MAX_TAGS: usize = 100_000;
 /// The longest query of a next page: servers take at least 8 KiB of request line.
 const MAX_QUERY: usize = 8 << 10;
 
+/// One page of a list.
+#[derive(Debug, Default)]
+pub(super) struct Page {
+    /// The names that are valid tags, and no more of them than are kept: a page of 4 MiB may have a
+    /// million, which would take 100 MB before anybody could count them.
+    pub(super) tags: Vec<Tag>,
+    /// How many names it has.
+    pub(super) names: usize,
+    /// The last name.
+    pub(super) last: Option<String>,
+}
+
 #[derive(Deserialize)]
-struct Page {
+struct Answer {
     /// `null` where the last tag of a repository was deleted.
     tags: Option<Names>,
 }
 
-/// What of a list of names is a tag, and no more of them than are kept: a page of 4 MiB may have a
-/// million, which would take 100 MB before anybody could count them.
-struct Names(Vec<Tag>);
+struct Names(Page);
 
 impl<'de> Deserialize<'de> for Names {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -42,14 +52,16 @@ impl<'de> Deserialize<'de> for Names {
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut names: A) -> Result<Names, A::Error> {
-                let mut tags = Vec::new();
-                while tags.len() < MAX_TAGS
+                let mut page = Page::default();
+                while page.tags.len() < MAX_TAGS
                     && let Some(name) = names.next_element::<String>()?
                 {
-                    tags.extend(name.parse().ok());
+                    page.names += 1;
+                    page.tags.extend(name.parse().ok());
+                    page.last = Some(name);
                 }
                 while names.next_element::<IgnoredAny>()?.is_some() {}
-                Ok(Names(tags))
+                Ok(Names(page))
             }
         }
 
@@ -58,7 +70,10 @@ impl<'de> Deserialize<'de> for Names {
 }
 
 /// The tags of one page. What is no valid tag is left out: nobody can ask for it.
-pub(super) fn page(reply: &Fetched) -> Result<Vec<Tag>, Refusal> {
+///
+/// # Errors
+/// `Denied` and `Unlistable` say only that nothing can be listed, anything else is a failure.
+pub(super) fn page(reply: &Fetched) -> Result<Page, Refusal> {
     match reply.status {
         StatusCode::OK => {}
         StatusCode::NOT_FOUND => {
@@ -71,13 +86,17 @@ pub(super) fn page(reply: &Fetched) -> Result<Vec<Tag>, Refusal> {
         StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED => {
             return Err(Refusal { outcome: Outcome::Denied, ..refused(reply) });
         }
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => return Err(refused(reply)),
+        status if status.is_client_error() => {
+            return Err(Refusal { outcome: Outcome::Unlistable, ..refused(reply) });
+        }
         _ => return Err(refused(reply)),
     }
-    let page: Page = serde_json::from_slice(&reply.body).map_err(|_| {
+    let answer: Answer = serde_json::from_slice(&reply.body).map_err(|_| {
         let detail = "200 with something that is no list of tags".to_owned();
         Refusal { outcome: Outcome::InvalidResponse, detail }
     })?;
-    Ok(page.tags.map(|Names(tags)| tags).unwrap_or_default())
+    Ok(answer.tags.map(|Names(page)| page).unwrap_or_default())
 }
 
 /// Where a list goes on.
@@ -87,7 +106,7 @@ pub enum Next {
     End,
     /// At the same host, with this query.
     Query(String),
-    /// Where we do not follow; the list is not known to the end.
+    /// Where we do not follow, or it can't be read where.
     Elsewhere,
 }
 
@@ -99,12 +118,20 @@ pub(super) fn next(headers: &HeaderMap, url: &Url) -> Next {
 impl Next {
     /// Where the list goes on behind a page that was read at `url`, by the lines of all `Link`
     /// headers (RFC 8288). Only the query of the link is taken over, so the next page can't be
-    /// anywhere else.
+    /// anywhere else. A link without a target or a relation may be meant to lead there.
     pub fn find<'h>(links: impl IntoIterator<Item = &'h str>, url: &Url) -> Self {
-        let mut links = links.into_iter().flat_map(links_of);
-        let Some((target, _)) = links.find(|(_, parameters)| is_next(parameters)) else {
-            return Self::End;
-        };
+        let mut is_clear = true;
+        for link in links.into_iter().flat_map(links_of) {
+            match link {
+                Some((target, Relation::Next)) => return Self::at(target, url),
+                Some((_, Relation::Other)) => {}
+                Some((_, Relation::Missing)) | None => is_clear = false,
+            }
+        }
+        if is_clear { Self::End } else { Self::Elsewhere }
+    }
+
+    fn at(target: &str, url: &Url) -> Self {
         match url.join(target) {
             // Other schemes write a query in another way.
             Ok(next) if matches!(next.scheme(), "http" | "https") => match next.query() {
@@ -118,29 +145,51 @@ impl Next {
     }
 }
 
-/// The targets of a `Link` header, each with the parameters behind it.
-fn links_of(mut header: &str) -> impl Iterator<Item = (&str, &str)> {
+/// What a link says of its target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Relation {
+    /// It is the next page.
+    Next,
+    /// It is something else.
+    Other,
+    /// Nothing.
+    Missing,
+}
+
+/// The targets of a `Link` header, each with its relation. None for what has no target.
+fn links_of(mut header: &str) -> impl Iterator<Item = Option<(&str, Relation)>> {
     iter::from_fn(move || {
-        let (target, behind) = header.split_once('<')?.1.split_once('>')?;
+        header = header.trim_start_matches([' ', '\t', ',']);
+        if header.is_empty() {
+            return None;
+        }
+        let Some((target, behind)) =
+            header.strip_prefix('<').and_then(|header| header.split_once('>'))
+        else {
+            header = unquoted(header, ',').1;
+            return Some(None);
+        };
         let (parameters, rest) = unquoted(behind, ',');
         header = rest;
-        Some((target, parameters))
+        Some(Some((target, relation(parameters))))
     })
 }
 
-/// True if a link leads to the next page (RFC 8288, 3.3): relations are words in any case.
-fn is_next(mut parameters: &str) -> bool {
+/// The relation of a link (RFC 8288, 3.3): words in any case. Some servers write single quotes.
+fn relation(mut parameters: &str) -> Relation {
     while !parameters.is_empty() {
         let (parameter, rest) = unquoted(parameters, ';');
         if let Some((name, value)) = parameter.split_once('=')
             && name.trim().eq_ignore_ascii_case("rel")
         {
-            let mut relations = value.trim().trim_matches('"').split_ascii_whitespace();
-            return relations.any(|relation| relation.eq_ignore_ascii_case("next"));
+            let words = value.trim().trim_matches(['"', '\'']);
+            let mut words = words.split_ascii_whitespace();
+            let is_next = words.any(|word| word.eq_ignore_ascii_case("next"));
+            return if is_next { Relation::Next } else { Relation::Other };
         }
         parameters = rest;
     }
-    false
+    Relation::Missing
 }
 
 /// What stands before and behind the first separator that is in no quotes.
@@ -162,8 +211,8 @@ mod tests {
     #[test]
     fn a_page_gives_its_valid_tags() {
         let texts = |body: &str| {
-            let tags = page(&Fetched::new(200, body)).expect("a page");
-            tags.iter().map(ToString::to_string).collect::<Vec<_>>()
+            let page = page(&Fetched::new(200, body)).expect("a page");
+            page.tags.iter().map(ToString::to_string).collect::<Vec<_>>()
         };
         assert_eq!(texts(r#"{"name":"a","tags":["1","a b","2"]}"#), ["1", "2"]);
         assert!(texts(r#"{"name":"a","tags":null}"#).is_empty());
@@ -171,6 +220,7 @@ mod tests {
             (200, "<html>", Outcome::InvalidResponse),
             (401, "", Outcome::Denied),
             (405, "", Outcome::Denied),
+            (400, "", Outcome::Unlistable),
             (404, r#"{"errors":[{"code":"NAME_UNKNOWN"}]}"#, Outcome::MissingRepository),
             (404, "<html>", Outcome::Denied),
         ] {
@@ -197,7 +247,13 @@ mod tests {
             ("<?last=y>; title=\"\\\"; rel=next\", <?last=x>; rel=next", query("last=x")),
             ("<?last=x>; rel=\"prev\"", Next::End),
             ("<?last=x>; title=\"; rel=next\"; rel=prev", Next::End),
-            ("nonsense", Next::End),
+            ("<?last=x>; rel='next'", query("last=x")),
+            ("", Next::End),
+            // It may be meant to lead on.
+            ("nonsense", Next::Elsewhere),
+            ("/v2/docker.io/a/b/tags/list?last=x; rel=\"next\"", Next::Elsewhere),
+            ("<?last=x>", Next::Elsewhere),
+            ("x, <?last=x>; rel=next", query("last=x")),
             ("</v2/other?last=x>; rel=\"next\"", Next::Elsewhere),
             ("</v2/docker.io/a/b/tags/list>; rel=\"next\"", Next::Elsewhere),
             ("<http://[>; rel=\"next\"", Next::Elsewhere),

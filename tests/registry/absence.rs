@@ -383,8 +383,27 @@ fn table(elsewhere: &str) -> Vec<Row> {
         (
             "a list whose second page is no page of a list, at another host",
             one().with_fault(first_page(&format!("{elsewhere}/pages/2?last=v1.31"))),
-            Fails(4, "the list of tags could not be read to its end (1 tags)"),
-            "HEAD v1.32, GET v1.32, GET list",
+            Substituted("v1.31", MISSING),
+            "HEAD v1.32, GET v1.32, GET list, GET list, HEAD 1.32, GET 1.32, HEAD v1.31",
+        ),
+        // A list without an end that can be found is like a refused one.
+        (
+            "a page that leads to itself",
+            on("tags/list", page("a")),
+            Substituted("v1.31", "could not be read to its end (1 tags)"),
+            "HEAD v1.32, GET v1.32, GET list, GET list, HEAD 1.32, GET 1.32, HEAD v1.31",
+        ),
+        (
+            "pages that lead to each other",
+            circle().fold(one(), Content::with_fault),
+            Substituted("v1.31", "could not be read to its end (1 tags)"),
+            "HEAD v1.32, GET v1.32, GET list, GET list, GET list, HEAD 1.32, GET 1.32, HEAD v1.31",
+        ),
+        (
+            "a list that is refused whatever is asked for",
+            on("tags/list", ErrorCode(400, "UNSUPPORTED")),
+            Substituted("v1.31", "v1.32.*: the tags can't be listed (400 Bad Request"),
+            "HEAD v1.32, GET v1.32, GET list, GET list, HEAD 1.32, GET 1.32, HEAD v1.31",
         ),
         // The list may be wrong: what is asked for by itself decides.
         (
@@ -641,6 +660,18 @@ fn list(tags: &str) -> Misbehaviour {
 fn first_page(next: &str) -> Fault {
     let link = vec![("link", format!("<{next}>; rel=\"next\""))];
     Fault::on("tags/list", Status(200, link, r#"{"tags":["v1.31"]}"#.to_owned())).times(1)
+}
+
+/// A page of a list with one tag, and where the next one is.
+fn page(last: &str) -> Misbehaviour {
+    let link = vec![("link", format!("<?last={last}>; rel=\"next\""))];
+    Status(200, link, r#"{"tags":["v1.31"]}"#.to_owned())
+}
+
+/// Two pages in turn, for longer than anybody should read them.
+fn circle() -> impl Iterator<Item = Fault> {
+    let pages = ["a", "b"].into_iter().cycle().take(20);
+    pages.map(|last| Fault::on("tags/list", page(last)).times(1))
 }
 
 fn to_login() -> Misbehaviour {

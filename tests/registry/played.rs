@@ -7,7 +7,7 @@ use crate::credentials::{Machine, asked_as, auths};
 use crate::pods;
 use crate::support::accounts::Account;
 use crate::support::registry::{
-    ChallengeAt, Content, Fault, ManyScopes, Misbehaviour, Request, TokenRules,
+    ChallengeAt, Content, Fault, Links, ManyScopes, Misbehaviour, Request, TokenRules,
 };
 
 use Misbehaviour::{Empty404, ErrorCode};
@@ -29,6 +29,8 @@ enum End {
     Pinned,
     /// With this status and these words.
     Fails(i32, &'static str),
+    /// With this tag in the place of [`KUBECTL`], and these words.
+    Uses(&'static str, &'static str),
 }
 
 /// What a registry is asked.
@@ -36,14 +38,19 @@ enum Requests {
     /// Exactly this: `HEAD web:1`, `GET token`, `GET ping`, `GET list`, each with ` as WHO` unless it
     /// is nobody.
     Are(&'static str),
-    /// At most as many, and no more refusals than this among them.
+    /// At most as many.
     AtMost(usize),
+    /// As many pages of the list of tags.
+    Lists(usize),
 }
 
-use End::{Fails, Pinned};
-use Requests::{Are, AtMost};
+use End::{Fails, Pinned, Uses};
+use Requests::{Are, AtMost, Lists};
 
 const WEB: &str = "registry.example/acme/web:1";
+/// An image whose tag is absent, so that the list of its tags is read for the built-in rule.
+const KUBECTL: &str = "registry.example/acme/kubectl:v1.32";
+
 const ANN: &[&str] = &["ann"];
 const NOBODY: &[&str] = &[];
 
@@ -62,6 +69,21 @@ fn row(
 fn many(report: &'static str, n: usize, content: Content, most: usize) -> Row {
     let images = (0..n).map(|n| format!("registry.example/acme/app-{n:03}:1")).collect();
     Row { report, content, logins: NOBODY, images, end: Pinned, requests: AtMost(most) }
+}
+
+/// A row in which v1.32.5 is behind 1,205 other tags of the list. If it is found, this many pages are
+/// read; else v1.31 is used, which needs no list.
+fn list(
+    report: &'static str,
+    registry: impl Fn(Content) -> Content,
+    end: End,
+    pages: usize,
+) -> Row {
+    let others: Vec<_> = (0..1_205).map(|n| format!("a-{n:04}")).collect();
+    let tags: Vec<_> = others.iter().map(String::as_str).chain(["v1.31", "v1.32.5"]).collect();
+    let content = registry(Content::of(&[("acme/kubectl", &tags)]));
+    let images = vec![KUBECTL.to_owned()];
+    Row { report, content, logins: NOBODY, images, end, requests: Lists(pages) }
 }
 
 fn tokens(rules: TokenRules) -> Content {
@@ -126,6 +148,52 @@ fn table() -> Vec<Row> {
             ANN,
             Fails(6, "is absent or private"),
             "HEAD web:1, GET web:1, GET ping, GET web:1 as ann",
+        ),
+        // A list of tags does not say where it ends.
+        list(
+            "R2: no Link behind a full page (sonatype/nexus-public#117)",
+            |content| content.with_links(Links::Missing),
+            Uses("v1.32.5", "is used instead"),
+            2,
+        ),
+        list(
+            "R2: a Link without rel",
+            |content| content.with_links(Links::WithoutRelation),
+            Uses("v1.32.5", "is used instead"),
+            2,
+        ),
+        list(
+            "R2: a Link without brackets",
+            |content| content.with_links(Links::WithoutBrackets),
+            Uses("v1.32.5", "is used instead"),
+            2,
+        ),
+        list(
+            "R2: a Link with single quotes",
+            |content| content.with_links(Links::SingleQuotes),
+            Uses("v1.32.5", "is used instead"),
+            2,
+        ),
+        list(
+            "a list that ignores n and last (sonatype/nexus-public#209)",
+            |content| content.with_links(Links::OnePage),
+            Uses("v1.32.5", "is used instead"),
+            2,
+        ),
+        list(
+            "a list that is refused with n=1000",
+            |content| content.with_max_n(500).with_page_limit(500),
+            Uses("v1.32.5", "is used instead"),
+            4,
+        ),
+        list(
+            "R15: a list of more than 100 pages",
+            |content| content.with_page_limit(10),
+            Uses(
+                "v1.31",
+                "v1.32.*: the tags can't be listed (the list of tags of registry.example",
+            ),
+            100,
         ),
         // A gateway answers in the place of a registry.
         row(
@@ -241,6 +309,15 @@ impl Row {
                 let pinned = crate::credentials::pinned(&images);
                 assert_eq!((ran.status, ran.stdout), (0, pinned), "{report}: {}", ran.stderr);
             }
+            Uses(tag, words) => {
+                assert_eq!(ran.status, 0, "{report}: {}", ran.stderr);
+                assert!(
+                    ran.stdout.contains(&format!("kubectl:{tag}@")),
+                    "{report}: {}",
+                    ran.stdout
+                );
+                assert!(ran.stderr.contains(words), "{report}: no `{words}` in\n{}", ran.stderr);
+            }
             Fails(status, words) => {
                 let ended = (ran.status, ran.stdout.as_str());
                 assert_eq!(ended, (status, ""), "{report}: {}", ran.stderr);
@@ -252,6 +329,10 @@ impl Row {
             asked.iter().map(short).zip(asked_as(machine.registry())).map(named).collect();
         match requests {
             Are(expected) => assert_eq!(log.join(", "), expected, "{report}: {}", ran.stderr),
+            Lists(pages) => {
+                let read = log.iter().filter(|line| line.contains("list")).count();
+                assert_eq!(read, pages, "{report}: {log:#?}");
+            }
             AtMost(most) => {
                 assert!(log.len() <= most, "{report}: {} requests: {log:#?}", log.len());
             }

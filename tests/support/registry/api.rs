@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use super::answer::{Answer, DIGEST};
-use super::content::Tags;
+use super::content::{Links, Tags};
 use super::manifests::{ARCHITECTURES, INDEX, MANIFEST, index, is_tag, platform_manifest, sha256};
 use super::request::{Request, Route, parameter};
 use super::state::{State, UNPOISONED};
@@ -74,14 +74,26 @@ impl State {
         };
         let last = parameter(query, "last").next().unwrap_or_default();
         let n = parameter(query, "n").next().and_then(|n| n.parse().ok());
+        if self.content.max_n.zip(n).is_some_and(|(most, n)| n > most) {
+            return Answer::error(400, "PAGINATION_NUMBER_INVALID");
+        }
+        if self.content.links == Links::OnePage {
+            return Answer::json(200, &json!({ "name": repository, "tags": tags }));
+        }
         let n = n.unwrap_or(usize::MAX).min(self.content.page_limit);
         let mut rest = tags.into_iter().filter(|tag| *tag > last);
         let page: Vec<String> = rest.by_ref().take(n).collect();
         let answer = Answer::json(200, &json!({ "name": repository, "tags": page }));
         match (page.last(), rest.next()) {
             (Some(last), Some(_)) => {
-                let next = format!("</v2/{repository}/tags/list?n={n}&last={last}>; rel=\"next\"");
-                answer.with("link", next)
+                let next = format!("/v2/{repository}/tags/list?n={n}&last={last}");
+                match self.content.links {
+                    Links::Proper => answer.with("link", format!("<{next}>; rel=\"next\"")),
+                    Links::WithoutRelation => answer.with("link", format!("<{next}>")),
+                    Links::WithoutBrackets => answer.with("link", format!("{next}; rel=\"next\"")),
+                    Links::SingleQuotes => answer.with("link", format!("<{next}>; rel='next'")),
+                    Links::Missing | Links::OnePage => answer,
+                }
             }
             _ => answer,
         }

@@ -13,9 +13,29 @@ pub struct Content {
     pub(super) authentication: Authentication,
     pub(super) latency: Duration,
     pub(super) page_limit: usize,
+    pub(super) links: Links,
+    /// The most tags that a page may be asked for.
+    pub(super) max_n: Option<usize>,
     pub(super) api_version: bool,
     pub(super) header_limit: Option<(usize, Box<Misbehaviour>)>,
     pub(super) faults: Vec<Fault>,
+}
+
+/// How a list of tags leads to its next page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Links {
+    /// By a `Link` header.
+    Proper,
+    /// By nothing.
+    Missing,
+    /// By a header without `rel`.
+    WithoutRelation,
+    /// By a header without `<` and `>`.
+    WithoutBrackets,
+    /// By a header with single quotes.
+    SingleQuotes,
+    /// Not at all: there is one page, whatever `n` and `last` are.
+    OnePage,
 }
 
 pub(super) enum Tags {
@@ -87,6 +107,20 @@ impl Content {
         self
     }
 
+    /// Leads to the next page of a list so.
+    #[must_use]
+    pub fn with_links(mut self, links: Links) -> Self {
+        self.links = links;
+        self
+    }
+
+    /// Answers 400 to a list with a higher `n`.
+    #[must_use]
+    pub fn with_max_n(mut self, max_n: usize) -> Self {
+        self.max_n = Some(max_n);
+        self
+    }
+
     /// Sends the header Docker-Distribution-Api-Version with every answer that is no fault.
     #[must_use]
     pub fn with_api_version(mut self) -> Self {
@@ -107,6 +141,8 @@ impl Content {
             authentication: Authentication::Open,
             latency: Duration::ZERO,
             page_limit: usize::MAX,
+            links: Links::Proper,
+            max_n: None,
             api_version: false,
             header_limit: None,
             faults: Vec::new(),

@@ -28,7 +28,7 @@ use super::tls::{Authority, SelfSigned};
 use server::{Ending, Transport, accept};
 use state::{State, UNPOISONED};
 
-pub use content::Content;
+pub use content::{Content, Links};
 pub use faults::{Fault, Misbehaviour};
 pub use manifests::digest_of;
 pub use request::Request;

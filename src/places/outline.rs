@@ -31,6 +31,8 @@ pub(super) struct Outline {
     pub(super) is_from_helm_4: bool,
     /// Nodes that are left out.
     excluded: Vec<Span>,
+    /// The targets of aliases, each with the number of the owner that has the alias.
+    aliased: Vec<(usize, NodeId)>,
 }
 
 /// True if an object has the annotation of Helm 4.
@@ -58,6 +60,7 @@ pub(super) fn outline(ctx: Context<'_, '_>, root: NodeId) -> Outline {
             outline.add(ctx, root, &items);
         }
     }
+    outline.follow(ctx);
     outline
 }
 
@@ -84,17 +87,39 @@ impl Outline {
         if owner.is_definition() {
             self.excluded.push(document.node(root).span);
         } else {
-            self.visit(ctx, &mut owner, &items.iter().copied().collect());
+            let aliases = self.visit(ctx, &mut owner, root, &items.iter().copied().collect());
+            let n = self.owners.len();
+            self.aliased.extend(aliases.into_iter().map(|target| (n, target)));
         }
         self.owners.push(owner);
     }
 
-    /// Collects the nodes of an object.
-    fn visit(&mut self, ctx: Context<'_, '_>, owner: &mut Owner, items: &HashSet<NodeId>) {
+    /// Visits the targets that are left out where they are written, for the objects that have aliases
+    /// of them. An alias may come before the object that is left out is known.
+    fn follow(&mut self, ctx: Context<'_, '_>) {
+        let mut owners = std::mem::take(&mut self.owners);
+        let mut followed = HashSet::new();
+        while let Some((n, target)) = self.aliased.pop() {
+            if self.is_excluded(ctx.document, target) && followed.insert((n, target)) {
+                let aliases = self.visit(ctx, &mut owners[n], target, &HashSet::new());
+                self.aliased.extend(aliases.into_iter().map(|target| (n, target)));
+            }
+        }
+        self.owners = owners;
+    }
+
+    /// Collects the nodes of an object from one on. Returns the targets of its aliases.
+    fn visit(
+        &mut self,
+        ctx: Context<'_, '_>,
+        owner: &mut Owner,
+        from: NodeId,
+        items: &HashSet<NodeId>,
+    ) -> Vec<NodeId> {
         let document = ctx.document;
         let root = owner.root;
-        let mut open = vec![root];
-        let mut followed = HashSet::new();
+        let mut open = vec![from];
+        let mut aliases = Vec::new();
         while let Some(id) = open.pop() {
             match &document.node(id).content {
                 Content::Sequence(children) => {
@@ -119,12 +144,11 @@ impl Outline {
                     let is_text = may_be_image(text) || ctx.key(id) == Some("image");
                     owner.texts.extend(is_text.then_some(id));
                 }
-                Content::Alias(target) if self.is_excluded(document, *target) => {
-                    open.extend(followed.insert(*target).then_some(*target));
-                }
+                Content::Alias(target) => aliases.push(*target),
                 _ => {}
             }
         }
+        aliases
     }
 
     fn is_excluded(&self, document: &Document<'_>, id: NodeId) -> bool {

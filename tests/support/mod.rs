@@ -5,6 +5,7 @@
 pub mod accounts;
 pub mod distribution;
 pub mod judge;
+pub mod oracle;
 pub mod proxy;
 pub mod registry;
 pub mod tls;

@@ -19,6 +19,7 @@ import (
 	"io"
 	"maps"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -165,8 +166,11 @@ func objectOfKubectl(raw []byte) (any, error) {
 	return nil, fmt.Errorf("%T is no object", decoded)
 }
 
-// documentsOfYAML3 reads a whole stream with yaml.v3. A document that can't be decoded, because of
-// duplicate keys for example, does not end the stream.
+// separator is what kustomize and Helm 4 split a stream at (kyaml, splitDocuments).
+var separator = regexp.MustCompile(`\n---.*\n`)
+
+// documentsOfYAML3 reads with yaml.v3, one document after the other, as kustomize and Helm 4 do. A
+// document that can't be decoded, because of duplicate keys for example, does not end the stream.
 func documentsOfYAML3(text []byte) (read []any, failure error) {
 	// yaml.v3 panics on some texts that are no YAML.
 	defer func() {
@@ -174,14 +178,12 @@ func documentsOfYAML3(text []byte) (read []any, failure error) {
 			failure = fmt.Errorf("panic: %v", reason)
 		}
 	}()
-	decoder := yaml.NewDecoder(bytes.NewReader(text))
-	for {
+	for _, part := range separator.Split(strings.ReplaceAll(string(text), "\r\n", "\n"), -1) {
 		var document any
-		err := decoder.Decode(&document)
+		err := yaml.NewDecoder(strings.NewReader(part + "\n")).Decode(&document)
 		var wrong *yaml.TypeError
 		switch {
 		case errors.Is(err, io.EOF):
-			return read, nil
 		case errors.As(err, &wrong):
 			document = nil
 		case err != nil:
@@ -189,6 +191,7 @@ func documentsOfYAML3(text []byte) (read []any, failure error) {
 		}
 		read = append(read, document)
 	}
+	return read, nil
 }
 
 // images lists the images of all pod specs in a document.

@@ -52,7 +52,7 @@ pub(super) fn repaired(text: &str) -> Option<String> {
             Err(at) => at,
         };
         let (span, by) = repair(&copy, at)?;
-        if copy[span.start..span.end].starts_with('\t') {
+        if copy[span.start..span.end].contains('\t') && !copy[span.start..].starts_with('#') {
             tabs.push(span);
         }
         copy.replace_range(span.start..span.end, &by);
@@ -99,8 +99,8 @@ fn repair(text: &str, at: usize) -> Option<(Span, String)> {
         let span = Span::new(at, at + BYTE_ORDER_MARK.len());
         return is_after_separator.then(|| (span, "  \n".to_owned()));
     }
-    let tabs = before.len() - before.trim_end_matches('\t').len();
-    (tabs > 0).then(|| blanks(Span::new(at - tabs, at)))
+    let start = before.trim_end_matches(['\t', ' ']).len();
+    before[start..].contains('\t').then(|| blanks(Span::new(start, at)))
 }
 
 /// The last line that is not blank.
@@ -119,7 +119,7 @@ mod tests {
             ("{a: [b]#c\r}", "{a: [b]  \r}"),
             ("a: |#b\n  c\n", "a: |  \n  c\n"),
             ("a: {\n\t\tb: c}\n", "a: {\n  b: c}\n"),
-            ("a: [\n\t{b: c}]\n", "a: [\n {b: c}]\n"),
+            ("a: [\n \t {b: c}]\n", "a: [\n   {b: c}]\n"),
             ("a: b\n---\n\u{feff}c: d\n", "a: b\n---\n  \nc: d\n"),
             ("a: b\n--- # e\n\n\u{feff}c: d\n", "a: b\n--- # e\n\n  \nc: d\n"),
         ] {

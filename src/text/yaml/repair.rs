@@ -100,7 +100,8 @@ fn repair(text: &str, at: usize) -> Option<(Span, String)> {
         return is_after_separator.then(|| (span, "  \n".to_owned()));
     }
     let start = before.trim_end_matches(['\t', ' ']).len();
-    before[start..].contains('\t').then(|| blanks(Span::new(start, at)))
+    let end = text.len() - rest.trim_start_matches(['\t', ' ']).len();
+    text[start..end].contains('\t').then(|| blanks(Span::new(start, end)))
 }
 
 /// The last line that is not blank.
@@ -119,7 +120,7 @@ mod tests {
             ("{a: [b]#c\r}", "{a: [b]  \r}"),
             ("a: |#b\n  c\n", "a: |  \n  c\n"),
             ("a: {\n\t\tb: c}\n", "a: {\n  b: c}\n"),
-            ("a: [\n \t {b: c}]\n", "a: [\n   {b: c}]\n"),
+            ("a: [\n\t {b: c}]\n", "a: [\n  {b: c}]\n"),
             ("a: b\n---\n\u{feff}c: d\n", "a: b\n---\n  \nc: d\n"),
             ("a: b\n--- # e\n\n\u{feff}c: d\n", "a: b\n--- # e\n\n  \nc: d\n"),
         ] {

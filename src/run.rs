@@ -14,7 +14,7 @@ use crate::policy::{self, Digests, Policy};
 use crate::registry::Layouts;
 use crate::resolve::{self, Network, Session, is_in_layout};
 use crate::text::escape::quoted;
-use crate::text::splice::Edits;
+use crate::text::splice::{Edit, Edits};
 use crate::text::{Source, Span};
 
 /// The settings of a run: how it finds, resolves and judges images.
@@ -70,6 +70,19 @@ pub struct Run<'s> {
 /// # Errors
 /// The user interrupted the run.
 pub fn run<'s>(sources: &'s [Source], options: &Options) -> Result<Run<'s>, resolve::Interrupted> {
+    run_with(sources, options, |_, _| Ok(None))
+}
+
+/// The same, with one more edit of the first source, which `also` makes of the run's places and
+/// images if nothing failed.
+///
+/// # Errors
+/// The user interrupted the run.
+pub fn run_with<'s>(
+    sources: &'s [Source],
+    options: &Options,
+    also: impl FnOnce(&Found, &Plan) -> Result<Option<Edit>, Diagnostic>,
+) -> Result<Run<'s>, resolve::Interrupted> {
     let mut found = locate(sources, &options.scope, options.empty);
     let mut plan = Plan::new(&found.places, &options.skips);
     if found.complete {
@@ -83,17 +96,23 @@ pub fn run<'s>(sources: &'s [Source], options: &Options) -> Result<Run<'s>, reso
             options.lock.as_ref(),
         ));
     }
+    sort(&mut found.diagnostics);
     let (mut texts, mut record) = (None, None);
     if verdict(&found.diagnostics).is_none() {
-        match edit(sources, &found, &plan, options.pin) {
+        let edited = also(&found, &plan)
+            .map_err(|error| vec![error])
+            .and_then(|also| edit(sources, &found, &plan, options.pin, also));
+        match edited {
             Ok(edited) => {
                 texts = Some(edited);
                 record = options.lock.as_ref().and_then(|lock| lock.record(&plan));
             }
-            Err(diagnostics) => found.diagnostics.extend(diagnostics),
+            Err(diagnostics) => {
+                found.diagnostics.extend(diagnostics);
+                sort(&mut found.diagnostics);
+            }
         }
     }
-    sort(&mut found.diagnostics);
     Ok(Run { found, plan, texts, record })
 }
 
@@ -174,7 +193,8 @@ pub fn locate(sources: &[Source], scope: &Scope, empty: Empty) -> Found {
     found
 }
 
-/// Puts every pin of the plan into its places; gives the new text of each source.
+/// Puts every pin of the plan into its places, and another edit into the first source; gives the
+/// new text of each source.
 ///
 /// # Errors
 /// Every place that can't be changed safely. Nothing may be written then.
@@ -183,8 +203,12 @@ pub fn edit<'s>(
     found: &Found,
     plan: &Plan,
     form: PinForm,
+    also: Option<Edit>,
 ) -> Result<Vec<Cow<'s, str>>, Vec<Diagnostic>> {
     let mut edits: Vec<_> = sources.iter().map(|_| Vec::new()).collect();
+    if let Some(first) = edits.first_mut() {
+        first.extend(also);
+    }
     let mut refused = Vec::new();
     for entry in &plan.entries {
         for place in entry.places.iter().map(|&n| &found.places[n]) {
@@ -204,7 +228,7 @@ pub fn edit<'s>(
     }
     let texts = sources.iter().zip(edits).enumerate().map(|(n, (source, edits))| {
         let edits = Edits::new(edits)
-            .map_err(|overlap| defect(n, "two images share one text", overlap.second))?;
+            .map_err(|overlap| defect(n, "two changes share one text", overlap.second))?;
         crate::text::splice::apply(source, &edits)
             .map_err(|(message, span)| defect(n, &message, span))
     });

@@ -2,9 +2,7 @@
 
 use std::ffi::OsStr;
 
-use crate::krm;
 use crate::places::Found;
-use crate::text::{Origin, Source};
 
 /// The program that started digestif.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,18 +26,17 @@ impl Caller {
     /// True if digestif runs as its Helm 4 plugin, so that stderr is discarded.
     #[must_use]
     pub fn discards_stderr() -> bool {
-        Self::of(&[], std::env::var_os(PLUGIN_NAME).as_deref()) == Self::Helm4
+        Self::of(false, std::env::var_os(PLUGIN_NAME).as_deref()) == Self::Helm4
     }
 
-    /// The caller of a run, by its sources and by the value of [`PLUGIN_NAME`].
+    /// The caller of a run: tells if the input is that of a function, and the value of
+    /// [`PLUGIN_NAME`].
     #[must_use]
-    pub fn of(sources: &[Source], plugin: Option<&OsStr>) -> Self {
+    pub fn of(is_function: bool, plugin: Option<&OsStr>) -> Self {
         // A plugin of Helm gives what a chart renders, which is no function's input, whatever it looks like.
-        match (sources, plugin.filter(|name| !name.is_empty())) {
-            (_, Some(name)) if name == OWN_NAME => Self::Helm4,
-            ([source], None) if *source.origin() == Origin::Stdin && krm::is_function(source) => {
-                Self::Function
-            }
+        match plugin.filter(|name| !name.is_empty()) {
+            Some(name) if name == OWN_NAME => Self::Helm4,
+            None if is_function => Self::Function,
             _ => Self::Any,
         }
     }

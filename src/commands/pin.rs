@@ -34,10 +34,13 @@ pub(super) fn run(
     reports.add(&prepared.notes);
     outcome.origins.clone_from(&prepared.said);
     outcome.messages.push(prepared.notes.clone());
-    if prepared.caller == Caller::Function && task != Task::Check {
-        return function::run(prepared, destinations, &mut reports, outcome);
+    let Prepared { sources, caller, function, settings, .. } = prepared;
+    if let Some(function) = function
+        && task != Task::Check
+    {
+        let call = function::Call { function, sources, settings, destinations };
+        return call.run(&mut reports, outcome);
     }
-    let Prepared { sources, caller, settings, .. } = prepared;
     let settings = settings.inspect_err(|error| reports.write_failure(error))?;
     let run = crate::run(&sources, &settings.options)?;
     outcome.stderr_is_lost |= caller.or_seen_in(&run.found) == Caller::Helm4;

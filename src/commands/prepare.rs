@@ -10,7 +10,7 @@ use super::outcome::{Error, Messages, Sources};
 use crate::cli::{ConfigFlags, Flags};
 use crate::diagnostic::{Diagnostic, Failure, failed, usage};
 use crate::io::{delivery, input};
-use crate::krm;
+use crate::krm::{self, Function};
 use crate::settings::config::Config;
 use crate::settings::files::{self, ConfigFile};
 use crate::settings::origins::Origins;
@@ -25,6 +25,8 @@ pub(super) struct Prepared {
     pub(super) sources: Sources,
     /// The program that started digestif.
     pub(super) caller: Caller,
+    /// The input of a function, if that is the caller.
+    pub(super) function: Option<Function>,
     /// The settings, or why there are none: a function reports that in its list.
     pub(super) settings: Result<Settings, Error>,
     /// What stderr says about the sources of the settings.
@@ -61,18 +63,23 @@ pub(super) fn prepare(
         let (sources, notes) = input::files(&paths, excluded, lock)?;
         (sources.into(), notes, Some(files))
     };
-    let caller = Caller::of(&sources, plugin.as_deref());
+    let function = Function::of(&sources);
+    let caller = Caller::of(function.is_some(), plugin.as_deref());
+    let function = function.filter(|_| caller == Caller::Function);
     if task == Task::Function && caller != Caller::Function {
         return Err(Error::new(vec![no_function(&sources)], sources));
     }
     let notes = Messages { diagnostics: notes, sources: Rc::from([]) };
-    let settings = settle(flags, destinations, task, &sources, caller, files);
-    let (settings, said) = match settings {
+    let settings = settle(flags, destinations, task, &sources, function.as_ref(), files);
+    let (mut settings, said) = match settings {
         Ok((settings, said)) => (Ok(settings), said),
         Err(error) if caller == Caller::Function => (Err(error), String::new()),
         Err(error) => return Err(error),
     };
-    Ok(Prepared { sources, caller, settings, said, notes })
+    if let (Ok(settings), Caller::Helm4 | Caller::Function) = (&mut settings, caller) {
+        settings.options.empty = crate::Empty::Allowed;
+    }
+    Ok(Prepared { sources, caller, function, settings, said, notes })
 }
 
 /// The reason why `digestif fn` can't run on an input.
@@ -101,23 +108,22 @@ fn settle(
     destinations: &Destinations,
     task: Task,
     sources: &Sources,
-    caller: Caller,
+    function: Option<&Function>,
     files: Option<ConfigFiles>,
 ) -> Result<(Settings, String), Error> {
     let owner = if task == Task::Function { Owner::Caller } else { Owner::Manifests };
     let is_ignored = owner == Owner::Manifests && flags.config.no_config;
-    let own = match (caller, &**sources) {
-        (Caller::Function, [source]) if !is_ignored => {
-            krm::config(source, owner).map_err(|errors| Error::new(errors, sources.clone()))?
+    let own = match function.filter(|_| !is_ignored) {
+        Some(function) => {
+            let own = function.config(&sources[0], owner);
+            own.map_err(|errors| Error::new(errors, sources.clone()))?
         }
-        _ => Config::default(),
+        None => Config::default(),
     };
     let files = match files {
         Some(files) => files,
         // The file in the folder is most often this function's own configuration.
-        None if caller == Caller::Function => {
-            ConfigFiles::read(&flags.config, CheckoutFile::Ignored)?
-        }
+        None if function.is_some() => ConfigFiles::read(&flags.config, CheckoutFile::Ignored)?,
         None => ConfigFiles::read(&flags.config, CheckoutFile::Read)?,
     };
     let said = files.said(&flags, (Some(owner), &own.keys));
@@ -131,11 +137,7 @@ fn settle(
     if let Some(lock) = lock {
         destinations.check_lock(lock, sources).map_err(clash)?;
     }
-    let mut settings = Settings::new(flags, above, below, task)?;
-    if matches!(caller, Caller::Helm4 | Caller::Function) {
-        settings.options.empty = crate::Empty::Allowed;
-    }
-    Ok((settings, said))
+    Ok((Settings::new(flags, above, below, task)?, said))
 }
 
 /// The configuration files that apply.

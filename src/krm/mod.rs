@@ -15,11 +15,14 @@ use crate::resolve::Network;
 use crate::settings::config::Config;
 use crate::settings::reading;
 use crate::settings::trust::{self, Owner};
-use crate::text::Source;
 use crate::text::escape::quoted;
+use crate::text::splice::{self, Edit, Edits};
 use crate::text::yaml::{self, Content, Document, NodeId};
+use crate::text::{Origin, Source, Span};
 
-pub use results::{Outcome, failures, results, with_results};
+use results::Slot;
+
+pub use results::{Outcome, failures, results};
 
 /// The kind of the one document.
 const KIND: &str = "ResourceList";
@@ -27,11 +30,92 @@ const KIND: &str = "ResourceList";
 /// The start of its `apiVersion` (KRM functions specification v1, 'apiVersion').
 const GROUP: &str = "config.kubernetes.io/";
 
-/// True if a source is the input of a function.
-#[must_use]
-pub fn is_function(source: &Source) -> bool {
-    // Most input is none, and need not be read twice to know it.
-    source.text().contains(KIND) && list(source).is_ok()
+/// The input of a function, read once.
+#[derive(Debug)]
+pub struct Function {
+    config: FunctionConfig,
+    /// None if `results` has a value that is no list.
+    slot: Option<Slot>,
+}
+
+/// The configuration of a function, as it is written in the list.
+#[derive(Debug)]
+enum FunctionConfig {
+    None,
+    /// A `PinImages` at this span.
+    PinImages(Span),
+    /// The data of a `ConfigMap`.
+    ConfigMap(Result<Vec<Entry>, Diagnostic>),
+    /// Anything else.
+    Wrong(Diagnostic),
+}
+
+/// An entry of a `ConfigMap`.
+#[derive(Debug)]
+struct Entry {
+    key: String,
+    value: String,
+    /// The position of the key in the source.
+    at: usize,
+}
+
+impl Function {
+    /// Reads the input of a function; none if the sources are something else.
+    #[must_use]
+    pub fn of(sources: &[Source]) -> Option<Self> {
+        match sources {
+            // Most input is none, and need not be read twice to know it.
+            [source] if *source.origin() == Origin::Stdin && source.text().contains(KIND) => {
+                let (document, root) = list(source).ok()?;
+                let slot = Slot::of(source, &document, root);
+                Some(Self { config: FunctionConfig::of(source, &document, root), slot })
+            }
+            _ => None,
+        }
+    }
+
+    /// The function's own configuration; an empty one if there is none.
+    ///
+    /// # Errors
+    /// It is wrong, or sets what its owner must not set.
+    pub fn config(&self, source: &Source, owner: Owner<'_>) -> Result<Config, Vec<Diagnostic>> {
+        match &self.config {
+            FunctionConfig::None => Ok(Config::default()),
+            FunctionConfig::PinImages(span) => reading::read_function(source, *span, owner),
+            FunctionConfig::ConfigMap(Ok(data)) => config_map(source, data, owner),
+            FunctionConfig::ConfigMap(Err(error)) | FunctionConfig::Wrong(error) => {
+                Err(vec![error.clone()])
+            }
+        }
+    }
+
+    /// The edit that adds results to the list; none if there are no results.
+    ///
+    /// # Errors
+    /// There is no place for them.
+    pub fn edit(&self, results: &[Outcome]) -> Result<Option<Edit>, Diagnostic> {
+        match &self.slot {
+            Some(slot) => Ok(slot.edit(results)),
+            None if results.is_empty() => Ok(None),
+            None => Err(not_added("there is no place for them")),
+        }
+    }
+
+    /// The list with these results, and otherwise as it came.
+    ///
+    /// # Errors
+    /// There is no place for them, or the change could not be proved right.
+    pub fn with_results(&self, source: &Source, results: &[Outcome]) -> Result<String, Diagnostic> {
+        let edits = Edits::new(self.edit(results)?.into_iter().collect());
+        let edits = edits.expect("one edit does not overlap another");
+        let text = splice::apply(source, &edits).map_err(|(message, _)| not_added(&message))?;
+        Ok(text.into_owned())
+    }
+}
+
+fn not_added(reason: &str) -> Diagnostic {
+    Diagnostic::error(Failure::Input, format!("the results could not be added: {reason}"))
+        .help("this is a defect of digestif, please report it with this list")
 }
 
 /// The one document of a function's input, and its root.
@@ -73,37 +157,32 @@ pub fn list(source: &Source) -> Result<(Document<'_>, NodeId), Diagnostic> {
     Ok((document, root))
 }
 
-/// What `functionConfig` says; nothing if there is none.
-///
-/// # Errors
-/// It is wrong, or sets what its owner must not set.
-pub fn config(source: &Source, owner: Owner<'_>) -> Result<Config, Vec<Diagnostic>> {
-    let (document, root) = list(source).map_err(|error| vec![error])?;
-    let Some(node) = document.value(root, "functionConfig") else { return Ok(Config::default()) };
-    let span = document.node(document.target(node)).span;
-    let kind = document.string_at(node, &["kind"]);
-    match (&document.node(document.target(node)).content, kind) {
-        (Content::Mapping { .. }, Some("PinImages")) => reading::read_function(source, span, owner),
-        (Content::Mapping { .. }, Some("ConfigMap")) => config_map(source, &document, node, owner),
-        (Content::Scalar { text, string: false, .. }, _)
-            if matches!(&**text, "" | "~" | "null") =>
-        {
-            Ok(Config::default())
-        }
-        (_, kind) => {
-            let kind = match (&document.node(document.target(node)).content, kind) {
-                (_, Some(kind)) => quoted(kind),
-                (Content::Mapping { .. }, None) => "without a kind".to_owned(),
-                (Content::Sequence(_), None) => "a list".to_owned(),
-                _ => "a text".to_owned(),
-            };
-            let message = format!("`functionConfig` is {kind}, not a `PinImages` or `ConfigMap`");
-            Err(vec![
-                Diagnostic::error(Failure::Usage, message)
-                    .location(position(source, span.start))
-                    .help("give it `apiVersion: digestif.dev/v1alpha1` and `kind: PinImages`"),
-            ])
-        }
+impl FunctionConfig {
+    fn of(source: &Source, document: &Document<'_>, root: NodeId) -> Self {
+        let Some(node) = document.value(root, "functionConfig") else { return Self::None };
+        let target = document.node(document.target(node));
+        let kind = document.string_at(node, &["kind"]);
+        let found = match (&target.content, kind) {
+            (Content::Mapping { .. }, Some("PinImages")) => return Self::PinImages(target.span),
+            (Content::Mapping { .. }, Some("ConfigMap")) => {
+                return Self::ConfigMap(entries(source, document, node));
+            }
+            (Content::Scalar { text, string: false, .. }, _)
+                if matches!(&**text, "" | "~" | "null") =>
+            {
+                return Self::None;
+            }
+            (_, Some(kind)) => quoted(kind),
+            (Content::Mapping { .. }, None) => "without a kind".to_owned(),
+            (Content::Sequence(_), None) => "a list".to_owned(),
+            _ => "a text".to_owned(),
+        };
+        let message = format!("`functionConfig` is {found}, not a `PinImages` or `ConfigMap`");
+        Self::Wrong(
+            Diagnostic::error(Failure::Usage, message)
+                .location(position(source, target.span.start))
+                .help("give it `apiVersion: digestif.dev/v1alpha1` and `kind: PinImages`"),
+        )
     }
 }
 
@@ -113,41 +192,48 @@ fn position(source: &Source, at: usize) -> Location {
 }
 
 /// The data of a `ConfigMap`, which kpt makes of `key=value` arguments.
-fn config_map(
+fn entries(
     source: &Source,
     document: &Document<'_>,
     node: NodeId,
-    owner: Owner<'_>,
-) -> Result<Config, Vec<Diagnostic>> {
+) -> Result<Vec<Entry>, Diagnostic> {
     let data = document.value(node, "data");
     if let Some(data) = data
         && !matches!(document.node(document.target(data)).content, Content::Mapping { .. })
         && document.string(data).is_some_and(|text| !text.is_empty())
     {
         let at = document.node(data).span.start;
-        return Err(vec![wrong_value(source, at, "`data` is no mapping")]);
+        return Err(wrong_value(source, at, "`data` is no mapping"));
     }
-    let written = data.map_or(&[][..], |data| document.entries(data));
     let text = |id: NodeId| match &document.node(document.target(id)).content {
-        Content::Scalar { text, .. } => Some(&**text),
+        Content::Scalar { text, .. } => Some(text.clone().into_owned()),
         _ => None,
     };
-    let mut entries = Vec::new();
-    for &(key, value) in written {
-        let (Some(name), Some(value)) = (text(key), text(value)) else {
-            let at = document.node(key).span.start;
-            return Err(vec![wrong_value(source, at, "the data of a ConfigMap are texts")]);
-        };
-        if let Some(message) = owner.refused(name) {
-            let error = wrong_value(source, document.node(key).span.start, &message);
-            return Err(vec![error.help(trust::HOW_TO_TRUST)]);
+    let written = data.map_or(&[][..], |data| document.entries(data));
+    let entry = |&(key, value): &(NodeId, NodeId)| {
+        let at = document.node(key).span.start;
+        match (text(key), text(value)) {
+            (Some(key), Some(value)) => Ok(Entry { key, value, at }),
+            _ => Err(wrong_value(source, at, "the data of a ConfigMap are texts")),
         }
-        entries.push((name, value));
+    };
+    written.iter().map(entry).collect()
+}
+
+fn config_map(
+    source: &Source,
+    data: &[Entry],
+    owner: Owner<'_>,
+) -> Result<Config, Vec<Diagnostic>> {
+    for Entry { key, at, .. } in data {
+        if let Some(message) = owner.refused(key) {
+            return Err(vec![wrong_value(source, *at, &message).help(trust::HOW_TO_TRUST)]);
+        }
     }
-    crate::settings::data::from_data(&entries).map_err(|wrong| {
+    let texts: Vec<_> = data.iter().map(|entry| (&*entry.key, &*entry.value)).collect();
+    crate::settings::data::from_data(&texts).map_err(|wrong| {
         let diagnostic = |(n, message): (usize, String)| {
-            let at = written.get(n).map_or(0, |(key, _)| document.node(*key).span.start);
-            wrong_value(source, at, &message)
+            wrong_value(source, data.get(n).map_or(0, |entry| entry.at), &message)
         };
         wrong.into_iter().map(diagnostic).collect()
     })

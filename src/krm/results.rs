@@ -6,15 +6,15 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::diagnostic::{Diagnostic, Failure, Location, Severity};
+use crate::diagnostic::{Diagnostic, Location, Severity};
 use crate::image::PinForm;
-use crate::places::{File, Object, Place};
-use crate::plan::{Entry, Status, StatusWord};
+use crate::places::{File, Found, Object, Place};
+use crate::plan::{Entry, Plan, Status, StatusWord};
 use crate::text::escape::redacted;
-use crate::text::splice::{self, Edit, Edits};
-use crate::text::yaml::{Content, TreeChange};
-use crate::text::{Origin, Source, Span};
-use crate::{Run, written};
+use crate::text::splice::Edit;
+use crate::text::yaml::{Content, Document, NodeId, TreeChange};
+use crate::text::{Source, Span};
+use crate::written;
 
 /// One result, as functions report it (KRM functions specification v1, `results`).
 #[derive(Debug, Serialize)]
@@ -63,11 +63,11 @@ struct Tags {
 /// said about; and one for whatever else is to be said. `is_given` is whether the pins are given
 /// out: what is not done is not reported.
 #[must_use]
-pub fn results(run: &Run<'_>, form: PinForm, is_given: bool) -> Vec<Outcome> {
-    let entries = run.plan.by_place(run.found.places.len());
+pub fn results(found: &Found, plan: &Plan, form: PinForm, is_given: bool) -> Vec<Outcome> {
+    let entries = plan.by_place(found.places.len());
     let at = |severity, message: String, n: usize| {
         let entry = entries[n].map(|entry: &Entry| (entry, is_given.then_some(form)));
-        Outcome::at(&run.found.places[n], entry, severity, message)
+        Outcome::at(&found.places[n], entry, severity, message)
     };
     let mut results = Vec::new();
     for (n, entry) in entries.iter().enumerate() {
@@ -77,7 +77,7 @@ pub fn results(run: &Run<'_>, form: PinForm, is_given: bool) -> Vec<Outcome> {
             results.push(at("info", format!("pinned {name} to {}", pin.digest), n));
         }
     }
-    for diagnostic in &run.found.diagnostics {
+    for diagnostic in &found.diagnostics {
         let places: Vec<_> = diagnostic.locations.iter().filter_map(Location::place).collect();
         if places.is_empty() {
             results.push(Outcome::general(diagnostic));
@@ -148,25 +148,158 @@ impl Outcome {
     }
 }
 
-/// The list with results: behind all that it has, or before the results that it has.
-///
-/// # Errors
-/// The change could not be proved right; nothing may be written then.
-pub fn with_results(list: &str, results: &[Outcome]) -> Result<String, Diagnostic> {
-    if results.is_empty() {
-        return Ok(list.to_owned());
+/// The place in a list where results are added: behind all that it has, or before the results that
+/// it has.
+#[derive(Debug, Clone)]
+pub(super) struct Slot {
+    document: Span,
+    span: Span,
+    form: Form,
+    target: Target,
+}
+
+/// The notation of results in a list.
+#[derive(Debug, Clone)]
+enum Form {
+    /// An entry of a flow mapping, behind a comma if one is missing.
+    FlowEntry { needs_comma: bool },
+    /// An entry of a block mapping; the first one, or the last one.
+    BlockEntry { indent: String, is_first: bool },
+    /// Items of a flow sequence, before a comma if it has other items.
+    FlowItems { needs_comma: bool },
+    /// Items of a block sequence.
+    BlockItems { indent: String },
+    /// The value of a key, behind a space if there is no value yet.
+    Value { needs_space: bool },
+}
+
+/// The node that gets the results.
+#[derive(Debug, Clone, Copy)]
+enum Target {
+    /// They become an entry of a mapping, before this key.
+    EntryBefore(NodeId),
+    /// They become the last entry of this mapping.
+    LastEntry(NodeId),
+    /// They become items before this one.
+    ItemsBefore(NodeId),
+    /// They become the items of this empty sequence.
+    Items(NodeId),
+    /// They replace this node, which has no content.
+    Value(NodeId),
+}
+
+impl Slot {
+    /// Finds the place in a list; none if `results` has a value that is no list.
+    pub(super) fn of(source: &Source, document: &Document<'_>, root: NodeId) -> Option<Self> {
+        let list = source.text();
+        // Comments at the end are not in the document's own span, and results go behind them.
+        let whole = Span::new(document.span().start, list.len());
+        let slot = |span, form, target| Some(Self { document: whole, span, form, target });
+        let Some((key, found)) = document.own_entry(root, "results") else {
+            let start = document.node(root).span.start;
+            if list[start..].starts_with('{') {
+                let end = document.node(root).span.end - 1;
+                let needs_comma = !list[..end].trim_end().ends_with(',');
+                let form = Form::FlowEntry { needs_comma };
+                return slot(Span::new(end, end), form, Target::LastEntry(root));
+            }
+            let line = list[..start].rfind('\n').map_or(0, |at| at + 1);
+            let indent: String = list[line..start].chars().filter(|c| *c == ' ').collect();
+            let end = end_of(list, start);
+            // If the last line is not ended, a line break might become part of a value.
+            let is_first = !list[..end].ends_with('\n');
+            let at = if is_first { start } else { end };
+            let target = match document.entries(root).first() {
+                Some(&(first, _)) if is_first => Target::EntryBefore(first),
+                _ => Target::LastEntry(root),
+            };
+            return slot(Span::new(at, at), Form::BlockEntry { indent, is_first }, target);
+        };
+        let at = document.node(found).span;
+        match &document.node(found).content {
+            Content::Sequence(items) => {
+                let target = match items.first() {
+                    Some(&first) => Target::ItemsBefore(first),
+                    None => Target::Items(found),
+                };
+                if list[at.start..].starts_with('[') {
+                    let span = Span::new(at.start + 1, at.start + 1);
+                    return slot(span, Form::FlowItems { needs_comma: !items.is_empty() }, target);
+                }
+                // The first that is no comment behind the key: the dash of the first item.
+                let behind = document.node(key).span.end;
+                let dash = behind + dash(&list[behind..])?;
+                let indent = " ".repeat(source.position(dash).column - 1);
+                slot(Span::new(dash, dash), Form::BlockItems { indent }, target)
+            }
+            // Nothing, which may be written as `null`, or not at all.
+            Content::Scalar { string: false, .. } if at.start < at.end => {
+                slot(at, Form::Value { needs_space: false }, Target::Value(found))
+            }
+            Content::Scalar { string: false, .. } => {
+                let end = document.node(key).span.end;
+                let colon = end + list[end..].find(':')? + 1;
+                let span = Span::new(colon, colon);
+                slot(span, Form::Value { needs_space: true }, Target::Value(found))
+            }
+            _ => None,
+        }
     }
-    let defect = |message: &str| {
-        let message = format!("the results could not be added: {message}");
-        Diagnostic::error(Failure::Input, message)
-            .help("this is a defect of digestif, please report it with this list")
-    };
-    let source = Source::new(Origin::Stdin, list.as_bytes().to_vec())?;
-    let edit = insertion(&source, &results.iter().map(json).collect::<Vec<_>>())
-        .ok_or_else(|| defect("there is no place for them"))?;
-    let edits = Edits::new(vec![edit]).expect("one edit does not overlap another");
-    let text = splice::apply(&source, &edits).map_err(|(message, _)| defect(&message))?;
-    Ok(text.into_owned())
+
+    /// The edit that adds results to the list; none if there are no results.
+    pub(super) fn edit(&self, results: &[Outcome]) -> Option<Edit> {
+        if results.is_empty() {
+            return None;
+        }
+        let items: Vec<_> = results.iter().map(json).collect();
+        let values = items.iter().map(|item| serde_json::from_str(item).expect("it is JSON"));
+        let changes = self.target.changes(values.collect());
+        Some(Edit::of_tree(self.document, self.span, self.form.text(&items), changes))
+    }
+}
+
+impl Form {
+    /// The text of results, each of which is a line of JSON.
+    fn text(&self, items: &[String]) -> String {
+        let flow = items.join(", ");
+        match self {
+            Self::FlowEntry { needs_comma } => {
+                format!("{}\"results\": [{flow}]", if *needs_comma { ", " } else { "" })
+            }
+            Self::BlockEntry { indent, is_first } => {
+                let lines = items.iter().map(|item| format!("{indent}- {item}\n"));
+                let lines: String = lines.collect();
+                match is_first {
+                    true => format!("results:\n{lines}{indent}"),
+                    false => format!("{indent}results:\n{lines}"),
+                }
+            }
+            Self::FlowItems { needs_comma } => flow + if *needs_comma { ", " } else { "" },
+            Self::BlockItems { indent } => {
+                items.iter().map(|item| format!("- {item}\n{indent}")).collect()
+            }
+            Self::Value { needs_space } => {
+                format!("{}[{flow}]", if *needs_space { " " } else { "" })
+            }
+        }
+    }
+}
+
+impl Target {
+    /// The changes to the tree of the list.
+    fn changes(self, values: Vec<Value>) -> Vec<TreeChange> {
+        let entry = |values| vec!["results".into(), Value::Array(values)];
+        match self {
+            Self::EntryBefore(key) => vec![TreeChange::Insert(key, entry(values))],
+            Self::LastEntry(root) => vec![TreeChange::Append(root, entry(values))],
+            Self::ItemsBefore(first) => vec![TreeChange::Insert(first, values)],
+            Self::Items(list) => vec![TreeChange::Append(list, values)],
+            Self::Value(node) => {
+                let value = vec![Value::Array(values)];
+                vec![TreeChange::Remove(node), TreeChange::Insert(node, value)]
+            }
+        }
+    }
 }
 
 /// A result as one line of JSON, which is YAML too; without the characters that YAML wants escaped.
@@ -177,83 +310,6 @@ fn json(result: &Outcome) -> String {
     let escaped =
         |c: char| if is_plain(c) { c.to_string() } else { format!("\\u{:04x}", u32::from(c)) };
     text.chars().map(escaped).collect()
-}
-
-/// The edit that puts results, each as a line of JSON, into a list.
-fn insertion(source: &Source, items: &[String]) -> Option<Edit> {
-    let (document, root) = super::list(source).ok()?;
-    let list = source.text();
-    let values: Vec<Value> =
-        items.iter().map(|item| serde_json::from_str(item).ok()).collect::<Option<_>>()?;
-    // Comments at the end are not in the document's own span, and results go behind them.
-    let whole = Span::new(document.span().start, list.len());
-    let edit = |span, insert, changes| Some(Edit::of_tree(whole, span, insert, changes));
-    let flow = items.join(", ");
-    let Some((key, found)) = document.own_entry(root, "results") else {
-        let span = document.node(root).span;
-        let entry = vec!["results".into(), Value::Array(values)];
-        if list[span.start..].starts_with('{') {
-            let end = span.end - 1;
-            let comma = if list[..end].trim_end().ends_with(',') { "" } else { ", " };
-            let insert = format!("{comma}\"results\": [{flow}]");
-            return edit(Span::new(end, end), insert, vec![TreeChange::Append(root, entry)]);
-        }
-        let (span, insert) = beside_the_rest(list, span.start, items);
-        let first = document.entries(root).first().map(|(key, _)| *key);
-        let is_first = first.filter(|&key| document.node(key).span.start >= span.start);
-        let change = match is_first {
-            Some(key) => TreeChange::Insert(key, entry),
-            None => TreeChange::Append(root, entry),
-        };
-        return edit(span, insert, vec![change]);
-    };
-    let node = document.node(found);
-    let at = node.span;
-    let replaced = |values| {
-        vec![TreeChange::Remove(found), TreeChange::Insert(found, vec![Value::Array(values)])]
-    };
-    match &node.content {
-        Content::Sequence(old) => {
-            let change = match old.first() {
-                Some(&first) => TreeChange::Insert(first, values),
-                None => TreeChange::Append(found, values),
-            };
-            if list[at.start..].starts_with('[') {
-                let comma = if old.is_empty() { "" } else { ", " };
-                let span = Span::new(at.start + 1, at.start + 1);
-                return edit(span, format!("{flow}{comma}"), vec![change]);
-            }
-            // The first that is no comment behind the key: the dash of the first item.
-            let behind = document.node(key).span.end;
-            let dash = behind + dash(&list[behind..])?;
-            let indent = " ".repeat(source.position(dash).column - 1);
-            let lines = items.iter().map(|item| format!("- {item}\n{indent}")).collect();
-            edit(Span::new(dash, dash), lines, vec![change])
-        }
-        // Nothing, which may be written as `null`, or not at all.
-        Content::Scalar { string: false, .. } if at.start < at.end => {
-            edit(at, format!("[{flow}]"), replaced(values))
-        }
-        Content::Scalar { string: false, .. } => {
-            let end = document.node(key).span.end;
-            let colon = end + list[end..].find(':')? + 1;
-            edit(Span::new(colon, colon), format!(" [{flow}]"), replaced(values))
-        }
-        _ => None,
-    }
-}
-
-/// The end of a block mapping that is the whole of a text, and the results as its last key. Where
-/// the last line is not ended, a line break might become a part of a value: they come first then.
-fn beside_the_rest(list: &str, start: usize, items: &[String]) -> (Span, String) {
-    let line = list[..start].rfind('\n').map_or(0, |at| at + 1);
-    let indent = " ".repeat(list[line..start].chars().filter(|c| *c == ' ').count());
-    let items: String = items.iter().map(|item| format!("{indent}- {item}\n")).collect();
-    let end = end_of(list, start);
-    if !list[..end].ends_with('\n') {
-        return (Span::new(start, start), format!("results:\n{items}{indent}"));
-    }
-    (Span::new(end, end), format!("{indent}results:\n{items}"))
 }
 
 /// The end of a document's own text: before a line that ends it or begins another.
@@ -286,6 +342,8 @@ fn dash(text: &str) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::krm::Function;
+    use crate::text::Origin;
 
     const LIST: &str =
         "apiVersion: config.kubernetes.io/v1\nkind: ResourceList\nitems:\n- kind: A\n";
@@ -293,6 +351,13 @@ mod tests {
     fn outcome() -> Outcome {
         let diagnostic = Diagnostic::warning("a \"b\"\u{85}".to_owned());
         Outcome::general(&diagnostic)
+    }
+
+    fn with_results(list: &str, results: &[Outcome]) -> Result<String, Diagnostic> {
+        let source = Source::new(Origin::Stdin, list.as_bytes().to_vec()).expect("text");
+        let sources = [source];
+        let function = Function::of(&sources).expect("a list");
+        function.with_results(&sources[0], results)
     }
 
     #[test]

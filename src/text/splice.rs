@@ -308,8 +308,10 @@ pub fn apply<'s>(source: &'s Source, edits: &Edits) -> Result<Cow<'s, str>, Diff
     let growth: usize = edits.0.iter().map(|edit| edit.insert.len()).sum();
     let mut out = String::with_capacity(source.text().len() + growth);
     let mut done = 0;
-    for edits in edits.0.chunk_by(|one, next| one.document == next.document) {
-        let document = edits[0].document;
+    for edits in edits.0.chunk_by(|one, next| one.document.start == next.document.start) {
+        // An edit behind the last node needs more of the text than the others.
+        let end = edits.iter().map(|edit| edit.document.end).max().unwrap_or(done);
+        let document = Span::new(edits[0].document.start, end);
         out.push_str(source.slice(Span::new(done, document.start)));
         let start = out.len();
         splice(source, document, edits, &mut out);

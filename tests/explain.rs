@@ -85,6 +85,9 @@ docker.io/clastix/kubectl:v1.33
 as written
   docker.io/clastix/kubectl:v1.33  missing (404 Not Found from REGISTRY, code MANIFEST_UNKNOWN)
 
+the tag
+  version v1.33
+
 rule kubernetes-version
   tags v1.33.*                     missing
   docker.io/clastix/kubectl:1.33   missing (404 Not Found from REGISTRY, code MANIFEST_UNKNOWN)
@@ -98,8 +101,19 @@ rule kubernetes-version
 result
   `docker.io/clastix/kubectl:v1.33` does not exist
   help: `--max-minor-skew 2` would lead to v1.31; or use a tag that exists
-  nearest tags: v1.31
+  nearest tags:
+    v1.31  a version below
+
+a rule that would help
+  --max-minor-skew 2
+  it leads to docker.io/clastix/kubectl:v1.31@DIGEST
+
+the same in `fallbacks` of digestif.yaml
+  - name: kubectl
+    images: ['docker.io/clastix/kubectl']
+    kubernetesVersion: {maxMinorSkew: 2}
 ";
+    let expected = expected.replace("DIGEST", &digest_of(&format!("{KUBECTL}:v1.31")));
     assert_eq!(explained(&registry, image, &[], 1), expected);
     assert_eq!(registry.requests_to("tags/list"), 1);
 
@@ -117,23 +131,40 @@ ghcr.io/berriai/litellm-database:main-v1.61.20-stable
 as written
   ghcr.io/berriai/litellm-database:main-v1.61.20-stable  missing (404 Not Found from REGISTRY, code MANIFEST_UNKNOWN)
 
+the tag
+  channel main, version v1.61.20, channel stable
+
 rule kubernetes-version
   it is not about this repository
 
 result
   `ghcr.io/berriai/litellm-database:main-v1.61.20-stable` does not exist
   help: use a tag that exists, or push this one; `--allow-unresolved` writes it unchanged
-  nearest tags: litellm_stable_release_branch-v1.61.20-stable, main-v1.61.19-stable
+  nearest tags:
+    litellm_stable_release_branch-v1.61.20-stable  the same version, spelt differently
+    main-v1.61.19-stable  the same minor version
 
 a rule that would help
-  --fallback 'main-(.+)=litellm_stable_release_branch-$1'
+  --fallback 'ghcr.io/berriai/litellm-database:main-(v?[0-9].*)=litellm_stable_release_branch-$1'
+  it leads to ghcr.io/berriai/litellm-database:litellm_stable_release_branch-v1.61.20-stable@DIGEST
 
 the same in `fallbacks` of digestif.yaml
   - name: litellm-database
     images: ['ghcr.io/berriai/litellm-database']
-    tag: 'main-(.+)'
+    tag: 'main-(v?[0-9].*)'
     try: ['litellm_stable_release_branch-$1']
+
+a rule that would help
+  it leads to ghcr.io/berriai/litellm-database:main-v1.61.19-stable@OTHER
+
+it goes into `fallbacks` of digestif.yaml
+  - name: litellm-database
+    images: ['ghcr.io/berriai/litellm-database']
+    version: {within: minor}
 ";
+    let digest = |tag: &str| digest_of(&format!("{LITELLM}:{tag}"));
+    let expected = expected.replace("DIGEST", &digest(BRANCH));
+    let expected = expected.replace("OTHER", &digest("main-v1.61.19-stable"));
     assert_eq!(explained(&litellm(), &format!("{LITELLM}:{MAIN}"), &[], 1), expected);
 }
 
@@ -169,7 +200,8 @@ fn a_rule_that_is_shown_helps_when_it_is_pasted() {
         // The YAML into a file.
         let title = "\nthe same in `fallbacks` of digestif.yaml\n";
         let (_, yaml) = text.split_once(title).expect("a rule is shown");
-        let config = Configured::new(&format!("fallbacks:\n{yaml}"));
+        let yaml = yaml.split("\n\n").next().expect("a first section");
+        let config = Configured::new(&format!("fallbacks:\n{yaml}\n"));
         let ran = digestif([&config.flag(), &for_every_host(&registry)], &pod);
         let name = repository.rsplit('/').next().expect("a last segment");
         assert!(ran.stderr.contains(&format!("= rule: {name}\n")), "{}", ran.stderr);
@@ -215,6 +247,9 @@ docker.io/clastix/kubectl:v1.32
 as written
   docker.io/clastix/kubectl:v1.32  missing (404 Not Found from REGISTRY, code MANIFEST_UNKNOWN)
 
+the tag
+  version v1.32
+
 rule --fallback (.+)=$1-slim
   docker.io/clastix/kubectl:v1.32-slim  missing (404 Not Found from REGISTRY, code MANIFEST_UNKNOWN)
 
@@ -252,6 +287,9 @@ docker.io/acme/app:x
 
 as written
   docker.io/acme/app:x  denied ({words})
+
+the tag
+  name x
 
 rule own
   it does not take what is denied for absent
@@ -298,6 +336,9 @@ docker.io/acme/app:x
 
 as written
   docker.io/acme/app:x  rate-limited (429 Too Many Requests)
+
+the tag
+  name x
 
 rule --fallback x=y
   not reached
@@ -347,6 +388,9 @@ fn an_invalid_tag_is_explained_without_being_sent() {
         "\
 docker.io/clastix/kubectl:v1.16+
 
+the tag
+  version v1.16
+
 rule kubernetes-version
   docker.io/clastix/kubectl:v1.16  found ({digest})
   tags v1.16.*                     not asked
@@ -370,7 +414,8 @@ docker.io/clastix/kubectl:v1.16+
 result
   `docker.io/clastix/kubectl:v1.16+` is not a valid image reference: `+` is not allowed in tag `v1.16+`
   help: fix the value that renders it; what is invalid is never sent to a registry
-  nearest tags: v1.16
+  nearest tags:
+    v1.16  the same version
 
 a rule that would help
 ";
@@ -469,13 +514,18 @@ result
 "
         )
     );
+    let missing = explain("nginx:1.29.2", 1);
+    let (said, rule) = missing.split_once("\na rule that would help\n").expect("one is shown");
     assert_eq!(
-        explain("nginx:1.29.2", 1),
+        said,
         "\
 docker.io/library/nginx:1.29.2
 
 as written
   docker.io/library/nginx:1.29.2  missing (the layout has the repository without this tag)
+
+the tag
+  version 1.29.2
 
 rule kubernetes-version
   it is not about this repository
@@ -483,9 +533,12 @@ rule kubernetes-version
 result
   `docker.io/library/nginx:1.29.2` does not exist
   help: use a tag that exists, or push this one; `--allow-unresolved` writes it unchanged
-  nearest tags: 1.29.1
+  nearest tags:
+    1.29.1  the same minor version
 "
     );
+    assert!(rule.contains("  it leads to docker.io/library/nginx:1.29.1@sha256:"), "{rule}");
+    assert!(rule.contains("    version: {within: minor}\n"), "{rule}");
     let found = explain("clastix/kubectl:v1.32", 0);
     let result = "\nresult\n  docker.io/clastix/kubectl:v1.31@sha256:";
     assert!(found.contains(result), "{found}");
@@ -511,7 +564,8 @@ fn a_rule_that_is_passed_over_says_why() {
     ]));
     let text = explained(&registry, "acme/app:x", &[&config.flag()], 1);
     let (_, rules) = text.split_once("\nrule ").expect("rules are shown");
-    let (rules, _) = rules.split_once("\nresult\n").expect("a result is shown");
+    let (rules, notes) = rules.split_once("\nnotes\n").expect("notes are shown");
+    assert!(notes.starts_with("  rule versions was skipped: the tag has no version"), "{notes}");
     let expected = "\
 elsewhere
   it is not about this repository
@@ -562,6 +616,8 @@ fn programs_get_the_same_as_json() {
             "rule": "kubernetes-version",
             "tried": [missing("v1.32", "reference"), missing("1.32", "reference")],
             "places": [],
+            "reading": [{ "text": "v1.32", "meaning": "version" }],
+            "suggestions": [],
             "rules": [
                 { "rule": "--fallback x=y", "note": "`x` does not fit the tag", "steps": [] },
                 {
@@ -587,14 +643,29 @@ fn programs_get_the_same_as_json() {
 
     let found = explained_as_json(&litellm(), &format!("{LITELLM}:{MAIN}"), &[]);
     assert_eq!(found["status"], "unresolved");
-    assert_eq!(found["nearest"], json!([BRANCH, "main-v1.61.19-stable"]));
     assert_eq!(
-        found["suggestion"],
+        found["nearest"],
+        json!([
+            { "tag": BRANCH, "reason": "the same version, spelt differently" },
+            { "tag": "main-v1.61.19-stable", "reason": "the same minor version" },
+        ])
+    );
+    assert_eq!(
+        found["suggestions"][0],
         json!({
-            "flag": "main-(.+)=litellm_stable_release_branch-$1",
-            "yaml": "- name: litellm-database\n  images: ['ghcr.io/berriai/litellm-database']\n  tag: 'main-(.+)'\n  try: ['litellm_stable_release_branch-$1']",
+            "kind": "try",
+            "reference": format!("{LITELLM}:{BRANCH}"),
+            "digest": digest_of(&format!("{LITELLM}:{BRANCH}")),
+            "flag": "--fallback 'ghcr.io/berriai/litellm-database:main-(v?[0-9].*)=litellm_stable_release_branch-$1'",
+            "yaml": "- name: litellm-database\n  images: ['ghcr.io/berriai/litellm-database']\n  tag: 'main-(v?[0-9].*)'\n  try: ['litellm_stable_release_branch-$1']",
         })
     );
+    let second = &found["suggestions"][1];
+    assert_eq!((&second["kind"], second.get("flag")), (&"version".into(), None));
+    let schema = digestif(["schema", "explain"], "").succeeded();
+    let schema = serde_json::from_str(&schema).expect("JSON");
+    let schema = jsonschema::validator_for(&schema).expect("a JSON Schema");
+    assert!(schema.is_valid(&found), "{found}");
     for (image, flags, status) in [
         ("${X}", &[][..], "placeholder"),
         ("clastix/kubectl:v1.31", &[], "pinned"),
@@ -604,7 +675,7 @@ fn programs_get_the_same_as_json() {
     ] {
         let found = explained_as_json(&registry, image, flags);
         assert_eq!(found["status"], status, "{image}");
-        assert_eq!(found.get("suggestion"), None, "{image}");
+        assert_eq!(found["suggestions"], json!([]), "{image}");
     }
 }
 
@@ -654,7 +725,7 @@ fn the_exit_status_is_that_of_a_run() {
         let explained = explained.stdout.replace(other.address(), "");
         let mut explained: Value = serde_json::from_str(&explained).expect("JSON");
         let fields = explained.as_object_mut().expect("an object");
-        fields.retain(|key, _| !matches!(&**key, "schema" | "rules" | "suggestion"));
+        fields.retain(|key, _| !matches!(&**key, "schema" | "rules" | "suggestions" | "reading"));
         assert_eq!(explained, entry, "{image} {flags:?}");
         assert_eq!(requests(&other), requests(&one), "{image} {flags:?}");
     }

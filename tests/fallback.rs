@@ -278,7 +278,8 @@ fn without_a_rule_the_right_tag_is_shown_and_the_rule_that_takes_it() {
     let said = run(&registry, &[], &manifest).failed(1);
     assert_eq!(said.matches("error: ").count(), 1, "{said}");
     assert_eq!(said.matches("<stdin>:").count(), 2, "{said}");
-    assert!(said.contains(&format!("nearest: {RIGHT}, main-v1.61.")), "{said}");
+    let nearest = format!("nearest: {RIGHT} (the same version, spelt differently)\n");
+    assert!(said.contains(&nearest), "{said}");
     let rule = said.split("`--fallback '").nth(1).and_then(|rest| rest.split('\'').next());
     let found = run(&registry, &["--fallback", rule.expect("a rule")], &manifest).succeeded();
     assert_eq!(found.matches(&pinned(&format!("{LITELLM}:{RIGHT}"))).count(), 2);
@@ -310,7 +311,9 @@ fn where_the_repository_is_absent_no_other_tag_of_it_is_asked_for() {
     let registry = Registry::start(Content::of(&[("docker.io/a/b", &["1"])]));
     let said = run(&registry, &[], &jobs(&[&format!("{KUBECTL}:v1.32")])).failed(1);
     assert!(said.contains("the registry has no such repository"), "{said}");
-    assert_eq!(lines(&registry), ["HEAD manifests/v1.32", "GET manifests/v1.32"]);
+    let own = lines(&registry);
+    let own: Vec<_> = own.iter().filter(|line| !line.contains("registry.k8s.io")).collect();
+    assert_eq!(own, ["HEAD manifests/v1.32", "GET manifests/v1.32"]);
 }
 
 #[test]

@@ -290,6 +290,8 @@ pub enum Subject {
     Report,
     /// The file that `--lock` writes
     Lock,
+    /// `digestif explain --format json`
+    Explain,
 }
 
 /// The format of a list or explanation.

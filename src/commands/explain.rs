@@ -9,7 +9,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::diagnostic::Diagnostic;
-use crate::fallback::{Rule, Step, Suggestion};
+use crate::fallback::tag::Reading;
+use crate::fallback::{Nearby, Rule, Step, Suggestion};
 use crate::image::{Asked, Tagged};
 use crate::plan::{Entry, Name, Picked, Plan, Search, Status};
 use crate::registry::Layouts;
@@ -26,13 +27,13 @@ const SCHEMA: &str = "digestif.explain/v1";
 pub struct Explanation {
     entry: Entry,
     rules: Vec<Traced>,
-    suggestion: Option<Suggestion>,
+    suggestions: Vec<Suggestion>,
     /// What a run says of it, and what could not be read.
     pub diagnostics: Vec<Diagnostic>,
 }
 
 /// What became of a rule.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Traced {
     /// The rule's name.
     rule: String,
@@ -44,7 +45,7 @@ pub struct Traced {
 }
 
 /// One proposal of a rule.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Taken {
     /// A reference, or what is looked for among the tags: `v1.31.*`.
     proposal: String,
@@ -56,21 +57,70 @@ pub struct Taken {
     detail: Option<String>,
 }
 
-#[derive(Serialize)]
-struct Json<'e> {
+/// An explanation as JSON.
+#[derive(Serialize, JsonSchema)]
+pub struct Json {
+    /// `digestif.explain/v1`.
     schema: &'static str,
     #[serde(flatten)]
     image: Reported,
-    rules: &'e [Traced],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    suggestion: Option<Suggested>,
+    /// What the parts of the tag mean, in order.
+    reading: Vec<Part>,
+    /// What became of each rule, in order.
+    rules: Vec<Traced>,
+    /// Rules that would lead to an image, best first.
+    suggestions: Vec<Suggested>,
+}
+
+/// A part of a tag.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Part {
+    text: String,
+    /// `version`, `pre-release`, `build`, `distribution`, `metadata`, `commit`, `channel`,
+    /// `architecture`, `base`, `flavour`, `system`, or `name` for a word that is not known.
+    meaning: &'static str,
 }
 
 /// A rule to add.
-#[derive(Serialize)]
-struct Suggested {
-    flag: String,
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Suggested {
+    /// `try`, `version`, `preset`, `max-minor-skew` or `repository`.
+    kind: &'static str,
+    /// Where it leads.
+    reference: String,
+    /// The digest of that.
+    digest: String,
+    /// The flag with the same meaning, ready for a shell; absent if no flag can express it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    flag: Option<String>,
+    /// An item of `fallbacks` in a configuration.
     yaml: String,
+    /// What has to be known before it is chosen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
+    /// True if another suggestion is as good, so that none is recommended.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    tied: bool,
+}
+
+impl From<&Suggestion> for Suggested {
+    fn from(suggestion: &Suggestion) -> Self {
+        Self {
+            kind: suggestion.kind.word(),
+            reference: suggestion.tagged.to_string(),
+            digest: suggestion.digest.to_string(),
+            flag: suggestion.flag.clone(),
+            yaml: suggestion.yaml(),
+            note: suggestion.note.clone(),
+            tied: suggestion.is_tied,
+        }
+    }
+}
+
+/// The JSON Schema of the JSON form.
+#[must_use]
+pub fn schema() -> String {
+    json::schema_of::<Json>()
 }
 
 /// Resolves one image as a run would, and keeps what was tried.
@@ -97,8 +147,8 @@ pub fn explain(text: &str, options: &Options) -> Result<Explanation, Interrupted
         (Some(asked), Some(search)) => trace(&options.rules, asked, &entry.status, search),
         _ => Vec::new(),
     };
-    let suggestion = asked.and_then(|asked| search.and_then(|search| search.suggestion(&asked)));
-    Ok(Explanation { entry, rules, suggestion, diagnostics })
+    let suggestions = search.map(|search| search.suggestions.clone()).unwrap_or_default();
+    Ok(Explanation { entry, rules, suggestions, diagnostics })
 }
 
 /// What became of each rule: taken apart again, as it proposes the same each time.
@@ -195,16 +245,23 @@ fn taken(step: Step, rule: &Rule, asked: &Asked, status: &Status, search: &Searc
 }
 
 impl Explanation {
-    /// As JSON: the image as a report has it, the rules, and a rule to add.
+    /// As JSON: the image as a report has it, what its tag means, the rules, and rules to add.
     #[must_use]
     pub fn json(&self) -> String {
-        let suggestion = self.suggestion.as_ref();
         json::text(&Json {
             schema: SCHEMA,
             image: json::image(&self.entry, Vec::new()),
-            rules: &self.rules,
-            suggestion: suggestion.map(|rule| Suggested { flag: rule.flag(), yaml: rule.yaml() }),
+            reading: self.reading(),
+            suggestions: self.suggestions.iter().map(Suggested::from).collect(),
+            rules: self.rules.clone(),
         })
+    }
+
+    /// What the parts of the tag mean.
+    fn reading(&self) -> Vec<Part> {
+        let Some(asked) = self.entry.name.asked() else { return Vec::new() };
+        let part = |(meaning, text): (_, &str)| Part { text: text.to_owned(), meaning };
+        Reading::of(&asked.tag).described().map(part).collect()
     }
 
     /// As text for people.
@@ -223,6 +280,11 @@ impl Explanation {
             let outcome = format!("{tagged}  {} ({})", refusal.outcome.word(), refusal.detail);
             section("as written", &[outcome]);
         }
+        let reading = self.reading();
+        if !self.rules.is_empty() && !reading.is_empty() {
+            let parts = reading.iter().map(|part| format!("{} {}", part.meaning, part.text));
+            section("the tag", &[parts.collect::<Vec<_>>().join(", ")]);
+        }
         for rule in &self.rules {
             let mut lines = rule.lines();
             lines.extend(rule.note.clone());
@@ -236,9 +298,26 @@ impl Explanation {
             section("notes", notes);
         }
         section("result", &self.result());
-        if let Some(suggestion) = &self.suggestion {
-            section("a rule that would help", &[format!("--fallback '{}'", suggestion.flag())]);
-            section("the same in `fallbacks` of digestif.yaml", &[suggestion.yaml()]);
+        for suggestion in &self.suggestions {
+            let title = if suggestion.is_tied {
+                "one of the rules that would help"
+            } else {
+                "a rule that would help"
+            };
+            let leads_to = format!("it leads to {}@{}", suggestion.tagged, suggestion.digest);
+            let lines: Vec<_> = suggestion
+                .flag
+                .iter()
+                .cloned()
+                .chain([leads_to])
+                .chain(suggestion.note.clone())
+                .collect();
+            section(title, &lines);
+            let title = match suggestion.flag {
+                Some(_) => "the same in `fallbacks` of digestif.yaml",
+                None => "it goes into `fallbacks` of digestif.yaml",
+            };
+            section(title, &[suggestion.yaml()]);
         }
         redacted(&text).into_owned()
     }
@@ -264,8 +343,9 @@ impl Explanation {
                 let mut lines: Vec<_> = self.diagnostics.iter().flat_map(said).collect();
                 let nearest = self.entry.status.search().map(|search| &search.nearest[..]);
                 if let Some(nearest @ [_, ..]) = nearest {
-                    let nearest: Vec<_> = nearest.iter().map(ToString::to_string).collect();
-                    lines.push(format!("nearest tags: {}", nearest.join(", ")));
+                    lines.push("nearest tags:".to_owned());
+                    let near = |near: &Nearby| format!("  {}  {}", near.tag, near.reason);
+                    lines.extend(nearest.iter().map(near));
                 }
                 lines
             }

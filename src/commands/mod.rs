@@ -82,6 +82,7 @@ fn dispatch(invocation: Invocation, outcome: &mut Outcome) -> Result<(), Error> 
         Command::Schema(Subject::Config) => print(&reading::schema()),
         Command::Schema(Subject::Report) => print(&report::json::schema()),
         Command::Schema(Subject::Lock) => print(&lock::schema()),
+        Command::Schema(Subject::Explain) => print(&explain::schema()),
     }
 }
 

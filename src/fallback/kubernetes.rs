@@ -259,7 +259,6 @@ impl Steps<'_> {
 }
 
 /// True if a tag is a version that Kubernetes has.
-#[expect(dead_code, reason = "proposals will ask")]
 pub(super) fn is_version(reading: &Reading) -> bool {
     Wanted::of(reading).is_some()
 }

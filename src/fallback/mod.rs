@@ -4,10 +4,12 @@
 //! (see `resolve/`). No rule proposes a pre-release for a stable tag unless it says so, a newer
 //! Kubernetes minor than the cluster's, or a tag with another suffix.
 
+mod generalised;
 mod kubernetes;
+mod nearest;
 mod presets;
+mod proposals;
 mod repositories;
-mod suggestions;
 pub mod tag;
 mod template;
 mod version;
@@ -23,9 +25,10 @@ use crate::registry::Outcome;
 use crate::text::escape::quoted;
 
 pub use kubernetes::{DEFAULT_SKEW, KubernetesVersion, MAX_SKEW, MinorVersion};
+pub use nearest::{Nearby, nearest};
 pub use presets::{Move, Preset};
+pub use proposals::{Proposal, ProposalKind, Suggestion, proposals};
 pub use repositories::Repositories;
-pub use suggestions::{Suggestion, nearest, suggestion};
 pub use template::Template;
 pub use version::{Direction, Prefer, SemanticVersion, Within};
 
@@ -196,6 +199,12 @@ impl Rule {
         }
     }
 
+    /// True if it chooses another version.
+    #[must_use]
+    pub fn is_about_versions(&self) -> bool {
+        matches!(self.kind, Kind::KubernetesVersion(_) | Kind::Version(_))
+    }
+
     /// What to try for an absent or invalid tag, in order.
     ///
     /// # Errors
@@ -204,8 +213,7 @@ impl Rule {
         if !self.scope.covers(&asked.repository) {
             return Err("it is not about this repository".to_owned());
         }
-        let steps_versions = matches!(self.kind, Kind::KubernetesVersion(_) | Kind::Version(_));
-        if steps_versions
+        if self.is_about_versions()
             && kubernetes::is_component(&asked.repository)
             && !self.scope.names(&asked.repository)
         {
@@ -242,18 +250,6 @@ impl Rule {
         };
         self.steps(asked).is_ok().then(|| format!("rule {} {limit}", self.name))
     }
-}
-
-/// What would let one of the rules lead to one of these tags, for people.
-#[must_use]
-pub fn remedy(rules: &[Rule], asked: &Asked, tags: &[Tag]) -> Option<String> {
-    rules.iter().filter(|rule| rule.steps(asked).is_ok()).find_map(|rule| match &rule.kind {
-        Kind::KubernetesVersion(kubernetes) => {
-            let (skew, tag) = kubernetes.farther(asked, tags)?;
-            Some(format!("`--max-minor-skew {skew}` would lead to {tag}; or use a tag that exists"))
-        }
-        _ => None,
-    })
 }
 
 /// A regular expression that has to fit a whole tag.
@@ -337,6 +333,10 @@ mod tests {
 
     pub(super) fn asked(text: &str) -> Asked {
         text.parse().expect("a repository and a tag")
+    }
+
+    pub(super) fn tags(texts: &[&str]) -> Vec<Tag> {
+        texts.iter().map(|tag| tag.parse().expect("a tag")).collect()
     }
 
     fn proposals(rule: &str, image: &str) -> Vec<String> {

@@ -198,7 +198,6 @@ pub(super) fn steps(moves: &[Move], asked: &Asked) -> Vec<Step> {
 }
 
 /// The repositories to which an image has moved.
-#[expect(dead_code, reason = "proposals will ask")]
 pub(super) fn targets(moves: &[Move], repository: &Repository) -> Vec<Repository> {
     let names = moves.iter().flat_map(|one| one.names(repository));
     names.filter_map(|name| name.parse().ok()).collect()

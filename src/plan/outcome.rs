@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use crate::fallback::{Suggestion, suggestion};
-use crate::image::{Asked, Digest, Repository, Tag, Tagged};
+use crate::fallback::{Nearby, Suggestion};
+use crate::image::{Digest, Repository, Tag, Tagged};
 use crate::registry::{Outcome, Refusal};
 
 /// The source of a digest.
@@ -79,7 +79,9 @@ pub struct Search {
     /// The limits of the rules that apply to it, for people.
     pub limits: Vec<String>,
     /// The nearest of the existing tags, nearest first.
-    pub nearest: Vec<Tag>,
+    pub nearest: Vec<Nearby>,
+    /// Rules that would lead to an image, best first; a search with each has found it.
+    pub suggestions: Vec<Suggestion>,
     /// The change that would let a rule lead to one of them, for people.
     pub remedy: Option<String>,
     /// The rule in which the search ended, as the last that was tried could not be asked for.
@@ -94,6 +96,41 @@ impl Search {
         self.tried.iter().find(is_it).map(|tried| &tried.refusal)
     }
 
+    /// Keeps the nearest tags. If none of them may stand in for what was asked for, they are no more
+    /// than a note: nobody should take the first of them.
+    pub fn show(&mut self, nearest: Vec<Nearby>) {
+        if nearest.iter().any(|near| near.is_allowed) {
+            self.nearest = nearest;
+        } else if !nearest.is_empty() {
+            let others = nearest.iter().map(|near| format!("{} ({})", near.tag, near.reason));
+            let others: Vec<_> = others.collect();
+            self.notes
+                .push(format!("the existing tags may be other images: {}", others.join(", ")));
+        }
+    }
+
+    /// Adds a suggestion, unless another leads to the same. One that leads to the same image by
+    /// another name is noted there.
+    pub fn add(&mut self, suggestion: Option<Suggestion>) {
+        let Some(mut suggestion) = suggestion else { return };
+        if self.suggestions.iter().any(|other| other.tagged == suggestion.tagged) {
+            return;
+        }
+        let same = self.suggestions.iter().find(|other| other.digest == suggestion.digest);
+        if let Some(same) = same {
+            let note = format!("it has the same digest as {}", same.tagged);
+            suggestion.note.get_or_insert(note);
+        }
+        self.suggestions.push(suggestion);
+    }
+
+    /// The suggestions that are best: one, or several that are as good.
+    pub fn best(&self) -> impl Iterator<Item = &Suggestion> {
+        let is_tied = self.suggestions.first().is_some_and(|first| first.is_tied);
+        let is_best = move |(n, one): &(usize, &Suggestion)| *n == 0 || is_tied && one.is_tied;
+        self.suggestions.iter().enumerate().filter(is_best).map(|(_, one)| one)
+    }
+
     /// True if a repository is proved absent.
     #[must_use]
     pub fn lacks(&self, repository: &Repository) -> bool {
@@ -104,12 +141,6 @@ impl Search {
             };
             asked == repository && refusal.outcome == Outcome::MissingRepository
         })
-    }
-
-    /// The rule to add, which would have found one of the nearest tags.
-    #[must_use]
-    pub fn suggestion(&self, asked: &Asked) -> Option<Suggestion> {
-        self.nearest.iter().find_map(|tag| suggestion(asked, tag))
     }
 }
 

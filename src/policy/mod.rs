@@ -9,7 +9,8 @@ mod tags;
 use std::collections::BTreeMap;
 
 use crate::diagnostic::{Diagnostic, Failure, RuleId};
-use crate::image::{Asked, Platform, Repository, Tag};
+use crate::fallback::{ProposalKind, Suggestion};
+use crate::image::{Platform, Repository, Tag};
 use crate::places::{Place, SkipReason};
 use crate::plan::{
     Entry, Name, Plan, RegistryNotes, Search, Skip, Skips, Status, Substitute, Tried, Via,
@@ -194,7 +195,7 @@ fn judge_entry(entry: &Entry, policy: &Policy) -> Option<Diagnostic> {
             let reason = error.to_string();
             let message = format!("{name} is not a valid image reference: {}", shortened(&reason));
             let diagnostic = lenient(policy.unresolved, Failure::Input, message);
-            let diagnostic = explained(diagnostic, entry.name.asked().as_ref(), search);
+            let diagnostic = explained(diagnostic, search);
             let help = "fix the value that renders it; what is invalid is never sent to a registry";
             Some(diagnostic.help(help))
         }
@@ -286,12 +287,11 @@ fn substituted(asked: &Name, substitute: &Substitute, search: &Search) -> Diagno
     }
     let message = format!("{name} {what}: {instead} is used instead");
     let diagnostic = Diagnostic::substitution(message).note("rule", substitute.rule.clone());
-    explained(diagnostic, None, search)
-        .help("use a tag that exists, or forbid this with `--no-fallback`")
+    explained(diagnostic, search).help("use a tag that exists, or forbid this with `--no-fallback`")
 }
 
 /// Adds what was tried, what could not be, where the rules end, and what exists instead.
-fn explained(mut diagnostic: Diagnostic, asked: Option<&Asked>, search: &Search) -> Diagnostic {
+fn explained(mut diagnostic: Diagnostic, search: &Search) -> Diagnostic {
     if !search.tried.is_empty() {
         let tried = search.tried.iter().map(|Tried { target, refusal }| {
             format!(
@@ -306,19 +306,48 @@ fn explained(mut diagnostic: Diagnostic, asked: Option<&Asked>, search: &Search)
     for note in search.notes.iter().chain(&search.limits) {
         diagnostic = diagnostic.note("note", escaped(note));
     }
-    if search.nearest.is_empty() {
-        return diagnostic;
+    if !search.nearest.is_empty() {
+        let nearest = search.nearest.iter().map(|near| format!("{} ({})", near.tag, near.reason));
+        diagnostic = diagnostic.note("nearest", nearest.collect::<Vec<_>>().join("\n"));
     }
-    let nearest: Vec<_> = search.nearest.iter().map(ToString::to_string).collect();
-    diagnostic = diagnostic.note("nearest", nearest.join(", "));
-    match asked.and_then(|asked| search.suggestion(asked)) {
-        Some(rule) => {
-            let flag = format!("`--fallback '{}'` would take one of these", rule.flag());
-            diagnostic
-                .note("rule", flag)
-                .note("rule", format!("the same in `fallbacks` of digestif.yaml:\n{}", rule.yaml()))
-        }
+    let best: Vec<_> = search.best().collect();
+    if best.len() > 1 {
+        diagnostic = diagnostic.note("note", "these rules are as good as each other: choose one");
+    }
+    best.into_iter().fold(diagnostic, suggested)
+}
+
+/// Adds a rule that would help.
+fn suggested(diagnostic: Diagnostic, suggestion: &Suggestion) -> Diagnostic {
+    let leads_to = quoted(&suggestion.tagged.to_string());
+    let yaml = suggestion.yaml();
+    let digest = &suggestion.digest;
+    let diagnostic = if let Some(flag) = &suggestion.flag {
+        diagnostic
+            .note("rule", format!("`{flag}` would use {leads_to} ({digest})"))
+            .note("rule", format!("the same in `fallbacks` of digestif.yaml:\n{yaml}"))
+    } else {
+        let file = "this in `fallbacks` of digestif.yaml";
+        diagnostic.note("rule", format!("{file} would use {leads_to} ({digest}):\n{yaml}"))
+    };
+    match &suggestion.note {
+        Some(note) => diagnostic.note("note", note.clone()),
         None => diagnostic,
+    }
+}
+
+/// The help that the first suggestion gives, if it says more than the message.
+fn remedy(search: &Search) -> Option<String> {
+    let first = search.suggestions.first()?;
+    match (first.kind, &first.flag) {
+        (ProposalKind::Preset, _) => {
+            let place = quoted(&first.tagged.repository.to_string());
+            Some(format!("the image has moved to {place}: use the rule above, or change the image"))
+        }
+        (ProposalKind::MaxMinorSkew, Some(flag)) => {
+            Some(format!("`{flag}` would lead to {}; or use a tag that exists", first.tagged.tag))
+        }
+        _ => None,
     }
 }
 
@@ -343,7 +372,7 @@ fn unresolved(asked: &Name, refusal: &Refusal, search: &Search, leniency: Lenien
             }
             _ => "run it again: a later candidate is not tried, as it could hide an outage",
         };
-        return explained(diagnostic, None, search).help(help);
+        return explained(diagnostic, search).help(help);
     }
     let (message, help) = match refusal.outcome {
         Outcome::MissingTag => (
@@ -412,6 +441,7 @@ fn unresolved(asked: &Name, refusal: &Refusal, search: &Search, leniency: Lenien
         Failure::Absent => lenient(leniency, failure, message),
         _ => Diagnostic::error(failure, message),
     };
-    let help = search.remedy.as_deref().unwrap_or(help);
-    explained(diagnostic, asked.asked().as_ref(), search).help(help)
+    let remedy = search.remedy.clone().or_else(|| remedy(search));
+    let help = remedy.as_deref().unwrap_or(help);
+    explained(diagnostic, search).help(help)
 }

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::finding::{Finding, FindingLocation};
 use crate::Run;
+use crate::fallback::Nearby;
 use crate::places::{Class, Place};
 use crate::plan::{Entry, Search, Status, StatusWord, Tried, Via};
 use crate::text::escape::redacted;
@@ -84,8 +85,16 @@ pub struct Reported {
     notes: Vec<String>,
     /// The nearest of the existing tags.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    nearest: Vec<String>,
+    nearest: Vec<Neighbour>,
     places: Vec<ReportedPlace>,
+}
+
+/// An existing tag that is near to an absent one.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Neighbour {
+    tag: String,
+    /// How it differs.
+    reason: String,
 }
 
 /// One reference that was asked for in vain.
@@ -252,9 +261,13 @@ fn judged(finding: &Finding<'_>, sources: &[Source]) -> Judged {
 /// The JSON Schema of the report, as JSON text.
 #[must_use]
 pub fn schema() -> String {
-    // As the report is written: what may be left out there is not required.
+    schema_of::<Report>()
+}
+
+/// The JSON Schema of a type as it is written: what may be left out there is not required.
+pub(crate) fn schema_of<T: JsonSchema>() -> String {
     let settings = SchemaSettings::draft2020_12().for_serialize();
-    text(&settings.into_generator().into_root_schema_for::<Report>())
+    text(&settings.into_generator().into_root_schema_for::<T>())
 }
 
 /// A value as indented JSON with a final line break.
@@ -300,6 +313,8 @@ impl Reported {
         };
         self.tried = search.tried.iter().map(attempt).collect();
         self.notes = search.notes.iter().chain(&search.limits).cloned().collect();
-        self.nearest = search.nearest.iter().map(ToString::to_string).collect();
+        let neighbour =
+            |near: &Nearby| Neighbour { tag: near.tag.to_string(), reason: near.reason.clone() };
+        self.nearest = search.nearest.iter().map(neighbour).collect();
     }
 }

@@ -3,10 +3,11 @@
 //! A rule is tried only after absence is proved, or if its `when` says so for a refusal.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use super::Sources;
 use crate::diagnostic::Failure;
-use crate::fallback::{Pick, Rule, Step, nearest, remedy};
+use crate::fallback::{Pick, Rule, Step, nearest, proposals};
 use crate::image::{Asked, Repository, Tagged};
 use crate::plan::{Entry, Name, Picked, Search, Status, Substitute, Target, Tried};
 use crate::registry::{Lookup, Outcome, Refusal};
@@ -32,6 +33,9 @@ impl Taken {
         }
     }
 }
+
+/// Suggestions for one image. Each costs some requests.
+const MOST_SUGGESTIONS: usize = 4;
 
 /// The start of a note if the tags of a repository are refused.
 const CANNOT_LIST: &str = "the tags can't be listed";
@@ -75,36 +79,82 @@ impl Sources<'_> {
         search: &mut Search,
     ) -> Taken {
         for rule in rules.iter().filter(|rule| rule.when.covers(outcome)) {
-            let Ok(steps) = rule.steps(asked) else { continue };
+            let steps = match rule.steps(asked) {
+                Ok(steps) => steps,
+                Err(reason) => {
+                    // A rule for versions that covers the image, and can't read its tag, may be a slip.
+                    let is_meant = rule.is_about_versions() && rule.scope.covers(&asked.repository);
+                    let note = format!("rule {} was skipped: {reason}", rule.name);
+                    search.notes.extend(is_meant.then_some(note));
+                    continue;
+                }
+            };
             if outcome == Some(Outcome::Denied) {
                 let note = format!("rule {} takes what is denied for absent", rule.name);
                 search.notes.push(format!("{note}, by its `when: [missing, denied]`"));
             }
-            for step in steps {
-                match self.take(step, asked, outcome, rule, search).await {
-                    Taken::Nothing => {}
-                    Taken::Stopped(refusal) => {
-                        search.stopped_in = Some(rule.name.clone());
-                        return Taken::Stopped(refusal);
-                    }
-                    found @ Taken::Found(_) => return found,
+            match self.follow(rule, steps, asked, outcome, search).await {
+                Taken::Nothing => search.limits.extend(rule.limit(asked)),
+                Taken::Stopped(refusal) => {
+                    search.stopped_in = Some(rule.name.clone());
+                    return Taken::Stopped(refusal);
                 }
+                found @ Taken::Found(_) => return found,
             }
-            search.limits.extend(rule.limit(asked));
         }
-        if !matches!(outcome, Some(Outcome::MissingRepository | Outcome::Denied)) {
-            match self.tags(&asked.repository).await {
-                Ok(tags) => {
-                    search.nearest = nearest(asked, &tags);
-                    search.remedy = remedy(rules, asked, &tags);
-                }
-                Err(refusal) if !search.notes.iter().any(|note| note.contains(CANNOT_LIST)) => {
-                    search.notes.push(format!("{CANNOT_LIST} ({})", refusal.detail));
-                }
-                Err(_) => {}
+        self.suggest(asked, outcome, rules, search).await;
+        Taken::Nothing
+    }
+
+    /// Takes the steps of a rule, up to the first that finds an image or can't be taken.
+    async fn follow(
+        &self,
+        rule: &Rule,
+        steps: Vec<Step>,
+        asked: &Asked,
+        outcome: Option<Outcome>,
+        search: &mut Search,
+    ) -> Taken {
+        for step in steps {
+            match self.take(step, asked, outcome, rule, search).await {
+                Taken::Nothing => {}
+                taken => return taken,
             }
         }
         Taken::Nothing
+    }
+
+    /// Finds the nearest tags, and rules that would lead to an image: each is tried in a search of its
+    /// own, so that nothing is shown that does not exist.
+    async fn suggest(
+        &self,
+        asked: &Asked,
+        outcome: Option<Outcome>,
+        rules: &[Rule],
+        search: &mut Search,
+    ) {
+        let has_list = !matches!(outcome, Some(Outcome::MissingRepository | Outcome::Denied));
+        let none = || Arc::from([]);
+        let tags = if has_list { self.tags(&asked.repository).await } else { Ok(none()) };
+        let tags = tags.unwrap_or_else(|refusal| {
+            if !search.notes.iter().any(|note| note.contains(CANNOT_LIST)) {
+                search.notes.push(format!("{CANNOT_LIST} ({})", refusal.detail));
+            }
+            none()
+        });
+        search.show(nearest(asked, &tags));
+        for proposal in proposals(asked, outcome, rules, &tags) {
+            let Ok(steps) = proposal.rule.steps(asked) else { continue };
+            let mut own = Search::default();
+            let rule = proposal.rule.clone();
+            let taken = self.follow(&rule, steps, asked, outcome, &mut own).await;
+            if let Taken::Found(Substitute { tagged, pin, .. }) = taken {
+                search.add(proposal.found(asked, tagged, pin.digest));
+            }
+            if search.suggestions.len() == MOST_SUGGESTIONS {
+                break;
+            }
+        }
     }
 
     /// Takes one step of a rule.

@@ -129,7 +129,7 @@ impl Near {
         let (distance, mut detail) = distance(asked, found);
         let distance = refined(distance, asked, found);
         if distance == Distance::Build {
-            detail.clear();
+            detail = between_pre_releases(&asked.pre_release(), &found.pre_release());
         }
         let forbidden = forbidden(asked, found, own, distance);
         let builds = found.builds().into_iter().map(|n| -i128::from(n)).collect();
@@ -142,7 +142,13 @@ impl Near {
         self.forbidden.is_empty()
     }
 
-    /// True if only the spelling differs, and another tag with the same spelling cost is as good.
+    /// True if it is only named, not proposed, as it moves.
+    #[must_use]
+    pub fn is_moving(&self) -> bool {
+        self.forbidden.contains(&Difference::Moving)
+    }
+
+    /// True if the other is as good.
     #[must_use]
     pub fn is_as_near_as(&self, other: &Self) -> bool {
         self.cmp(other) == Ordering::Equal
@@ -232,6 +238,20 @@ fn between(asked: &Version, found: &Version) -> (Distance, Vec<i128>) {
     }
 }
 
+/// How far apart two pre-releases of one version are: by the first number that differs, of two
+/// that are as near the lower first. Those of another stage are farther.
+fn between_pre_releases(old: &[(bool, u64, String)], new: &[(bool, u64, String)]) -> Vec<i128> {
+    let differing = old.iter().zip(new).find(|(old, new)| old != new);
+    match differing {
+        _ if old.len() != new.len() => vec![1],
+        None => vec![0],
+        Some(((false, old, _), (false, new, _))) => {
+            vec![0, i128::from(old.abs_diff(*new)), i128::from(new > old)]
+        }
+        Some(_) => vec![1],
+    }
+}
+
 /// Numbers so that the highest comes first.
 fn downwards(numbers: &[u64]) -> Vec<i128> {
     numbers.iter().map(|&n| -i128::from(n)).collect()
@@ -271,9 +291,10 @@ fn forbidden(
     forbid(old.0 != new.0 || is_other, Difference::Product);
     let is_final = distance == Distance::Final;
     forbid(asked.is_pre_release() != found.is_pre_release() && !is_final, Difference::PreRelease);
-    forbid(found.is_signature() || distance == Distance::Unknown, Difference::Version);
-    let has_moved = found.version().is_none() && found.commit().is_none();
-    forbid(has_moved && distance != Distance::Same, Difference::Moving);
+    let moves = found.version().is_none() && found.commit().is_none() && distance != Distance::Same;
+    forbid(moves, Difference::Moving);
+    let is_unknown = found.is_signature() || distance == Distance::Unknown;
+    forbid(is_unknown && !moves, Difference::Version);
     let is_branch = |word: &String| !["v", "release", "version", "ver"].contains(&word.as_str());
     let is_built_from_branch = found.words(Role::Channel).iter().any(is_branch);
     forbid(distance == Distance::Newest && is_built_from_branch, Difference::Moving);
@@ -388,7 +409,7 @@ mod tests {
             ("litellm-v1.2.3", "v1.2.3", &[]),
             ("litellm-v1.2.3", "app-v1.2.3", &[Product]),
             ("main-v1.2.3", "v1.2.3", &[]),
-            ("v1.2.3", "latest", &[Moving, Version]),
+            ("v1.2.3", "latest", &[Moving]),
             ("v1.2.3", "abc1234", &[Version]),
             ("v1.8.7-rancher1", "v1.8.7", &[]),
             ("v1.8.7-gke.1", "v1.8.7-eks-1", &[Product]),

@@ -173,6 +173,37 @@ impl Reading {
         self.suffix_without(&[Role::Build])
     }
 
+    /// What follows the version as a regular expression that fits what a distribution of Kubernetes
+    /// adds to the next version as well; and what a template has instead, without that.
+    #[must_use]
+    pub fn generalised_suffix(&self) -> (String, String) {
+        let behind = self.parts.iter().skip_while(|part| part.role != Role::Version).skip(1);
+        let (mut pattern, mut kept) = (String::new(), String::new());
+        let mut is_metadata = false;
+        for part in behind {
+            let is_dropped = matches!(part.role, Role::Distribution | Role::Metadata);
+            is_metadata |= part.separator == "+";
+            if is_dropped && part.separator == "+" {
+                pattern.push_str("\\+[^-]*");
+            } else if is_dropped && is_metadata && part.separator == "." {
+                // The pattern for the piece before it fits it as well.
+            } else if is_dropped {
+                pattern.push_str(&regex::escape(part.separator).replace("\\-", "-"));
+                pattern.push_str(&numbers_generalised(&part.text));
+            } else {
+                let separator = part.separator.replace('+', "-");
+                kept.extend([&separator, &part.text].map(String::as_str));
+                let separator = if part.separator == "+" { "\\+" } else { part.separator };
+                pattern.push_str(&separator.replace('.', "\\."));
+                pattern.push_str(&regex::escape(&part.text).replace("\\-", "-"));
+            }
+        }
+        if self.text.ends_with('+') {
+            pattern.push_str("\\+");
+        }
+        (pattern, kept)
+    }
+
     /// The tag without what stands behind a `+`, which no registry takes, if it has one. A flavour
     /// or an architecture there stays.
     #[must_use]
@@ -377,6 +408,24 @@ impl Role {
             Self::Nothing => "system",
         }
     }
+}
+
+/// A word as a regular expression in which every number, and every commit, is any.
+fn numbers_generalised(word: &str) -> String {
+    if scan::is_hash(word) {
+        return "[0-9a-f]+".to_owned();
+    }
+    let mut pattern = String::new();
+    let mut is_number = false;
+    for c in word.chars() {
+        match c {
+            '0'..='9' if is_number => {}
+            '0'..='9' => pattern.push_str("[0-9]+"),
+            c => pattern.push_str(&regex::escape(&c.to_string())),
+        }
+        is_number = c.is_ascii_digit();
+    }
+    pattern
 }
 
 /// A pattern as people write it, with a star for each mark.

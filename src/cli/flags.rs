@@ -15,13 +15,6 @@ use crate::policy::{Expectation, Mutable};
 use crate::registry;
 use crate::report;
 
-/// Requests in flight to one host. Measured with a release build and a registry on loopback over
-/// HTTP/1.1, for 4, 8, 16, 32 and 64 of them: 50 images at 50 ms a response take 0.82, 0.44, 0.28,
-/// 0.18 and 0.14 s; 1,000 images at 200 ms take 51, 26, 13, 6.9 and 3.9 s. With four, these take
-/// longer than the time budget; with 16, two thirds of it are left for tokens and retries. More would
-/// gain seconds for a thousand images, and cause the bursts that registries limit.
-const CONCURRENCY: u16 = 16;
-
 /// The longest `--timeout`: one day.
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(86_400);
 
@@ -398,15 +391,14 @@ pub struct RegistryFlags {
     #[arg(long, value_name = "N", env = "DIGESTIF_RETRIES", default_value_t = 3)]
     pub retries: u8,
 
-    /// Requests in flight to one host
+    /// The most requests in flight to one host [default: 16; over HTTP/2 up to 64, as the host bears it]
     #[arg(
         long,
         value_name = "N",
         env = "DIGESTIF_CONCURRENCY",
-        default_value_t = CONCURRENCY,
         value_parser = clap::value_parser!(u16).range(1..=1_000)
     )]
-    pub concurrency: u16,
+    pub concurrency: Option<u16>,
 
     /// Fetch every manifest and hash it; do not trust the registry's header
     #[arg(long, env = "DIGESTIF_VERIFY_CONTENT", value_parser = BoolishValueParser::new())]

@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use reqwest::{Method, StatusCode};
-use tokio::sync::Semaphore;
 
 use super::challenge::Challenge;
 use super::host::{Host, Request, Retry, Stop};
+use super::in_flight::InFlight;
 use super::lists::list;
 use super::response::{
     ACCEPT, digest_header, hashed, is_manifest_type, is_silent, refused, uncached,
@@ -267,7 +267,7 @@ impl Registry {
             let mut expected = self.expected.lock().unwrap_or_else(PoisonError::into_inner);
             let expected = expected.remove(origin).unwrap_or_default();
             let offers = self.settings.offers(&endpoint);
-            let in_flight = Arc::new(Semaphore::new(self.settings.concurrency));
+            let in_flight = Arc::new(InFlight::new(self.settings.concurrency));
             let plain_http = &self.settings.plain_http;
             Arc::new(Host::new(endpoint, &expected, offers, in_flight, plain_http))
         });

@@ -13,12 +13,13 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use reqwest::header::HeaderValue;
-use reqwest::{Method, StatusCode, Url};
-use tokio::sync::{Mutex, MutexGuard, OnceCell, Semaphore};
+use reqwest::{Method, StatusCode, Url, Version};
+use tokio::sync::{Mutex, MutexGuard, OnceCell};
 
 use super::account::Account;
 use super::challenge::Challenge;
 use super::challenges::Challenges;
+use super::in_flight::InFlight;
 use super::response::{absence, is_of_registry, is_silent};
 use super::tokens::{Common, Token};
 use super::transport::{Fetched, Limit, Transport, Trouble};
@@ -102,7 +103,7 @@ impl Host {
         endpoint: Endpoint,
         names: &BTreeSet<String>,
         offers: Vec<Offer>,
-        in_flight: Arc<Semaphore>,
+        in_flight: Arc<InFlight>,
         plain_http: &[String],
     ) -> Self {
         let (challenges, plain_http) = (Challenges::default(), plain_http.to_vec());
@@ -138,15 +139,42 @@ impl Host {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// One try, over plain HTTP as well where that is allowed and no TLS connection can be made.
+    /// One try. A host that is asked too much at the same time is asked again as soon as there is
+    /// less; this ends, as each 429 halves what it is asked.
     async fn once(
         &self,
         request: &Request<'_>,
         transport: &Transport,
         token: Option<&Token>,
     ) -> Result<Fetched, Trouble> {
-        let _permit = self.common.in_flight.acquire().await.expect("it is never closed");
-        self.rest(transport.deadline()).await?;
+        loop {
+            let permit = self.common.in_flight.acquire().await;
+            self.rest(transport.deadline()).await?;
+            let reply = self.sent(request, transport, token).await;
+            match &reply {
+                Err(Trouble::Limited(pause, _)) => {
+                    if permit.limited() && pause.is_none() {
+                        continue;
+                    }
+                    let until = Instant::now() + pause.unwrap_or(DEFAULT_REST).min(LONGEST_REST);
+                    *self.rests_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(until);
+                }
+                Err(_) => permit.failed(),
+                Ok(reply) if reply.version == Version::HTTP_2 => permit.answered(),
+                Ok(_) => {}
+            }
+            return reply;
+        }
+    }
+
+    /// The answer to a request, over plain HTTP as well where that is allowed and no TLS connection
+    /// can be made.
+    async fn sent(
+        &self,
+        request: &Request<'_>,
+        transport: &Transport,
+        token: Option<&Token>,
+    ) -> Result<Fetched, Trouble> {
         let send = |origin: Url| {
             let authorization: Option<HeaderValue> = token.map(|token| token.header.clone());
             let (method, mut url) = (request.method.clone(), origin);
@@ -156,10 +184,6 @@ impl Host {
             transport.once(method, url, &self.origin, accept, authorization, limit)
         };
         let reply = send(self.origin()).await;
-        if let Err(Trouble::Limited(pause, _)) = &reply {
-            let until = Instant::now() + pause.unwrap_or(DEFAULT_REST).min(LONGEST_REST);
-            *self.rests_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(until);
-        }
         let Err(Trouble::Connect(_) | Trouble::Untrusted(_)) = &reply else { return reply };
         if !self.plain_fallback || self.plain.load(Ordering::Acquire) {
             return reply;

@@ -11,6 +11,7 @@ mod challenges;
 mod client;
 mod clients;
 mod host;
+mod in_flight;
 mod lists;
 mod oci_layout;
 mod p521;
@@ -31,6 +32,7 @@ pub use certificates::{Certificate, Identity, Tls, WrongIdentity, certificates};
 pub use certs_d::certificate_folders;
 pub use challenge::{Bearer, Challenge};
 pub use client::{Part, Registry};
+pub use in_flight::Concurrency;
 pub use oci_layout::{Layouts, Lookup, is_layout};
 pub use proxies::Proxies;
 pub use tags::Next;
@@ -186,7 +188,7 @@ pub struct Settings {
     /// How often one request is tried again.
     pub retries: usize,
     /// Requests in flight to one host.
-    pub concurrency: usize,
+    pub concurrency: Concurrency,
     /// True if every manifest is fetched and hashed.
     pub verify_content: bool,
 }
@@ -368,7 +370,7 @@ mod tests {
             proxies: Proxies::default(),
             timeout: Duration::from_secs(1),
             retries: 0,
-            concurrency: 1,
+            concurrency: Concurrency::Adaptive,
             verify_content: false,
         }
     }

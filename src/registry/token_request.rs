@@ -10,9 +10,9 @@ use reqwest::{Method, StatusCode, Url};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use serde_json::Value;
-use tokio::sync::Semaphore;
 
 use super::challenge::Bearer;
+use super::in_flight::InFlight;
 use super::shares::pull_scope;
 use super::transport::{Fetched, Limit, Transport, Trouble};
 use super::{Outcome, Refusal, authority, is_loopback};
@@ -64,10 +64,10 @@ impl<'r> TokenRequest<'r> {
     /// Sends it once.
     pub(super) async fn send(
         &self,
-        in_flight: &Semaphore,
+        in_flight: &InFlight,
         transport: &Transport,
     ) -> Result<Fetched, Trouble> {
-        let _permit = in_flight.acquire().await.expect("it is never closed");
+        let _permit = in_flight.acquire().await;
         let limit = Limit::Bytes(MAX_TOKEN);
         match self.login {
             Some(Login::Identity(token)) => {

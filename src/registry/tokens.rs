@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 
 use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{StatusCode, Url};
-use tokio::sync::Semaphore;
 
 use super::challenge::{Bearer, Challenge};
 use super::challenges::{Challenges, Wanted};
+use super::in_flight::InFlight;
 use super::shares::{Share, Shares};
 use super::token_request::{Granted, TokenRequest};
 use super::transport::{Transport, Trouble};
@@ -33,7 +33,7 @@ const SHARED_TOKEN_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(super) struct Common {
     /// Shared with the registry's other requests, as it often gives the tokens itself.
-    pub(super) in_flight: Arc<Semaphore>,
+    pub(super) in_flight: Arc<InFlight>,
     pub(super) challenges: Challenges,
     /// Hosts that the user named for plain HTTP, which may give tokens.
     pub(super) plain_http: Vec<String>,
@@ -407,6 +407,7 @@ fn is_outage(refusal: &Refusal) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::registry::Concurrency;
 
     #[test]
     fn a_token_is_not_printed() {
@@ -414,7 +415,7 @@ mod tests {
         header.set_sensitive(true);
         let token = Token { header, kind: Kind::Own };
         let common = Common {
-            in_flight: Arc::new(Semaphore::new(1)),
+            in_flight: Arc::new(InFlight::new(Concurrency::AtMost(1))),
             challenges: Challenges::default(),
             plain_http: Vec::new(),
         };

@@ -12,7 +12,7 @@ use backon::{ExponentialBuilder, Retryable};
 use reqwest::header::{
     ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER,
 };
-use reqwest::{Client, Method, RequestBuilder, StatusCode, Url};
+use reqwest::{Client, Method, RequestBuilder, StatusCode, Url, Version};
 use rustls::{CertificateError, OtherError};
 use tokio::sync::Semaphore;
 
@@ -51,6 +51,7 @@ pub(super) enum Limit {
 #[derive(Debug)]
 pub(super) struct Fetched {
     pub(super) status: StatusCode,
+    pub(super) version: Version,
     pub(super) headers: HeaderMap,
     pub(super) body: Vec<u8>,
     /// The URL that answered in the end. It may hold a secret.
@@ -67,6 +68,7 @@ impl Fetched {
     pub(super) fn new(status: u16, body: &str) -> Self {
         Self {
             status: StatusCode::from_u16(status).expect("valid"),
+            version: Version::HTTP_11,
             headers: HeaderMap::new(),
             body: body.as_bytes().to_vec(),
             url: Url::parse("https://r.io/").expect("valid"),
@@ -246,7 +248,8 @@ impl Transport {
         let trouble = |error| trouble(&error, proxy, url);
         let _permit = self.in_flight.acquire().await.expect("it is never closed");
         let mut response = request.timeout(REQUEST_TIMEOUT).send().await.map_err(trouble)?;
-        let (status, headers) = (response.status(), response.headers().clone());
+        let (status, version) = (response.status(), response.version());
+        let headers = response.headers().clone();
         let answered = authority(response.url());
         if status == StatusCode::TOO_MANY_REQUESTS {
             return Err(Trouble::Limited(retry_after(&headers), limit_of(&headers)));
@@ -274,7 +277,7 @@ impl Transport {
             }
         }
         let url = url.clone();
-        Ok(Fetched { status, headers, body, url, answered, refused_to: Vec::new() })
+        Ok(Fetched { status, version, headers, body, url, answered, refused_to: Vec::new() })
     }
 
     /// Tries again after what may heal, as often as the flags say, while the budget lasts.

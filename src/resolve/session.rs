@@ -24,6 +24,9 @@ use crate::registry::{Layouts, Lookup, Registry, Settings};
 /// in flight to one host, and few enough that 50,000 images need no memory for their futures.
 const QUESTIONS_PER_HOST: usize = 128;
 
+/// Questions of all hosts together. Each takes about 10 KB.
+const QUESTIONS: usize = 512;
+
 /// The access to registries.
 #[derive(Debug)]
 pub enum Network {
@@ -145,12 +148,9 @@ impl Session {
         for (repository, question) in questions {
             by_host.entry(repository.host()).or_default().push(question);
         }
+        let share = share(&by_host.values().map(Vec::len).collect::<Vec<_>>());
         let of_host = |questions: Vec<Q>| {
-            Box::pin(
-                stream::iter(questions)
-                    .map(|question| ask(question))
-                    .buffer_unordered(QUESTIONS_PER_HOST),
-            )
+            Box::pin(stream::iter(questions).map(|question| ask(question)).buffer_unordered(share))
         };
         let mut answers = stream::select_all(by_host.into_values().map(of_host));
         let collected = async {
@@ -188,12 +188,43 @@ impl Session {
     }
 }
 
+/// How many questions of each host are worked on at the same time, if the hosts have so many. A host
+/// with few leaves room for the others, and each host has one at least.
+fn share(questions: &[usize]) -> usize {
+    let fits = |share: &usize| {
+        questions.iter().map(|of_host| of_host.min(share)).sum::<usize>() <= QUESTIONS
+    };
+    (1..=QUESTIONS_PER_HOST).rev().find(fits).unwrap_or(1)
+}
+
 impl Drop for Session {
     fn drop(&mut self) {
         // Names are looked up on threads of their own, which can't be stopped. If no DNS server
         // answers, waiting for them would take many times the timeout.
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_share_the_questions_that_fit_into_memory() {
+        let mut uneven = vec![1; 50];
+        uneven.push(5_000);
+        for (questions, expected) in [
+            (vec![50_000], 128),
+            (vec![50_000; 4], 128),
+            (vec![50_000; 8], 64),
+            (vec![10; 51], 128),
+            (uneven, 128),
+            (vec![50_000; 1_000], 1),
+            (vec![], 128),
+        ] {
+            assert_eq!(share(&questions), expected, "{} hosts", questions.len());
         }
     }
 }

@@ -32,7 +32,7 @@ use crate::lock::{self, EVERYTHING, Lock, Locking, Mode, State, Substitutes};
 use crate::places::Scope;
 use crate::plan::Skips;
 use crate::policy::{Digests, Leniency, Placeholders, Policy, WrittenDigests};
-use crate::registry::{self, Proxies, Replacement, Tls};
+use crate::registry::{self, Concurrency, Proxies, Replacement, Tls};
 use crate::resolve::Network;
 use crate::settings::config::{Config, ConfiguredRule};
 use crate::{Empty, Options};
@@ -282,7 +282,10 @@ fn registry_settings(flags: RegistryFlags) -> Result<registry::Settings, Diagnos
         proxies: Proxies::read(|name| std::env::var(name).ok()).map_err(wrong)?,
         timeout: flags.timeout,
         retries: flags.retries.into(),
-        concurrency: flags.concurrency.into(),
+        concurrency: match flags.concurrency {
+            Some(most) => Concurrency::AtMost(most.into()),
+            None => Concurrency::Adaptive,
+        },
         verify_content: flags.verify_content,
     })
 }

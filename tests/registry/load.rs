@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::support::registry::{Content, Fault, Misbehaviour, Registry};
-use crate::support::{Ran, finish_within, frugal, start};
+use crate::support::{Ran, digestif, finish_within, for_every_host, frugal, start};
 use crate::{pinned, pods};
 
 /// Requests in flight to one host, where no flag says otherwise.
@@ -81,4 +81,37 @@ fn a_limit_on_one_host_is_no_storm_and_lets_the_others_go_on() {
         assert!(!meanwhile.is_empty(), "{name}: the other host had nothing left to do");
         assert!(after.is_empty(), "{name}: {} requests to another host waited", after.len());
     }
+}
+
+/// Runs digestif on so many images of a registry over HTTP/2.
+#[track_caller]
+fn run_http_2(content: Content, flags: &[&str], n: usize) -> Registry {
+    let registry = Registry::start_tls(content);
+    let file = tempfile::NamedTempFile::new().expect("there is room for a certificate");
+    std::fs::write(file.path(), registry.ca_pem()).expect("it is ours");
+    let own = [for_every_host(&registry), format!("--ca-file={}", file.path().display())];
+    let images: Vec<_> = images("registry.example", n).collect();
+    let args = own.iter().map(String::as_str).chain(flags.iter().copied());
+    assert!(digestif(args, pods(&images)).succeeded() == pinned(&images));
+    registry
+}
+
+#[test]
+fn over_http_2_more_requests_are_in_flight_as_long_as_the_host_answers() {
+    let registry = run_http_2(slow(200), &[], 300);
+    let most = registry.most_in_flight();
+    assert!(most > 48 && most <= 64, "{most} requests in flight");
+    assert_eq!(registry.requests().len(), 300);
+    let registry = run_http_2(slow(20), &["--concurrency=20"], 100);
+    let most = registry.most_in_flight();
+    assert!(most <= 20, "{most} requests in flight");
+}
+
+#[test]
+fn a_host_that_refuses_many_at_once_is_asked_for_fewer() {
+    let images = 300;
+    let registry = run_http_2(slow(200).refusing_above(40), &["--retries=0"], images);
+    // It grows to 48, of which 8 are refused, and stays at 24.
+    let refused = registry.requests().len() - images;
+    assert!(refused > 0 && refused <= 48 - 40, "{refused} requests are refused");
 }

@@ -12,6 +12,8 @@ pub struct Content {
     pub(super) tags: Tags,
     pub(super) authentication: Authentication,
     pub(super) latency: Duration,
+    /// The most requests that may wait for their answers at the same time.
+    pub(super) most: Option<usize>,
     pub(super) page_limit: usize,
     pub(super) links: Links,
     /// The most tags that a page may be asked for.
@@ -93,6 +95,13 @@ impl Content {
         self
     }
 
+    /// Answers 429 to a request while so many others wait for their answers.
+    #[must_use]
+    pub fn refusing_above(mut self, most: usize) -> Self {
+        self.most = Some(most);
+        self
+    }
+
     /// Delays every answer, those for tokens too.
     #[must_use]
     pub fn with_latency(mut self, latency: Duration) -> Self {
@@ -140,6 +149,7 @@ impl Content {
             tags,
             authentication: Authentication::Open,
             latency: Duration::ZERO,
+            most: None,
             page_limit: usize::MAX,
             links: Links::Proper,
             max_n: None,

@@ -43,6 +43,9 @@ impl State {
         let waiting = Arc::strong_count(&self.in_flight) - 1;
         self.most_in_flight.fetch_max(waiting, Ordering::SeqCst);
         self.requests.lock().expect(UNPOISONED).push(request.clone());
+        if self.content.most.is_some_and(|most| waiting > most) {
+            return Ok(Answer::error(429, "TOOMANYREQUESTS").response(&request.method));
+        }
         if !self.content.latency.is_zero() {
             tokio::time::sleep(self.content.latency).await;
         }

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::ops::Range;
 use std::rc::Rc;
 
+use super::image_triggers::ImageTriggers;
 use super::object::Object;
 use super::path::{Path, Paths};
 use super::place::{Class, Image, SkipReason, Writing};
@@ -19,6 +20,8 @@ pub(super) struct Owner {
     pub(super) has_patterns: bool,
     /// The images that its annotation leaves alone.
     pub(super) opt_out: OptOut,
+    /// The containers whose images OpenShift fills in.
+    pub(super) triggers: ImageTriggers,
     /// Every mapping of the object.
     pub(super) mappings: Vec<NodeId>,
     /// The object, and the objects inside it, as a template or a workflow has them.
@@ -76,6 +79,13 @@ pub(super) enum FieldAt {
 }
 
 impl FieldAt {
+    /// The root of the object.
+    pub(super) fn root(self) -> NodeId {
+        match self {
+            Self::Node { root, .. } | Self::Item { root, .. } => root,
+        }
+    }
+
     /// The path from the object's root.
     pub(super) fn path(self, document: &Document<'_>, paths: &mut Paths) -> Path {
         match self {

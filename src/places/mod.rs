@@ -18,6 +18,7 @@ pub mod fields;
 mod finding;
 mod found;
 mod image_like;
+mod image_triggers;
 mod kustomization;
 mod object;
 mod opt_out;
@@ -33,6 +34,7 @@ mod schema;
 mod scope;
 mod settle;
 mod skip_annotation;
+mod sops;
 mod table;
 
 pub use found::Found;

@@ -9,6 +9,7 @@ use std::rc::Rc;
 
 use super::context::Context;
 use super::finding::Owner;
+use super::image_triggers::ImageTriggers;
 use super::object::Object;
 use super::skip_annotation::OptOut;
 use crate::text::Span;
@@ -80,6 +81,7 @@ impl Outline {
             object: Rc::new(object),
             has_patterns,
             opt_out: OptOut::of(document, root),
+            triggers: ImageTriggers::of(document, root),
             mappings: Vec::new(),
             objects: Vec::new(),
             texts: Vec::new(),

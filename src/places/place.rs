@@ -68,6 +68,8 @@ pub enum SkipReason {
     Candidate,
     /// Its operator could not read a pinned reference, for this reason.
     Operator(&'static str),
+    /// Its document has a MAC of SOPS that covers it.
+    Sops,
 }
 
 /// The form of what is written at a place.
@@ -139,6 +141,11 @@ impl Image {
             Reference::Pinned(pinned) => Some(pinned),
             Reference::Tagged(_) => None,
         }
+    }
+
+    /// True for a reference with a digest.
+    pub(super) fn is_pinned(&self) -> bool {
+        matches!(self, Self::Reference(_)) && !self.is_tagged()
     }
 
     /// True for a reference without a digest.

@@ -119,12 +119,11 @@ impl Findings {
         if text.trim().is_empty() || owner.has_patterns && is_pattern(text) {
             return;
         }
-        let image = if text == ISTIO_AUTO && asks_for_injection(ctx.document, item.spec) {
-            Image::Placeholder
-        } else {
-            Image::read(text)
-        };
         let container = ctx.document.string_at(item.node, &["name"]).map(str::to_owned);
+        let key = ctx.key(item.list).unwrap_or_default();
+        let is_filled_in = text == ISTIO_AUTO && asks_for_injection(ctx.document, item.spec)
+            || rest == ["image"] && owner.triggers.fill(key, item.n, container.as_deref());
+        let image = if is_filled_in { Image::Placeholder } else { Image::read(text) };
         let opted_out = owner.opt_out.applies_to(container.as_deref());
         self.images.push(Finding {
             object: owner.object.clone(),

@@ -3,12 +3,12 @@
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
-use super::aliases;
 use super::context::{Context, without_final_breaks};
 use super::finding::{Finding, Findings};
 use super::opt_out::{Comments, leave_commented, leave_configured};
 use super::path::Paths;
 use super::place::{Place, Writing};
+use super::{aliases, sops};
 use crate::diagnostic::Diagnostic;
 use crate::text::splice::Site;
 use crate::text::yaml::{Content, NodeId, Style};
@@ -25,6 +25,7 @@ pub(super) fn places(
     let comments = Comments::of(ctx.source, ctx.document.span());
     leave_configured(configured, &mut images);
     leave_commented(ctx, &comments, &mut images);
+    diagnostics.extend(sops::leave(ctx, &mut images));
     keep_tags(ctx, &mut images);
     let scalars = changed_scalars(ctx, &images);
     let (aliases, errors) = aliases::passed(ctx, &passed);

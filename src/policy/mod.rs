@@ -215,6 +215,11 @@ fn judge_entry(entry: &Entry, policy: &Policy) -> Option<Diagnostic> {
         Status::Skipped(Skip::Place(SkipReason::Operator(reason))) => {
             Some(unpinnable(&name, reason, policy.digests))
         }
+        Status::Skipped(skip @ Skip::Place(SkipReason::Sops))
+            if policy.digests == Digests::Required =>
+        {
+            Some(unpinnable(&name, &skip.to_string(), policy.digests))
+        }
         Status::Tagged
         | Status::Pinned(_)
         | Status::Already

@@ -89,6 +89,7 @@ pub fn run_with<'s>(
         plan = ask(plan, &mut found, options)?;
         found.diagnostics.extend(policy::judge(&plan, &found.places, &options.policy));
         found.diagnostics.extend(policy::judge_tags(&plan, &found.places, &options.policy));
+        found.diagnostics.extend(policy::uncounted(&plan, &found, &options.policy));
         found.diagnostics.extend(policy::idle(&options.skips, &found.places));
         found.diagnostics.extend(lock::unmatched_updates(
             &options.update,

@@ -61,6 +61,8 @@ pub struct Flags {
     pub update: UpdateFlags,
     /// The comparison of recorded images with registries.
     pub drift: DriftFlags,
+    /// The gate that only the caller configures.
+    pub strict: StrictFlags,
     /// Policies.
     pub policy: PolicyFlags,
     /// How registries are reached.
@@ -276,6 +278,16 @@ pub struct DriftFlags {
     /// With a lock: ask registries whether its tags moved, or missing ones exist now
     #[arg(long, env = "DIGESTIF_DRIFT", value_parser = BoolishValueParser::new())]
     pub drift: bool,
+}
+
+/// A gate that only the caller configures.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Policy")]
+pub struct StrictFlags {
+    /// Pass only if every image has a digest or, with `--lock`, is in the lock. Only flags, variables and
+    /// `-c FILE` count: no other configuration, no opt-out in manifests; makes no request
+    #[arg(long, env = "DIGESTIF_STRICT", value_parser = BoolishValueParser::new())]
+    pub strict: bool,
 }
 
 /// Policies.

@@ -20,7 +20,7 @@ use crate::lock::DiffFormat;
 pub use flags::{
     Color, ConfigFlags, ConsoleFlags, DriftFlags, Emit, Flags, FormFlags, ImageFlags, InputFlags,
     LockFlags, MissingTagFlags, OutputFlags, PinFlags, PolicyFlags, RegistryFlags, ReportFlags,
-    UpdateFlags,
+    StrictFlags, UpdateFlags,
 };
 
 const EXAMPLES: &str = "\
@@ -137,6 +137,8 @@ struct CheckArgs {
     lock: LockFlags,
     #[command(flatten)]
     drift: DriftFlags,
+    #[command(flatten)]
+    strict: StrictFlags,
     #[command(flatten)]
     policy: PolicyFlags,
     #[command(flatten)]
@@ -415,7 +417,7 @@ impl From<PinArgs> for Flags {
 impl From<CheckArgs> for Flags {
     fn from(args: CheckArgs) -> Self {
         let CheckArgs { input, output, config, images, missing, lock, drift, policy, .. } = args;
-        let CheckArgs { registries, reports, console, .. } = args;
+        let CheckArgs { strict, registries, reports, console, .. } = args;
         Self {
             input,
             output,
@@ -424,6 +426,7 @@ impl From<CheckArgs> for Flags {
             missing,
             lock,
             drift,
+            strict,
             policy,
             registries,
             reports,

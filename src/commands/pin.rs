@@ -33,7 +33,7 @@ pub(super) fn run(
     let prepared = prepared.inspect_err(|error| reports.write_failure(error))?;
     reports.add(&prepared.notes);
     outcome.origins.clone_from(&prepared.said);
-    outcome.messages.push(prepared.notes.clone());
+    outcome.say(prepared.notes.diagnostics.clone(), &prepared.notes.sources);
     let Prepared { sources, caller, function, settings, .. } = prepared;
     if let Some(function) = function
         && task != Task::Check

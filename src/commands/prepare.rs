@@ -7,9 +7,10 @@ use std::rc::Rc;
 use super::caller::Caller;
 use super::destinations::Destinations;
 use super::outcome::{Error, Messages, Sources};
-use crate::cli::{ConfigFlags, Flags};
-use crate::diagnostic::{Diagnostic, Failure, failed, usage};
-use crate::io::{delivery, input};
+use crate::cli::Flags;
+use crate::diagnostic::{Diagnostic, Failure, Severity, failed, usage};
+use crate::io::delivery;
+use crate::io::input::{self, Links, Reading};
 use crate::krm::{self, Function};
 use crate::settings::config::Config;
 use crate::settings::files::{self, ConfigFile};
@@ -57,11 +58,18 @@ pub(super) fn prepare(
         }
         (Rc::from([delivery::stdin()?]), Vec::new(), None)
     } else {
-        let files = ConfigFiles::read(&flags.config, CheckoutFile::Read)?;
+        let files = ConfigFiles::read(&flags, CheckoutFile::Read)?;
         let excluded = flags.input.exclusions().map_err(|message| usage(&message))?;
         let lock = flags.lock.lock.as_deref().or(files.config.lock.as_deref());
-        let (sources, notes) = input::files(&paths, excluded, lock)?;
-        (sources.into(), notes, Some(files))
+        let own = lock.map(Path::to_owned).into_iter().chain(files.paths.clone());
+        let own = own.chain(flags.lock.layout.clone()).collect();
+        let links = if flags.pin.in_place { Links::Inside } else { Links::Followed };
+        let read = input::files(&paths, Reading { excluded, own, links })?;
+        let severity =
+            if flags.strict.strict { Severity::Error(Failure::Policy) } else { Severity::Warning };
+        let left_out = read.left_out.into_iter().map(|note| Diagnostic { severity, ..note });
+        let notes = left_out.chain(read.idle).collect();
+        (read.sources.into(), notes, Some(files))
     };
     let function = Function::of(&sources);
     let caller = Caller::of(function.is_some(), plugin.as_deref());
@@ -97,7 +105,7 @@ fn no_function(sources: &Sources) -> Diagnostic {
 /// # Errors
 /// The configuration or a flag is wrong.
 pub(super) fn settings(flags: Flags, task: Task) -> Result<(Settings, String), Error> {
-    let files = ConfigFiles::read(&flags.config, CheckoutFile::Read)?;
+    let files = ConfigFiles::read(&flags, CheckoutFile::Read)?;
     let said = files.said(&flags, (None, &[]));
     Ok((Settings::new(flags, Config::default(), files.config, task)?, said))
 }
@@ -112,7 +120,7 @@ fn settle(
     files: Option<ConfigFiles>,
 ) -> Result<(Settings, String), Error> {
     let owner = if task == Task::Function { Owner::Caller } else { Owner::Manifests };
-    let is_ignored = owner == Owner::Manifests && flags.config.no_config;
+    let is_ignored = owner == Owner::Manifests && (flags.config.no_config || flags.strict.strict);
     let own = match function.filter(|_| !is_ignored) {
         Some(function) => {
             let own = function.config(&sources[0], owner);
@@ -123,8 +131,8 @@ fn settle(
     let files = match files {
         Some(files) => files,
         // The file in the folder is most often this function's own configuration.
-        None if function.is_some() => ConfigFiles::read(&flags.config, CheckoutFile::Ignored)?,
-        None => ConfigFiles::read(&flags.config, CheckoutFile::Read)?,
+        None if function.is_some() => ConfigFiles::read(&flags, CheckoutFile::Ignored)?,
+        None => ConfigFiles::read(&flags, CheckoutFile::Read)?,
     };
     let said = files.said(&flags, (Some(owner), &own.keys));
     let clash = |diagnostic| Error::Clash(Box::new(diagnostic));
@@ -158,15 +166,18 @@ impl ConfigFiles {
     ///
     /// # Errors
     /// One can't be read, is wrong, or sets what its owner must not set.
-    fn read(flags: &ConfigFlags, checkout: CheckoutFile) -> Result<Self, Error> {
+    fn read(flags: &Flags, checkout: CheckoutFile) -> Result<Self, Error> {
         let failed = |(errors, source): files::Errors| Error::new(errors, source.into());
         let mut read = Self::default();
-        if flags.no_config {
+        if let Some(path) = flags.config.config.as_ref().filter(|_| !flags.config.no_config) {
+            read.add(files::named(path).map_err(failed)?);
+        }
+        // The gate is the caller's alone.
+        if flags.config.no_config || flags.strict.strict {
             return Ok(read);
         }
-        if let Some(path) = &flags.config {
-            read.add(files::named(path).map_err(failed)?);
-        } else if checkout == CheckoutFile::Read
+        if flags.config.config.is_none()
+            && checkout == CheckoutFile::Read
             && let Some(file) = files::of_checkout(Path::new(".")).map_err(failed)?
         {
             read.add(file);

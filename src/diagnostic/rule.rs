@@ -17,6 +17,8 @@ pub enum RuleId {
     Input,
     /// A list for kustomize can't express what is in the manifests.
     KustomizeImages,
+    /// A file or folder was left out.
+    LeftOut,
     /// An image is not in the lock.
     Locked,
     /// An image is in no image layout, and `--offline` forbids requests.
@@ -51,13 +53,14 @@ pub enum RuleId {
 
 impl RuleId {
     /// Every rule, sorted by id.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Absent,
         Self::DenyMutable,
         Self::Drift,
         Self::Expect,
         Self::Input,
         Self::KustomizeImages,
+        Self::LeftOut,
         Self::Locked,
         Self::Offline,
         Self::Placeholders,
@@ -139,6 +142,11 @@ impl RuleId {
                 "kustomize-images",
                 "A list for kustomize can't express what is in the manifests",
                 "Give the images of one repository one tag, or pin the manifests themselves.",
+            ),
+            Self::LeftOut => (
+                "left-out",
+                "A file or folder was left out",
+                "Check it on its own, or leave it out with `--exclude`.",
             ),
             Self::Locked => (
                 "locked",

@@ -2,7 +2,7 @@
 //!
 //! Owns which files a directory gives: every `.yaml`, `.yml` and `.json` below it in the order of
 //! their names, but no chart (its templates are not YAML), no image layout, no file of digestif's
-//! own, and nothing that `--exclude` names. Links to files are taken, and links to directories only where they are named,
+//! own, nothing of a version-control system, and nothing that `--exclude` names. Links to files are taken, and links to directories only where they are named,
 //! as kubectl does it.
 
 use std::collections::BTreeSet;
@@ -12,32 +12,67 @@ use std::path::{Path, PathBuf};
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use walkdir::{DirEntry, WalkDir};
 
-use crate::diagnostic::{Diagnostic, Failure, Location};
+use super::repository;
+use crate::diagnostic::{Diagnostic, Failure, Location, RuleId};
 use crate::registry::is_layout;
 use crate::text::escape::quoted;
 use crate::text::yaml::{self, Document};
 use crate::text::{Origin, Source};
 
-/// Reads all files that these paths name, directories recursively, but for the lock of the run, which
-/// a directory may have.
+/// The files that were read.
+#[derive(Debug, Default)]
+pub struct Files {
+    /// The files.
+    pub sources: Vec<Source>,
+    /// Warnings about files and folders that were left out, although nobody excluded them.
+    pub left_out: Vec<Diagnostic>,
+    /// Warnings about globs that fit nothing.
+    pub idle: Vec<Diagnostic>,
+}
+
+/// How files are read.
+#[derive(Debug)]
+pub struct Reading {
+    /// Paths that are left out of directories.
+    pub excluded: Exclusions,
+    /// The lock of the run, and its configurations and image layouts: they are left out, as the caller
+    /// knows them.
+    pub own: Vec<PathBuf>,
+    /// Tells if links to files are followed.
+    pub links: Links,
+}
+
+/// Tells if links to files in a directory are followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Links {
+    /// They are followed.
+    Followed,
+    /// They are followed within the repository, or within the named directory: files are rewritten.
+    Inside,
+}
+
+/// Reads all files that these paths name, directories recursively.
 ///
 /// # Errors
 /// Every path that can't be read, and every file that is no text.
-pub fn files(
-    paths: &[PathBuf],
-    excluded: Exclusions,
-    lock: Option<&Path>,
-) -> Result<(Vec<Source>, Vec<Diagnostic>), Vec<Diagnostic>> {
+pub fn files(paths: &[PathBuf], reading: Reading) -> Result<Files, Vec<Diagnostic>> {
+    let Reading { excluded, own, links } = reading;
     // One that is not there yet can't be met.
-    let lock = lock.and_then(|lock| fs::canonicalize(lock).ok());
-    let (sources, notes, errors) = (Vec::new(), Vec::new(), Vec::new());
-    let mut walk = Walk { excluded, lock, sources, notes, errors };
+    let own = own.iter().filter_map(|path| fs::canonicalize(path).ok()).collect();
+    let (files, errors) = (Files::default(), Vec::new());
+    let mut walk = Walk { excluded, own, links, roots: Vec::new(), files, errors };
     for path in paths {
+        walk.roots = roots(path);
         walk.path(path);
     }
-    let Walk { excluded, sources, mut notes, errors, .. } = walk;
-    notes.extend(excluded.idle());
-    if errors.is_empty() { Ok((sources, notes)) } else { Err(errors) }
+    let Walk { excluded, mut files, errors, .. } = walk;
+    files.idle.extend(excluded.idle());
+    if errors.is_empty() { Ok(files) } else { Err(errors) }
+}
+
+/// The folders that links of a named directory may stay in.
+fn roots(named: &Path) -> Vec<PathBuf> {
+    fs::canonicalize(named).into_iter().chain(repository::root(named)).collect()
 }
 
 /// The globs of `--exclude`, and which of them were of use.
@@ -84,16 +119,18 @@ impl Exclusions {
 
 struct Walk {
     excluded: Exclusions,
-    /// The lock's path after resolving links.
-    lock: Option<PathBuf>,
-    sources: Vec<Source>,
-    notes: Vec<Diagnostic>,
+    /// The run's own files, after resolving links.
+    own: Vec<PathBuf>,
+    links: Links,
+    /// The folders that links may lead to, if they are to stay inside.
+    roots: Vec<PathBuf>,
+    files: Files,
     errors: Vec<Diagnostic>,
 }
 
 impl Walk {
     fn path(&mut self, path: &Path) {
-        let known = self.sources.len();
+        let known = self.files.sources.len();
         // A path that was named is taken even if it is a chart, a link or has another ending.
         let mut entries = WalkDir::new(path).sort_by_file_name().into_iter();
         while let Some(entry) = entries.next() {
@@ -111,7 +148,7 @@ impl Walk {
             if entry.depth() == 0 {
                 if !is_directory {
                     let source = self.source(entry.into_path());
-                    self.sources.extend(source);
+                    self.files.sources.extend(source);
                 }
             } else if !is_directory {
                 self.file(entry, path);
@@ -120,7 +157,7 @@ impl Walk {
                 entries.skip_current_dir();
             }
         }
-        if self.sources.len() == known && self.errors.is_empty() {
+        if self.files.sources.len() == known && self.errors.is_empty() {
             let error = Diagnostic::error(
                 Failure::Usage,
                 "there is no manifest in this directory".to_owned(),
@@ -139,23 +176,33 @@ impl Walk {
         if !is_manifest || self.excluded.fit(entry.path(), named) {
             return;
         }
-        let path = entry.into_path();
-        let is_lock = self.lock.is_some() && fs::canonicalize(&path).ok() == self.lock;
-        // Whatever is in it: what is wrong with a lock is said where it is read as one.
-        if is_lock {
-            return self.leave_out(&path, LOCK);
+        let (is_link, path) = (entry.path_is_symlink(), entry.into_path());
+        let real = fs::canonicalize(&path).ok();
+        // Whatever is in it: what is wrong with such a file is said where the run reads it.
+        if real.as_ref().is_some_and(|real| self.own.contains(real)) {
+            let message =
+                "the lock or the configuration of this run is left out, as it is no manifest";
+            let note = Diagnostic::warning(message.to_owned()).location(location(&path));
+            return self.files.idle.push(note.help(WITHOUT_A_WORD));
+        }
+        let leads_out = |real: &PathBuf| !self.roots.iter().any(|root| real.starts_with(root));
+        if is_link && self.links == Links::Inside && real.as_ref().is_some_and(leads_out) {
+            let message = "a link that leads out of the checkout is not rewritten";
+            return self.leave_out(&path, message, "name it with `-f` to have it rewritten");
         }
         let Some(source) = self.source(path.clone()) else { return };
         match own(&source) {
-            None => self.sources.push(source),
-            Some(own) => self.leave_out(&path, own),
+            None => self.files.sources.push(source),
+            Some(own) => {
+                let message = format!("{own} is left out, as it is no manifest");
+                self.leave_out(&path, &message, WITHOUT_A_WORD);
+            }
         }
     }
 
-    fn leave_out(&mut self, path: &Path, own: &str) {
-        let message = format!("{own} is left out, as it is no manifest");
-        let note = Diagnostic::warning(message).location(location(path));
-        self.notes.push(note.help("`--exclude` leaves it out without a word"));
+    fn leave_out(&mut self, path: &Path, message: &str, help: &str) {
+        let note = Diagnostic::warning(message.to_owned()).of(RuleId::LeftOut);
+        self.files.left_out.push(note.location(location(path)).help(help));
     }
 
     fn source(&mut self, path: PathBuf) -> Option<Source> {
@@ -166,10 +213,15 @@ impl Walk {
 
     fn leaves_out(&mut self, entry: &DirEntry, named: &Path) -> bool {
         let path = entry.path();
-        if self.excluded.fit(path, named) || is_layout(path) {
+        if repository::is_of_version_control(entry.file_name()) || self.excluded.fit(path, named) {
             return true;
         }
-        let (message, help) = if entry.path_is_symlink() {
+        if fs::canonicalize(path).is_ok_and(|real| self.own.contains(&real)) {
+            return true;
+        }
+        let (message, help) = if is_layout(path) {
+            ("an image layout is left out: it holds no manifests", WITHOUT_A_WORD)
+        } else if entry.path_is_symlink() {
             ("a link to a directory is not followed", "name it with `-f` to have it read")
         } else if path.join("Chart.yaml").is_file() {
             (
@@ -179,8 +231,7 @@ impl Walk {
         } else {
             return false;
         };
-        self.notes
-            .push(Diagnostic::warning(message.to_owned()).location(location(path)).help(help));
+        self.leave_out(path, message, help);
         true
     }
 }
@@ -203,7 +254,7 @@ fn own(source: &Source) -> Option<&'static str> {
 
 fn named(kind: &str) -> Option<&'static str> {
     match kind {
-        "ImageLock" => Some(LOCK),
+        "ImageLock" => Some("a lock of digestif"),
         "PinImages" => Some("a configuration of digestif"),
         _ => None,
     }
@@ -212,7 +263,7 @@ fn named(kind: &str) -> Option<&'static str> {
 /// The group of digestif's own kinds.
 const GROUP: &str = "digestif.dev/";
 
-const LOCK: &str = "a lock of digestif";
+const WITHOUT_A_WORD: &str = "`--exclude` leaves it out without a word";
 
 fn unreadable(path: &Path, reason: &str) -> Diagnostic {
     Diagnostic::error(Failure::Usage, format!("the file can't be read: {reason}"))
@@ -239,17 +290,22 @@ mod tests {
         folder
     }
 
+    fn reading(excluded: Exclusions, own: &[&Path]) -> Reading {
+        let own = own.iter().map(|&path| path.to_owned()).collect();
+        Reading { excluded, own, links: Links::Followed }
+    }
+
     /// The names below the folder of what is read, and the warnings.
     fn read(folder: &Path, globs: &[&str]) -> (Vec<String>, Vec<String>) {
         let globs: Vec<_> = globs.iter().map(|&glob| glob.to_owned()).collect();
         let globs = Exclusions::new(&globs).expect("valid");
-        let (sources, notes) = files(&[folder.to_owned()], globs, None).expect("readable");
+        let read = files(&[folder.to_owned()], reading(globs, &[])).expect("readable");
         let name = |source: &Source| {
             let path = source.origin().path().expect("a file");
             path.strip_prefix(folder).expect("inside").display().to_string()
         };
-        let warnings = notes.into_iter().map(|note| note.message).collect();
-        (sources.iter().map(name).collect(), warnings)
+        let notes = read.left_out.into_iter().chain(read.idle);
+        (read.sources.iter().map(name).collect(), notes.map(|note| note.message).collect())
     }
 
     #[test]
@@ -264,13 +320,23 @@ mod tests {
             "images/oci-layout",
             "images/index.json",
             "old/e.yaml",
+            ".git/f.yaml",
+            "a/.svn/g.yaml",
+            ".hg/h.yaml",
+            ".jj/i.yaml",
         ]);
         let (names, warnings) = read(folder.path(), &["**/old/**"]);
         assert_eq!(names, ["a/c.yml", "a/z.json", "b.yaml"]);
-        assert_eq!(warnings, ["a chart is left out: its templates are not YAML yet"]);
+        assert_eq!(
+            warnings,
+            [
+                "a chart is left out: its templates are not YAML yet",
+                "an image layout is left out: it holds no manifests"
+            ]
+        );
         let named = folder.path().join("notes.txt");
         let globs = Exclusions::new(&[]).expect("none is wrong");
-        assert_eq!(files(&[named], globs, None).expect("readable").0.len(), 1);
+        assert_eq!(files(&[named], reading(globs, &[])).expect("readable").sources.len(), 1);
     }
 
     #[test]
@@ -301,12 +367,13 @@ mod tests {
         // The lock of the run is known by its path.
         let globs = Exclusions::new(&[]).expect("none is wrong");
         let broken = folder.path().join("./c.yaml");
-        let given = files(&[folder.path().to_owned()], globs, Some(&broken));
-        let (sources, notes) = given.expect("readable");
-        assert_eq!((sources.len(), notes.len()), (3, 3));
+        let given = files(&[folder.path().to_owned()], reading(globs, &[&broken]));
+        let given = given.expect("readable");
+        let counts = [given.sources.len(), given.left_out.len(), given.idle.len()];
+        assert_eq!(counts, [3, 2, 1]);
         let named = folder.path().join("a.yaml");
         let globs = Exclusions::new(&[]).expect("none is wrong");
-        assert_eq!(files(&[named], globs, None).expect("readable").0.len(), 1);
+        assert_eq!(files(&[named], reading(globs, &[])).expect("readable").sources.len(), 1);
     }
 
     #[cfg(unix)]
@@ -319,7 +386,7 @@ mod tests {
         for (target, globs, warnings) in [
             ("chart", &[][..], &["a link to a directory is not followed"][..]),
             ("x", &[], &["a link to a directory is not followed"]),
-            ("images", &[], &[]),
+            ("images", &[], &["an image layout is left out: it holds no manifests"]),
             ("old", &["a/link"], &[]),
         ] {
             symlink(outside.path().join(target), &link).expect("writable");
@@ -355,7 +422,7 @@ mod tests {
     fn every_path_that_cannot_be_read_is_reported() {
         let paths = ["/nowhere/a.yaml", "/nowhere/b.yaml"].map(PathBuf::from);
         let globs = Exclusions::new(&[]).expect("none is wrong");
-        let errors = files(&paths, globs, None).expect_err("refused");
+        let errors = files(&paths, reading(globs, &[])).expect_err("refused");
         assert_eq!(errors.len(), 2);
         assert!(errors[0].message.starts_with("the file can't be read: No such file"));
     }

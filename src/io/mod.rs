@@ -6,4 +6,5 @@ pub mod delivery;
 pub mod input;
 mod log;
 pub mod progress;
+pub mod repository;
 pub mod signals;

@@ -9,7 +9,7 @@ use super::object::Object;
 use super::path::{Path, Paths};
 use super::place::{Class, Image, SkipReason, Writing};
 use super::skip_annotation::OptOut;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Location};
 use crate::text::yaml::{Document, NodeId};
 
 /// One object of a document, with the nodes that the rules look at.
@@ -106,6 +106,8 @@ pub(super) struct Findings {
     /// applies, although thousands of aliases and merge keys may lead to it.
     taken: HashSet<NodeId>,
     pub(super) diagnostics: Vec<Diagnostic>,
+    /// Images that are empty.
+    pub(super) empty: Vec<Location>,
 }
 
 impl Findings {

@@ -22,6 +22,8 @@ pub struct Found {
     pub objects: usize,
     /// What is wrong or worth knowing.
     pub diagnostics: Vec<Diagnostic>,
+    /// Images that are empty.
+    pub empty: Vec<Location>,
     /// Logins for registries, in the order of the input.
     pub pull_secrets: Vec<PullSecret>,
     /// True if every document could be read.
@@ -36,6 +38,7 @@ impl Default for Found {
             places: Vec::new(),
             objects: 0,
             diagnostics: Vec::new(),
+            empty: Vec::new(),
             pull_secrets: Vec::new(),
             complete: true,
             is_from_helm_4: false,
@@ -80,7 +83,8 @@ impl Found {
         let found = pod_spec::find(ctx, owners, found);
         let (found, no_image) = field_rules::find(ctx, owners, found);
         let found = candidates::find(ctx, owners, &no_image, found);
-        let found = schema::find(ctx, owners, found);
+        let mut found = schema::find(ctx, owners, found);
+        self.empty.append(&mut found.empty);
         let configured = field_rules::configured(ctx, owners);
         let (places, diagnostics) = settle::places(ctx, found, &configured, self.places.len());
         self.places.extend(places);

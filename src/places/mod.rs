@@ -42,5 +42,5 @@ pub use object::{File, Object};
 pub(crate) use outline::is_from_helm_4;
 pub use path::Path;
 pub use place::{Class, Image, Place, SkipReason, Writing};
-pub use scope::{Include, Scope};
+pub use scope::{Include, OptOuts, Scope};
 pub use table::TABLE;

@@ -45,6 +45,7 @@ fn commented(left: Option<SkipReason>) -> Option<SkipReason> {
 }
 
 /// The comments `# digestif: skip` of a document: each from the start of its line to the mark.
+#[derive(Default)]
 pub(super) struct Comments(Vec<Span>);
 
 impl Comments {

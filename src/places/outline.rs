@@ -11,6 +11,7 @@ use super::context::Context;
 use super::finding::Owner;
 use super::image_triggers::ImageTriggers;
 use super::object::Object;
+use super::scope::OptOuts;
 use super::skip_annotation::OptOut;
 use crate::text::Span;
 use crate::text::yaml::{Content, Document, NodeId};
@@ -80,7 +81,10 @@ impl Outline {
             root,
             object: Rc::new(object),
             has_patterns,
-            opt_out: OptOut::of(document, root),
+            opt_out: match ctx.scope.opt_outs {
+                OptOuts::Obeyed => OptOut::of(document, root),
+                OptOuts::Ignored => OptOut::default(),
+            },
             triggers: ImageTriggers::of(document, root),
             mappings: Vec::new(),
             objects: Vec::new(),

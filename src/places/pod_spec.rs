@@ -114,9 +114,12 @@ impl Findings {
         node: NodeId,
     ) {
         self.passed.push(node);
+        if is_empty(ctx, node) {
+            self.empty.push(ctx.location(node));
+            return;
+        }
         let Some(text) = ctx.text(node).map(without_final_breaks) else { return };
-        // OpenShift's triggers fill in an image that is blank.
-        if text.trim().is_empty() || owner.has_patterns && is_pattern(text) {
+        if owner.has_patterns && is_pattern(text) {
             return;
         }
         let container = ctx.document.string_at(item.node, &["name"]).map(str::to_owned);
@@ -138,6 +141,15 @@ impl Findings {
             left: opted_out.then_some(SkipReason::Annotation),
             holder: item.spec,
         });
+    }
+}
+
+/// True for a blank text and for null, which OpenShift's triggers fill in.
+fn is_empty(ctx: Context<'_, '_>, node: NodeId) -> bool {
+    match &ctx.document.node(ctx.document.target(node)).content {
+        Content::Scalar { text, string: true, .. } => text.trim().is_empty(),
+        Content::Scalar { text, .. } => matches!(&**text, "" | "~" | "null" | "Null" | "NULL"),
+        _ => false,
     }
 }
 

@@ -48,6 +48,18 @@ pub struct Scope {
     pub fields: Vec<Field>,
     /// Classes of candidates that are pinned.
     pub include: BTreeSet<Class>,
+    /// Tells if annotations and comments can leave images alone.
+    pub opt_outs: OptOuts,
+}
+
+/// Tells if annotations and comments in manifests can leave images alone.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum OptOuts {
+    /// They can.
+    #[default]
+    Obeyed,
+    /// They can't.
+    Ignored,
 }
 
 impl Scope {
@@ -56,6 +68,7 @@ impl Scope {
     pub fn and(mut self, other: Self) -> Self {
         self.fields.extend(other.fields);
         self.include.extend(other.include);
+        self.opt_outs = self.opt_outs.max(other.opt_outs);
         self
     }
 }

@@ -8,6 +8,7 @@ use super::finding::{Finding, Findings};
 use super::opt_out::{Comments, leave_commented, leave_configured};
 use super::path::Paths;
 use super::place::{Place, Writing};
+use super::scope::OptOuts;
 use super::{aliases, sops};
 use crate::diagnostic::Diagnostic;
 use crate::text::splice::Site;
@@ -22,7 +23,10 @@ pub(super) fn places(
     first: usize,
 ) -> (Vec<Place>, Vec<Diagnostic>) {
     let Findings { mut images, passed, mut diagnostics, .. } = found;
-    let comments = Comments::of(ctx.source, ctx.document.span());
+    let comments = match ctx.scope.opt_outs {
+        OptOuts::Obeyed => Comments::of(ctx.source, ctx.document.span()),
+        OptOuts::Ignored => Comments::default(),
+    };
     leave_configured(configured, &mut images);
     leave_commented(ctx, &comments, &mut images);
     diagnostics.extend(sops::leave(ctx, &mut images));

@@ -8,15 +8,18 @@ mod tags;
 
 use std::collections::BTreeMap;
 
-use crate::diagnostic::{Diagnostic, Failure, RuleId};
+use crate::diagnostic::{Diagnostic, Failure, Location, RuleId};
 use crate::fallback::{ProposalKind, Suggestion};
 use crate::image::{Platform, Repository, Tag};
-use crate::places::{Place, SkipReason};
+use crate::places::{Found, Place, SkipReason};
 use crate::plan::{
     Entry, Name, Plan, RegistryNotes, Search, Skip, Skips, Status, Substitute, Tried, Via,
 };
 use crate::registry::{Outcome, Refusal};
 use crate::text::escape::{escaped, quoted, shortened};
+
+/// Candidates that a message names.
+const SHOWN_CANDIDATES: usize = 20;
 
 /// Tags of one repository that a message names.
 const SHOWN_TAGS: usize = 5;
@@ -41,6 +44,19 @@ pub struct Policy {
     pub platforms: Vec<Platform>,
     /// The treatment of digests that the input has already.
     pub written: WrittenDigests,
+    /// Tells if images that digestif can't pin pass.
+    pub unpinnable: Unpinnable,
+}
+
+/// Tells if images that digestif can't pin pass: empty ones, and those that their operator could not read
+/// with a digest.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub enum Unpinnable {
+    /// They are left unchanged.
+    #[default]
+    Allowed,
+    /// They fail the run.
+    Denied,
 }
 
 /// The treatment of digests that the input has already.
@@ -99,6 +115,42 @@ pub fn judge(plan: &Plan, places: &[Place], policy: &Policy) -> Vec<Diagnostic> 
         Some(diagnostic.locations(entry.places.iter().map(|&n| &places[n])))
     });
     entries.chain(tags_beside_each_other(plan, places)).collect()
+}
+
+/// Errors about empty images, and a warning that names what only looks like an image, if every image has
+/// to have a digest.
+#[must_use]
+pub fn uncounted(plan: &Plan, found: &Found, policy: &Policy) -> Vec<Diagnostic> {
+    if policy.unpinnable == Unpinnable::Allowed {
+        return Vec::new();
+    }
+    let empty = |location: &Location| {
+        Diagnostic::error(Failure::Policy, "an image is empty".to_owned())
+            .of(RuleId::RequireDigest)
+            .location(location.clone())
+            .help("fill it in before it is checked")
+    };
+    let candidates = plan.entries.iter().filter(|entry| entry.status == Status::Candidate);
+    let candidates: Vec<_> = candidates.collect();
+    let mut diagnostics: Vec<_> = found.empty.iter().map(empty).collect();
+    if !candidates.is_empty() {
+        let names = candidates.iter().take(SHOWN_CANDIDATES);
+        let mut names: Vec<_> = names.map(|entry| escaped(&entry.name.to_string())).collect();
+        if candidates.len() > SHOWN_CANDIDATES {
+            names.push(format!("and {} more", candidates.len() - SHOWN_CANDIDATES));
+        }
+        let n = candidates.len();
+        let message = match n {
+            1 => "1 candidate is not checked: it only looks like an image".to_owned(),
+            _ => format!("{n} candidates are not checked: they only look like images"),
+        };
+        let warning = Diagnostic::warning(message).note("candidates", names.join("\n"));
+        diagnostics.push(
+            warning
+                .help("`--include CLASS` checks them; `digestif images` lists them with classes"),
+        );
+    }
+    diagnostics
 }
 
 /// Judges the tags of a run: whether they are those that are expected, and none of those that move.
@@ -213,12 +265,12 @@ fn judge_entry(entry: &Entry, policy: &Policy) -> Option<Diagnostic> {
             Some(error.of(RuleId::RequireDigest).help(help))
         }
         Status::Skipped(Skip::Place(SkipReason::Operator(reason))) => {
-            Some(unpinnable(&name, reason, policy.digests))
+            Some(unpinnable(&name, reason, policy.unpinnable))
         }
         Status::Skipped(skip @ Skip::Place(SkipReason::Sops))
-            if policy.digests == Digests::Required =>
+            if policy.unpinnable == Unpinnable::Denied =>
         {
-            Some(unpinnable(&name, &skip.to_string(), policy.digests))
+            Some(unpinnable(&name, &skip.to_string(), policy.unpinnable))
         }
         Status::Tagged
         | Status::Pinned(_)
@@ -254,16 +306,18 @@ fn placeholder(name: &str, placeholders: Placeholders) -> Diagnostic {
 }
 
 /// An image without a digest that its operator could not read with one.
-fn unpinnable(name: &str, reason: &str, digests: Digests) -> Diagnostic {
-    match digests {
-        Digests::Given => Diagnostic::warning(format!("{name} is written unchanged: {reason}"))
-            .help("write it with a tag that is never moved"),
-        Digests::Required => {
+fn unpinnable(name: &str, reason: &str, unpinnable: Unpinnable) -> Diagnostic {
+    match unpinnable {
+        Unpinnable::Allowed => {
+            Diagnostic::warning(format!("{name} is written unchanged: {reason}"))
+                .help("write it with a tag that is never moved")
+        }
+        Unpinnable::Denied => {
             let error = Diagnostic::error(Failure::Policy, format!("{name} has no digest"));
             error
                 .of(RuleId::RequireDigest)
                 .note("note", format!("digestif does not pin it: {reason}"))
-                .help("if that is fine, the annotation `digestif.dev/skip` on its object says so")
+                .help("if that is fine, leave its repository out with `--skip`")
         }
     }
 }

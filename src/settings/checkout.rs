@@ -7,13 +7,11 @@ use std::fs::{self, File, Metadata};
 use std::path::{Path, PathBuf};
 
 use crate::diagnostic::{Diagnostic, Location, failed};
+use crate::io::repository;
 use crate::text::escape::escaped;
 
 /// The names of the file.
 const NAMES: [&str; 2] = ["digestif.yaml", "digestif.yml"];
-
-/// The folders and files that mark the root of a repository. `.git` is a file in a worktree.
-const MARKS: [&str; 3] = [".git", ".jj", ".hg"];
 
 /// A checkout's configuration file that may be used.
 #[derive(Debug)]
@@ -32,14 +30,13 @@ pub(super) struct Checkout {
 /// A folder has both names, or the file is not one that may be used.
 pub(super) fn find(working_directory: &Path) -> Result<Option<Checkout>, Diagnostic> {
     let Ok(start) = fs::canonicalize(working_directory) else { return Ok(None) };
-    let is_root = |folder: &&Path| MARKS.iter().any(|mark| folder.join(mark).exists());
-    let root = start.ancestors().find(is_root).unwrap_or(&start);
-    for folder in start.ancestors().take_while(|folder| folder.starts_with(root)) {
+    let root = repository::root(&start).unwrap_or_else(|| start.clone());
+    for folder in start.ancestors().take_while(|folder| folder.starts_with(&root)) {
         // A link that leads nowhere was meant to lead to one.
         let there = |name: &&str| folder.join(name).symlink_metadata().is_ok();
         let found: Vec<_> = NAMES.iter().filter(|name| there(name)).collect();
         if let [name] = *found {
-            return open(&folder.join(name), root, &start).map(Some);
+            return open(&folder.join(name), &root, &start).map(Some);
         }
         if !found.is_empty() {
             let message = "`digestif.yaml` and `digestif.yml` are in one folder";
@@ -100,18 +97,4 @@ fn distrusted(_: &Metadata, _: &Path) -> Option<&'static str> {
 
 fn refused(path: &Path, message: &str) -> Diagnostic {
     failed(message).location(Location::File(escaped(&path.display().to_string())))
-}
-
-/// True if a path is in a folder after all links, also if there is nothing at the path yet.
-pub(super) fn is_inside(root: &Path, path: &Path) -> bool {
-    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
-    match fs::canonicalize(path) {
-        Ok(real) => real.starts_with(root),
-        // A link that leads nowhere could lead anywhere once it is written to.
-        Err(_) if path.symlink_metadata().is_ok() => false,
-        Err(_) => {
-            let named = path.file_name().is_some();
-            named && path.parent().is_some_and(|parent| is_inside(root, parent))
-        }
-    }
 }

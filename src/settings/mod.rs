@@ -23,15 +23,17 @@ use std::time::Duration;
 use clap::Command;
 use clap::builder::{BoolishValueParser, TypedValueParser as _};
 
-use crate::cli::{DriftFlags, Emit, Flags, LockFlags, MissingTagFlags, RegistryFlags};
+use crate::cli::{
+    DriftFlags, Emit, Flags, LockFlags, MissingTagFlags, PolicyFlags, RegistryFlags, StrictFlags,
+};
 use crate::credentials::{self, Credentials};
-use crate::diagnostic::{Diagnostic, usage};
+use crate::diagnostic::{Diagnostic, failed, usage};
 use crate::fallback::{DEFAULT_SKEW, Kind, KubernetesVersion, MinorVersion, Preset, Rule};
 use crate::image::Globs;
 use crate::lock::{self, EVERYTHING, Lock, Locking, Mode, State, Substitutes};
-use crate::places::Scope;
+use crate::places::{OptOuts, Scope};
 use crate::plan::Skips;
-use crate::policy::{Digests, Leniency, Placeholders, Policy, WrittenDigests};
+use crate::policy::{Digests, Leniency, Placeholders, Policy, Unpinnable, WrittenDigests};
 use crate::registry::{self, Concurrency, Proxies, Replacement, Tls};
 use crate::resolve::Network;
 use crate::settings::config::{Config, ConfiguredRule};
@@ -79,6 +81,7 @@ impl Settings {
             lock,
             update,
             drift,
+            strict,
             policy,
             registries,
             console,
@@ -93,9 +96,12 @@ impl Settings {
         };
         let scope = Scope {
             include: images.include.iter().map(|class| class.class()).collect(),
+            opt_outs: if strict.strict { OptOuts::Ignored } else { OptOuts::Obeyed },
             ..Scope::default()
         };
         let require_digest = policy.require_digest || above.require_digest || below.require_digest;
+        // Without a lock, a digest in the input is all that there can be.
+        let require_digest = require_digest || strict.strict && path.is_none();
         let replacements =
             [above.replacements, parsed("--registry", &registries.registry)?, below.replacements];
         let mode = match task {
@@ -112,28 +118,20 @@ impl Settings {
             Some(lock) => matches!(lock.mode, Mode::Frozen | Mode::Check),
             None => require_digest,
         };
-        let policy = Policy {
-            unresolved: if policy.allow_unresolved {
-                Leniency::WriteUnchanged
-            } else {
-                Leniency::Strict
-            },
-            placeholders: if policy.deny_placeholders {
-                Placeholders::Denied
-            } else {
-                Placeholders::Allowed
-            },
-            digests: if require_digest { Digests::Required } else { Digests::Given },
-            expectations: [above.expectations, policy.expect, below.expectations].concat(),
-            mutable: above.mutable.max(policy.deny_mutable.unwrap_or_default()).max(below.mutable),
-            platforms: [above.platforms, policy.require_platform, below.platforms].concat(),
-            written: if policy.verify {
-                WrittenDigests::Verified
-            } else {
-                WrittenDigests::Believed
-            },
-        };
+        let mut policy = policy_of(policy, &strict, require_digest);
+        policy.expectations =
+            [above.expectations, policy.expectations, below.expectations].concat();
+        policy.mutable = above.mutable.max(policy.mutable).max(below.mutable);
+        policy.platforms = [above.platforms, policy.platforms, below.platforms].concat();
         let makes_no_request = is_frozen && !policy.looks_inside();
+        if strict.strict && (drift.drift || policy.looks_inside()) {
+            return Err(failed(
+                "`--strict` makes no request, which another flag or `-c FILE` asks for",
+            )
+            .help(
+                "run `digestif check` once more for `--drift`, `--verify` and `--require-platform`",
+            ));
+        }
         // A login that can't be read matters only if a request may be made.
         let network = if lock.offline || makes_no_request {
             Network::Offline
@@ -163,6 +161,33 @@ impl Settings {
         };
         let (quiet, verbose) = (console.quiet, console.verbose > 0);
         Ok(Self { options, emit: pin.emit, in_place: pin.in_place, quiet, verbose })
+    }
+}
+
+/// The policy that the flags ask for.
+fn policy_of(policy: PolicyFlags, strict: &StrictFlags, require_digest: bool) -> Policy {
+    let is_strict = strict.strict;
+    Policy {
+        unresolved: if policy.allow_unresolved {
+            Leniency::WriteUnchanged
+        } else {
+            Leniency::Strict
+        },
+        placeholders: if policy.deny_placeholders || is_strict {
+            Placeholders::Denied
+        } else {
+            Placeholders::Allowed
+        },
+        digests: if require_digest { Digests::Required } else { Digests::Given },
+        expectations: policy.expect,
+        mutable: policy.deny_mutable.unwrap_or_default(),
+        platforms: policy.require_platform,
+        written: if policy.verify { WrittenDigests::Verified } else { WrittenDigests::Believed },
+        unpinnable: if require_digest || is_strict {
+            Unpinnable::Denied
+        } else {
+            Unpinnable::Allowed
+        },
     }
 }
 

@@ -6,9 +6,10 @@
 
 use std::path::Path;
 
-use super::checkout::{REMEDY, is_inside};
+use super::checkout::REMEDY;
 use super::pin_images::PinImages;
 use super::wrong::{Wrong, span};
+use crate::io::repository::is_inside;
 
 /// The owner of a configuration, from the most trusted to the least.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -153,7 +153,7 @@ fn a_lock_may_stand_among_the_files_that_are_pinned() {
         let flags: Vec<_> = flags.iter().chain(&named).copied().collect();
         setup.without(&[], &flags, "")
     };
-    let said = "warning: a lock of digestif is left out, as it is no manifest";
+    let said = "warning: the lock or the configuration of this run is left out";
     assert_eq!(run(&["-i"]).stderr.matches(said).count(), 0);
     for flags in [&["-i"][..], &[], &["check"]] {
         let ran = run(flags);

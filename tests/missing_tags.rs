@@ -79,6 +79,29 @@ fn full(image: &str) -> String {
     }
 }
 
+/// What is wrong with the first proposal, written into a configuration.
+fn pasted(case: &Case<'_>, explained: &Value) -> Option<String> {
+    let first = explained["suggestions"].as_array()?.first()?;
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("digestif.yaml");
+    let head = "apiVersion: digestif.dev/v1alpha1\nkind: PinImages\nfallbacks:\n";
+    let yaml = first["yaml"].as_str().expect("YAML");
+    std::fs::write(&path, format!("{head}{yaml}\n")).expect("it is writable");
+    let config = format!("--config={}", path.display());
+    let registry = case.registry();
+    let every_host = for_every_host(&registry);
+    let ran = digestif(["explain", &case.asked, &every_host, "--format=json", &config], "");
+    let found: Value = serde_json::from_str(&ran.stdout).ok()?;
+    let expected = format!("{}@{}", first["reference"].as_str()?, first["digest"].as_str()?);
+    let is_right = found["written"] == expected;
+    (!is_right).then(|| {
+        format!(
+            "{}: pasted, it leads to {}:\n{yaml}\n{}",
+            case.source, found["written"], ran.stderr
+        )
+    })
+}
+
 #[test]
 fn what_is_used_or_proposed_first_is_what_an_operator_would_use() {
     let path = testdata("missing-tags/cases.txt");
@@ -88,6 +111,7 @@ fn what_is_used_or_proposed_first_is_what_an_operator_would_use() {
     let mut wrong = Vec::new();
     for case in &cases {
         let (choice, explained) = case.choice();
+        wrong.extend(pasted(case, &explained));
         if choice != case.expected {
             let Case { source, asked, expected, .. } = case;
             wrong.push(format!(

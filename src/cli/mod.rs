@@ -76,6 +76,8 @@ enum Subcommands {
     Fn(Box<FnArgs>),
     /// List every image and its place; makes no network request
     Images(ImagesArgs),
+    /// Print a configuration with a rule for every image that does not exist
+    Suggest(SuggestArgs),
     /// Show how one image is resolved: what is asked, what exists, which rule applies
     Explain(ExplainArgs),
     /// Compare image locks
@@ -221,6 +223,26 @@ struct ExplainArgs {
     console: ConsoleFlags,
 }
 
+#[derive(Debug, Args)]
+struct SuggestArgs {
+    #[command(flatten)]
+    input: InputFlags,
+    #[command(flatten)]
+    output: OutputFlags,
+    #[command(flatten)]
+    config: ConfigFlags,
+    #[command(flatten)]
+    images: ImageFlags,
+    #[command(flatten)]
+    missing: MissingTagFlags,
+    #[command(flatten)]
+    lock: LockFlags,
+    #[command(flatten)]
+    registries: RegistryFlags,
+    #[command(flatten)]
+    console: ConsoleFlags,
+}
+
 #[derive(Debug, Subcommand)]
 enum LockAction {
     /// Show which images differ between two locks; `-` is stdin
@@ -326,6 +348,8 @@ pub enum Command {
     Check,
     /// List the images.
     Images(Format),
+    /// Print a configuration with rules for the images that do not exist.
+    Suggest,
     /// Explain how this image is resolved.
     Explain(String, Format),
     /// Compare an old lock with a new one.
@@ -376,6 +400,7 @@ impl From<Cli> for Invocation {
             Subcommands::Check(args) => (Command::Check, args.into()),
             Subcommands::Fn(args) => (Command::Function, (*args).into()),
             Subcommands::Images(args) => (Command::Images(args.format), args.into()),
+            Subcommands::Suggest(args) => (Command::Suggest, args.into()),
             Subcommands::Explain(args) => {
                 (Command::Explain(args.image.clone(), args.format), args.into())
             }
@@ -461,6 +486,24 @@ impl From<ImagesArgs> for Flags {
     fn from(args: ImagesArgs) -> Self {
         let ImagesArgs { input, output, config, images, lock, registries, console, .. } = args;
         Self { input, output, config, images, lock, registries, console, ..Self::default() }
+    }
+}
+
+impl From<SuggestArgs> for Flags {
+    fn from(args: SuggestArgs) -> Self {
+        let SuggestArgs { input, output, config, images, missing, lock, .. } = args;
+        let SuggestArgs { registries, console, .. } = args;
+        Self {
+            input,
+            output,
+            config,
+            images,
+            missing,
+            lock,
+            registries,
+            console,
+            ..Self::default()
+        }
     }
 }
 

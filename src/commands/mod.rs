@@ -10,6 +10,7 @@ pub(crate) mod outcome;
 mod pin;
 mod prepare;
 mod reports;
+mod suggest;
 
 use clap::CommandFactory as _;
 
@@ -55,6 +56,7 @@ fn dispatch(invocation: Invocation, outcome: &mut Outcome) -> Result<(), Error> 
             pin::run(flags, &destinations, task, outcome)
         }
         Command::Images(format) => images(flags, &destinations, format, outcome),
+        Command::Suggest => suggest::run(flags, &destinations, outcome),
         Command::Explain(image, format) => explain(flags, &image, format, outcome),
         Command::LockDiff(old, new, format) => {
             if old.as_os_str() == "-" && new.as_os_str() == "-" {

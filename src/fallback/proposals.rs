@@ -159,9 +159,10 @@ struct Proposer<'a> {
     reading: Reading,
     outcome: Option<Outcome>,
     rules: &'a [Rule],
-    /// The name of the rules: the last segment of the repository.
-    name: &'a str,
+    /// The name of the rules: the last segment of the repository, unless a preset has that name.
+    name: String,
     is_client: bool,
+    is_kubectl: bool,
     is_component: bool,
     kubernetes: KubernetesVersion,
 }
@@ -175,13 +176,18 @@ impl<'a> Proposer<'a> {
             Kind::KubernetesVersion(kubernetes) => Some(*kubernetes),
             _ => None,
         });
+        let last = asked.repository.path().rsplit('/').next().unwrap_or_default();
         let default = KubernetesVersion { cluster: None, max_minor_skew: DEFAULT_SKEW };
         Self {
             asked,
             reading,
             outcome,
             rules,
-            name: asked.repository.path().rsplit('/').next().unwrap_or_default(),
+            name: match Preset::named(last) {
+                Some(_) => format!("{last}-tags"),
+                None => last.to_owned(),
+            },
+            is_kubectl: is_client && last == "kubectl",
             is_client,
             is_component: kubernetes::is_component(&asked.repository),
             kubernetes: configured.unwrap_or(default),
@@ -192,7 +198,7 @@ impl<'a> Proposer<'a> {
     fn rule(&self, kind: Kind, repositories: Repositories) -> Rule {
         let images = Globs::new([self.asked.repository.to_string()]).expect("a name is a glob");
         let (scope, when) = (Scope::Images(images), When::MissingOrDenied);
-        Rule { name: self.name.to_owned(), scope, when, repositories, kind }
+        Rule { name: self.name.clone(), scope, when, repositories, kind }
     }
 
     fn proposal(&self, kind: ProposalKind, rule: Rule, body: &str) -> Proposal {
@@ -332,7 +338,7 @@ impl<'a> Proposer<'a> {
         });
         let (name, note) = OWN_KUBECTL;
         let is_denied = self.outcome == Some(Outcome::Denied);
-        let is_kubectl = self.is_client && self.name == "kubectl" && !is_denied;
+        let is_kubectl = self.is_kubectl && !is_denied;
         let kubectl = name.parse().ok().filter(|_| is_kubectl).map(|name| (name, Some(note)));
         let others = moved.chain(kubectl).filter(|(target, _)| target != own);
         let others = others.filter(|_| !self.is_component && self.reading.version().is_some());

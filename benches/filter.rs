@@ -8,6 +8,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -191,6 +192,47 @@ mod release {
     #[divan::bench(sample_count = 20)]
     fn start(bencher: Bencher<'_, '_>) {
         bencher.bench_local(|| run(&["--version"]));
+    }
+}
+
+/// The whole process on stdin: the same objects as a stream, and as the list of a function.
+mod function {
+    use super::*;
+
+    #[divan::bench(sample_count = 20)]
+    fn stream(bencher: Bencher<'_, '_>) {
+        let release = Release::new(2 * MIB, 1_000, 10);
+        bench_filter(bencher, &release, &release.text);
+    }
+
+    #[divan::bench(sample_count = 20)]
+    fn list(bencher: Bencher<'_, '_>) {
+        let release = Release::new(2 * MIB, 1_000, 10);
+        let mut list =
+            "apiVersion: config.kubernetes.io/v1\nkind: ResourceList\nitems:\n".to_owned();
+        for object in release.text.split("---\n").filter(|object| !object.is_empty()) {
+            let mut dash = "- ";
+            for line in object.lines() {
+                writeln!(list, "{dash}{line}").expect("a string takes all");
+                dash = "  ";
+            }
+        }
+        bench_filter(bencher, &release, &list);
+    }
+
+    fn bench_filter(bencher: Bencher<'_, '_>, release: &Release, text: &str) {
+        bencher.counter(BytesCount::of_str(text)).bench_local(|| {
+            let mut child = Command::new(env!("CARGO_BIN_EXE_digestif"))
+                .args(["-q", "--offline", "--layout", path(&release.layout)])
+                .stdin(Stdio::piped())
+                .stdout(Stdio::null())
+                .spawn()
+                .expect("the binary was built");
+            let mut stdin = child.stdin.take().expect("it is piped");
+            stdin.write_all(text.as_bytes()).expect("it reads all");
+            drop(stdin);
+            assert!(child.wait().expect("it ends").success());
+        });
     }
 }
 

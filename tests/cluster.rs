@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use rcgen::KeyPair;
 use serde_json::json;
 use support::registry::{Content, Fault, Misbehaviour, Registry};
-use support::{Ran, clients, digest_of, digestif, finish, for_every_host, start, testdata};
+use support::{Ran, clients, digestif, finish, for_every_host, pinned, start, testdata};
 use tempfile::TempDir;
 use tokio::net::TcpSocket;
 
@@ -283,11 +283,6 @@ fn one_version_behind() -> Content {
 }
 
 const KUBECTL: &str = "docker.io/clastix/kubectl:v1.35";
-
-/// A reference with the digest that registries here have for it.
-fn pinned(reference: &str) -> String {
-    format!("{reference}@{}", digest_of(reference))
-}
 
 /// What the API server is to have of the chart `tenants`.
 fn tenants(kubectl: &str, jobs: usize) -> String {

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use support::registry::{Content, Fault, Misbehaviour, Registry, TokenRules};
-use support::{Ran, digest_of, digestif, for_every_host};
+use support::{digest_of, digestif, pinned, run_against as run};
 
 const KUBECTL: &str = "docker.io/clastix/kubectl";
 const LITELLM: &str = "ghcr.io/berriai/litellm-database";
@@ -24,16 +24,6 @@ fn jobs(images: &[&str]) -> String {
         )
     };
     images.iter().enumerate().map(job).collect()
-}
-
-fn run(registry: &Registry, flags: &[&str], manifest: &str) -> Ran {
-    let every_host = for_every_host(registry);
-    digestif([every_host.as_str()].iter().chain(flags), manifest)
-}
-
-/// What a substitute looks like where it is written.
-fn pinned(reference: &str) -> String {
-    format!("{reference}@{}", digest_of(reference))
 }
 
 fn corpus(file: &str) -> Option<String> {

@@ -9,7 +9,10 @@ use std::path::PathBuf;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use support::registry::{Content, Fault, Misbehaviour, Registry};
-use support::{Ran, command, digest_of, digestif, finish, for_every_host, start, testdata};
+use support::{
+    command, digest_of, digestif, finish, for_every_host, pinned, run_against as run, start,
+    testdata,
+};
 
 const DESCHEDULER: &str = "registry.k8s.io/descheduler/descheduler";
 const WEB: &str = "registry.example/acme/web";
@@ -18,15 +21,6 @@ const WEB: &str = "registry.example/acme/web";
 fn pods(images: &[&str]) -> String {
     let pod = |image: &&str| format!("---\nkind: Pod\nspec:\n  containers:\n  - image: {image}\n");
     images.iter().map(pod).collect()
-}
-
-fn pinned(image: &str) -> String {
-    format!("{image}@{}", digest_of(image))
-}
-
-fn run(registry: &Registry, flags: &[&str], manifests: &str) -> Ran {
-    let registry = for_every_host(registry);
-    digestif([registry.as_str()].iter().chain(flags), manifests)
 }
 
 fn all() -> Registry {

@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use support::registry::{Content, Fault, Misbehaviour, Registry};
-use support::{Ran, command, digest_of, digestif, finish, for_every_host, start, testdata};
+use support::{Ran, command, digestif, finish, for_every_host, pinned, start, testdata};
 
 const HEAD: &str = "apiVersion: digestif.dev/v1alpha1\nkind: PinImages\n";
 const NOTHING: &str = "kind: Namespace\n";
@@ -39,11 +39,6 @@ fn pods(images: &[&str]) -> String {
         format!("---\nkind: Pod\nspec:\n  containers:\n  - image: {image} # as it was written\n")
     };
     images.iter().map(pod).collect()
-}
-
-/// What is written for an image that exists, or for a substitute.
-fn pinned(reference: &str) -> String {
-    format!("{reference}@{}", digest_of(reference))
 }
 
 fn write(folder: &Path, name: &str, text: impl AsRef<[u8]>) -> String {

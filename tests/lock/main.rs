@@ -23,7 +23,7 @@ use std::path::PathBuf;
 use std::process::Child;
 
 use support::registry::{Content, Registry};
-use support::{Ran, command, digest_of, finish, for_every_host, start};
+use support::{Ran, command, digest_of, finish, for_every_host, pinned, start};
 
 const HEAD: &str = "apiVersion: digestif.dev/v1alpha1\nkind: ImageLock\n";
 const KUBECTL: &str = "docker.io/clastix/kubectl";
@@ -40,10 +40,6 @@ fn pods(images: &[impl AsRef<str>]) -> String {
 fn images(manifests: &str) -> Vec<&str> {
     let images = manifests.lines().filter_map(|line| line.strip_prefix("  - image: "));
     images.map(|image| image.trim_end_matches(" # as it was written")).collect()
-}
-
-fn pinned(reference: &str) -> String {
-    format!("{reference}@{}", digest_of(reference))
 }
 
 /// An entry of a lock: what was asked for, and what supplied the digest by which rule.

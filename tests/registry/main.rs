@@ -28,7 +28,7 @@ mod tls;
 mod tokens;
 
 use support::registry::{Content, Registry, Request};
-use support::{Ran, digest_of, digestif, for_every_host};
+use support::{Ran, digest_of, run_against as run};
 
 /// The image of tests that need no more than one.
 const WEB: &str = "registry.example/acme/web:1";
@@ -52,12 +52,6 @@ fn pinned(images: impl IntoIterator<Item = impl AsRef<str>>) -> String {
 /// Where the image of the n-th Pod stands, counted from 0.
 fn place(n: usize) -> String {
     format!("<stdin>:{}:12", (n + 1) * 9)
-}
-
-/// Runs digestif on a stream, with the registry in the place of every other.
-fn run(registry: &Registry, flags: &[&str], stream: &str) -> Ran {
-    let registry = for_every_host(registry);
-    digestif([registry.as_str()].iter().chain(flags), stream)
 }
 
 /// The requests that arrived, in order, as `HEAD /v2/…`.

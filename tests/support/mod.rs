@@ -152,6 +152,17 @@ pub fn for_every_host(registry: &registry::Registry) -> String {
     format!("--registry=*={}/{{host}}", registry.url())
 }
 
+/// Runs digestif with the registry in place of every other one.
+pub fn run_against(registry: &registry::Registry, flags: &[&str], manifests: &str) -> Ran {
+    let registry = for_every_host(registry);
+    digestif([registry.as_str()].iter().chain(flags), manifests)
+}
+
+/// A reference with the digest that the played registries have for it.
+pub fn pinned(reference: &str) -> String {
+    format!("{reference}@{}", digest_of(reference))
+}
+
 /// What the registry serves for a reference, when it answers for every host.
 pub fn digest_of(reference: &str) -> String {
     let digestif::image::Reference::Tagged(tagged) = reference.parse().expect("a valid reference")

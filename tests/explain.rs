@@ -336,7 +336,7 @@ fn a_registry_that_limits_proves_nothing() {
 docker.io/acme/app:x
 
 as written
-  docker.io/acme/app:x  rate-limited (429 Too Many Requests)
+  docker.io/acme/app:x  rate-limited (429 Too Many Requests from REGISTRY)
 
 the tag
   name x
@@ -349,7 +349,7 @@ rule kubernetes-version
 
 result
   `docker.io/acme/app:x` could not be resolved: the registry limits how often it is asked
-  help: run it again later, or ask another registry with `--registry HOST=URL`
+  help: run it again later, or name another registry with `--registry`
 ";
     let registry = faulty(Misbehaviour::ErrorCode(429, "TOOMANYREQUESTS"));
     let flags = ["--retries=0", "--fallback=x=y"];
@@ -366,7 +366,7 @@ fn a_candidate_that_cannot_be_asked_for_ends_the_rules() {
     let text = explained(&registry, "acme/app:x", &flags, 4);
     let expected = "
 rule --fallback x=y
-  docker.io/acme/app:y  unreachable (503 Service Unavailable)
+  docker.io/acme/app:y  unreachable (503 Service Unavailable from REGISTRY)
 
 rule --fallback x=z
   not reached

@@ -2,6 +2,7 @@
 //! (`--require-platform`).
 
 use super::Policy;
+use super::refusals::how_to_log_in;
 use crate::diagnostic::{Diagnostic, Failure, RuleId};
 use crate::image::Platform;
 use crate::places::Place;
@@ -67,6 +68,7 @@ fn unknown(entry: &Entry, refusal: &Refusal, policy: &Policy) -> Diagnostic {
     let failure = refusal.outcome.failure();
     let rule = if policy.platforms.is_empty() { RuleId::Verify } else { RuleId::RequirePlatform };
     let digest = entry.supplier().map(|(_, pin)| pin);
+    let login = how_to_log_in(refusal);
     let (message, help) = match failure {
         Failure::Absent if digest.is_some_and(|pin| pin.via == Via::Lock) => (
             format!("{name} does not exist by the digest in the lock"),
@@ -76,10 +78,9 @@ fn unknown(entry: &Entry, refusal: &Refusal, policy: &Policy) -> Diagnostic {
             format!("{name} does not exist by its digest"),
             "pin it again: its digest was removed from the registry, or never pushed there",
         ),
-        Failure::Refused => (
-            format!("{name} can't be looked into: the registry refuses it"),
-            "log in with `docker login HOST`, or name a file with logins with `--auth-file`",
-        ),
+        Failure::Refused => {
+            (format!("{name} can't be looked into: the registry refuses it"), login.as_str())
+        }
         Failure::Policy => (
             format!("{name} can't be looked into without the network"),
             "copy it into a folder for `--layout`, or run without `--offline`",

@@ -4,6 +4,7 @@
 //! what to do next. Every sentence about an image that a user reads stands here.
 
 mod content;
+mod refusals;
 mod tags;
 
 use std::collections::BTreeMap;
@@ -110,11 +111,13 @@ pub enum Placeholders {
 /// Judges every image of a plan.
 #[must_use]
 pub fn judge(plan: &Plan, places: &[Place], policy: &Policy) -> Vec<Diagnostic> {
-    let entries = plan.entries.iter().filter_map(|entry| {
+    let (of_hosts, entries) = refusals::by_host(&plan.entries);
+    let of_hosts = of_hosts.into_iter().map(|entries| refusals::of_host(&entries, places));
+    let entries = entries.into_iter().filter_map(|entry| {
         let diagnostic = judge_entry(entry, policy)?;
         Some(diagnostic.locations(entry.places.iter().map(|&n| &places[n])))
     });
-    entries.chain(tags_beside_each_other(plan, places)).collect()
+    of_hosts.chain(entries).chain(tags_beside_each_other(plan, places)).collect()
 }
 
 /// Errors about empty images, and a warning that names what only looks like an image, if every image has
@@ -433,74 +436,13 @@ fn unresolved(asked: &Name, refusal: &Refusal, search: &Search, leniency: Lenien
         };
         return explained(diagnostic, search).help(help);
     }
-    let (message, help) = match refusal.outcome {
-        Outcome::MissingTag => (
-            format!("{name} does not exist"),
-            "use a tag that exists, or push this one; `--allow-unresolved` writes it unchanged",
-        ),
-        Outcome::MissingRepository => (
-            format!("{name} does not exist: the registry has no such repository"),
-            "look for a slip in the name, or for a project that has moved; `--allow-unresolved` writes it unchanged",
-        ),
-        Outcome::Denied => (
-            format!("{name} is absent or private: the registry does not say which"),
-            "log in with `docker login HOST`, or name a file with logins with `--auth-file`; or give it a copy with `--layout DIR`",
-        ),
-        Outcome::RateLimited => (
-            format!("{name} could not be resolved: the registry limits how often it is asked"),
-            "run it again later, or ask another registry with `--registry HOST=URL`",
-        ),
-        Outcome::Unreachable => (
-            format!("{name} could not be resolved: the registry gave no answer"),
-            "run it again; if it stays so, look at the network and the proxy variables, or allow more with `--timeout`",
-        ),
-        Outcome::Untrusted => (
-            format!("{name} could not be resolved: the registry's certificate is not trusted"),
-            "name the certificate of its CA with `--ca-file FILE`, or look whether a proxy has put its own in between",
-        ),
-        Outcome::UnusableCertificates => (
-            format!("{name} could not be resolved: its certificates can't be used"),
-            "correct or remove the file; the certificates of a host are the files in its folder below `certs.d`",
-        ),
-        Outcome::ClientCertificateRequired => (
-            format!("{name} could not be resolved: the registry wants to see another certificate"),
-            "name one with `--client-cert` and `--client-key`, which its registry trusts",
-        ),
-        Outcome::ProxyFailed => (
-            format!("{name} could not be resolved: the proxy does not lead to its registry"),
-            "look at `HTTPS_PROXY` and `HTTP_PROXY`, whose URLs hold user and password where the proxy wants them; hosts in `NO_PROXY` are asked directly",
-        ),
-        Outcome::InvalidResponse => (
-            format!("{name} could not be resolved: the registry's answer makes no sense"),
-            "a proxy or a login page may have answered; see what `crane digest` says, and run it again",
-        ),
-        Outcome::Unlistable => (
-            format!("{name} could not be resolved: the tags can't be listed"),
-            "name a tag with `try`: the list of tags has no end that can be found",
-        ),
-        Outcome::Unproven => (
-            format!(
-                "{name} could not be resolved: a 404 that may not be its registry's proves nothing"
-            ),
-            "look whether the host is right and leads to a registry: a gateway or a proxy may have answered",
-        ),
-        Outcome::NotCached => (
-            format!(
-                "{name} could not be resolved: the cache does not have it, which proves nothing"
-            ),
-            "pull it once through the cache, or ask its registry itself: leave out `--registry`, or `cache: true` where this is no cache",
-        ),
-        Outcome::OfflineMiss => (
-            format!("{name} is in no image layout, and `--offline` forbids to ask for it"),
-            "copy the image into a folder for `--layout`, or run without `--offline`",
-        ),
-        Outcome::NotLocked => (format!("{name} {}", refusal.detail), "record it with `--lock`"),
-    };
+    let (what, help) = refusals::described(refusal);
+    let message = format!("{name} {what}");
     let diagnostic = match failure {
         Failure::Absent => lenient(leniency, failure, message),
         _ => Diagnostic::error(failure, message),
     };
     let remedy = search.remedy.clone().or_else(|| remedy(search));
-    let help = remedy.as_deref().unwrap_or(help);
+    let help = remedy.as_deref().unwrap_or(&help);
     explained(diagnostic, search).help(help)
 }

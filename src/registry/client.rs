@@ -106,7 +106,8 @@ impl Registry {
     pub async fn tags(&self, repository: &Repository) -> Result<Vec<Tag>, Refusal> {
         let listed = async {
             let (host, name) = self.host(repository)?;
-            list(&host, &name, &self.transport).await
+            let listed = list(&host, &name, &self.transport).await;
+            listed.map_err(|refusal| refusal.from(&host.login_name()))
         };
         self.in_time(listed).await
     }
@@ -206,7 +207,8 @@ impl Registry {
                 }
             }
             let (host, name) = self.host(repository)?;
-            ask(&host, &name, Retry::Yes).await
+            let answer = ask(&host, &name, Retry::Yes).await;
+            answer.map_err(|refusal| refusal.from(&host.login_name()))
         };
         let cache = self.settings.is_cache(repository);
         self.in_time(asked).await.map_err(|refusal| if cache { uncached(refusal) } else { refusal })

@@ -9,7 +9,7 @@ mod send;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use reqwest::header::HeaderValue;
@@ -25,6 +25,7 @@ use super::tokens::{Common, Token};
 use super::transport::{Fetched, Limit, Transport, Trouble};
 use super::{Endpoint, Outcome, Refusal, authority};
 use crate::credentials::Offer;
+use crate::image::canonical_host;
 
 /// How long the others wait for what the first request learns. Registries answer a HEAD in a tenth
 /// of that; a host that doesn't must not keep the others from failing, or succeeding, by themselves.
@@ -58,6 +59,8 @@ pub(super) struct Host {
     nobody: Account,
     /// Hosts that redirects of this one lead to, by their origins.
     elsewhere: std::sync::Mutex<BTreeMap<String, Arc<Self>>>,
+    /// Why no connection can be made. Then it is not asked again.
+    down: OnceLock<Trouble>,
     /// Logins that did not open what opened without them.
     idle: std::sync::Mutex<BTreeSet<String>>,
 }
@@ -113,6 +116,7 @@ impl Host {
             accounts: offers.into_iter().map(Some).map(account).collect(),
             nobody: account(None),
             elsewhere: std::sync::Mutex::default(),
+            down: OnceLock::new(),
             idle: std::sync::Mutex::default(),
             rests_until: std::sync::Mutex::default(),
             origin: endpoint.origin,
@@ -258,6 +262,11 @@ impl Host {
     /// Its name and port.
     pub(super) fn name(&self) -> String {
         authority(&self.origin())
+    }
+
+    /// The name that logins and images have for it.
+    pub(super) fn login_name(&self) -> String {
+        canonical_host(&self.name())
     }
 
     /// Where it is asked now.

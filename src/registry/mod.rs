@@ -23,6 +23,7 @@ mod tls;
 mod token_request;
 mod tokens;
 mod transport;
+mod words;
 
 use std::time::Duration;
 
@@ -49,11 +50,19 @@ pub struct Refusal {
     pub outcome: Outcome,
     /// What was seen, for people: `404 with code MANIFEST_UNKNOWN from quay.io`.
     pub detail: String,
+    /// The host that was asked, as images and logins name it. None if nobody was asked.
+    pub host: Option<String>,
 }
 
 impl Refusal {
     pub(crate) fn new(outcome: Outcome, detail: impl Into<String>) -> Self {
-        Self { outcome, detail: detail.into() }
+        Self { outcome, detail: detail.into(), host: None }
+    }
+
+    /// The same, from this host.
+    fn from(mut self, host: &str) -> Self {
+        self.host.get_or_insert_with(|| host.to_owned());
+        self
     }
 
     /// The same, after it was asked in vain as these.
@@ -82,6 +91,8 @@ pub enum Outcome {
     RateLimited,
     /// No answer, or 408 or 5xx, to the last try.
     Unreachable,
+    /// No connection to the host.
+    NoConnection,
     /// The host's certificate is not one that we trust.
     Untrusted,
     /// A file with certificates for the host can't be used.
@@ -92,6 +103,8 @@ pub enum Outcome {
     ProxyFailed,
     /// An answer that makes no sense, which a proxy or a captive portal may have given.
     InvalidResponse,
+    /// A manifest of Docker's schema 1, which has been retired.
+    OldManifest,
     /// A 404 that a gateway may have given: it does not have what proves a registry's.
     Unproven,
     /// The tags can't be listed to their end.
@@ -113,10 +126,12 @@ impl Outcome {
             Self::Denied | Self::Unlistable => Failure::Refused,
             Self::RateLimited
             | Self::Unreachable
+            | Self::NoConnection
             | Self::Untrusted
             | Self::ClientCertificateRequired
             | Self::ProxyFailed
             | Self::InvalidResponse
+            | Self::OldManifest
             | Self::Unproven
             | Self::NotCached => Failure::Unavailable,
             Self::UnusableCertificates => Failure::Usage,
@@ -131,6 +146,18 @@ impl Outcome {
         self.failure() == Failure::Absent || self == Self::Denied
     }
 
+    /// True if it is about a host as a whole, so that every image of the host has it.
+    #[must_use]
+    pub fn is_of_host(self) -> bool {
+        matches!(
+            self,
+            Self::NoConnection
+                | Self::Untrusted
+                | Self::ClientCertificateRequired
+                | Self::ProxyFailed
+        )
+    }
+
     /// One word for it, as reports write it.
     #[must_use]
     pub fn word(self) -> &'static str {
@@ -139,12 +166,15 @@ impl Outcome {
             Self::Denied => "denied",
             Self::RateLimited => "rate-limited",
             Self::Unreachable
+            | Self::NoConnection
             | Self::Untrusted
             | Self::UnusableCertificates
             | Self::ClientCertificateRequired
             | Self::ProxyFailed
             | Self::NotCached => "unreachable",
-            Self::InvalidResponse | Self::Unproven | Self::Unlistable => "invalid-response",
+            Self::InvalidResponse | Self::OldManifest | Self::Unproven | Self::Unlistable => {
+                "invalid-response"
+            }
             Self::OfflineMiss | Self::NotLocked => "not-recorded",
         }
     }

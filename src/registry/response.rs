@@ -1,13 +1,12 @@
 //! Replies: what the answers of a registry mean: a digest, proof of absence, or neither.
 
-use std::collections::BTreeSet;
-
-use oci_client::errors::{OciEnvelope, OciErrorCode};
 use oci_client::manifest::OciManifest;
 use reqwest::StatusCode;
-use reqwest::header::{CONTENT_TYPE, HeaderMap};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, WWW_AUTHENTICATE};
+use serde_json::Value;
 
 use super::transport::Fetched;
+use super::words::Words;
 use super::{Answer, Outcome, Refusal};
 use crate::image::{Algorithm, Digest};
 
@@ -17,19 +16,26 @@ pub(super) const ACCEPT: &str = "application/vnd.oci.image.index.v1+json, \
     application/vnd.oci.image.manifest.v1+json, \
     application/vnd.docker.distribution.manifest.v2+json";
 
-/// The digest that the headers name; an error where it is not exactly a digest.
+/// The digest that the headers name. None if they name none.
+///
+/// # Errors
+/// `InvalidResponse` if it is not exactly one digest.
 pub(super) fn digest_header(headers: &HeaderMap) -> Result<Option<Digest>, Refusal> {
+    let wrong = |detail: &str| Refusal::new(Outcome::InvalidResponse, detail);
     let mut values = headers.get_all("docker-content-digest").iter();
     let Some(value) = values.next() else { return Ok(None) };
-    let parsed = value.to_str().ok().and_then(|text| text.parse().ok());
-    match parsed {
-        Some(digest) if values.next().is_none() => Ok(Some(digest)),
-        _ => Err(Refusal::new(
-            Outcome::InvalidResponse,
-            "200 with a malformed Docker-Content-Digest header",
-        )),
+    if values.any(|other| other != value) {
+        return Err(wrong("200 with two different Docker-Content-Digest headers"));
+    }
+    match value.to_str().ok().and_then(|text| text.parse().ok()) {
+        Some(digest) => Ok(Some(digest)),
+        None => Err(wrong("200 with a malformed Docker-Content-Digest header")),
     }
 }
+
+/// Codes that prove that a tag is absent: the OCI distribution spec's, Harbor's, and Quay's for a tag
+/// that has expired (quay/clair#1554).
+const MISSING_TAG: [&str; 3] = ["MANIFEST_UNKNOWN", "NOT_FOUND", "TAG_EXPIRED"];
 
 /// The header that registries send with every answer (distribution, "API Version Check").
 const API_VERSION: &str = "docker-distribution-api-version";
@@ -53,9 +59,7 @@ pub(super) fn is_manifest_type(headers: &HeaderMap) -> bool {
 /// The digest of the manifest in a body, which has to be what the header says, if it says so.
 pub(super) fn hashed(reply: &Fetched) -> Answer {
     if serde_json::from_slice::<OciManifest>(&reply.body).is_err() {
-        let detail =
-            format!("200 with something that is no image manifest ({} bytes)", reply.body.len());
-        return Err(Refusal::new(Outcome::InvalidResponse, detail));
+        return Err(no_manifest(reply));
     }
     let announced = digest_header(&reply.headers)?;
     let algorithm = announced.as_ref().map_or(Algorithm::Sha256, Digest::algorithm);
@@ -67,6 +71,31 @@ pub(super) fn hashed(reply: &Fetched) -> Answer {
         }
         _ => Ok(digest),
     }
+}
+
+/// Why a body is no manifest.
+fn no_manifest(reply: &Fetched) -> Refusal {
+    let answered = &reply.answered;
+    if is_schema_1(&reply.body) {
+        let detail = format!("200 from {answered} with a manifest of schema 1");
+        return Refusal::new(Outcome::OldManifest, detail);
+    }
+    let what = if is_html(reply) { "an HTML page" } else { "something that is no image manifest" };
+    let detail = format!("200 from {answered} with {what} ({} bytes)", reply.body.len());
+    Refusal::new(Outcome::InvalidResponse, detail)
+}
+
+/// True for Docker's first kind of manifest, which clients no longer accept (moby#46143).
+fn is_schema_1(body: &[u8]) -> bool {
+    let manifest: Value = serde_json::from_slice(body).unwrap_or_default();
+    manifest.get("schemaVersion").and_then(Value::as_u64) == Some(1)
+}
+
+/// True for a page for people, as firewalls, proxies and login pages send it.
+fn is_html(reply: &Fetched) -> bool {
+    let media_type = reply.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    media_type.is_some_and(|text| text.trim_start().starts_with("text/html"))
+        || reply.body.trim_ascii_start().starts_with(b"<")
 }
 
 /// What a 404 to a GET proves. A registry's error code proves absence. An empty 404 proves it if the
@@ -85,29 +114,23 @@ pub(super) fn absence(reply: &Fetched) -> Refusal {
         let detail = format!("{status} from {answered}, empty and without a registry's header");
         return Refusal::new(Outcome::Unproven, detail);
     }
-    let Some(codes) = error_codes(&reply.body) else {
+    let Some(words) = Words::of_registry(&reply.body) else {
         let detail = format!("{status} from {answered}, but not in the words of a registry");
         return Refusal::new(Outcome::Unproven, detail);
     };
-    let has = |code: &OciErrorCode| codes.contains(code);
-    // Quay's word for a tag that is gone (quay/clair#1554).
-    let is_expired =
-        |code: &OciErrorCode| matches!(code, OciErrorCode::Other(name) if name == "TAG_EXPIRED");
-    let outcome = if has(&OciErrorCode::Denied) || has(&OciErrorCode::Unauthorized) {
+    let has_any = |codes: &[&str]| codes.iter().any(|code| words.has(code));
+    let outcome = if has_any(&["DENIED", "UNAUTHORIZED"]) {
         Outcome::Denied
-    } else if has(&OciErrorCode::Toomanyrequests) {
+    } else if words.has("TOOMANYREQUESTS") {
         Outcome::RateLimited
-    } else if has(&OciErrorCode::NameUnknown) {
+    } else if words.has("NAME_UNKNOWN") {
         Outcome::MissingRepository
-    } else if has(&OciErrorCode::ManifestUnknown)
-        || has(&OciErrorCode::NotFound)
-        || codes.iter().any(is_expired)
-    {
+    } else if has_any(&MISSING_TAG) {
         Outcome::MissingTag
     } else {
         Outcome::Unproven
     };
-    Refusal::new(outcome, format!("{status} from {answered}{}", listed(&codes)))
+    Refusal::new(outcome, format!("{status} from {answered}{words}"))
 }
 
 /// What a refusal of a pull-through cache means: some answer 404 for an image that they have not
@@ -121,35 +144,22 @@ pub(super) fn uncached(refusal: Refusal) -> Refusal {
     }
 }
 
-/// What any other answer means.
+/// What any other answer means. A 403 in HTML is a firewall's, and a 401 in HTML a login page's unless
+/// it says how to log in.
 pub(super) fn refused(reply: &Fetched) -> Refusal {
     let (status, answered) = (reply.status, &reply.answered);
-    let codes = error_codes(&reply.body).unwrap_or_default();
+    let has_challenge = reply.headers.contains_key(WWW_AUTHENTICATE);
+    let is_page = is_html(reply) && !has_challenge;
     let outcome = match status {
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Outcome::Denied,
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN if !is_page => Outcome::Denied,
         _ => Outcome::InvalidResponse,
     };
-    Refusal::new(outcome, format!("{status} from {answered}{}", listed(&codes)))
-        .after(&reply.refused_to)
-}
-
-fn error_codes(body: &[u8]) -> Option<Vec<OciErrorCode>> {
-    let envelope: OciEnvelope = serde_json::from_slice(body).ok()?;
-    (!envelope.errors.is_empty())
-        .then(|| envelope.errors.into_iter().map(|error| error.code).collect())
-}
-
-/// Codes as registries spell them. One that the spec does not know may be anything, so it is not
-/// repeated to a terminal.
-fn listed(codes: &[OciErrorCode]) -> String {
-    let words = codes.iter().filter(|code| !matches!(code, OciErrorCode::Other(_)));
-    let words: BTreeSet<_> = words
-        .filter_map(|code| serde_json::to_value(code).ok()?.as_str().map(str::to_owned))
-        .collect();
-    if words.is_empty() {
-        return String::new();
-    }
-    format!(", code {}", words.into_iter().collect::<Vec<_>>().join(", "))
+    let said = if is_html(reply) {
+        ", with an HTML page, as firewalls and login pages send it".to_owned()
+    } else {
+        Words::of_server(&reply.body).to_string()
+    };
+    Refusal::new(outcome, format!("{status} from {answered}{said}")).after(&reply.refused_to)
 }
 
 #[cfg(test)]

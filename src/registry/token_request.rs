@@ -15,6 +15,7 @@ use super::challenge::Bearer;
 use super::in_flight::InFlight;
 use super::shares::pull_scope;
 use super::transport::{Fetched, Limit, Transport, Trouble};
+use super::words::{Words, without_secrets};
 use super::{Outcome, Refusal, authority, is_loopback};
 use crate::credentials::Login;
 
@@ -69,17 +70,24 @@ impl<'r> TokenRequest<'r> {
     ) -> Result<Fetched, Trouble> {
         let _permit = in_flight.acquire().await;
         let limit = Limit::Bytes(MAX_TOKEN);
-        match self.login {
+        let (reply, sent) = match self.login {
             Some(Login::Identity(token)) => {
                 let (url, form) = exchange(&self.url, token);
-                transport.post(url, self.registry, form, limit).await
+                let sent = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret()));
+                (transport.post(url, self.registry, form, limit).await, sent.ok())
             }
             login => {
                 let basic = login.and_then(Login::basic);
-                let url = self.url.clone();
-                transport.once(Method::GET, url, self.registry, None, basic, limit).await
+                let (url, sent) = (self.url.clone(), basic.clone());
+                let reply = transport.once(Method::GET, url, self.registry, None, basic, limit);
+                (reply.await, sent)
             }
+        };
+        let mut reply = reply?;
+        if !reply.status.is_success() {
+            reply.body = without_secrets(reply.body, sent.as_ref());
         }
+        Ok(reply)
     }
 
     /// The token of an answer.
@@ -104,7 +112,8 @@ impl<'r> TokenRequest<'r> {
             _ => matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN),
         };
         let outcome = if is_denied { Outcome::Denied } else { Outcome::InvalidResponse };
-        Err(Refusal::new(outcome, format!("{status} from {host}, which gives the tokens")))
+        let words = Words::of_server(&body);
+        Err(Refusal::new(outcome, format!("{status} from {host}, which gives the tokens{words}")))
     }
 }
 

@@ -107,7 +107,8 @@ impl Trouble {
     /// What it means where retries did not help.
     pub(super) fn refusal(&self) -> Refusal {
         let (outcome, detail) = match self {
-            Self::Connect(detail) | Self::Broken(detail) => (Outcome::Unreachable, detail.clone()),
+            Self::Connect(detail) => (Outcome::NoConnection, detail.clone()),
+            Self::Broken(detail) => (Outcome::Unreachable, detail.clone()),
             Self::Busy(status, _) => (Outcome::Unreachable, status.clone()),
             Self::Limited(pause, limit) => {
                 let pause = pause.map(|pause| format!(", retry after {} s", pause.as_secs()));
@@ -125,6 +126,11 @@ impl Trouble {
             Self::Unusable(detail) => (Outcome::InvalidResponse, detail.clone()),
         };
         Refusal::new(outcome, detail)
+    }
+
+    /// True if it is about the host, whatever it is asked.
+    pub(super) fn is_of_host(&self) -> bool {
+        self.refusal().outcome.is_of_host()
     }
 
     /// True if another try may go better.
@@ -252,7 +258,8 @@ impl Transport {
         let headers = response.headers().clone();
         let answered = authority(response.url());
         if status == StatusCode::TOO_MANY_REQUESTS {
-            return Err(Trouble::Limited(retry_after(&headers), limit_of(&headers)));
+            let limit = format!(" from {}{}", address(url), limit_of(&headers));
+            return Err(Trouble::Limited(retry_after(&headers), limit));
         }
         // In a tunnel it would be the registry's, which makes no sense.
         if let Some(proxy) = proxy.filter(|_| url.scheme() == "http")
@@ -263,7 +270,7 @@ impl Transport {
         // What is not implemented now will not be in a second.
         let is_busy = status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED;
         if status == StatusCode::REQUEST_TIMEOUT || is_busy {
-            let detail = format!("{status}{}", through(proxy));
+            let detail = format!("{status} from {}{}", address(url), through(proxy));
             return Err(Trouble::Busy(detail, retry_after(&headers)));
         }
         let mut body = Vec::new();
@@ -356,7 +363,7 @@ fn limit_of(headers: &HeaderMap) -> String {
 
 fn trouble(error: &reqwest::Error, proxy: Option<&str>, url: &Url) -> Trouble {
     let detail = causes(error);
-    let through = through(proxy);
+    let (address, through) = (address(url), through(proxy));
     if error.is_redirect() {
         Trouble::Unusable(detail)
     } else if let Some(reason) = distrust(error) {
@@ -366,12 +373,31 @@ fn trouble(error: &reqwest::Error, proxy: Option<&str>, url: &Url) -> Trouble {
     } else if let Some(proxy) = proxy.filter(|_| error.is_connect()) {
         unconnected(error, proxy, url)
     } else if error.is_connect() {
-        Trouble::Connect(detail)
+        Trouble::Connect(unconnectable(&address, &detail))
     } else if error.is_timeout() {
-        Trouble::Broken(format!("no answer within {} s{through}", REQUEST_TIMEOUT.as_secs()))
+        let seconds = REQUEST_TIMEOUT.as_secs();
+        Trouble::Broken(format!("no answer from {address} within {seconds} s{through}"))
     } else {
-        Trouble::Broken(format!("{detail}{through}"))
+        Trouble::Broken(format!("{detail}, from {address}{through}"))
     }
+}
+
+/// Why no connection could be made. A server that does not speak TLS answers a handshake with a line
+/// of plain HTTP, or closes.
+fn unconnectable(address: &str, detail: &str) -> String {
+    if detail.contains("InvalidContentType") || detail.contains("handshake eof") {
+        let flag = format!("`--plain-http {address}`");
+        return format!(
+            "{address} does not speak TLS; if it speaks plain HTTP, name it with {flag}"
+        );
+    }
+    format!("no connection to {address}: {detail}")
+}
+
+/// Host and port of a URL, the default port too.
+fn address(url: &Url) -> String {
+    let (host, port) = (url.host_str().unwrap_or_default(), url.port_or_known_default());
+    port.map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
 /// What a host has against our certificate. HTTP/2 keeps the words of what broke a connection, and

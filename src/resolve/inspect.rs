@@ -119,7 +119,7 @@ impl Sources<'_> {
             }
         }
         let detail = format!("{digest} leads to more than {MOST} manifests without a platform");
-        Err(Refusal { outcome: Outcome::InvalidResponse, detail })
+        Err(Refusal::new(Outcome::InvalidResponse, detail))
     }
 
     async fn content(
@@ -148,12 +148,12 @@ fn parsed(text: &str, of: &Digest) -> Result<Digest, Refusal> {
 
 fn nonsense(what: &str, of: &Digest) -> Refusal {
     let detail = format!("{what} of {of} is none that the OCI image spec knows");
-    Refusal { outcome: Outcome::InvalidResponse, detail }
+    Refusal::new(Outcome::InvalidResponse, detail)
 }
 
 fn not_here() -> Refusal {
     let detail = "no layout has it, and `--offline` forbids to ask for it".to_owned();
-    Refusal { outcome: Outcome::OfflineMiss, detail }
+    Refusal::new(Outcome::OfflineMiss, detail)
 }
 
 /// The part of an image's configuration that says where it runs.

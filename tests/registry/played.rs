@@ -4,13 +4,15 @@
 use serde_json::json;
 
 use crate::credentials::{Machine, asked_as, auths};
-use crate::pods;
-use crate::support::accounts::Account;
+use crate::support::accounts::{Account, password};
 use crate::support::registry::{
-    ChallengeAt, Content, Fault, Links, ManyScopes, Misbehaviour, Request, TokenRules,
+    ChallengeAt, Content, Fault, Links, ManyScopes, Misbehaviour, Registry, Request, TokenRules,
+    digest_of,
 };
+use crate::support::{digestif, for_every_host};
+use crate::{place, pods};
 
-use Misbehaviour::{Empty404, ErrorCode};
+use Misbehaviour::{Empty404, ErrorCode, Status};
 
 /// A report, as a sentence and with where it is from; the registry that it is about; who has a login
 /// for it; the images; how a run ends; and what the registry is asked.
@@ -94,6 +96,24 @@ fn default() -> TokenRules {
     TokenRules::default()
 }
 
+/// An answer in JSON.
+fn says(status: u16, text: &str) -> Misbehaviour {
+    Status(status, vec![("content-type", "application/json".to_owned())], text.to_owned())
+}
+
+/// A page for people.
+fn page(status: u16) -> Misbehaviour {
+    let headers = vec![("content-type", "text/html; charset=utf-8".to_owned())];
+    Status(status, headers, "<!DOCTYPE html><title>Blocked</title>".to_owned())
+}
+
+/// The right answer, with its digest twice.
+fn twice() -> Misbehaviour {
+    let digest = ("docker-content-digest", digest_of("acme/web", "1"));
+    let index = ("content-type", "application/vnd.oci.image.index.v1+json".to_owned());
+    Status(200, vec![digest.clone(), digest, index], String::new())
+}
+
 fn hidden(status: u16, code: &'static str) -> Content {
     Content::everything().hidden(&[Account::user("ann")], status, code)
 }
@@ -149,6 +169,101 @@ fn table() -> Vec<Row> {
             Fails(6, "is absent or private"),
             "HEAD web:1, GET web:1, GET ping, GET web:1 as ann",
         ),
+        // The registry, or what stands before it, says what is wrong.
+        row(
+            "a project that does not exist (Harbor)",
+            all(says(
+                404,
+                r#"{"errors":[{"code":"NAME_UNKNOWN","message":"project acme not found"}]}"#,
+            )),
+            NOBODY,
+            Fails(1, "code NAME_UNKNOWN: \"project acme not found\")"),
+            "HEAD web:1, GET web:1",
+        ),
+        row(
+            "a code that the spec does not know",
+            all(says(400, r#"{"errors":[{"code":"BLOCKED","message":"by policy\u001b[31m"}]}"#)),
+            NOBODY,
+            Fails(
+                4,
+                "400 Bad Request from registry.example, code BLOCKED: \"by policy\\u{1b}[31m\")",
+            ),
+            "HEAD web:1, GET web:1",
+        ),
+        row(
+            "a token endpoint that says why (Docker Hub)",
+            tokens(default()).with_fault(Fault::on(
+                "token",
+                says(401, r#"{"details":"incorrect username or password"}"#),
+            )),
+            NOBODY,
+            Fails(6, "which gives the tokens: \"incorrect username or password\")"),
+            "HEAD web:1, GET token",
+        ),
+        row(
+            "a server that repeats the password",
+            Content::of(&[]).with_basic(&[Account::user("ann")]).with_fault(
+                Fault::on(
+                    "acme/web",
+                    says(
+                        404,
+                        &format!(
+                            r#"{{"errors":[{{"code":"NAME_UNKNOWN","message":"no {} here"}}]}}"#,
+                            password("ann")
+                        ),
+                    ),
+                )
+                .method("GET"),
+            ),
+            ANN,
+            Fails(1, "code NAME_UNKNOWN: \"no *** here\")"),
+            "HEAD web:1, HEAD web:1 as ann, GET web:1 as ann, GET web:1",
+        ),
+        row(
+            "a firewall with 403 in HTML",
+            all(page(403)),
+            NOBODY,
+            Fails(4, "403 Forbidden from registry.example, with an HTML page"),
+            "HEAD web:1, GET web:1",
+        ),
+        row(
+            "a login page with 200",
+            all(page(200)),
+            NOBODY,
+            Fails(4, "200 from registry.example with an HTML page"),
+            "HEAD web:1, GET web:1",
+        ),
+        row(
+            "a manifest of schema 1",
+            all(says(200, r#"{"schemaVersion":1,"name":"acme/web","tag":"1","fsLayers":[]}"#)),
+            NOBODY,
+            Fails(4, "it has a manifest of Docker's schema 1, which has been retired"),
+            "HEAD web:1, GET web:1",
+        ),
+        row(
+            "the same digest header twice",
+            Content::everything().with_fault(Fault::on("acme/web", twice())),
+            NOBODY,
+            Pinned,
+            "HEAD web:1",
+        ),
+        row(
+            "a registry that wants a login, by its name",
+            Content::everything().with_basic(&[]),
+            NOBODY,
+            Fails(6, "log in with `docker login registry.example`, or"),
+            "HEAD web:1",
+        ),
+        Row {
+            images: vec!["acme/web:1".to_owned()],
+            ..row(
+                "Docker Hub wants a login",
+                Content::everything().with_basic(&[]),
+                NOBODY,
+                Fails(6, "log in with `docker login`, or"),
+                "HEAD web:1",
+            )
+        },
         // A list of tags does not say where it ends.
         list(
             "R2: no Link behind a full page (sonatype/nexus-public#117)",
@@ -294,6 +409,30 @@ fn registries_are_understood_as_people_report_them() {
     for row in table() {
         row.check();
     }
+}
+
+#[test]
+fn a_host_that_cannot_be_reached_is_one_error_with_all_its_images() {
+    let images: Vec<_> = (0..40).map(|n| format!("registry.example/acme/app-{n}:1")).collect();
+    let unreached = |flags: &[&str], words: &str| {
+        let said = digestif(flags, pods(&images)).failed(4);
+        let errors = said.lines().filter(|line| line.starts_with("error: ")).count();
+        assert_eq!(errors, 1, "{said}");
+        assert!(said.contains("error: 40 images of `127.0.0.1:"), "{said}");
+        assert!(said.contains(words), "no `{words}` in\n{said}");
+        for image in &images {
+            assert!(said.contains(&format!("`{image}`")), "{said}");
+        }
+        // A message shows this many places.
+        assert!((0..10).all(|n| said.contains(&place(n))), "{said}");
+    };
+    // Nobody listens on port 1, and nobody but root could.
+    let nobody = "--registry=*=http://127.0.0.1:1/{host}";
+    unreached(&[nobody, "--retries=0"], "(unreachable: no connection to 127.0.0.1:1: Connection");
+    let untrusted = Registry::start_tls(Content::everything());
+    let flag = for_every_host(&untrusted);
+    unreached(&[&flag], "the registry's certificate is not trusted");
+    assert_eq!(untrusted.connections(), 1, "it is not asked again");
 }
 
 impl Row {

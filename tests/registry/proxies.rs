@@ -212,7 +212,7 @@ fn a_proxy_that_leads_nowhere_is_status_4() {
             "HTTP_PROXY",
             &url_of("bob", &proxy),
             &[ONCE, "--plain-http=registry.example"],
-            format!("502 Bad Gateway, through the proxy {address}"),
+            format!("502 Bad Gateway from registry.example:80, through the proxy {address}"),
         ),
         (
             "down",

@@ -19,6 +19,7 @@ use crate::registry::challenge::Challenge;
 use crate::registry::challenges::Wanted;
 use crate::registry::tokens::{Failed, FailedShare, Token, is_closed};
 use crate::registry::transport::{Fetched, Transport, Trouble};
+use crate::registry::words::without_secrets;
 use crate::registry::{Outcome, Refusal};
 
 /// Logins that are tried for one repository. People have two or three; thousands, as a stream may
@@ -78,7 +79,14 @@ impl Host {
         retry: Retry,
     ) -> Result<Fetched, Stop> {
         let call = Call { request, transport, retry };
-        let reply = self.send_as_any(&call).await?;
+        let reply = match self.send_as_any(&call).await {
+            Err(Stop::Trouble(trouble)) if trouble.is_of_host() => {
+                // Another request may have found out first.
+                let _ = self.down.set(trouble.clone());
+                return Err(Stop::Trouble(trouble));
+            }
+            reply => reply?,
+        };
         self.follow(&call, reply).await
     }
 
@@ -271,6 +279,9 @@ impl Host {
         first: Option<MutexGuard<'_, ()>>,
         call: &Call<'_>,
     ) -> Result<Asked, Stop> {
+        if let Some(trouble) = self.down.get() {
+            return Err(Stop::Trouble(trouble.clone()));
+        }
         let (request, transport) = (call.request, call.transport);
         let (repository, tokens) = (request.repository, &account.tokens);
         let first = Cell::new(first);
@@ -310,11 +321,15 @@ impl Host {
             Retry::Yes => transport.retrying(once).await,
             Retry::No => once().await,
         };
-        let Some(reply) = reply.map_err(Stop::Trouble)? else {
+        let Some(mut reply) = reply.map_err(Stop::Trouble)? else {
             tokens.set_alone(repository);
             go_on();
             return Ok(Asked { reply: None, token, is_open: true });
         };
+        if !reply.status.is_success() {
+            let sent = token.as_ref().map(|token| &token.header);
+            reply.body = without_secrets(reply.body, sent);
+        }
         let is_own = reply.answered == self.name();
         if let Some(mut standing) = untried.take() {
             let is_refused = is_own && reply.status == StatusCode::UNAUTHORIZED;

@@ -462,7 +462,7 @@ fn where_all_are_refused_the_message_says_who_was_tried() {
         (basic(&[]), "401 Unauthorized from registry.example"),
         (
             tokens(&[Account::user("another")]),
-            "401 Unauthorized from registry.example, which gives the tokens",
+            "401 Unauthorized from registry.example, which gives the tokens, code UNAUTHORIZED",
         ),
     ] {
         let docker = auths(&[("registry.example", "ann"), ("registry.example/acme", "bob")]);
@@ -476,7 +476,7 @@ fn where_all_are_refused_the_message_says_who_was_tried() {
                  the login for registry.example/acme from {file} is refused; \
                  the login for registry.example from {file} is refused)\n"
             ),
-            "  = help: log in with `docker login HOST`, or name a file with logins with `--auth-file`; \
+            "  = help: log in with `docker login registry.example`, or name a file with logins with `--auth-file`; \
              or give it a copy with `--layout DIR`\n"
                 .to_owned(),
         ];

@@ -43,7 +43,9 @@ impl Answer {
     }
 
     pub(super) fn error(status: u16, code: &str) -> Self {
-        let error = json!({ "code": code, "message": "as the test wants it", "detail": null });
+        // Most registries say no more than the code.
+        let message = code.replace('_', " ").to_lowercase();
+        let error = json!({ "code": code, "message": message, "detail": null });
         Self::json(status, &json!({ "errors": [error] }))
     }
 

@@ -1,0 +1,177 @@
+//! Words: the error codes and sentences of registries, as far as they can be shown.
+//!
+//! They are from outside: bounded, escaped, and without what was sent as a login.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use reqwest::header::HeaderValue;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::text::escape::escaped;
+
+/// Bytes of a sentence that are shown.
+const LONGEST: usize = 160;
+
+/// The shortest text that is taken for a secret: a shorter one is in too many words.
+const SHORTEST_SECRET: usize = 4;
+
+/// The error codes of an answer, and its first sentence.
+#[derive(Debug, Default)]
+pub(super) struct Words {
+    codes: BTreeSet<String>,
+    sentence: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Envelope {
+    errors: Vec<Error>,
+}
+
+#[derive(Deserialize)]
+struct Error {
+    code: String,
+    message: Option<Value>,
+}
+
+impl Words {
+    /// The words of a registry (OCI distribution spec 1.1, "Error Codes"). None if the body is not of
+    /// that form.
+    pub(super) fn of_registry(body: &[u8]) -> Option<Self> {
+        let envelope: Envelope = serde_json::from_slice(body).ok()?;
+        let mut words = Self::default();
+        for Error { code, message } in envelope.errors {
+            words.sentence = words.sentence.or(message.as_ref().and_then(sentence));
+            words.codes.insert(code);
+        }
+        (!words.codes.is_empty()).then_some(words)
+    }
+
+    /// The words of any server: those of a registry, or a sentence in one of the usual fields (RFC
+    /// 6749, 5.2, for `error_description`).
+    pub(super) fn of_server(body: &[u8]) -> Self {
+        Self::of_registry(body).unwrap_or_else(|| {
+            let answer: Value = serde_json::from_slice(body).unwrap_or_default();
+            let fields = ["message", "error_description", "details", "detail", "error"];
+            let sentence = fields.iter().find_map(|field| sentence(answer.get(field)?));
+            Self { codes: BTreeSet::new(), sentence }
+        })
+    }
+
+    /// True if one of the codes is this.
+    pub(super) fn has(&self, code: &str) -> bool {
+        self.codes.contains(code)
+    }
+
+    /// True if the sentence says no more than a code does.
+    fn is_repeated(&self, sentence: &str) -> bool {
+        let spaced = |code: &String| code.replace('_', " ").eq_ignore_ascii_case(sentence);
+        self.codes.iter().any(spaced)
+    }
+}
+
+impl fmt::Display for Words {
+    /// `, code DENIED: "project not found"`, or nothing.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let is_plain = |code: &&String| {
+            let is_word = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
+            (1..=64).contains(&code.len()) && code.chars().all(is_word)
+        };
+        let codes: Vec<_> = self.codes.iter().filter(is_plain).map(String::as_str).collect();
+        if !codes.is_empty() {
+            write!(f, ", code {}", codes.join(", "))?;
+        }
+        match &self.sentence {
+            Some(sentence) if !self.is_repeated(sentence) => write!(f, ": \"{sentence}\""),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A text on one line, with no more of it than is shown.
+fn sentence(value: &Value) -> Option<String> {
+    let words: Vec<_> = value.as_str()?.split_whitespace().collect();
+    let text = words.join(" ");
+    let end = (0..=LONGEST.min(text.len())).rev().find(|&at| text.is_char_boundary(at))?;
+    let rest = if end < text.len() { "…" } else { "" };
+    (!text.is_empty()).then(|| format!("{}{rest}", escaped(&text[..end]).replace('"', "'")))
+}
+
+/// Takes what was sent in an Authorization header out of the body of an error. Some servers repeat it.
+pub(super) fn without_secrets(body: Vec<u8>, sent: Option<&HeaderValue>) -> Vec<u8> {
+    let Some(sent) = sent.and_then(|header| header.to_str().ok()) else { return body };
+    let Some((_, credentials)) = sent.split_once(' ') else { return body };
+    let pair = BASE64.decode(credentials).ok().and_then(|pair| String::from_utf8(pair).ok());
+    let password = pair.as_deref().and_then(|pair| pair.split_once(':')).map(|(_, word)| word);
+    let mut text = match String::from_utf8(body) {
+        Ok(text) => text,
+        Err(error) => return error.into_bytes(),
+    };
+    for secret in [Some(credentials), password].into_iter().flatten() {
+        if secret.len() >= SHORTEST_SECRET && text.contains(secret) {
+            text = text.replace(secret, "***");
+        }
+    }
+    text.into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_code_and_the_sentence_of_a_registry_are_shown() {
+        let long = format!(r#"{{"errors":[{{"code":"A","message":"{}"}}]}}"#, "ä".repeat(200));
+        let cut = format!(", code A: \"{}…\"", "ä".repeat(LONGEST / 2));
+        for (body, shown) in [
+            (
+                r#"{"errors":[{"code":"DENIED","message":"project not found"}]}"#,
+                ", code DENIED: \"project not found\"",
+            ),
+            (
+                r#"{"errors":[{"code":"NAME_UNKNOWN","message":"name unknown"}]}"#,
+                ", code NAME_UNKNOWN",
+            ),
+            (r#"{"errors":[{"code":"B"},{"code":"A","message":"x"}]}"#, ", code A, B: \"x\""),
+            (
+                r#"{"errors":[{"code":"a\u001b[31m","message":"a \"b\"\n\u001b[31mc"}]}"#,
+                ": \"a 'b' \\u{1b}[31mc\"",
+            ),
+            (r#"{"errors":[{"code":"A","message":{"no":"text"}}]}"#, ", code A"),
+            (
+                r#"{"details":"incorrect username or password"}"#,
+                ": \"incorrect username or password\"",
+            ),
+            (
+                r#"{"error":"invalid_grant","error_description":"it has expired"}"#,
+                ": \"it has expired\"",
+            ),
+            ("<html>", ""),
+            ("", ""),
+            (&long, &cut),
+        ] {
+            assert_eq!(Words::of_server(body.as_bytes()).to_string(), shown, "{body}");
+        }
+    }
+
+    #[test]
+    fn what_was_sent_is_not_shown() {
+        let basic = format!("Basic {}", BASE64.encode("ann:NeverShowThis"));
+        let basic = HeaderValue::from_str(&basic).expect("valid");
+        let bearer = HeaderValue::from_static("Bearer NeverShowThis");
+        for sent in [&basic, &bearer] {
+            let header = sent.to_str().expect("ASCII");
+            for body in [header, "no NeverShowThis here"] {
+                let shown = without_secrets(body.as_bytes().to_vec(), Some(sent));
+                let shown = String::from_utf8(shown).expect("text");
+                let credentials = header.split_once(' ').expect("two words").1;
+                assert!(!shown.contains("NeverShow") && !shown.contains(credentials), "{shown}");
+            }
+        }
+        let kept = b"wrong \xff".to_vec();
+        assert_eq!(without_secrets(kept.clone(), Some(&bearer)), kept);
+    }
+}

@@ -7,15 +7,16 @@ use std::path::PathBuf;
 use crate::diagnostic::{Diagnostic, Failure, Location, sort, verdict};
 use crate::fallback::Rule;
 use crate::image::{Globs, PinForm, Reference, Tag};
+use crate::io::delivery::stdin_is_pipe;
 use crate::lock::{self, Locking, Mode, Record};
-use crate::places::{Found, Image, Place, Scope, Writing};
+use crate::places::{Found, Image, Place, Scope, Writing, explain_no_object};
 use crate::plan::{Plan, Skips, Status};
 use crate::policy::{self, Digests, Policy};
 use crate::registry::Layouts;
 use crate::resolve::{self, Network, Session, is_in_layout};
 use crate::text::escape::quoted;
 use crate::text::splice::{Edit, Edits};
-use crate::text::{Source, Span};
+use crate::text::{Origin, Source, Span};
 
 /// The settings of a run: how it finds, resolves and judges images.
 #[derive(Debug)]
@@ -184,10 +185,15 @@ pub fn locate(sources: &[Source], scope: &Scope, empty: Empty) -> Found {
         let nothing = sources.iter().all(|source| source.text().trim().is_empty());
         let message =
             if nothing { "the input is empty" } else { "the input holds no Kubernetes object" };
-        let mut error = Diagnostic::error(Failure::Input, message.to_owned()).help(
-            "did the command before the pipe fail? `set -o pipefail` makes a shell notice; `--allow-empty` lets this through",
-        );
-        error.locations.extend(locations);
+        let error = Diagnostic::error(Failure::Input, message.to_owned()).locations(locations);
+        let help = if sources.iter().any(|source| source.origin() == &Origin::Stdin)
+            && stdin_is_pipe()
+        {
+            "did the command before the pipe fail? `set -o pipefail` makes a shell notice; `--allow-empty` lets this through"
+        } else {
+            "an object has a `kind`; `--allow-empty` lets this through"
+        };
+        let error = explain_no_object(sources, error.clone()).unwrap_or_else(|| error.help(help));
         found.diagnostics.push(error);
         found.complete = false;
     }

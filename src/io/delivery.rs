@@ -26,6 +26,24 @@ pub fn stdin_is_terminal() -> bool {
     io::stdin().is_terminal()
 }
 
+/// True if stdin is a pipe.
+#[cfg(unix)]
+#[must_use]
+pub fn stdin_is_pipe() -> bool {
+    use std::os::fd::AsFd as _;
+    use std::os::unix::fs::FileTypeExt as _;
+    let stdin = io::stdin().as_fd().try_clone_to_owned().map(std::fs::File::from);
+    let kind = stdin.and_then(|stdin| stdin.metadata()).map(|data| data.file_type());
+    kind.is_ok_and(|kind| kind.is_fifo() || kind.is_socket())
+}
+
+/// True if stdin is no terminal: pipes and files can't be told apart here.
+#[cfg(not(unix))]
+#[must_use]
+pub fn stdin_is_pipe() -> bool {
+    !stdin_is_terminal()
+}
+
 /// Writes a lock, and lets others write it.
 ///
 /// # Errors

@@ -6,7 +6,8 @@ use super::outline::outline;
 use super::place::Place;
 use super::scope::Scope;
 use super::{
-    candidates, field_rules, kustomization, pod_spec, pull_secrets, readers, schema, settle,
+    candidates, field_rules, kustomization, mistaken, pod_spec, pull_secrets, readers, schema,
+    settle,
 };
 use crate::credentials::PullSecret;
 use crate::diagnostic::{Diagnostic, Failure, Location};
@@ -57,9 +58,20 @@ impl Found {
                 }
                 Err(diagnostic) => {
                     self.complete = false;
-                    self.diagnostics.push(diagnostic);
+                    self.unreadable(mistaken::explain_syntax_error(source, diagnostic));
                 }
             }
+        }
+    }
+
+    /// Adds an error that ended the reading of a source; one for all templates of a chart.
+    fn unreadable(&mut self, error: Diagnostic) {
+        let is_same = |other: &&mut Diagnostic| {
+            (&other.message, &other.help) == (&error.message, &error.help)
+        };
+        match self.diagnostics.iter_mut().find(is_same) {
+            Some(other) if mistaken::is_template(&error) => other.locations.extend(error.locations),
+            _ => self.diagnostics.push(error),
         }
     }
 

@@ -20,6 +20,7 @@ mod found;
 mod image_like;
 mod image_triggers;
 mod kustomization;
+mod mistaken;
 mod object;
 mod opt_out;
 mod outline;
@@ -38,6 +39,7 @@ mod sops;
 mod table;
 
 pub use found::Found;
+pub use mistaken::explain_no_object;
 pub use object::{File, Object};
 pub(crate) use outline::is_from_helm_4;
 pub use path::Path;

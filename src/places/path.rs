@@ -53,7 +53,7 @@ impl Paths {
             path = path.then(match document.entries(parent).get(position) {
                 // A longer key than any that could be right is shown many times.
                 Some(&(key, _)) => {
-                    Name::Key(shortened(document.string(key).unwrap_or("?")).into_owned())
+                    Name::Key(shortened(document.key_text(key).unwrap_or("?")).into_owned())
                 }
                 None => Name::Item(position),
             });

@@ -150,6 +150,12 @@ impl<'s> Document<'s> {
         }
     }
 
+    /// The text of a key, whatever its type is; none if a collection is the key.
+    #[must_use]
+    pub fn key_text(&self, id: NodeId) -> Option<&str> {
+        key_text(&self.nodes, id)
+    }
+
     /// The items of a sequence, also behind an alias; of anything else none.
     #[must_use]
     pub fn items(&self, id: NodeId) -> &[NodeId] {

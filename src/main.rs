@@ -38,6 +38,7 @@ fn main() -> ExitCode {
         return fail(console, &error, stderr_is_lost);
     }
     let outcome = commands::run(invocation);
+    console.print(&outcome.requests);
     for messages in &outcome.messages {
         console.print_all(&messages.diagnostics, &messages.sources);
     }

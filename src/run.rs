@@ -64,6 +64,8 @@ pub struct Run<'s> {
     pub texts: Option<Vec<Cow<'s, str>>>,
     /// The changes to the lock, which are written before the texts are given out.
     pub record: Option<Record>,
+    /// A line for each request, if the settings ask for a log.
+    pub requests: String,
 }
 
 /// Takes the sources through every stage. Nothing is written and nothing printed.
@@ -86,8 +88,9 @@ pub fn run_with<'s>(
 ) -> Result<Run<'s>, resolve::Interrupted> {
     let mut found = locate(sources, &options.scope, options.empty);
     let mut plan = Plan::new(&found.places, &options.skips);
+    let mut requests = String::new();
     if found.complete {
-        plan = ask(plan, &mut found, options)?;
+        plan = ask(plan, &mut found, options, &mut requests)?;
         found.diagnostics.extend(policy::judge(&plan, &found.places, &options.policy));
         found.diagnostics.extend(policy::judge_tags(&plan, &found.places, &options.policy));
         found.diagnostics.extend(policy::uncounted(&plan, &found, &options.policy));
@@ -115,15 +118,21 @@ pub fn run_with<'s>(
             }
         }
     }
-    Ok(Run { found, plan, texts, record })
+    Ok(Run { found, plan, texts, record, requests })
 }
 
 /// Settles a plan by the lock and by registries, in one session, and looks into the images that a
-/// policy wants to know more of. What is wrong goes to the diagnostics of `found`.
+/// policy wants to know more of. What is wrong goes to the diagnostics of `found`. Each request is a line of
+/// `requests`, if the settings ask for a log.
 ///
 /// # Errors
 /// The user interrupted the run.
-fn ask(plan: Plan, found: &mut Found, options: &Options) -> Result<Plan, resolve::Interrupted> {
+fn ask(
+    plan: Plan,
+    found: &mut Found,
+    options: &Options,
+    requests: &mut String,
+) -> Result<Plan, resolve::Interrupted> {
     let (policy, lock) = (&options.policy, options.lock.as_ref());
     let resolves = policy.digests == Digests::Given;
     if !resolves && !policy.looks_inside() && lock.is_none() {
@@ -170,6 +179,7 @@ fn ask(plan: Plan, found: &mut Found, options: &Options) -> Result<Plan, resolve
         found.diagnostics.extend(diagnostics);
     }
     found.diagnostics.extend(policy::registry_warnings(&session.notes()));
+    *requests = session.request_log();
     Ok(plan)
 }
 

@@ -30,6 +30,8 @@ pub struct Explanation {
     suggestions: Vec<Suggestion>,
     /// What a run says of it, and what could not be read.
     pub diagnostics: Vec<Diagnostic>,
+    /// A line for each request, if the settings ask for a log.
+    pub requests: String,
 }
 
 /// What became of a rule.
@@ -133,9 +135,11 @@ pub fn explain(text: &str, options: &Options) -> Result<Explanation, Interrupted
     let session = Layouts::read(&options.layouts).and_then(|layouts| {
         Session::new(layouts, &options.network, &[]).map_err(|diagnostic| vec![diagnostic])
     });
+    let mut requests = String::new();
     let (plan, mut diagnostics) = match session {
         Ok(session) => {
             let statuses = session.resolve(&plan, &options.rules)?;
+            requests = session.request_log();
             (plan.settled(statuses), policy::registry_warnings(&session.notes()).collect())
         }
         Err(diagnostics) => (plan, diagnostics),
@@ -148,7 +152,7 @@ pub fn explain(text: &str, options: &Options) -> Result<Explanation, Interrupted
         _ => Vec::new(),
     };
     let suggestions = search.map(|search| search.suggestions.clone()).unwrap_or_default();
-    Ok(Explanation { entry, rules, suggestions, diagnostics })
+    Ok(Explanation { entry, rules, suggestions, diagnostics, requests })
 }
 
 /// What became of each rule: taken apart again, as it proposes the same each time.

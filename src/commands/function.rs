@@ -48,6 +48,7 @@ impl Call<'_> {
             function.edit(&krm::results(found, plan, form, true))
         })?;
         krm::explain_no_network(&mut run.found.diagnostics);
+        outcome.requests.clone_from(&run.requests);
         outcome.say(run.found.diagnostics.clone(), &sources);
         let written = reports.write(&run, &sources).map_err(Error::from);
         let is_good = outcome.failure().is_none();

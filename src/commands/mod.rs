@@ -132,6 +132,7 @@ fn explain(flags: Flags, image: &str, format: Format, outcome: &mut Outcome) -> 
     outcome.origins = said;
     let options = settings.options;
     let explanation = explain::explain(image, &options)?;
+    outcome.requests.clone_from(&explanation.requests);
     let text = match format {
         Format::Table => explanation.text(),
         Format::Json => explanation.json(),

@@ -79,6 +79,8 @@ impl From<Unwritten> for Error {
 pub struct Outcome {
     /// The messages to print, in order.
     pub messages: Vec<Messages>,
+    /// A line for each request, with `-vv`.
+    pub requests: String,
     /// Where the settings come from, as far as stderr says it.
     pub origins: String,
     /// The last line, if there is one.

@@ -44,6 +44,7 @@ pub(super) fn run(
     let settings = settings.inspect_err(|error| reports.write_failure(error))?;
     let run = crate::run(&sources, &settings.options)?;
     outcome.stderr_is_lost |= caller.or_seen_in(&run.found) == Caller::Helm4;
+    outcome.requests.clone_from(&run.requests);
     outcome.say(run.found.diagnostics.clone(), &sources);
     reports.write(&run, &sources)?;
     if outcome.failure().is_some() || task == Task::Check {

@@ -221,6 +221,12 @@ impl Registry {
         hosts.values().flat_map(|host| host.rejected_logins()).collect()
     }
 
+    /// A line for each request so far, if the settings ask for a log.
+    #[must_use]
+    pub fn request_log(&self) -> String {
+        self.transport.request_log()
+    }
+
     /// How TLS connections are made.
     #[must_use]
     pub fn tls(&self) -> &Tls {

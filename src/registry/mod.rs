@@ -16,6 +16,7 @@ mod lists;
 mod oci_layout;
 mod p521;
 mod proxies;
+mod request_log;
 mod response;
 mod shares;
 mod tags;
@@ -221,6 +222,8 @@ pub struct Settings {
     pub concurrency: Concurrency,
     /// True if every manifest is fetched and hashed.
     pub verify_content: bool,
+    /// True if each request is logged.
+    pub log_requests: bool,
 }
 
 /// `HOST=URL`: where the registry of a host is reached.
@@ -402,6 +405,7 @@ mod tests {
             retries: 0,
             concurrency: Concurrency::Adaptive,
             verify_content: false,
+            log_requests: false,
         }
     }
 

@@ -19,6 +19,7 @@ use tokio::sync::Semaphore;
 use super::authority;
 use super::certificates::Tls;
 use super::clients::Clients;
+use super::request_log::RequestLog;
 use super::tls::NoAuthorities;
 use super::{Outcome, Proxies, Refusal, Settings};
 
@@ -160,6 +161,7 @@ pub(super) struct Transport {
     tls: Tls,
     proxies: Proxies,
     in_flight: Semaphore,
+    log: RequestLog,
     retries: usize,
     deadline: Instant,
 }
@@ -174,7 +176,13 @@ impl Transport {
         let deadline = Instant::now() + settings.timeout;
         let in_flight = Semaphore::new(MAX_IN_FLIGHT);
         let (tls, proxies) = (settings.tls.clone(), settings.proxies.clone());
-        Ok(Self { clients, tls, proxies, in_flight, retries: settings.retries, deadline })
+        let log = RequestLog::new(settings.log_requests);
+        Ok(Self { clients, tls, proxies, in_flight, log, retries: settings.retries, deadline })
+    }
+
+    /// A line for each request so far, if the settings ask for a log.
+    pub(super) fn request_log(&self) -> String {
+        self.log.text()
     }
 
     /// When the run's budget ends.
@@ -204,7 +212,7 @@ impl Transport {
             if let Some(authorization) = &authorization {
                 request = request.header(AUTHORIZATION, authorization);
             }
-            let fetched = self.answer(request, &url, limit).await?;
+            let fetched = self.answer(request, &method, &url, limit).await?;
             let Some(target) = target(&url, &fetched)? else { return Ok(fetched) };
             if target.origin() != url.origin() {
                 authorization = None;
@@ -226,7 +234,7 @@ impl Transport {
         self.may_have_logins(&url)?;
         let request =
             self.client(&url, registry)?.post(url.clone()).header(CONTENT_TYPE, FORM).body(form);
-        self.answer(request, &url, limit).await
+        self.answer(request, &Method::POST, &url, limit).await
     }
 
     fn client(&self, url: &Url, registry: &Url) -> Result<Client, Trouble> {
@@ -247,13 +255,18 @@ impl Transport {
     async fn answer(
         &self,
         request: RequestBuilder,
+        method: &Method,
         url: &Url,
         limit: Limit,
     ) -> Result<Fetched, Trouble> {
         let proxy = self.proxies.name(url);
         let trouble = |error| trouble(&error, proxy, url);
         let _permit = self.in_flight.acquire().await.expect("it is never closed");
-        let mut response = request.timeout(REQUEST_TIMEOUT).send().await.map_err(trouble)?;
+        let started = Instant::now();
+        let sent = request.timeout(REQUEST_TIMEOUT).send().await;
+        let reason = sent.as_ref().err().map(causes).unwrap_or_default();
+        self.log.add(method, url, started, sent.as_ref().map_err(|_| &*reason));
+        let mut response = sent.map_err(trouble)?;
         let (status, version) = (response.status(), response.version());
         let headers = response.headers().clone();
         let answered = authority(response.url());

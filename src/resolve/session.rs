@@ -106,6 +106,12 @@ impl Session {
         })
     }
 
+    /// A line for each request so far, if the settings ask for a log.
+    #[must_use]
+    pub fn request_log(&self) -> String {
+        self.registry.as_ref().map(Registry::request_log).unwrap_or_default()
+    }
+
     /// Logins that were rejected and mirrors that were skipped until now, and hosts that are not verified.
     #[must_use]
     pub fn notes(&self) -> RegistryNotes {

@@ -143,6 +143,7 @@ impl Settings {
                 caches: [above.caches, below.caches].concat(),
                 plain_http: [above.plain_http, registries.plain_http.clone(), below.plain_http]
                     .concat(),
+                log_requests: console.verbose > 1,
                 ..registry_settings(registries)?
             };
             Network::Online { registries: Box::new(registries), quiet: console.quiet }
@@ -312,6 +313,7 @@ fn registry_settings(flags: RegistryFlags) -> Result<registry::Settings, Diagnos
             None => Concurrency::Adaptive,
         },
         verify_content: flags.verify_content,
+        log_requests: false,
     })
 }
 

@@ -70,7 +70,7 @@ fn user_id() -> Option<u32> {
 #[serde(rename_all = "camelCase")]
 struct AuthFile {
     #[serde(default)]
-    auths: Distinct<Auth>,
+    auths: Distinct<Option<Auth>>,
     #[serde(default)]
     cred_helpers: Distinct<String>,
     creds_store: Option<String>,
@@ -136,6 +136,10 @@ pub(super) fn read(path: &Path) -> Result<Option<Vec<Source>>, Diagnostic> {
     if text.expose_secret().len() > MAX_FILE {
         return Err(unusable(path, &format!("it is larger than {} KiB", MAX_FILE >> 10)));
     }
+    // An empty file has no logins, as for docker.
+    if text.expose_secret().trim_ascii().is_empty() {
+        return Ok(Some(Vec::new()));
+    }
     // What serde says of a value may repeat it.
     let nonsense = |error: serde_json::Error| {
         unusable(
@@ -184,9 +188,14 @@ fn helper_source(scope: Scope, helper: Helper) -> Source {
 }
 
 /// The logins of a file, or the first key whose login makes no sense.
-fn logins(auths: &Distinct<Auth>, owner: Owner, origin: &str) -> Result<Vec<Source>, String> {
+fn logins(
+    auths: &Distinct<Option<Auth>>,
+    owner: Owner,
+    origin: &str,
+) -> Result<Vec<Source>, String> {
     let mut sources = Vec::new();
     for (key, auth) in &auths.0 {
+        let Some(auth) = auth else { continue };
         // Docker writes empty entries where a store has the login.
         if let Some(login) = login(auth).map_err(|()| key.clone())? {
             let kind = Kind::Login(login);
@@ -378,6 +387,17 @@ mod tests {
         assert_eq!(sources.len(), 1);
         assert!(matches!(sources[0].kind, Kind::Login(Login::Password { .. })));
         assert_eq!(sources[0].origin, "Secret s");
+    }
+
+    #[test]
+    fn a_file_without_a_login_is_no_error() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("auth.json");
+        for text in ["", " \n", "{}", r#"{"auths": null}"#, r#"{"auths": {"a.io": null}}"#] {
+            std::fs::write(&path, text).expect("writable");
+            let sources = read(&path).expect("it can be read").expect("it is there");
+            assert!(sources.is_empty(), "{text}");
+        }
     }
 
     proptest! {

@@ -62,6 +62,18 @@ fn of_basic_and_bearer_in_one_line_the_token_is_asked_for() {
 }
 
 #[test]
+fn a_token_is_not_used_past_its_end() {
+    let rules = TokenRules { expires_in: Some(0), ..TokenRules::default() };
+    let registry = Registry::start(with(rules));
+    let images: Vec<_> = (0..5).map(|n| format!("registry.example/acme/web:{n}")).collect();
+    let ran = run(&registry, &["--retries=0", "--concurrency=1"], &pods(&images));
+    assert_eq!(ran.succeeded(), pinned(&images));
+    let sent = authorizations(&registry).into_iter().flatten().collect::<Vec<_>>();
+    let expected: Vec<_> = (0..images.len()).map(bearer).collect();
+    assert_eq!(sent, expected, "each request has a token of its own");
+}
+
+#[test]
 fn a_token_is_asked_for_by_service_and_scope() {
     let registry = pin_web("tokens", tokens(), ONCE);
     let expected = [

@@ -116,7 +116,8 @@ fn table(elsewhere: &str) -> Vec<Row> {
             "404 with NAME_UNKNOWN, so that no other tag can be there",
             on("manifests/v1.32", ErrorCode(404, "NAME_UNKNOWN")),
             Fails(1, NO_REPOSITORY),
-            "HEAD v1.32, GET v1.32",
+            // Then the same tag of registry.k8s.io/kubectl, which could be proposed.
+            "HEAD v1.32, GET v1.32, HEAD v1.32, GET v1.32",
         ),
         // The two requests for one tag contradict each other.
         (

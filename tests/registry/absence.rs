@@ -340,7 +340,7 @@ fn table(elsewhere: &str) -> Vec<Row> {
                 .with_fault(Fault::on("tags/list", ErrorCode(403, "DENIED"))),
             Fails(1, "note: v1.31.*: the tags can't be listed (403 Forbidden"),
             "HEAD v1.32, GET v1.32, GET list, HEAD 1.32, GET 1.32, \
-             HEAD v1.31, GET v1.31, HEAD 1.31, GET 1.31",
+             HEAD v1.31, GET v1.31, HEAD 1.31, GET 1.31, HEAD v1.32, GET v1.32",
         ),
         // The list fails: something better than the next candidate could be in it.
         (

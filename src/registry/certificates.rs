@@ -13,7 +13,8 @@ use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 
-use super::{is_named, tls};
+use super::crypto::PROVIDER;
+use super::is_named;
 
 /// A certificate that is trusted.
 pub type Certificate = CertificateDer<'static>;
@@ -101,7 +102,7 @@ impl Identity {
             pem::Error::NoItemsFound => wrong_key("it holds no PEM key"),
             error => WrongIdentity::Key(wrong_pem(&error)),
         })?;
-        let identity = CertifiedKey::from_der(chain, key, &tls::PROVIDER);
+        let identity = CertifiedKey::from_der(chain, key, &PROVIDER);
         identity.map(|identity| Self(Arc::new(identity))).map_err(|error| match error {
             rustls::Error::InconsistentKeys(_) => WrongIdentity::Mismatch,
             _ => wrong_key(

@@ -7,11 +7,11 @@
 //! are read at the first handshake, as plain HTTP needs none.
 
 use std::fmt;
-use std::sync::{Arc, LazyLock, OnceLock};
+use std::sync::{Arc, OnceLock};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{ResolvesClientCert, WebPkiServerVerifier, verify_server_name};
-use rustls::crypto::{self, CryptoProvider, ring};
+use rustls::crypto;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::sign::CertifiedKey;
@@ -22,14 +22,7 @@ use rustls::{
 use webpki::{EndEntityCert, KeyUsage};
 
 use super::certificates::{Certificate, Identity};
-use super::p521;
-
-/// The cryptography of all connections.
-pub(super) static PROVIDER: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| {
-    let ring = ring::default_provider();
-    let signature_verification_algorithms = p521::and_p521(ring.signature_verification_algorithms);
-    Arc::new(CryptoProvider { signature_verification_algorithms, ..ring })
-});
+use super::crypto::PROVIDER;
 
 /// This machine has no certificates of authorities.
 #[derive(Debug)]

@@ -1,15 +1,25 @@
-//! P-521: signatures by keys on this curve, which ring does not verify.
+//! Crypto: the cryptography of TLS connections. It is that of ring, and signatures by keys on the
+//! curve P-521, which ring does not verify.
 //!
 //! Corporate authorities use it, also with the shorter hashes: `openssl req` takes SHA-256 by default.
 
-use ::p521::ecdsa::signature::hazmat::PrehashVerifier as _;
-use ::p521::ecdsa::{DerSignature, VerifyingKey};
+use std::sync::{Arc, LazyLock};
+
+use p521::ecdsa::signature::hazmat::PrehashVerifier as _;
+use p521::ecdsa::{DerSignature, VerifyingKey};
 use rustls::SignatureScheme;
-use rustls::crypto::WebPkiSupportedAlgorithms;
+use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, ring};
 use rustls::pki_types::{
     AlgorithmIdentifier, InvalidSignature, SignatureVerificationAlgorithm, alg_id,
 };
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
+
+/// The cryptography of all connections.
+pub(super) static PROVIDER: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| {
+    let ring = ring::default_provider();
+    let signature_verification_algorithms = and_p521(ring.signature_verification_algorithms);
+    Arc::new(CryptoProvider { signature_verification_algorithms, ..ring })
+});
 
 /// ECDSA over P-521 with one hash.
 #[derive(Debug)]
@@ -49,7 +59,7 @@ impl SignatureVerificationAlgorithm for EcdsaP521 {
 type Algorithm = &'static dyn SignatureVerificationAlgorithm;
 
 /// These algorithms and those of P-521. The lists stay in memory for ever: call it once.
-pub(super) fn and_p521(known: WebPkiSupportedAlgorithms) -> WebPkiSupportedAlgorithms {
+fn and_p521(known: WebPkiSupportedAlgorithms) -> WebPkiSupportedAlgorithms {
     // In TLS 1.2, a scheme names the hash alone, and the certificate has the curve. In TLS 1.3 only
     // the first algorithm of a scheme counts.
     let with_p521 = |&(scheme, own): &(SignatureScheme, &[Algorithm])| {

@@ -124,11 +124,9 @@ impl Said {
             if said.trim() == NOT_FOUND {
                 return Ok(None);
             }
-            // Helpers say on stdout what went wrong, some on stderr. What looks like an answer may
-            // hold a secret even then.
+            // What it writes on stdout may be a secret, also if it fails.
             let stderr = String::from_utf8_lossy(self.stderr.expose_secret());
-            let words = [stderr.trim(), said.trim()];
-            let words = words.into_iter().find(|text| !text.is_empty() && !text.contains('{'));
+            let words = Some(stderr.trim()).filter(|text| !text.is_empty() && !text.contains('{'));
             let words = escaped(&shortened(words.unwrap_or("it says nothing that can be shown")));
             return Err(format!("{}: {words}", self.status));
         }

@@ -96,7 +96,7 @@ fn read(text: &str) -> Result<Lock, wrong::Wrong> {
         budget: serde_saphyr::budget! { max_nodes: MOST_NODES, max_events: 2 * MOST_NODES },
     };
     let raw: ImageLock = serde_saphyr::from_str_with_options(text, options)
-        .map_err(|error| wrong::Wrong::of(&error, text))?;
+        .map_err(|error| wrong::Wrong::of_file(&error, text))?;
     if raw.api_version.is_none() || raw.kind.is_none() {
         let message = "`apiVersion` or `kind` is missing";
         return Err(wrong::Wrong::at(None, message).help(

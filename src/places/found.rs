@@ -58,7 +58,8 @@ impl Found {
                 }
                 Err(diagnostic) => {
                     self.complete = false;
-                    self.unreadable(mistaken::explain_syntax_error(source, diagnostic));
+                    let diagnostic = mistaken::explain_syntax_error(source, diagnostic);
+                    self.unreadable(without_secrets(source, diagnostic));
                 }
             }
         }
@@ -116,7 +117,6 @@ impl Found {
     /// Handles a document that is no object. In a file, a list may be a patch for kustomize beside
     /// the manifests; on stdin, and as plain text, it is a sign that something failed.
     fn no_object(&mut self, source: &Source, index: usize, number: usize, node: &Node<'_>) {
-        let span = Span::new(node.span.start, node.span.end.min(node.span.start + 1));
         let found = describe(&node.content);
         let note = format!("document {number} is {found}, not a mapping with `kind`");
         let is_patch =
@@ -130,9 +130,45 @@ impl Found {
                 "look at what renders it: an error message or a web page may have come instead",
             )
         };
-        let location = Location::Source { source: index, span, label: String::new() };
+        let span = Span::new(node.span.start, node.span.end.min(node.span.start + 1));
+        let location = if source.origin().path().is_none() {
+            Location::Source { source: index, span, label: String::new() }
+        } else {
+            // It may be a link to a file of somebody's secrets.
+            Location::Position(source.origin().display_name(), source.position(span.start))
+        };
         self.diagnostics.push(diagnostic.location(location).note("note", note));
     }
+}
+
+/// An error about a document that can't be read, without its lines if they may be secret.
+fn without_secrets(source: &Source, mut diagnostic: Diagnostic) -> Diagnostic {
+    for location in &mut diagnostic.locations {
+        if let Location::Source { span, .. } = location
+            && !may_be_shown(source, span.start)
+        {
+            let name = source.origin().display_name();
+            *location = Location::Position(name, source.position(span.start));
+        }
+    }
+    diagnostic
+}
+
+/// True if the document around an offset looks like an object that is no `Secret`. It can't be parsed, so
+/// its lines have to tell. Argo CD showed the lines of other files (CVE-2022-24904).
+fn may_be_shown(source: &Source, at: usize) -> bool {
+    let text = source.text();
+    let start = text[..at].rfind("\n---").map_or(0, |start| start + 1);
+    let end = text[at..].find("\n---").map_or(text.len(), |end| at + end);
+    let document = &text[start..end];
+    let has = |key: &str| {
+        document
+            .lines()
+            .any(|line| line.trim_start_matches(['{', '"', ' ', '\'', '-']).starts_with(key))
+    };
+    // What comes on stdin was meant for digestif; a file may be a link.
+    let is_meant = source.origin().path().is_none() || has("apiVersion") && has("kind");
+    is_meant && !document.contains("Secret")
 }
 
 fn describe(content: &Content<'_>) -> &'static str {

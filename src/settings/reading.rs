@@ -63,7 +63,7 @@ fn read_part(text: &str, owner: Owner<'_>, folder: &Path) -> Result<Config, Vec<
         budget: serde_saphyr::budget! { max_nodes: 50_000 },
     };
     let raw: PinImages = serde_saphyr::from_str_with_options(text, options)
-        .map_err(|error| vec![Wrong::of(&error, text)])?;
+        .map_err(|error| vec![Wrong::of_file(&error, text)])?;
     let missing = match (raw.api_version.is_none(), raw.kind.is_none()) {
         (true, true) => Some("`apiVersion` and `kind` are missing"),
         (true, false) => Some("`apiVersion` is missing"),

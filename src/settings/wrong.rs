@@ -30,6 +30,20 @@ impl Wrong {
         Self { span, shown: Shown::Yes, message: message.into(), help: None }
     }
 
+    /// The error of the parser about a whole file. No text of a file is shown that does not say that it is an
+    /// object: it may be a link to a private key.
+    pub(crate) fn of_file(error: &Error, text: &str) -> Self {
+        let wrong = Self::of(error, text);
+        let has = |key: &str| {
+            text.lines().any(|line| line.trim_start_matches(['{', '"', ' ', '\'']).starts_with(key))
+        };
+        if has("apiVersion") && has("kind") {
+            return wrong;
+        }
+        let message = "it is no mapping with `apiVersion` and `kind`";
+        Self::at(wrong.span, message).hidden()
+    }
+
     pub(super) fn hidden(self) -> Self {
         Self { shown: Shown::No, ..self }
     }

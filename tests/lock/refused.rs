@@ -10,7 +10,7 @@ use crate::{HEAD, KUBECTL, Setup, images, lock_of, own, pods, says};
 fn a_lock_that_is_wrong_is_said_with_line_and_column_and_stays_as_it_is() {
     let good = lock_of(&[own("docker.io/acme/web:v1")]);
     for (lock, message, at) in [
-        (good.replace("kind", "knd"), "unknown key `knd`, did you mean `kind`?", "2:1"),
+        (good.replace("kind", "knd"), "it is no mapping with `apiVersion` and `kind`", "2:1"),
         (good.replace("  tag", "  tga"), "unknown key `tga`, did you mean `tag`?", "5:3"),
         (
             good.replace("v1alpha1", "v2"),

@@ -153,7 +153,7 @@ fn what_is_wrong_with_a_helper_is_said_and_stands_in_nobodys_way() {
             "echo the token has expired >&2; exit 1",
             "exit status: 1: the token has expired",
         ),
-        ("stdout", "echo not logged in; exit 3", "exit status: 3: not logged in"),
+        ("stdout", "echo hunter2; exit 3", "exit status: 3: it says nothing that can be shown"),
         ("colour", "printf '\\033[31mred' >&2; exit 1", "exit status: 1: \\u{1b}[31mred"),
         ("silence", "exit 1", "exit status: 1: it says nothing that can be shown"),
         ("its answer on stdout", &failed, "exit status: 1: it says nothing that can be shown"),

@@ -6,7 +6,7 @@
 use digestif::diagnostic::Diagnostic;
 use digestif::image::{Algorithm, Digest, PinForm};
 use digestif::places::{Class, Found, Place, Scope, Writing};
-use digestif::plan::{Answers, Pin, Plan, Question, Settled, Skips, Via};
+use digestif::plan::{Pin, Plan, Skips, Status, Via};
 use digestif::text::{Origin, Source};
 use libfuzzer_sys::fuzz_target;
 
@@ -30,13 +30,12 @@ fuzz_target!(|bytes: &[u8]| {
         return;
     }
     let digest = Digest::of(Algorithm::Sha256, b"fuzz");
-    let pin = || Settled::Pinned(Pin { digest: digest.clone(), via: Via::Layout });
-    let tagged = plan.unsettled().filter(|question| matches!(question, Question::Tagged(_)));
-    let settled = tagged.map(|question| (question.to_string(), pin())).collect();
-    let answers = Answers { settled, ..Answers::default() };
-    let plan = plan.settled(&answers);
+    let pin = || Status::Pinned(Pin { digest: digest.clone(), via: Via::Layout });
+    let tagged = plan.unsettled().filter(|entry| entry.status == Status::Tagged);
+    let results = tagged.map(|entry| (entry.name.clone(), pin())).collect();
+    let plan = plan.settled(results);
     let sources = [source];
-    let texts = match digestif::edit(&sources, &before, &plan, PinForm::TagDigest) {
+    let texts = match digestif::edit(&sources, &before, &plan, PinForm::TagDigest, None) {
         Ok(texts) => texts,
         Err(refused) => {
             let defect = |found: &Diagnostic| found.message.contains("proved");
@@ -56,5 +55,5 @@ fuzz_target!(|bytes: &[u8]| {
     let again = Source::new(Origin::Stdin, text.into_bytes()).expect("it was text before");
     let (after, plan) = found(&again);
     assert_eq!(after.places.len(), before.places.len());
-    assert!(!plan.unsettled().any(|question| matches!(question, Question::Tagged(_))));
+    assert!(!plan.unsettled().any(|entry| entry.status == Status::Tagged));
 });

@@ -21,7 +21,7 @@ pub struct Found {
     pub places: Vec<Place>,
     /// The number of Kubernetes objects: mappings with a `kind`, items of lists included.
     pub objects: usize,
-    /// What is wrong or worth knowing.
+    /// Errors and warnings.
     pub diagnostics: Vec<Diagnostic>,
     /// Images that are empty.
     pub empty: Vec<Location>,

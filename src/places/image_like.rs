@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use crate::image::{Written, has_host};
 
-/// How far before a text its key is looked for, in bytes.
+/// The most bytes between a text and the start of its key.
 const KEY_REACH: usize = 160;
 
 /// Hosts of things that look like images and are none: label keys and import paths of Go.
@@ -28,10 +28,10 @@ const OTHER_HOSTS: [&str; 10] = [
 /// Effects of taints (Kubernetes API, `TaintEffect`), which stand where a tag would.
 const TAINT_EFFECTS: [&str; 3] = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
 
-/// How a volume is mounted, which stands behind its path.
+/// The modes of a mounted volume, which follow its path.
 const MOUNTS: [&str; 2] = ["ro", "rw"];
 
-/// What follows the word image in names of things that are no image.
+/// The words that follow the word image in names of other things.
 const OTHER_WORDS: [&str; 49] = [
     "addr",
     "address",
@@ -84,7 +84,7 @@ const OTHER_WORDS: [&str; 49] = [
     "volume",
 ];
 
-/// What stands for an image without being one's name.
+/// Texts that mean an image and are not the name of one.
 const OTHER_NAMES: [&str; 7] = ["auto", "default", "false", "none", "null", "true", "latest"];
 
 /// Something in a text that looks like an image.
@@ -92,11 +92,11 @@ const OTHER_NAMES: [&str; 7] = ["auto", "default", "false", "none", "null", "tru
 pub(super) struct Shape {
     /// Its bytes in the text.
     pub(super) part: Range<usize>,
-    /// What it is.
+    /// Its kind.
     pub(super) kind: Kind,
 }
 
-/// What looks like an image.
+/// The kind of a text that looks like an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     /// A reference.
@@ -146,7 +146,7 @@ fn words(name: &str) -> Vec<String> {
     words
 }
 
-/// What looks like an image in the whole of a text whose key is `key`.
+/// Finds the parts that look like images in a text whose key is `key`.
 pub(super) fn find(text: &str, key: &str) -> Vec<Shape> {
     if text.contains('\n') {
         return inside(text, false);
@@ -164,7 +164,7 @@ pub(super) fn find(text: &str, key: &str) -> Vec<Shape> {
     inside(text, says_image)
 }
 
-/// What looks like an image inside a text: a list, a flag, a file of any format.
+/// Finds the parts that look like images inside a text: a list, a flag, a file of any format.
 fn inside(text: &str, is_image: bool) -> Vec<Shape> {
     let mut shapes = Vec::new();
     let mut line_start = 0;

@@ -25,7 +25,7 @@ pub struct Object {
 pub struct File {
     /// Its path in the package.
     pub path: String,
-    /// Which of the file's objects it is, from 0.
+    /// Its number among the objects of the file, from 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub index: Option<u32>,
 }

@@ -27,7 +27,7 @@ pub(super) struct Outline {
     pub(super) owners: Vec<Owner>,
     /// The roots of all objects, also of those that the rules do not look at.
     pub(super) roots: Vec<NodeId>,
-    /// How many of the roots count as objects.
+    /// The number of roots that count as objects.
     pub(super) objects: usize,
     /// An object has the annotation of Helm 4.
     pub(super) is_from_helm_4: bool,

@@ -7,7 +7,7 @@ use crate::diagnostic::{Diagnostic, Failure};
 use crate::text::escape::quoted;
 use crate::text::yaml::NodeId;
 
-/// How the fields of a mapping are joined to a reference, and how it is pinned.
+/// The way to join the fields of a mapping to a reference, and to pin it.
 #[derive(Clone, Copy)]
 pub(super) struct Join<'j> {
     /// Keys in braces with the text between them: `{registry}/{repository}:{tag}`.

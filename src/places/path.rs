@@ -1,4 +1,4 @@
-//! Paths: where a field is in its object, as kubectl writes it.
+//! Paths of fields in their objects, in the notation of kubectl.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -9,8 +9,8 @@ use crate::text::yaml::{Document, NodeId};
 
 /// A field's path from the object's root: `spec.template.spec.containers[0].image`.
 ///
-/// What leads to a node is shared by all that is below it: a hundred thousand images of one deep
-/// list would otherwise repeat a long text each.
+/// All nodes below a node share its path: each of a hundred thousand images of one deep list would
+/// otherwise repeat a long text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Path(Option<Rc<Step>>);
 

@@ -63,7 +63,7 @@ mod tests {
 
     const SECRET: &str = "NeverShowThisSecret";
 
-    /// What is found in a document: a login, a warning, or nothing.
+    /// The result for a document: a login, a warning, or nothing.
     fn found(text: &str) -> &'static str {
         let source = Source::new(Origin::Stdin, text.as_bytes().to_vec()).expect("text");
         let document = crate::text::yaml::documents(&source, 0).next().expect("one").expect("YAML");

@@ -30,7 +30,7 @@ pub(super) enum Form {
     NoImage,
 }
 
-/// How a reference in several fields is pinned so that its operator can read it.
+/// The way to pin a reference in several fields so that its operator can read it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PartsPin {
     /// The digest is appended to the last field: `1.0@sha256:…`.

@@ -9,12 +9,12 @@ use super::scalar::resolved;
 use super::{Content, Document, Merges, Node, NodeId, key_text};
 use crate::text::Span;
 
-/// How many mappings one mapping may take in by merge keys, directly or through others. Real
-/// manifests stay under ten; without a bound, a chain of merges is quadratic.
+/// The most mappings that one mapping may merge, directly or through others. Real manifests have
+/// fewer than ten; without a limit, the time for a chain of merges is quadratic.
 const MAX_MERGES: usize = 100;
 
-/// Mappings with more entries are searched by a sorted index: thousands of aliases of one huge
-/// mapping would cost a scan of it each.
+/// Mappings with more entries have a sorted index: each of thousands of aliases of one huge mapping
+/// would cost a scan of it.
 const SMALL: usize = 32;
 
 /// The tree of one document while it is read.
@@ -108,7 +108,7 @@ impl<'s> Builder<'s> {
         Ok(id)
     }
 
-    /// Puts a node into the innermost open collection and says as which item or entry.
+    /// Puts a node into the innermost open collection. Returns the number of the item or entry.
     fn append(&mut self, id: NodeId) -> usize {
         let Some(open) = self.open.last_mut() else {
             return 0;
@@ -165,8 +165,8 @@ impl<'s> Builder<'s> {
         }
     }
 
-    /// The mappings that the merge keys of `id` bring in. Aliases point backwards, so all of them
-    /// are complete by now, except a mapping that merges one around itself: that brings nothing.
+    /// The mappings that the merge keys of `id` bring in. An alias comes after its target, so all of
+    /// them are complete, except a mapping that merges one around itself: that brings nothing.
     fn merged(&self, id: NodeId, merges: &[usize]) -> Result<Vec<NodeId>, SyntaxError> {
         let mut merged = Vec::new();
         let Content::Mapping { entries, .. } = &self.node(id).content else {

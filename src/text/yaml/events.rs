@@ -10,7 +10,7 @@ use crate::text::{Source, Span};
 /// under 60; the API server itself stops at 10,000 levels of JSON.
 pub(super) const MAX_DEPTH: usize = 1_000;
 
-/// Why a text can't be read, and where.
+/// The reason why a text can't be read, and its place.
 #[derive(Debug)]
 pub(super) struct SyntaxError {
     pub(super) message: String,
@@ -65,7 +65,7 @@ impl<'s> Events<'s> {
         Self { rest, parser: parser(part), base, position: start }
     }
 
-    /// How far the text has been given out.
+    /// The end of the last event.
     pub(super) fn position(&self) -> usize {
         self.position
     }

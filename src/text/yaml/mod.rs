@@ -1,7 +1,7 @@
 //! YAML: text to documents of nodes with byte spans.
 //!
-//! The only room that knows the parser. This file owns the document tree: an arena, so that depth
-//! costs no stack. `events` reads, `compare` compares two texts, `build` makes trees, `scalar` tells
+//! Only this folder knows the parser. This file has the tree of a document. Its nodes are in one list,
+//! so that depth costs no stack. `events` reads, `compare` compares two texts, `build` makes trees, `scalar` tells
 //! strings from what only looks like one, `repair` makes the parser read what go-yaml reads. Nothing
 //! here decides about images.
 //!
@@ -30,7 +30,7 @@ pub use compare::{Difference, NewText, TreeChange, equal_but_for};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId(u32);
 
-/// How a scalar is written.
+/// The notation of a scalar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Style {
     /// Without quotes.
@@ -43,14 +43,14 @@ pub enum Style {
     Block,
 }
 
-/// What a node is.
+/// The kind of a node, with its content.
 #[derive(Debug)]
 pub enum Content<'s> {
     /// A scalar, with its decoded text.
     Scalar {
         /// The text after unescaping and folding.
         text: Cow<'s, str>,
-        /// How it is written.
+        /// Its notation.
         style: Style,
         /// True if it is a string to those who read Kubernetes manifests.
         string: bool,
@@ -85,13 +85,13 @@ pub struct Merges {
 /// One node.
 #[derive(Debug)]
 pub struct Node<'s> {
-    /// Where it stands: a scalar with its quotes, without tag and anchor.
+    /// Its bytes: a scalar with its quotes, without tag and anchor.
     pub span: Span,
     /// The collection that holds it; none at the root.
     pub parent: Option<NodeId>,
-    /// Which item, or which entry, of that collection it is, from 0.
+    /// The number of the item or entry of that collection, from 0.
     pub position: usize,
-    /// What it is.
+    /// Its kind and content.
     pub content: Content<'s>,
 }
 

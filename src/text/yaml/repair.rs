@@ -10,7 +10,7 @@ use granit_parser::{Event, StructureStyle};
 use super::events::Events;
 use crate::text::Span;
 
-/// How many repairs one text may need. Each costs a parse of the text before it.
+/// The most repairs that one text gets. Each costs a parse of the text before it.
 const MAX_REPAIRS: usize = 100;
 
 /// The line breaks of YAML 1.1 that YAML 1.2 takes for text: next line, line separator, paragraph

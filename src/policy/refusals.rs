@@ -41,6 +41,10 @@ pub(super) fn described(refusal: &Refusal) -> (String, String) {
             "could not be resolved: the registry's certificate is not trusted",
             "name the certificate of its CA with `--ca-file FILE`, or look whether a proxy has put its own in between",
         ),
+        Outcome::WrongCertificate => (
+            "could not be resolved: the registry's certificate is not valid for it",
+            "renew the certificate, or name the registry as the certificate does; if a time is wrong, look at the clock of this machine",
+        ),
         Outcome::UnusableCertificates => (
             "could not be resolved: its certificates can't be used",
             "correct or remove the file; the certificates of a host are the files in its folder below `certs.d`",

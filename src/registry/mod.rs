@@ -11,6 +11,7 @@ mod challenges;
 mod client;
 mod clients;
 mod crypto;
+mod distrust;
 mod host;
 mod in_flight;
 mod lists;
@@ -96,6 +97,8 @@ pub enum Outcome {
     NoConnection,
     /// The host's certificate is not one that we trust.
     Untrusted,
+    /// The host's certificate is for another name or another time, or is broken.
+    WrongCertificate,
     /// A file with certificates for the host can't be used.
     UnusableCertificates,
     /// The host wants a certificate of ours, or another.
@@ -129,6 +132,7 @@ impl Outcome {
             | Self::Unreachable
             | Self::NoConnection
             | Self::Untrusted
+            | Self::WrongCertificate
             | Self::ClientCertificateRequired
             | Self::ProxyFailed
             | Self::InvalidResponse
@@ -154,6 +158,7 @@ impl Outcome {
             self,
             Self::NoConnection
                 | Self::Untrusted
+                | Self::WrongCertificate
                 | Self::ClientCertificateRequired
                 | Self::ProxyFailed
         )
@@ -169,6 +174,7 @@ impl Outcome {
             Self::Unreachable
             | Self::NoConnection
             | Self::Untrusted
+            | Self::WrongCertificate
             | Self::UnusableCertificates
             | Self::ClientCertificateRequired
             | Self::ProxyFailed
@@ -364,6 +370,12 @@ pub fn is_plain_text(url: &str) -> bool {
 fn authority(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
+/// Host and port of a URL, the default port too.
+fn address(url: &Url) -> String {
+    let (host, port) = (url.host_str().unwrap_or_default(), url.port_or_known_default());
+    port.map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
 /// True if a list of hosts has the one of a URL. The default port may be written or left out.

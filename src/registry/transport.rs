@@ -13,15 +13,13 @@ use reqwest::header::{
     ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER,
 };
 use reqwest::{Client, Method, RequestBuilder, StatusCode, Url, Version};
-use rustls::{CertificateError, OtherError};
 use tokio::sync::Semaphore;
 
-use super::authority;
 use super::certificates::Tls;
 use super::clients::Clients;
+use super::distrust::Distrust;
 use super::request_log::RequestLog;
-use super::tls::NoAuthorities;
-use super::{Outcome, Proxies, Refusal, Settings};
+use super::{Outcome, Proxies, Refusal, Settings, address, authority};
 
 /// One try, body included. A third of the default budget, so that a hanging server can be tried
 /// again; the slowest registries answer a manifest in 2 to 3 s.
@@ -85,7 +83,7 @@ pub(super) enum Trouble {
     /// No connection could be made.
     Connect(String),
     /// Nobody we trust vouches for the host.
-    Untrusted(String),
+    Untrusted(Distrust),
     /// A file with certificates for the host can't be used.
     UnusableCertificates(String),
     /// The host does not trust us.
@@ -116,7 +114,7 @@ impl Trouble {
                 let status = StatusCode::TOO_MANY_REQUESTS;
                 (Outcome::RateLimited, format!("{status}{limit}{}", pause.unwrap_or_default()))
             }
-            Self::Untrusted(detail) => (Outcome::Untrusted, detail.clone()),
+            Self::Untrusted(distrust) => (distrust.outcome, distrust.detail.clone()),
             Self::UnusableCertificates(detail) => (Outcome::UnusableCertificates, detail.clone()),
             Self::ClientCertificateRequired(detail) => {
                 (Outcome::ClientCertificateRequired, detail.clone())
@@ -379,8 +377,9 @@ fn trouble(error: &reqwest::Error, proxy: Option<&str>, url: &Url) -> Trouble {
     let (address, through) = (address(url), through(proxy));
     if error.is_redirect() {
         Trouble::Unusable(detail)
-    } else if let Some(reason) = distrust(error) {
-        Trouble::Untrusted(format!("{reason}{through}"))
+    } else if let Some(mut distrust) = distrust(error, url) {
+        distrust.detail.push_str(&through);
+        Trouble::Untrusted(distrust)
     } else if let Some(reason) = mistrust(&detail) {
         Trouble::ClientCertificateRequired(format!("{reason}{through}"))
     } else if let Some(proxy) = proxy.filter(|_| error.is_connect()) {
@@ -405,12 +404,6 @@ fn unconnectable(address: &str, detail: &str) -> String {
         );
     }
     format!("no connection to {address}: {detail}")
-}
-
-/// Host and port of a URL, the default port too.
-fn address(url: &Url) -> String {
-    let (host, port) = (url.host_str().unwrap_or_default(), url.port_or_known_default());
-    port.map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
 /// What a host has against our certificate. HTTP/2 keeps the words of what broke a connection, and
@@ -461,30 +454,11 @@ fn unconnected(error: &reqwest::Error, proxy: &str, url: &Url) -> Trouble {
 
 type Cause<'e> = &'e (dyn std::error::Error + 'static);
 
-/// Why TLS failed, where it was because of a certificate.
-fn distrust(error: &reqwest::Error) -> Option<String> {
+/// Why TLS failed, if it was because of a certificate.
+fn distrust(error: &reqwest::Error, url: &Url) -> Option<Distrust> {
     let mut causes = std::iter::successors(error.source(), |&cause| cause_of(cause));
     causes.find_map(|cause| match cause.downcast_ref() {
-        Some(rustls::Error::InvalidCertificate(wrong)) => Some(match wrong {
-            CertificateError::UnknownIssuer => {
-                "nobody we trust has signed the certificate (UnknownIssuer)".to_owned()
-            }
-            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-                "the certificate has expired; is the clock of this machine right?".to_owned()
-            }
-            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-                "the certificate is not valid yet; is the clock of this machine right?".to_owned()
-            }
-            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-                "the certificate is for another name".to_owned()
-            }
-            CertificateError::Other(OtherError(error)) if error.is::<NoAuthorities>() => {
-                format!(
-                    "{error}; install `ca-certificates`, or name a file of them with `--ca-file`"
-                )
-            }
-            other => format!("the certificate is wrong: {other}"),
-        }),
+        Some(rustls::Error::InvalidCertificate(wrong)) => Some(Distrust::of(wrong, url)),
         _ => None,
     })
 }

@@ -74,16 +74,18 @@ fn a_named_certificate_has_to_be_for_the_host_and_for_today() {
     let machine = Machine::new();
     for is_authority in [true, false] {
         for (hosts, years, words) in [
-            (&["registry.example"][..], NOW, "the certificate is for another name"),
-            (&[], NOW, "the certificate is for another name"),
-            (&["127.0.0.1"], 2000..2001, "the certificate has expired"),
-            (&["127.0.0.1"], 2800..2900, "the certificate is not valid yet"),
+            (&["registry.example"][..], NOW, "is for other names: registry.example"),
+            (&[], NOW, "is for no host: it has no `subjectAltName`"),
+            (&["127.0.0.1"], 2000..2001, "expired on Mon, 01 Jan 2001 00:00:00 GMT"),
+            (&["127.0.0.1"], 2800..2900, "is not valid before Sat, 01 Jan 2800 00:00:00 GMT"),
         ] {
             let certificate = SelfSigned::new(hosts, years, is_authority);
             let registry = Registry::start_alone(Content::everything(), &certificate);
             for by in [By::Flag, By::System] {
                 let ran = machine.run(&registry, Some((by, &certificate.pem())), &[]);
-                assert_web_failed(words, &ran, 4, words);
+                let words = format!("the certificate of {} {words}", registry.address());
+                assert_web_failed(&words, &ran, 4, &words);
+                assert!(ran.stderr.contains("= help: renew the certificate"), "{}", ran.stderr);
             }
             assert!(registry.requests().is_empty());
         }

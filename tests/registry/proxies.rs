@@ -239,7 +239,10 @@ fn a_certificate_that_a_proxy_put_in_between_is_not_trusted() {
     let registry = Registry::start_tls(Content::everything());
     let proxy = Proxy::start(&[("registry.example:443", &registry)]);
     let ran = run(&[("HTTPS_PROXY", &url(&proxy))], None, &[ONCE]);
-    let words = format!("(UnknownIssuer), through the proxy {}", proxy.address());
+    let words = format!(
+        "has signed the certificate of registry.example:443, through the proxy {}",
+        proxy.address()
+    );
     assert_web_failed("no authority", &ran, 4, &words);
 }
 

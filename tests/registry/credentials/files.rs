@@ -119,7 +119,6 @@ fn a_file_that_makes_no_sense_is_named_and_not_shown() {
     let secret = password("ann");
     let of_entry = "the entry for `quay.example` holds no login that can be read";
     for (name, text, reason) in [
-        ("empty", String::new(), "line 1, column 0: it is not an auth file"),
         ("no JSON", format!("{secret}: {secret}"), "line 1, column 1: it is not an auth file"),
         (
             "cut off",

@@ -364,7 +364,7 @@ mod tests {
                 2,
                 7,
             ),
-            ("- a\n", "expected a mapping", 1, 1),
+            ("- a\n", "it is no mapping with `apiVersion` and `kind`", 1, 1),
         ] {
             assert_eq!(wrong(text), (message.to_owned(), line, column), "{text}");
         }

@@ -6,7 +6,7 @@ use serde_saphyr::{Error, Location as YamlLocation};
 
 use crate::diagnostic::{Diagnostic, Failure, Location};
 use crate::text::escape::{closest, quoted};
-use crate::text::{Source, Span};
+use crate::text::{Origin, Source, Span, yaml};
 
 /// Tells if a message may show its line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,19 +25,32 @@ pub(crate) struct Wrong {
     help: Option<String>,
 }
 
+/// True if a text is a mapping with `apiVersion` and `kind`; if it is no YAML, true if lines of it
+/// begin with these keys.
+fn is_object(text: &str) -> bool {
+    let Ok(source) = Source::new(Origin::Stdin, text.as_bytes().to_vec()) else { return false };
+    let keys = ["apiVersion", "kind"];
+    match yaml::documents(&source, 0).next() {
+        Some(Ok(document)) => document
+            .root()
+            .is_some_and(|root| keys.iter().all(|key| document.own_entry(root, key).is_some())),
+        Some(Err(_)) => {
+            keys.iter().all(|key| text.lines().any(|line| line.starts_with(&format!("{key}:"))))
+        }
+        None => false,
+    }
+}
+
 impl Wrong {
     pub(crate) fn at(span: Option<Span>, message: impl Into<String>) -> Self {
         Self { span, shown: Shown::Yes, message: message.into(), help: None }
     }
 
-    /// The error of the parser about a whole file. No text of a file is shown that does not say that it is an
-    /// object: it may be a link to a private key.
+    /// The error of the parser about a whole file. No text of a file is shown that does not say
+    /// that it is an object: it may be a link to a private key.
     pub(crate) fn of_file(error: &Error, text: &str) -> Self {
         let wrong = Self::of(error, text);
-        let has = |key: &str| {
-            text.lines().any(|line| line.trim_start_matches(['{', '"', ' ', '\'']).starts_with(key))
-        };
-        if has("apiVersion") && has("kind") {
+        if is_object(text) {
             return wrong;
         }
         let message = "it is no mapping with `apiVersion` and `kind`";

@@ -134,7 +134,9 @@ fn a_copy_that_hides_what_it_lacks_is_found_at_the_next_place() {
     assert_eq!(setup.requests(), [asked.concat(), last].concat());
 }
 
-/// The requests after which a tag is known to be denied: only a GET explains a 403.
+/// The requests after which a tag is known to be denied: only a GET explains the status, and only
+/// `/v2/` can have the challenge that a 401 lacks.
 fn denial(reference: &str, status: u16) -> Vec<String> {
-    refused(reference).into_iter().take(if status == 401 { 1 } else { 2 }).collect()
+    let base = (status == 401).then(|| "GET ".to_owned());
+    refused(reference).into_iter().chain(base).collect()
 }

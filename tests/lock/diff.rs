@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::support::registry::Content;
-use crate::{EXTPROC, KUBECTL, Setup, entry, lock_of, own, says};
+use crate::{EXTPROC, HEAD, KUBECTL, Setup, entry, lock_of, own, says};
 
 #[test]
 fn a_difference_is_shown_for_people_and_for_pull_requests() {
@@ -62,5 +62,6 @@ fn a_difference_is_shown_for_people_and_for_pull_requests() {
     assert_eq!(kept.map(|text| text.expect("there")), [old.clone(), new.clone()]);
     diff(&["old.yaml", "new.yaml", "-o", "diff.txt"], "").succeeded();
     says(&diff(&["-", "-"], &old).failed(2), &["stdin can be one of two locks only"]);
-    says(&diff(&["-", "new.yaml"], "x: 1").failed(2), &["unknown key `x`"]);
+    let wrong = format!("{HEAD}x: 1\n");
+    says(&diff(&["-", "new.yaml"], &wrong).failed(2), &["unknown key `x`"]);
 }

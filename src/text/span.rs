@@ -30,6 +30,16 @@ impl Span {
         Self::new(self.start + base, self.end + base)
     }
 
+    /// This span with both ends moved back to the start of a character of `text`.
+    #[must_use]
+    pub fn at_characters(self, text: &str) -> Self {
+        let back = |at: usize| {
+            let at = at.min(text.len());
+            (0..=at).rfind(|&at| text.is_char_boundary(at)).unwrap_or(0)
+        };
+        Self::new(back(self.start), back(self.end))
+    }
+
     /// True if `other` lies within this span.
     #[must_use]
     pub fn contains(self, other: Self) -> bool {

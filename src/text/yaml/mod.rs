@@ -110,6 +110,14 @@ impl<'s> Document<'s> {
         self.span
     }
 
+    /// Moves spans that end between the blanks of a copy to the start of a character of the source.
+    fn move_to_characters(&mut self, text: &str) {
+        self.span = self.span.at_characters(text);
+        for node in &mut self.nodes {
+            node.span = node.span.at_characters(text);
+        }
+    }
+
     /// The root node; none where the document is empty.
     #[must_use]
     pub fn root(&self) -> Option<NodeId> {
@@ -288,6 +296,7 @@ pub fn documents(
 ) -> impl Iterator<Item = Result<Document<'_>, Diagnostic>> {
     let text = source.line_copy(|text| into_owned(with_line_breaks(text)));
     let mut events = Events::new(text);
+    let mut is_copy = !std::ptr::eq(text, source.text());
     let mut failed = false;
     std::iter::from_fn(move || {
         if failed {
@@ -300,15 +309,20 @@ pub fn documents(
         {
             events = Events::starting_at(copy, start);
             document = Builder::default().document(&mut events);
+            is_copy = true;
         }
         failed = document.is_err();
+        if is_copy && let Ok(Some(document)) = &mut document {
+            document.move_to_characters(source.text());
+        }
         document.map_err(|error| refused(source, index, error)).transpose()
     })
 }
 
-fn refused(source: &Source, index: usize, error: SyntaxError) -> Diagnostic {
-    let before = source.text().get(..error.at.start).unwrap_or_default();
-    let c = unseen_line_break(before).map(u32::from);
+/// The diagnostic for an error, which may be inside a character if it was found in a copy.
+fn refused(source: &Source, index: usize, mut error: SyntaxError) -> Diagnostic {
+    error.at = error.at.at_characters(source.text());
+    let c = unseen_line_break(&source.text()[..error.at.start]).map(u32::from);
     let diagnostic = error.diagnostic(source, index);
     match c {
         Some(c) => {
@@ -463,6 +477,28 @@ mod tests {
         for (span, nodes) in whole {
             let alone = read(&text[Range::from(span)], |document| document.ids().count());
             assert_eq!(alone, [nodes], "{:?}", &text[Range::from(span)]);
+        }
+    }
+
+    #[test]
+    fn spans_end_at_characters_although_a_copy_is_read() {
+        const PIECES: [&str; 9] =
+            ["a", ": ", "{", "-", "\u{2028}", "\u{85}", " 'b'", "#\u{e4}", "\n"];
+        for n in 0..PIECES.len().pow(5) {
+            let digits = (0..5).map(|digit| n / PIECES.len().pow(digit) % PIECES.len());
+            let text: String = digits.map(|digit| PIECES[digit]).collect();
+            let source = Source::new(Origin::Stdin, text.clone().into()).expect("valid text");
+            for document in documents(&source, 0) {
+                let spans: Vec<_> = match &document {
+                    Ok(document) => document.nodes.iter().map(|node| node.span).collect(),
+                    Err(error) => {
+                        error.locations.iter().filter_map(|at| Some(at.span()?.1)).collect()
+                    }
+                };
+                for span in spans {
+                    assert!(text.get(Range::from(span)).is_some(), "{text:?}: {span:?}");
+                }
+            }
         }
     }
 

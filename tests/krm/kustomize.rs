@@ -109,7 +109,7 @@ fn a_missing_tag_ends_the_build_and_is_explained() {
         "{said}"
     );
     assert!(said.contains("Deployment prod/shop-web-blue, container `hooks`"), "{said}");
-    assert!(said.contains("= nearest: v1.31\n"), "{said}");
+    assert!(said.contains("= nearest: v1.31 (a version below)\n"), "{said}");
     assert!(said.ends_with("Error: couldn't execute function: exit status 1 \n"), "{said}");
 }
 

@@ -1,0 +1,216 @@
+//! Invocation: a call after its arguments and the environment were read.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{CommandFactory as _, FromArgMatches as _};
+use clap_complete::Shell;
+
+use super::{
+    CheckArgs, Cli, ExplainArgs, Flags, FnArgs, Format, HelmPlugin, ImagesArgs, LockAction,
+    PinArgs, PinFlags, PrintArgs, Subcommands, Subject, SuggestArgs, environment, function, words,
+};
+use crate::lock::DiffFormat;
+
+/// A parsed call.
+#[derive(Debug)]
+pub struct Invocation {
+    /// The command.
+    pub command: Command,
+    /// The flags; groups that the command lacks have their defaults.
+    pub flags: Flags,
+}
+
+/// The command of a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Pin the images.
+    Pin,
+    /// Pin the images of a function's list, and trust its configuration.
+    Function,
+    /// Check the images and print a report.
+    Check,
+    /// List the images.
+    Images(Format),
+    /// Print a configuration with rules for the images that do not exist.
+    Suggest,
+    /// Explain how this image is resolved.
+    Explain(String, Format),
+    /// Compare an old lock with a new one.
+    LockDiff(PathBuf, PathBuf, DiffFormat),
+    /// Install or print the Helm 4 plugin.
+    HelmPlugin(HelmPlugin),
+    /// Print a completion script.
+    Completions(Shell),
+    /// Print the manual page.
+    Man,
+    /// Print a JSON Schema.
+    Schema(Subject),
+}
+
+impl Invocation {
+    /// Reads arguments, the first of which is the program's name, and the environment.
+    ///
+    /// # Errors
+    /// They are wrong, or ask for help or the version, which the error prints.
+    pub fn read(
+        arguments: impl IntoIterator<Item = impl Into<OsString>>,
+    ) -> Result<Self, clap::Error> {
+        let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
+        let mut parser = environment::apply(Cli::command());
+        let mut arguments = words::command_first(&parser, arguments)?;
+        let is_function = function::is_meant(&parser, &arguments)
+            .map_err(|message| parser.error(clap::error::ErrorKind::InvalidValue, message))?;
+        if is_function {
+            arguments.insert(1, function::COMMAND.into());
+        }
+        let matches = parser.try_get_matches_from_mut(arguments)?;
+        let Self { command, mut flags } = Cli::from_arg_matches(&matches)?.into();
+        let own = std::iter::successors(Some(&matches), |matches| Some(matches.subcommand()?.1));
+        let own = own.last().expect("the first one exists");
+        environment::settle(&mut flags, own)
+            .map_err(|message| parser.error(clap::error::ErrorKind::ArgumentConflict, message))?;
+        flags.origins = environment::origins(&parser, &matches);
+        Ok(Self { command, flags })
+    }
+}
+
+impl From<Cli> for Invocation {
+    fn from(cli: Cli) -> Self {
+        let Some(command) = cli.command else {
+            return Self { command: Command::Pin, flags: cli.pin.into() };
+        };
+        let (command, flags) = match command {
+            Subcommands::Check(args) => (Command::Check, args.into()),
+            Subcommands::Fn(args) => (Command::Function, (*args).into()),
+            Subcommands::Images(args) => (Command::Images(args.format), args.into()),
+            Subcommands::Suggest(args) => (Command::Suggest, args.into()),
+            Subcommands::Explain(args) => {
+                (Command::Explain(args.image.clone(), args.format), args.into())
+            }
+            Subcommands::Lock { action: LockAction::Diff(args) } => {
+                (Command::LockDiff(args.old, args.new, args.format), args.print.into())
+            }
+            Subcommands::HelmPlugin(args) => (Command::HelmPlugin(args.action), args.print.into()),
+            Subcommands::Completions(args) => (Command::Completions(args.shell), args.print.into()),
+            Subcommands::Man(print) => (Command::Man, print.into()),
+            Subcommands::Schema(args) => (Command::Schema(args.subject), args.print.into()),
+        };
+        Self { command, flags }
+    }
+}
+
+impl From<PinArgs> for Flags {
+    fn from(args: PinArgs) -> Self {
+        let PinArgs { input, output, pin, config, images, missing, lock, update, policy, .. } =
+            args;
+        let PinArgs { registries, reports, console, .. } = args;
+        Self {
+            input,
+            output,
+            pin,
+            config,
+            images,
+            missing,
+            lock,
+            update,
+            policy,
+            registries,
+            reports,
+            console,
+            ..Self::default()
+        }
+    }
+}
+
+impl From<CheckArgs> for Flags {
+    fn from(args: CheckArgs) -> Self {
+        let CheckArgs { input, output, config, images, missing, lock, drift, policy, .. } = args;
+        let CheckArgs { strict, registries, reports, console, .. } = args;
+        Self {
+            input,
+            output,
+            config,
+            images,
+            missing,
+            lock,
+            drift,
+            strict,
+            policy,
+            registries,
+            reports,
+            console,
+            ..Self::default()
+        }
+    }
+}
+
+impl From<FnArgs> for Flags {
+    fn from(args: FnArgs) -> Self {
+        let FnArgs { output, form, config, images, missing, lock, update, policy, .. } = args;
+        let FnArgs { registries, reports, console, .. } = args;
+        Self {
+            output,
+            pin: PinFlags { form, ..PinFlags::default() },
+            config,
+            images,
+            missing,
+            lock,
+            update,
+            policy,
+            registries,
+            reports,
+            console,
+            ..Self::default()
+        }
+    }
+}
+
+impl From<ImagesArgs> for Flags {
+    fn from(args: ImagesArgs) -> Self {
+        let ImagesArgs { input, output, config, images, lock, registries, console, .. } = args;
+        Self { input, output, config, images, lock, registries, console, ..Self::default() }
+    }
+}
+
+impl From<SuggestArgs> for Flags {
+    fn from(args: SuggestArgs) -> Self {
+        let SuggestArgs { input, output, config, images, missing, lock, .. } = args;
+        let SuggestArgs { registries, console, .. } = args;
+        Self {
+            input,
+            output,
+            config,
+            images,
+            missing,
+            lock,
+            registries,
+            console,
+            ..Self::default()
+        }
+    }
+}
+
+impl From<ExplainArgs> for Flags {
+    fn from(args: ExplainArgs) -> Self {
+        let ExplainArgs { output, config, images, missing, lock, policy, .. } = args;
+        let ExplainArgs { registries, console, .. } = args;
+        Self {
+            output,
+            config,
+            images,
+            missing,
+            lock,
+            policy,
+            registries,
+            console,
+            ..Self::default()
+        }
+    }
+}
+
+impl From<PrintArgs> for Flags {
+    fn from(PrintArgs { output, console }: PrintArgs) -> Self {
+        Self { output, console, ..Self::default() }
+    }
+}

@@ -66,9 +66,9 @@ pub struct Json {
     schema: &'static str,
     #[serde(flatten)]
     image: Reported,
-    /// What the parts of the tag mean, in order.
+    /// The parts of the tag with their meanings, in order.
     reading: Vec<Part>,
-    /// What became of each rule, in order.
+    /// The result of each rule, in order.
     rules: Vec<Traced>,
     /// Rules that would lead to an image, best first.
     suggestions: Vec<Suggested>,
@@ -155,7 +155,7 @@ pub fn explain(text: &str, options: &Options) -> Result<Explanation, Interrupted
     Ok(Explanation { entry, rules, suggestions, diagnostics, requests })
 }
 
-/// What became of each rule: taken apart again, as it proposes the same each time.
+/// The result of each rule. Its proposals are made again, as they are the same each time.
 fn trace(rules: &[Rule], asked: &Asked, status: &Status, search: &Search) -> Vec<Traced> {
     let found = match status {
         Status::Substituted(substitute, _) => Some(substitute),

@@ -150,7 +150,7 @@ fn a_checkout_stays_within_its_root_and_reaches_registries_over_https() {
         ("lock: sub/../images.lock.yaml".to_owned(), true, ""),
         ("lock: ../images.lock.yaml".to_owned(), false, "inside it"),
         ("lock: ../../x/images.lock.yaml".to_owned(), false, "inside it"),
-        ("lock: /tmp/digestif-never.yaml".to_owned(), false, "inside it"),
+        ("lock: /nowhere/images.lock.yaml".to_owned(), false, "inside it"),
         ("lock: out/lock.yaml".to_owned(), false, "inside it"),
         ("lock: gone.yaml".to_owned(), false, "inside it"),
         (format!("registries: [{{host: a.io, url: '{url}'}}]"), true, ""),

@@ -168,8 +168,8 @@ impl Host {
         Ok(Err(tried))
     }
 
-    /// The answer to nobody, after what was tried. Whoever was refused goes with it: a 404 proves
-    /// nothing then.
+    /// The answer without a login, after what was tried. The logins that were refused go with it: a
+    /// 404 proves nothing then.
     fn concluded(
         &self,
         call: &Call<'_>,

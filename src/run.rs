@@ -152,6 +152,13 @@ fn ask(
             plan = lock.settle(plan, &options.update);
         }
     }
+    if let Some(lock) = lock {
+        let impossible = lock.impossible(&plan, &options.rules, &options.update);
+        if !impossible.is_empty() {
+            found.diagnostics.extend(impossible);
+            return Ok(plan);
+        }
+    }
     // A run that makes no request must not fail for what only requests need.
     let makes_requests = policy.looks_inside()
         || lock.is_some_and(|lock| lock.mode == Mode::Drift)

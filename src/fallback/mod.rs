@@ -239,6 +239,20 @@ impl Rule {
         }
     }
 
+    /// True if one of its steps can lead from an absent or invalid tag to this one.
+    #[must_use]
+    pub fn proposes(&self, asked: &Asked, substitute: &Tagged) -> bool {
+        let leads_there = |step: &Step| match step {
+            Step::Ask(tagged) => tagged == substitute,
+            Step::Pick(pick) => {
+                pick.repository == substitute.repository
+                    && pick.best(std::slice::from_ref(&substitute.tag)).is_some()
+            }
+            Step::Unusable(..) => false,
+        };
+        self.steps(asked).is_ok_and(|steps| steps.iter().any(leads_there))
+    }
+
     /// Where the rule ends, for the message that it did not help; none where it is not about this
     /// image, or has nothing to say.
     #[must_use]

@@ -33,6 +33,17 @@ impl Key {
         };
         Self { repository: pinned.repository.clone(), version }
     }
+
+    /// The repository and the tag that were asked for; none if that was a digest.
+    #[must_use]
+    pub fn asked(&self) -> Option<Asked> {
+        match &self.version {
+            Version::Tag(tag) => {
+                Some(Asked { repository: self.repository.clone(), tag: tag.clone() })
+            }
+            Version::Digest(_) => None,
+        }
+    }
 }
 
 impl From<Asked> for Key {

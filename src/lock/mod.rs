@@ -3,8 +3,8 @@
 //! What is recorded costs no request and does not move. A lock is read whole before anything is
 //! asked, and written last, by [`Record`]: the file is then what it was, or complete. `text` owns
 //! its schema, `edit` puts entries into what people wrote, `record` the file and those who write it
-//! at the same time, `supply` the comparison with digests that the input has, `drift` that with
-//! what registries say now, `diff` that of two locks.
+//! at the same time, `supply` the comparison with digests that the input has, `impossible` that with
+//! the rules, `drift` that with what registries say now, `diff` that of two locks.
 //!
 //! Every image that has a digest after the run is recorded: nothing that is skipped, a placeholder, or
 //! unresolved.
@@ -13,6 +13,7 @@ mod diff;
 mod drift;
 mod edit;
 mod file;
+mod impossible;
 mod key;
 mod schema;
 mod supply;

@@ -46,6 +46,15 @@ impl Name {
         }
     }
 
+    /// The image with a digest, if it is one.
+    #[must_use]
+    pub fn pinned(&self) -> Option<&Pinned> {
+        match self {
+            Self::Pinned(pinned) => Some(pinned),
+            _ => None,
+        }
+    }
+
     /// The repository and the tag, valid or not; none if a digest decides which image is meant.
     #[must_use]
     pub fn asked(&self) -> Option<Asked> {

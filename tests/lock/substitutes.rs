@@ -165,3 +165,79 @@ fn a_substitute_elsewhere_is_recorded_with_its_repository() {
     let again = setup.run(&["--locked"], &pods(&["bitnami/redis:7.2"])).succeeded();
     assert_eq!(again, first);
 }
+
+#[test]
+fn an_entry_that_its_rule_cannot_have_made_is_refused_before_any_request() {
+    let digest = format!("sha256:{}", "e".repeat(64));
+    let elsewhere = |image: &str, repository: &str, tag: &str, rule: &str| {
+        format!(
+            "- image: {image}\n  repository: {repository}\n  tag: {tag}\n  digest: {digest}\n  rule: '{rule}'\n"
+        )
+    };
+    let here = |image: &str, tag: &str, rule: &str| entry(image, tag, &digest, Some(rule));
+    let kubectl = format!("{KUBECTL}:v1.32");
+    let miner = "docker.io/evil/miner";
+    let rule = "--fallback docker.io/acme/*:main-(.+)=$1";
+    let flag = format!("--fallback={}", &rule["--fallback ".len()..]);
+    let nginx = "docker.io/library/nginx:1.25";
+    for (wrong, image, flags) in [
+        // The built-in rule is about clients of Kubernetes, keeps the repository, the suffix and most of the minor.
+        (elsewhere(nginx, miner, "v1", "kubernetes-version"), nginx, &[][..]),
+        (elsewhere(&kubectl, miner, "v1.31", "kubernetes-version"), &kubectl, &[]),
+        (here(&kubectl, "v1.30", "kubernetes-version"), &kubectl, &[]),
+        (here(&kubectl, "v1.31-debug", "kubernetes-version"), &kubectl, &[]),
+        (here(&kubectl, "v1.31", "kubernetes-version"), &kubectl, &["--kube-version=1.33"]),
+        // A preset leads to its own places, applied or not.
+        (
+            elsewhere("docker.io/bitnami/redis:v7", miner, "v7", "bitnamilegacy"),
+            "bitnami/redis:v7",
+            &[],
+        ),
+        (
+            elsewhere(
+                "docker.io/bitnami/redis:v7",
+                "docker.io/bitnamilegacy/redis",
+                "v8",
+                "bitnamilegacy",
+            ),
+            "bitnami/redis:v7",
+            &["--preset=bitnamilegacy"],
+        ),
+        // A rule of this run.
+        (here("docker.io/acme/web:main-v1", "v2", rule), "acme/web:main-v1", &[&flag]),
+        // It is used by the tag that supplied the digest, and by the digest, too.
+        (elsewhere(nginx, "docker.io/acme/web", "v1", "kubernetes-version"), "acme/web:v1", &[]),
+        (elsewhere(nginx, miner, "v1", "kubernetes-version"), &format!("{miner}@{digest}"), &[]),
+    ] {
+        let setup = Setup::locked(Content::everything(), lock_of(&[&*wrong]));
+        for command in [&[][..], &["--locked"], &["--offline"], &["check"], &["--require-digest"]] {
+            let ran = setup.run(&[command, flags].concat(), &pods(&[image]));
+            assert_eq!(ran.status, 2, "{command:?} {wrong}: {}", ran.stderr);
+            says(&ran.stderr, &["that its rule can't choose", "--> images.lock.yaml", "= rule: "]);
+        }
+        assert_eq!((setup.registry.requests().len(), setup.lock()), (0, lock_of(&[&*wrong])));
+        // No other image uses it, and whoever asks for the image again does not either.
+        setup.run(&[], &pods(&["quay.io/acme/other:v1"])).succeeded();
+        if !image.contains('@') {
+            let update = setup.run(&[&["--update"], flags].concat(), &pods(&[image]));
+            assert_eq!(update.status, 0, "{}", update.stderr);
+        }
+    }
+}
+
+#[test]
+fn an_entry_that_its_rule_can_have_made_is_used() {
+    let digest = format!("sha256:{}", "1".repeat(64));
+    let here = |image: &str, tag: &str| entry(image, tag, &digest, Some("kubernetes-version"));
+    for (image, tag, flags) in [
+        (format!("{KUBECTL}:v1.32"), "v1.31", &[][..]),
+        (format!("{KUBECTL}:v1.32"), "v1.32.7", &[]),
+        (format!("{KUBECTL}:v1.32"), "v1.30.1", &["--max-minor-skew=2"]),
+        (format!("{KUBECTL}:v1.32"), "v1.30.1", &["--kube-version=1.31"]),
+        (format!("{KUBECTL}:v1.32.4+k3s1"), "v1.32.4", &[]),
+    ] {
+        let setup = Setup::locked(Content::everything(), lock_of(&[here(&image, tag)]));
+        let ran = setup.run(&[&["--locked"], flags].concat(), &pods(&[&image]));
+        assert_eq!(images(&ran.succeeded()), [format!("{KUBECTL}:{tag}@{digest}")]);
+    }
+}

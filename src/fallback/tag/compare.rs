@@ -126,6 +126,16 @@ impl Near {
     /// release of a pre-release.
     #[must_use]
     pub fn of(asked: &Reading, found: &Reading, own: &OwnWords) -> Self {
+        if is_respelt(asked, found) {
+            let (distance, cost) = (Distance::Same, cost(asked, found, own));
+            return Self {
+                forbidden: BTreeSet::new(),
+                distance,
+                detail: Vec::new(),
+                cost,
+                builds: Vec::new(),
+            };
+        }
         let (distance, mut detail) = distance(asked, found);
         let distance = refined(distance, asked, found);
         if distance == Distance::Build {
@@ -180,6 +190,21 @@ impl PartialOrd for Near {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
+}
+
+/// True if only separators between a word and its number differ: `alpine-3.23` and `alpine3.23`.
+fn is_respelt(asked: &Reading, found: &Reading) -> bool {
+    let joined = |reading: &Reading| {
+        let mut text = String::new();
+        for part in &reading.parts {
+            let is_number = part.text.starts_with(|c: char| c.is_ascii_digit());
+            let is_behind_letter = text.ends_with(|c: char| c.is_ascii_alphabetic());
+            text += if is_number && is_behind_letter { "" } else { part.separator };
+            text += &part.text.to_ascii_lowercase();
+        }
+        text
+    };
+    joined(asked) == joined(found)
 }
 
 /// Where a version is, with its place among those of the same distance.
@@ -389,6 +414,9 @@ mod tests {
             ("arm64-1.2.3", "amd64-1.2.3", &[Architecture][..]),
             ("1.2.3", "1.2.3-arm64", &[Architecture]),
             ("1.2.3-aarch64", "1.2.3-arm64", &[]),
+            ("alpine-3.23", "alpine3.23", &[]),
+            ("1.2.3-jdk-17", "1.2.3-jdk17", &[]),
+            ("1.2.3-b1", "1.2.3b1", &[PreRelease]),
             ("alpine-1.2.3", "debian-1.2.3", &[Base]),
             ("1.2.3-alpine3.19", "1.2.3-alpine", &[]),
             ("1.2.3-alpine", "1.2.3-alpine3.19", &[Base]),

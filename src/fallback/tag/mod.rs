@@ -9,7 +9,8 @@
 //! | Python's versions | `1.2.3rc1`, `1.2.3.post1`, `1.2.3.dev4` | PEP 440 |
 //! | calendar version, date, time | `2024.01.15`, `20240115`, `RELEASE.2024-01-15T10-20-30Z` | calver.org, `minio/minio` |
 //! | date or version with a commit | `v20231226-1a7112e06`, `1.2.3-5-gabc1234` | Kubernetes' image builds, `git describe` |
-//! | build number | `1.2.3-debian-12-r3`, `1.2.3-ls45`, `1.2.3-151` | Bitnami, linuxserver.io |
+//! | update of Java 8 | `8u262-b10`, `jdk8u262` | JEP 322 |
+//! | build number | `1.2.3-debian-12-r3`, `1.2.3-ls45`, `1.2.3-151`, `17.0.8_7`, `1.2.3-735.pro3` | Bitnami, linuxserver.io, Eclipse Temurin, RPM |
 //! | a distribution's version of Kubernetes | `v1.27.4-eks-d96d92f`, `v1.8.7-rancher1` | the distributions' release notes |
 //! | branch or commit | `main`, `main-3f2c1ab`, `sha-3f2c1ab` | docker/metadata-action |
 //! | signature, attestation | `sha256-….sig`, `.att`, `.sbom` | cosign; OCI distribution spec 1.1, "Referrers tag schema" |
@@ -449,16 +450,28 @@ fn version_token(tokens: &[Token]) -> Option<usize> {
         };
         let is_behind_word = n > 0
             && matches!(token.separator, "-" | "_" | ".")
-            && tokens[n - 1].form == Form::Word
+            && is_word_without_number(&tokens[n - 1])
             && !matches!(
                 words::meaning(&tokens[n - 1].text),
                 None | Some(Meaning::Channel | Meaning::Nothing)
             );
+        // `10` in `jdk-12.0.2_10` is the build of the version before it.
+        let is_build = n > 0 && token.separator == "_" && is_number(&tokens[n - 1]);
         let is_first_behind_nothing = token.separator.is_empty() && n > 0;
-        let has_owner = is_behind_word && !v || is_first_behind_nothing || token.is_metadata;
+        let has_owner =
+            is_behind_word && !v || is_build || is_first_behind_nothing || token.is_metadata;
         Some((has_owner, !v, !(is_date || parts > 1), n))
     };
     (0..tokens.len()).filter_map(rank).min().map(|(.., n)| n)
+}
+
+/// True for `debian`, whose number may follow; false for `debian12`, which has it.
+fn is_word_without_number(token: &Token) -> bool {
+    token.form == Form::Word && !token.text.ends_with(|c: char| c.is_ascii_digit())
+}
+
+fn is_number(token: &Token) -> bool {
+    matches!(token.form, Form::Numbers(..))
 }
 
 /// What a token is. `before` is the part before it, `chosen` the token that is the version.
@@ -528,6 +541,8 @@ fn word_role(
         return Role::Channel;
     }
     match words::meaning(&token.text) {
+        // `735.pro3`, `1.fc39`: what stands behind the number of a build and a dot counts it further.
+        None if last == Some(Role::Build) && token.separator == "." && has_number => Role::Build,
         Some(Meaning::Architecture(name)) => Role::Architecture(name),
         Some(Meaning::Base) => Role::Base,
         Some(Meaning::Flavour) => Role::Flavour,
@@ -586,6 +601,11 @@ mod tests {
             ("1.2.3+build", "version 1.2.3, channel build"),
             ("1.2.3+x", "version 1.2.3, metadata x"),
             ("v2.176.3-151", "version v2.176.3, build 151"),
+            ("2024.04.0-735.pro3", "version 2024.04.0, build 735, build pro3"),
+            ("ubuntu2204-2024.04.0-735", "base ubuntu2204, version 2024.04.0, build 735"),
+            ("1.2.3-735.web", "version 1.2.3, build 735, name web"),
+            ("jdk-12.0.2_10-slim", "flavour jdk, version 12.0.2, build 10, flavour slim"),
+            ("jdk8u262-b10", "flavour jdk, version 8u262, build b10"),
             (
                 "3.9.6-eclipse-temurin-17",
                 "version 3.9.6, name eclipse, flavour temurin, flavour 17",

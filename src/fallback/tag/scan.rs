@@ -68,6 +68,12 @@ fn next(text: &str) -> (usize, Form) {
     if is_hash(&text[..word]) {
         return (word, Form::Hash);
     }
+    if let Some((length, numbers)) = update(digits) {
+        return (offset + length, Form::Numbers(numbers, v));
+    }
+    if let Some(letters) = letters_before_update(&text[..word]) {
+        return (letters, Form::Word);
+    }
     match numbers(digits) {
         // `386` is a number, and an architecture if the tag has a version besides.
         Some((length, numbers)) => (offset + length, Form::Numbers(numbers, v)),
@@ -100,6 +106,22 @@ fn numbers(text: &str) -> Option<(usize, Vec<u64>)> {
     let length = (0..bytes.len()).find(|at| !within(at)).unwrap_or(bytes.len());
     let numbers: Result<Vec<u64>, _> = text[..length].split('.').map(str::parse).collect();
     Some((length, numbers.ok()?)).filter(|(length, _)| *length > 0)
+}
+
+/// An update of Java up to 8: `8u262` is 8.0.262 (JEP 322, JEP 223).
+fn update(text: &str) -> Option<(usize, Vec<u64>)> {
+    let (major, rest) = text.split_once('u')?;
+    let length = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+    let is_whole = !rest[length..].starts_with(|c: char| c.is_ascii_alphanumeric());
+    let is_number = !major.is_empty() && major.bytes().all(|byte| byte.is_ascii_digit());
+    let (major, update) = (major.parse().ok()?, rest[..length].parse().ok()?);
+    (is_number && is_whole).then(|| (text.len() - rest.len() + length, vec![major, 0, update]))
+}
+
+/// The length of the letters before an update of Java: 3 for `jdk8u262`.
+fn letters_before_update(word: &str) -> Option<usize> {
+    let letters = word.find(|c: char| !c.is_ascii_alphabetic())?;
+    update(&word[letters..]).filter(|_| letters > 0).map(|_| letters)
 }
 
 /// A day, perhaps with a time: ISO 8601, as tags write it, and its length.
@@ -176,6 +198,9 @@ mod tests {
             ("v1.27.4+k3s1-arm64", "v1.27.4 k3s1 arm64"),
             ("1.29.6-gke.1038001", "1.29.6 gke 1038001"),
             ("main-3f2c1ab", "main 3f2c1ab"),
+            ("8u262-b10-jdk", "8u262 b10 jdk"),
+            ("alpine-jdk8u262", "alpine jdk 8u262"),
+            ("8up-8u1x", "8 up 8 u1x"),
             ("..--", ""),
             ("é1", "é1"),
         ] {

@@ -37,12 +37,15 @@ fn main() -> ExitCode {
     {
         return fail(console, &error, stderr_is_lost);
     }
-    let outcome = commands::run(invocation);
+    let mut outcome = commands::run(invocation);
     console.print(&outcome.requests);
     for messages in &outcome.messages {
         console.print_all(&messages.diagnostics, &messages.sources);
     }
     console.print(&outcome.origins);
+    if let Err(error) = outcome.print_report() {
+        console.print_all(std::slice::from_ref(&error), &[]);
+    }
     console.print(&outcome.summary);
     console.finish(outcome.status(), stderr_is_lost || outcome.stderr_is_lost);
     ExitCode::from(outcome.status())

@@ -408,7 +408,7 @@ fn no_report_tells_a_password() {
         "{}---\nkind: Secret\nmetadata:\n  name: web\nspec:\n  containers:\n  - {{password: {secret}, image: web:1}}\n---\nkind: Pod\nspec:\n  containers:\n  - image: https://bob:{secret}@registry.example/web:1\n",
         pod(&["'${IMAGE}'"]),
     );
-    for format in ["json", "markdown", "sarif"] {
+    for format in ["text", "json", "markdown", "sarif", "github", "junit"] {
         let flags = ["--require-digest", "-o", "report"];
         let ran = check(folder.path(), format, &flags, &manifests);
         assert_eq!(ran.status, 3);

@@ -425,9 +425,10 @@ pub struct ReportFlags {
     #[arg(long, value_name = "FILE", env = "DIGESTIF_REPORT")]
     pub report: Option<PathBuf>,
 
-    /// The format of the report, also of the one that `check` prints
-    #[arg(long, value_enum, default_value_t, env = "DIGESTIF_REPORT_FORMAT")]
-    pub report_format: report::Format,
+    /// The format of the report, also of the one that `check` prints [default: json in a file, text from
+    /// `check`]
+    #[arg(long, value_enum, value_name = "FORMAT", env = "DIGESTIF_REPORT_FORMAT")]
+    pub report_format: Option<report::Format>,
 }
 
 /// Messages on stderr.

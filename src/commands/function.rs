@@ -37,7 +37,7 @@ impl Call<'_> {
                 let list = function.with_results(source, &krm::failures(error.diagnostics()));
                 // If even that fails, the list is given back unchanged.
                 deliver(output, &list.unwrap_or_else(|_| source.text().to_owned()))?;
-                reports.write_failure(&error);
+                reports.write_failure(&error, outcome);
                 return Err(error);
             }
         };
@@ -50,7 +50,7 @@ impl Call<'_> {
         krm::explain_no_network(&mut run.found.diagnostics);
         outcome.requests.clone_from(&run.requests);
         outcome.say(run.found.diagnostics.clone(), &sources);
-        let written = reports.write(&run, &sources).map_err(Error::from);
+        let written = reports.write(&run, &sources, outcome).map_err(Error::from);
         let is_good = outcome.failure().is_none();
         let recorded = if is_good && written.is_ok() {
             begin(&run).and_then(|lock| Ok(record(lock)?))

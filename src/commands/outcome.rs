@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use crate::diagnostic::{Diagnostic, Failure, verdict};
 use crate::io::atomic::Unwritten;
+use crate::io::delivery::deliver;
 use crate::io::signals::Interrupted;
 use crate::text::Source;
 
@@ -83,6 +84,8 @@ pub struct Outcome {
     pub requests: String,
     /// Where the settings come from, as far as stderr says it.
     pub origins: String,
+    /// The report of a check for people. It follows the messages, on stdout.
+    pub(crate) report: String,
     /// The last line, if there is one.
     pub summary: String,
     /// The failure or signal that ended the command early.
@@ -115,6 +118,27 @@ impl Outcome {
     /// Lets a failure decide the exit status, unless a greater one does.
     pub(super) fn note_failure(&mut self, failure: Option<Failure>) {
         self.failure = self.failure.max(failure);
+    }
+
+    /// Prints the report of a check for people, if there is one. If that fails, the run does.
+    ///
+    /// # Errors
+    /// It can't be written.
+    pub fn print_report(&mut self) -> Result<(), Diagnostic> {
+        if self.report.is_empty() {
+            return Ok(());
+        }
+        match deliver(None, &self.report) {
+            Err(Unwritten::Failed(error)) => {
+                self.note_failure(error.failure());
+                Err(*error)
+            }
+            Err(Unwritten::Interrupted(interrupted)) => {
+                self.interrupted = Some(interrupted);
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
     }
 
     /// The failure so far.

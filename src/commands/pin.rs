@@ -30,7 +30,7 @@ pub(super) fn run(
 ) -> Result<(), Error> {
     let mut reports = Reports::new(&flags, task);
     let prepared = prepare(flags, destinations, task);
-    let prepared = prepared.inspect_err(|error| reports.write_failure(error))?;
+    let prepared = prepared.inspect_err(|error| reports.write_failure(error, outcome))?;
     reports.add(&prepared.notes);
     outcome.origins.clone_from(&prepared.said);
     outcome.say(prepared.notes.diagnostics.clone(), &prepared.notes.sources);
@@ -41,12 +41,12 @@ pub(super) fn run(
         let call = function::Call { function, sources, settings, destinations };
         return call.run(&mut reports, outcome);
     }
-    let settings = settings.inspect_err(|error| reports.write_failure(error))?;
+    let settings = settings.inspect_err(|error| reports.write_failure(error, outcome))?;
     let run = crate::run(&sources, &settings.options)?;
     outcome.stderr_is_lost |= caller.or_seen_in(&run.found) == Caller::Helm4;
     outcome.requests.clone_from(&run.requests);
     outcome.say(run.found.diagnostics.clone(), &sources);
-    reports.write(&run, &sources)?;
+    reports.write(&run, &sources, outcome)?;
     if outcome.failure().is_some() || task == Task::Check {
         return Ok(());
     }

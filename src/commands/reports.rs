@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::outcome::{Error, Messages};
+use super::outcome::{Error, Messages, Outcome};
 use crate::Run;
 use crate::cli::Flags;
 use crate::diagnostic::Diagnostic;
@@ -16,9 +16,12 @@ use crate::text::Source;
 /// The reports of a run, and what they contain besides the run's own diagnostics.
 #[derive(Debug)]
 pub(super) struct Reports {
-    /// `None` is stdout.
-    to: Vec<Option<PathBuf>>,
-    format: Format,
+    /// The file of `--report`, with its format.
+    file: Option<(PathBuf, Format)>,
+    /// The format of the report that a check prints.
+    printed: Option<Format>,
+    /// The file that gets what a check prints; none is stdout.
+    output: Option<PathBuf>,
     /// Diagnostics that are not about the manifests.
     extra: Vec<Diagnostic>,
 }
@@ -26,11 +29,14 @@ pub(super) struct Reports {
 impl Reports {
     /// The reports that the flags name; a check also prints one.
     pub(super) fn new(flags: &Flags, task: Task) -> Self {
-        let mut to: Vec<_> = flags.reports.report.iter().cloned().map(Some).collect();
-        if task == Task::Check {
-            to.push(flags.output.output.clone());
+        let format = flags.reports.report_format;
+        let file = flags.reports.report.clone();
+        Self {
+            file: file.map(|file| (file, format.unwrap_or(Format::Json))),
+            printed: (task == Task::Check).then(|| format.unwrap_or(Format::Text)),
+            output: flags.output.output.clone(),
+            extra: Vec::new(),
         }
-        Self { to, format: flags.reports.report_format, extra: Vec::new() }
     }
 
     /// Adds diagnostics that are not about the manifests.
@@ -43,48 +49,52 @@ impl Reports {
     ///
     /// # Errors
     /// One of them can't be written, or a signal came first.
-    pub(super) fn write(&self, run: &Run<'_>, sources: &[Source]) -> Result<(), Unwritten> {
-        self.write_to(self.to.iter().map(Option::as_deref), run, sources)
+    pub(super) fn write(
+        &self,
+        run: &Run<'_>,
+        sources: &[Source],
+        outcome: &mut Outcome,
+    ) -> Result<(), Unwritten> {
+        self.write_file(run, sources)?;
+        let Some(format) = self.printed else { return Ok(()) };
+        let text = report::text(format, run, sources, &self.extra);
+        if self.output.is_none() && format == Format::Text {
+            // A person reads the messages first.
+            outcome.report = text;
+            return Ok(());
+        }
+        deliver(self.output.as_deref(), &text)?;
+        signals::heed();
+        Ok(())
     }
 
     /// Writes the reports of a run that failed before it began.
-    pub(super) fn write_failure(&mut self, error: &Error) {
+    pub(super) fn write_failure(&mut self, error: &Error, outcome: &mut Outcome) {
         match error {
             Error::Failed(messages) => self.add(messages),
             Error::Interrupted(_) => {}
             Error::Clash(_) => return,
         }
         // The user has to fix the first error first, so that this one is not reported.
-        let _ = self.write(&Run::default(), &[]);
+        let _ = self.write(&Run::default(), &[], outcome);
     }
 
-    /// Writes the reports once more after the end of a run failed. A stream can't be rewritten, so that
-    /// only files are.
+    /// Writes the file once more after the end of a run failed. A stream can't be rewritten.
     pub(super) fn rewrite(&mut self, error: &Error, run: &Run<'_>, sources: &[Source]) {
         if let Error::Failed(messages) = error {
             self.add(messages);
         }
-        let is_file = |path: &&Path| matches!(atomic::destination(path), Ok(Destination::File(_)));
-        let files = self.to.iter().filter_map(Option::as_deref).filter(is_file).map(Some);
-        // As above.
-        let _ = self.write_to(files, run, sources);
+        let is_file = |path: &Path| matches!(atomic::destination(path), Ok(Destination::File(_)));
+        if self.file.as_ref().is_some_and(|(file, _)| is_file(file)) {
+            // As above.
+            let _ = self.write_file(run, sources);
+        }
     }
 
-    fn write_to<'p>(
-        &self,
-        to: impl Iterator<Item = Option<&'p Path>>,
-        run: &Run<'_>,
-        sources: &[Source],
-    ) -> Result<(), Unwritten> {
-        let mut to = to.peekable();
-        if to.peek().is_none() {
-            return Ok(());
-        }
-        let text = report::text(self.format, run, sources, &self.extra);
-        for path in to {
-            deliver(path, &text)?;
-            signals::heed();
-        }
+    fn write_file(&self, run: &Run<'_>, sources: &[Source]) -> Result<(), Unwritten> {
+        let Some((file, format)) = &self.file else { return Ok(()) };
+        deliver(Some(file), &report::text(*format, run, sources, &self.extra))?;
+        signals::heed();
         Ok(())
     }
 }

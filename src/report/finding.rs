@@ -1,10 +1,11 @@
 //! Findings: the diagnostics of a run as reports for machines have them, with lines and columns instead
 //! of spans, and without any text of the input.
 
+use super::counted;
 use crate::Run;
 use crate::diagnostic::{Diagnostic, Location, Severity};
 use crate::places::Place;
-use crate::plan::{Entry, Name};
+use crate::plan::{Entry, Name, Status};
 use crate::text::{Position, Source};
 
 /// The name of standard input in messages, and in reports.
@@ -55,6 +56,14 @@ impl<'r> Finding<'r> {
         Self { said, image: image.map(|entry| &entry.name), locations: locations.collect() }
     }
 
+    /// The message, each note and the help.
+    pub(super) fn lines(&self) -> impl Iterator<Item = String> {
+        let said = self.said;
+        let notes = said.notes.iter().map(|(name, text)| format!("{name}: {text}"));
+        let help = said.help.iter().map(|help| format!("help: {help}"));
+        std::iter::once(said.message.clone()).chain(notes).chain(help)
+    }
+
     /// `error` or `warning`.
     pub(super) fn level(&self) -> &'static str {
         match self.said.severity {
@@ -64,7 +73,40 @@ impl<'r> Finding<'r> {
     }
 }
 
+/// `failed` if there is an error, else `passed`.
+pub(super) fn verdict(findings: &[Finding<'_>]) -> &'static str {
+    let failed = findings.iter().any(|finding| finding.said.failure().is_some());
+    if failed { "failed" } else { "passed" }
+}
+
+/// The numbers of errors and warnings, and what was looked at: `, 1 error: 2 images at 3 places in
+/// 1 object`.
+pub(super) fn counts(run: &Run<'_>, findings: &[Finding<'_>]) -> String {
+    let levels = ["error", "warning"].map(|level| {
+        match findings.iter().filter(|finding| finding.level() == level).count() {
+            0 => String::new(),
+            count => format!(", {}", counted(count, level)),
+        }
+    });
+    let images = run.plan.entries.iter().filter(|entry| entry.status != Status::Candidate);
+    let places = images.clone().map(|entry| entry.places.len()).sum();
+    let [images, places, objects] = [
+        counted(images.count(), "image"),
+        counted(places, "place"),
+        counted(run.found.objects, "object"),
+    ];
+    format!("{}: {images} at {places} in {objects}", levels.concat())
+}
+
 impl<'r> FindingLocation<'r> {
+    /// The file, with line and column if they are known.
+    pub(super) fn position(&self) -> String {
+        match self.start {
+            Some(at) => format!("{}:{}:{}", self.file, at.line, at.column),
+            None => self.file.clone(),
+        }
+    }
+
     fn new(location: &'r Location, sources: &[Source], images: &Images<'r>) -> Self {
         let whole = |name: &String| {
             let file = if name == STDIN[0] { STDIN[1].to_owned() } else { name.clone() };

@@ -7,7 +7,7 @@
 use std::fmt::Write as _;
 
 use super::counted;
-use super::finding::{Finding, FindingLocation};
+use super::finding::{Finding, FindingLocation, counts, verdict};
 use crate::Run;
 use crate::diagnostic::Severity;
 use crate::plan::{Entry, Status};
@@ -30,7 +30,7 @@ const SHOWN_DIGITS: usize = 12;
 pub(super) fn report(run: &Run<'_>, sources: &[Source], findings: &[Finding<'_>]) -> String {
     let (substituted, problems): (Vec<_>, Vec<_>) =
         findings.iter().partition(|finding| finding.said.severity == Severity::Substitution);
-    let mut text = headline(run, findings);
+    let mut text = format!("**digestif {}**{}\n", verdict(findings), counts(run, findings));
     if !substituted.is_empty() {
         let rows = substituted.iter().map(|finding| row(finding));
         let rows: Vec<_> = rows.map(|[_, said, place]| [said, place]).collect();
@@ -50,24 +50,6 @@ pub(super) fn report(run: &Run<'_>, sources: &[Source], findings: &[Finding<'_>]
             .expect("a string takes all");
     }
     text
-}
-
-/// The result of the run, in one line.
-fn headline(run: &Run<'_>, findings: &[Finding<'_>]) -> String {
-    let count = |level| findings.iter().filter(|finding| finding.level() == level).count();
-    let counts = [("error", count("error")), ("warning", count("warning"))];
-    let verdict = if counts[0].1 > 0 { "failed" } else { "passed" };
-    let counts = counts.iter().filter(|(_, n)| *n > 0).map(|(noun, n)| counted(*n, noun));
-    let counts: Vec<_> = counts.collect();
-    let said = if counts.is_empty() { String::new() } else { format!(", {}", counts.join(", ")) };
-    let images = run.plan.entries.iter().filter(|entry| entry.status != Status::Candidate);
-    let places = images.clone().map(|entry| entry.places.len()).sum();
-    format!(
-        "**digestif {verdict}**{said}: {} at {} in {}\n",
-        counted(images.count(), "image"),
-        counted(places, "place"),
-        counted(run.found.objects, "object"),
-    )
 }
 
 /// A table under what is in it; folded where it is long.
@@ -97,11 +79,8 @@ fn table<const N: usize>(header: [&str; N], rows: &[[String; N]]) -> String {
 
 /// A finding: its level, what it says, and where.
 fn row(finding: &Finding<'_>) -> [String; 3] {
-    let said = finding.said;
-    let notes = said.notes.iter().map(|(name, text)| format!("{name}: {text}"));
-    let help = said.help.iter().map(|help| format!("help: {help}"));
-    let lines = std::iter::once(said.message.clone()).chain(notes).chain(help);
-    let text: Vec<_> = lines.flat_map(|text| text.lines().map(prose).collect::<Vec<_>>()).collect();
+    let text: Vec<_> =
+        finding.lines().flat_map(|text| text.lines().map(prose).collect::<Vec<_>>()).collect();
     let places = listed(&finding.locations, place);
     [finding.level().to_owned(), text.join("<br>"), places]
 }
@@ -143,12 +122,8 @@ fn listed<T>(all: &[T], shown: impl Fn(&T) -> String) -> String {
 }
 
 fn place(location: &FindingLocation<'_>) -> String {
-    let at = match location.start {
-        Some(at) => format!("{}:{}:{}", location.file, at.line, at.column),
-        None => location.file.clone(),
-    };
     let gap = if location.label.is_empty() { "" } else { " " };
-    format!("{}{gap}{}", code(&at), prose(location.label))
+    format!("{}{gap}{}", code(&location.position()), prose(location.label))
 }
 
 /// A text as code, in which nothing is markup. Where the fence of backticks could be broken (as by a

@@ -1,11 +1,14 @@
-//! Report: diagnostics and the summary, as people read them on stderr; `json`, `sarif` and `markdown`
-//! have the reports for programs, code scanning and pull requests.
+//! Report: diagnostics and the summary, as people read them on stderr; each report of a run has a
+//! file of its own (`plain`, `json`, `markdown`, `sarif`, `github`, `junit`).
 
 mod finding;
+mod github;
 pub mod json;
+mod junit;
 pub mod kustomize_images;
 pub mod listing;
 mod markdown;
+mod plain;
 mod sarif;
 
 use std::borrow::Cow;
@@ -32,15 +35,20 @@ const SHOWN_SPOTS: usize = 10;
 const MAX_EXCERPT: usize = 400;
 
 /// The format of a report.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
+    /// For people: a line for each error and warning, and a count
+    Text,
     /// For programs: what became of each image
-    #[default]
     Json,
     /// For a pull request
     Markdown,
     /// For code scanning: what is wrong on which line (SARIF 2.1.0)
     Sarif,
+    /// For GitHub Actions: annotations of a pull request
+    Github,
+    /// For test reports in CI: a test case for each image
+    Junit,
 }
 
 /// The report of a run; `besides` is what was said of anything but the manifests.
@@ -48,9 +56,12 @@ pub enum Format {
 pub fn text(format: Format, run: &Run<'_>, sources: &[Source], besides: &[Diagnostic]) -> String {
     let findings = finding::findings(run, sources, besides);
     match format {
+        Format::Text => plain::report(run, &findings),
         Format::Json => json::report(run, sources, &findings),
         Format::Markdown => markdown::report(run, sources, &findings),
         Format::Sarif => sarif::report(sources, &findings),
+        Format::Github => github::report(run, &findings),
+        Format::Junit => junit::report(run, sources, &findings),
     }
 }
 

@@ -190,10 +190,7 @@ fn outcomes(
 
 /// All that there is to say. A bracket before a parenthesis would be a link.
 fn message(finding: &Finding<'_>) -> Message {
-    let said = finding.said;
-    let notes = said.notes.iter().map(|(name, text)| format!("\n{name}: {text}"));
-    let help = said.help.iter().map(|help| format!("\nhelp: {help}"));
-    let text = said.message.clone() + &notes.chain(help).collect::<String>();
+    let text = finding.lines().collect::<Vec<_>>().join("\n");
     Message { text: text.replace("](", "\\](") }
 }
 

@@ -1,0 +1,28 @@
+//! The report for people: a line for each finding, and the count at the end. Messages on stderr say more.
+
+use std::fmt::Write as _;
+
+use super::finding::{Finding, counts, verdict};
+use crate::Run;
+use crate::text::escape::redacted;
+
+/// The report of a run, as text.
+pub(super) fn report(run: &Run<'_>, findings: &[Finding<'_>]) -> String {
+    let mut text = String::new();
+    for finding in findings {
+        let said = finding.said;
+        let place = finding.locations.first().map_or_else(String::new, |location| {
+            let more = finding.locations.len() - 1;
+            let more = if more > 0 { format!(" (and {more} more)") } else { String::new() };
+            format!("{}{more}: ", location.position())
+        });
+        writeln!(text, "{place}{}[{}]: {}", finding.level(), said.rule().id(), said.message)
+            .expect("a string takes all");
+    }
+    if !findings.is_empty() {
+        text.push('\n');
+    }
+    writeln!(text, "check {}{}", verdict(findings), counts(run, findings))
+        .expect("a string takes all");
+    redacted(&text).into_owned()
+}

@@ -37,6 +37,10 @@ pub struct Config {
     pub caches: Vec<String>,
     /// Hosts that are asked over plain HTTP.
     pub plain_http: Vec<String>,
+    /// Hosts whose certificates are not verified.
+    pub insecure: Vec<String>,
+    /// Those of them that logins are sent to.
+    pub insecure_login: Vec<String>,
     /// The lock.
     pub lock: Option<PathBuf>,
     /// The keys that are set.
@@ -74,6 +78,8 @@ impl Config {
             platforms: joined(self.platforms, weaker.platforms),
             caches: joined(self.caches, weaker.caches),
             plain_http: joined(self.plain_http, weaker.plain_http),
+            insecure: joined(self.insecure, weaker.insecure),
+            insecure_login: joined(self.insecure_login, weaker.insecure_login),
             lock: self.lock.or(weaker.lock),
             keys: joined(self.keys, weaker.keys),
         }

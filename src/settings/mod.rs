@@ -144,6 +144,11 @@ impl Settings {
                 plain_http: [above.plain_http, registries.plain_http.clone(), below.plain_http]
                     .concat(),
                 log_requests: console.verbose > 1,
+                tls: tls(
+                    &registries,
+                    [above.insecure, below.insecure].concat(),
+                    [above.insecure_login, below.insecure_login].concat(),
+                )?,
                 ..registry_settings(registries)?
             };
             Network::Online { registries: Box::new(registries), quiet: console.quiet }
@@ -279,33 +284,14 @@ fn registry_settings(flags: RegistryFlags) -> Result<registry::Settings, Diagnos
     if let Some(file) = flags.auth_file {
         named = vec![file];
     }
-    let wrong = |message: String| usage(&message);
-    if let Some(host) = flags.insecure_login.iter().find(|host| !flags.insecure.contains(host)) {
-        let message = format!("`--insecure-login {host}` does nothing without `--insecure {host}`");
-        return Err(wrong(message));
-    }
-    let home = std::env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
-    let identity = flags.client_cert.as_deref().zip(flags.client_key.as_deref());
     Ok(registry::Settings {
         credentials: Credentials::read(&named, &defaults)?,
         replacements: Vec::new(),
         mirrors: Vec::new(),
         caches: Vec::new(),
         plain_http: flags.plain_http,
-        tls: Tls {
-            trusted: match &flags.ca_file {
-                Some(path) => certificates::trusted(path).map_err(wrong)?,
-                None => Vec::new(),
-            },
-            identity: identity
-                .map(|(certificate, key)| certificates::identity(certificate, key))
-                .transpose()
-                .map_err(wrong)?,
-            folders: registry::certificate_folders(home.as_deref()),
-            insecure: flags.insecure,
-            insecure_login: flags.insecure_login,
-        },
-        proxies: Proxies::read(|name| std::env::var(name).ok()).map_err(wrong)?,
+        tls: Tls::default(),
+        proxies: Proxies::read(|name| std::env::var(name).ok()).map_err(|error| usage(&error))?,
         timeout: flags.timeout,
         retries: flags.retries.into(),
         concurrency: match flags.concurrency {
@@ -314,6 +300,36 @@ fn registry_settings(flags: RegistryFlags) -> Result<registry::Settings, Diagnos
         },
         verify_content: flags.verify_content,
         log_requests: false,
+    })
+}
+
+/// How TLS connections are made: by the flags, and to these hosts of configurations without verification
+/// and with logins.
+fn tls(
+    flags: &RegistryFlags,
+    insecure: Vec<String>,
+    insecure_login: Vec<String>,
+) -> Result<Tls, Diagnostic> {
+    let wrong = |message: String| usage(&message);
+    let insecure = [flags.insecure.clone(), insecure].concat();
+    if let Some(host) = flags.insecure_login.iter().find(|host| !insecure.contains(host)) {
+        let message = format!("`--insecure-login {host}` does nothing without `--insecure {host}`");
+        return Err(wrong(message));
+    }
+    let home = std::env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
+    let identity = flags.client_cert.as_deref().zip(flags.client_key.as_deref());
+    Ok(Tls {
+        trusted: match &flags.ca_file {
+            Some(path) => certificates::trusted(path).map_err(wrong)?,
+            None => Vec::new(),
+        },
+        identity: identity
+            .map(|(certificate, key)| certificates::identity(certificate, key))
+            .transpose()
+            .map_err(wrong)?,
+        folders: registry::certificate_folders(home.as_deref()),
+        insecure,
+        insecure_login: [flags.insecure_login.clone(), insecure_login].concat(),
     })
 }
 

@@ -127,6 +127,7 @@ struct Policy {
 /// A registry that is reached at another URL, has mirrors, or is a cache.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of its own")]
 pub(super) struct Registry {
     /// The registry's host, as images name it; `*` is every host.
     #[schemars(with = "String")]
@@ -144,6 +145,14 @@ pub(super) struct Registry {
     /// checkout must not say it.
     #[serde(default)]
     plain_http: bool,
+    /// True if the host's certificate is not verified. No login is sent to it unless `insecureLogin` is
+    /// true as well. The configuration of a checkout must not say it.
+    #[serde(default)]
+    insecure: bool,
+    /// True if logins are sent although `insecure` is true. The configuration of a checkout must not say
+    /// it.
+    #[serde(default)]
+    insecure_login: bool,
 }
 
 /// Parses a string as another type.
@@ -259,6 +268,27 @@ impl Registry {
         plain.chain(self.plain_http.then_some(self.host.referenced)).collect()
     }
 
+    /// Where a registry is said to be asked without the verification of its certificate.
+    pub(super) fn unverified(&self) -> Option<Location> {
+        (self.insecure || self.insecure_login).then_some(self.host.referenced)
+    }
+
+    /// Why the keys about verification make no sense together.
+    fn wrong_verification(&self) -> Option<&'static str> {
+        match self {
+            Self { insecure: true, .. } if self.host.value == "*" => {
+                Some("`insecure` needs the host that it is about")
+            }
+            Self { insecure: true, url: Some(_), .. } => {
+                Some("`insecure` needs an entry for the host of `url`")
+            }
+            Self { insecure: false, insecure_login: true, .. } => {
+                Some("`insecureLogin: true` does nothing without `insecure: true`")
+            }
+            _ => None,
+        }
+    }
+
     fn add_to(
         self,
         config: &mut Config,
@@ -283,19 +313,24 @@ impl Registry {
             let wrong = |error: String| Wrong::at(span(mirror.referenced), error);
             config.mirrors.push(parsed.map_err(wrong)?);
         }
-        let is_idle = self.url.is_none() && self.mirrors.is_none_or(|mirrors| mirrors.is_empty());
+        let is_idle = self.url.is_none() && self.mirrors.as_ref().is_none_or(Vec::is_empty);
         if self.plain_http {
             if canonical == "*" {
                 return Err(Wrong::at(host, "`plainHttp` needs the host that it is about"));
             }
             config.plain_http.push(canonical.clone());
         }
-        let is_idle = is_idle && !self.plain_http;
+        if let Some(message) = self.wrong_verification() {
+            return Err(Wrong::at(host, message));
+        }
+        config.insecure.extend(self.insecure.then(|| canonical.clone()));
+        config.insecure_login.extend(self.insecure_login.then(|| canonical.clone()));
+        let is_idle = is_idle && !self.plain_http && !self.insecure;
         match (self.cache, canonical.as_str()) {
             (true, "*") => return Err(Wrong::at(host, "`cache` needs the host that is one")),
             (true, _) => config.caches.push(canonical),
             (false, _) if is_idle => {
-                let message = "the registry has no `url`, no `mirrors`, no `cache: true` and no `plainHttp: true`";
+                let message = "the registry has no `url`, no `mirrors`, no `cache: true`, no `plainHttp: true` and no `insecure: true`";
                 return Err(Wrong::at(at, message));
             }
             (false, _) => {}

@@ -7,7 +7,7 @@
 use std::path::Path;
 
 use super::checkout::REMEDY;
-use super::pin_images::PinImages;
+use super::pin_images::{PinImages, Registry};
 use super::wrong::{Wrong, span};
 use crate::io::repository::is_inside;
 
@@ -60,14 +60,17 @@ impl Owner<'_> {
     }
 }
 
-/// What a checkout must not set: files outside it, and registries in plain text.
+/// What a checkout must not set: files outside it, and registries in plain text or without verification.
 fn of_checkout(raw: &PinImages, root: &Path, folder: &Path) -> Vec<Wrong> {
     let lock = raw.lock.as_ref().filter(|lock| !is_inside(root, &folder.join(lock.value.trim())));
     let lock = lock.map(|lock| (lock.referenced, "the lock of a checkout has to be inside it"));
-    let registries = raw.registries.iter().flatten();
-    let plain = registries.flat_map(|registry| registry.value.in_plain_text()).map(|at| {
+    let registries = || raw.registries.iter().flatten().map(|registry| &registry.value);
+    let plain = registries().flat_map(Registry::in_plain_text).map(|at| {
         (at, "a checkout reaches registries over https only, unless they are on this machine")
     });
-    let refused = lock.into_iter().chain(plain);
+    let unverified = registries()
+        .filter_map(Registry::unverified)
+        .map(|at| (at, "a checkout can't turn off the verification of certificates"));
+    let refused = lock.into_iter().chain(plain).chain(unverified);
     refused.map(|(at, message)| Wrong::at(span(at), message).help(REMEDY)).collect()
 }

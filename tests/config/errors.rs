@@ -163,6 +163,27 @@ fn what_is_wrong_is_refused_by_the_binary_and_where_it_can_be_by_the_schema() {
             10,
         ),
         (
+            "registries:\n- {host: '*', insecure: true}",
+            Takes,
+            "`insecure` needs the host that it is about",
+            4,
+            10,
+        ),
+        (
+            "registries:\n- {host: a.io, url: 'https://b.io', insecure: true}",
+            Takes,
+            "`insecure` needs an entry for the host of `url`",
+            4,
+            10,
+        ),
+        (
+            "registries:\n- {host: a.io, insecureLogin: true}",
+            Takes,
+            "`insecureLogin: true` does nothing without `insecure: true`",
+            4,
+            10,
+        ),
+        (
             "registries:\n- {host: a.io, url: 'https://u:p@b.io'}",
             Takes,
             "credentials do not belong into the URL",

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::support::Ran;
 use crate::support::registry::{Content, Registry};
-use crate::{HEAD, pods, run_in, write, written};
+use crate::{HEAD, NOTHING, pods, run_in, write, written};
 
 /// A folder with these files. A name that ends with a slash is a folder.
 fn folder(files: &[(&str, &str)]) -> TempDir {
@@ -247,4 +247,64 @@ fn verbose_shows_where_each_setting_comes_from() {
     }
     let quiet = run(checkout.path(), &registry, &env, &["-q"]).stderr;
     assert!(!quiet.contains("comes from") && !quiet.contains("applies"), "{quiet}");
+}
+
+/// Who sets a key: the caller and the user always, the checkout and the manifests if it says so.
+#[test]
+fn each_owner_sets_what_the_contract_allows() {
+    const CHECKOUT: bool = true;
+    const MANIFESTS: bool = true;
+    for (config, checkout, manifests) in [
+        ("kubeVersion: '1.32'", CHECKOUT, MANIFESTS),
+        ("pin: digest", CHECKOUT, MANIFESTS),
+        ("fallbacks: [{preset: bitnamilegacy}]", CHECKOUT, MANIFESTS),
+        ("skip: ['quay.io/**']", CHECKOUT, MANIFESTS),
+        ("fields: [{group: a.io, kind: A, path: spec/image}]", CHECKOUT, MANIFESTS),
+        ("include: [env]", CHECKOUT, MANIFESTS),
+        ("policy: {denyMutable: true}", CHECKOUT, MANIFESTS),
+        ("lock: images.lock.yaml", CHECKOUT, !MANIFESTS),
+        ("lock: ../images.lock.yaml", !CHECKOUT, !MANIFESTS),
+        ("registries: [{host: a.io, cache: true}]", CHECKOUT, !MANIFESTS),
+        ("registries: [{host: a.io, url: 'https://b.io'}]", CHECKOUT, !MANIFESTS),
+        ("registries: [{host: a.io, url: 'http://127.0.0.1:5000'}]", CHECKOUT, !MANIFESTS),
+        ("registries: [{host: a.io, mirrors: ['https://b.io']}]", CHECKOUT, !MANIFESTS),
+        ("registries: [{host: a.io, url: 'http://b.io'}]", !CHECKOUT, !MANIFESTS),
+        ("registries: [{host: a.io, mirrors: ['http://b.io']}]", !CHECKOUT, !MANIFESTS),
+        ("registries: [{host: a.io, plainHttp: true}]", !CHECKOUT, !MANIFESTS),
+        ("registries: [{host: a.io, insecure: true}]", !CHECKOUT, !MANIFESTS),
+        ("registries: [{host: 127.0.0.1, insecure: true}]", !CHECKOUT, !MANIFESTS),
+        ("registries: [{host: a.io, insecure: true, insecureLogin: true}]", !CHECKOUT, !MANIFESTS),
+    ] {
+        let text = format!("{HEAD}{config}\n");
+        let at = |name: &str| {
+            let folder = folder(&[("web/", "")]);
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().expect("it is in the folder")).expect("writable");
+            fs::write(path, &text).expect("writable");
+            folder
+        };
+        let run = |folder: &TempDir, env: &[(&str, &str)], flags: &[&str], stdin: &str| {
+            let ran = run_in(&folder.path().join("web"), env, flags, stdin);
+            let is_refused = ran.stderr.contains("the configuration is wrong");
+            assert_eq!(ran.status, if is_refused { 2 } else { 0 }, "{config}: {}", ran.stderr);
+            !is_refused
+        };
+        let own = at("own.yaml");
+        assert!(run(&own, &[], &["images", "-c", "../own.yaml"], NOTHING), "-c: {config}");
+        let env = [("DIGESTIF_CONFIG", "../own.yaml")];
+        assert!(run(&own, &env, &["images"], NOTHING), "DIGESTIF_CONFIG: {config}");
+        let user = at("digestif/config.yaml");
+        let home = user.path().display().to_string();
+        let env = [("XDG_CONFIG_HOME", home.as_str())];
+        assert!(run(&user, &env, &["images"], NOTHING), "the user: {config}");
+        let there = at("web/digestif.yaml");
+        assert_eq!(run(&there, &[], &["images"], NOTHING), checkout, "the checkout: {config}");
+        assert!(run(&there, &[], &["images", "--no-config"], NOTHING), "--no-config: {config}");
+        let own = text.lines().map(|line| format!("  {line}\n")).collect::<String>();
+        let list = format!(
+            "apiVersion: config.kubernetes.io/v1\nkind: ResourceList\nfunctionConfig:\n{own}items: []\n"
+        );
+        assert!(run(&there, &[], &["fn"], &list), "digestif fn: {config}");
+        assert_eq!(run(&there, &[], &[], &list), manifests, "the manifests: {config}");
+    }
 }

@@ -253,6 +253,38 @@ fn the_certificate_of_an_insecure_host_is_not_verified_and_each_run_says_so() {
 }
 
 #[test]
+fn the_users_configuration_names_insecure_hosts_too() {
+    let machine = Machine::new();
+    let ann = [Account::user("ann")];
+    let registry = Registry::start_tls(Content::everything().with_basic(&ann));
+    let host = registry.address();
+    let logins = machine.0.path().join("config.json");
+    let text = json!({ "auths": { host: { "auth": auth("ann") } } });
+    fs::write(&logins, text.to_string()).expect("writable");
+    let logins = format!("--auth-file={}", logins.display());
+    let own = machine.0.path().join("own.yaml");
+    let config = format!("--config={}", own.display());
+    let write = |keys: &str| {
+        let text = format!(
+            "apiVersion: digestif.dev/v1alpha1\nkind: PinImages\nregistries: [{{host: '{host}', {keys}}}]\n"
+        );
+        fs::write(&own, text).expect("writable");
+    };
+    let allowed = flag("--insecure-login", &registry);
+    write("insecure: true");
+    let ran = machine.run(&registry, None, &[&logins, &config]);
+    assert_web_failed("withheld", &ran, 6, "401");
+    assert_eq!(authorizations(&registry), [None]);
+    let ran = machine.run(&registry, None, &[&logins, &config, &allowed]);
+    assert_eq!(ran.succeeded(), pinned([WEB]));
+    write("insecure: true, insecureLogin: true");
+    let ran = machine.run(&registry, None, &[&logins, &config]);
+    let warning = format!("the certificate of `{host}` is not verified; logins are sent to it");
+    assert!(ran.stderr.contains(&warning), "{}", ran.stderr);
+    assert_eq!(ran.succeeded(), pinned([WEB]));
+}
+
+#[test]
 fn a_host_is_insecure_only_if_it_is_named() {
     let machine = Machine::new();
     let registry = Registry::start_tls(Content::everything());

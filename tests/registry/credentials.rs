@@ -9,6 +9,8 @@ mod files;
 #[cfg(unix)]
 pub(crate) mod helpers;
 mod leaks;
+#[cfg(unix)]
+mod plain_http;
 mod pull_secrets;
 
 use std::fs;

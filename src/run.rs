@@ -49,6 +49,8 @@ pub enum Empty {
     /// It is an error: the command before the pipe may have failed.
     #[default]
     Refused,
+    /// It is accepted if an image was found, as in a file of values for a chart.
+    WithImages,
     /// It is accepted.
     Allowed,
 }
@@ -197,7 +199,12 @@ pub fn locate(sources: &[Source], scope: &Scope, empty: Empty) -> Found {
     for (n, source) in sources.iter().enumerate() {
         found.read(source, n, scope);
     }
-    if found.complete && found.objects == 0 && empty == Empty::Refused {
+    let is_refused = match empty {
+        Empty::Refused => true,
+        Empty::WithImages => found.places.is_empty(),
+        Empty::Allowed => false,
+    };
+    if found.complete && found.objects == 0 && is_refused {
         let locations = sources.iter().map(|source| Location::File(source.origin().display_name()));
         let nothing = sources.iter().all(|source| source.text().trim().is_empty());
         let message =
@@ -311,7 +318,13 @@ pub(crate) fn written(place: &Place, status: &Status, form: PinForm) -> Option<S
     };
     match place.writing {
         Writing::Reference | Writing::Tagged | Writing::Untagged => reference(place, status, form),
-        Writing::Digest => Some(digest.to_string()),
+        Writing::Digest => {
+            let (before, written) =
+                (&place.value[..place.part.start], &place.value[place.part.clone()]);
+            // The value of a key is null where nothing but the key is written.
+            let space = if written.is_empty() && before.ends_with(':') { " " } else { "" };
+            Some(format!("{space}{digest}")).filter(|text| text != written)
+        }
         Writing::Tag => {
             let written = &place.value[place.part.clone()];
             let tag = tag.map_or_else(|| written.split('@').next().unwrap_or(written), Tag::as_str);

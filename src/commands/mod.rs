@@ -20,7 +20,7 @@ use crate::io::delivery::deliver;
 use crate::plan::Plan;
 use crate::report::listing;
 use crate::settings::{Task, reading};
-use crate::{lock, report};
+use crate::{Empty, lock, report};
 
 use destinations::Destinations;
 use outcome::Sources;
@@ -111,7 +111,11 @@ fn images(
     outcome.origins = said;
     outcome.messages.push(notes);
     let options = settings?.options;
-    let found = crate::locate(&sources, &options.scope, options.empty);
+    let empty = match options.empty {
+        Empty::Refused => Empty::WithImages,
+        empty => empty,
+    };
+    let found = crate::locate(&sources, &options.scope, empty);
     let plan = Plan::new(&found.places, &options.skips);
     outcome.say(found.diagnostics, &sources);
     if outcome.failure().is_some() {

@@ -2,22 +2,23 @@
 //! classes.
 
 use std::collections::HashSet;
+use std::ops::Range;
 
 use super::context::Context;
 use super::finding::{FieldAt, Finding, Findings, Owner};
 use super::image_like::{self, Kind, Shape};
-use super::parts::Join;
-use super::place::{Class, Image, SkipReason, Writing};
+use super::place::{Class, Image, SkipReason};
 use super::pod_spec::CONTAINER_LISTS;
+use super::values::{TextImage, Values, images_in};
 use crate::text::yaml::{Document, NodeId};
 
 /// kubectl's copy of an object that it applied.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// The class of a text, and the key, variable or flag that it is the value of; the key may be empty.
-struct Text<'d> {
-    class: Class,
-    key: &'d str,
+pub(super) struct Text<'d> {
+    pub(super) class: Class,
+    pub(super) key: &'d str,
 }
 
 /// Adds the texts that look like images. Texts at or below one of the nodes in `no_image` are not
@@ -26,78 +27,88 @@ pub(super) fn find(
     ctx: Context<'_, '_>,
     owners: &[Owner],
     no_image: &HashSet<NodeId>,
+    values: &Values,
     mut found: Findings,
 ) -> Findings {
     let document = ctx.document;
     for owner in owners.iter().filter(|owner| !is_helm_release(document, owner)) {
         for &node in &owner.texts {
             let Some(text) = document.string(node) else { continue };
-            let Some(Text { class, key }) = classify(document, owner, node, no_image) else {
+            let is_value = values.contain(document, owner.root, node);
+            let Some(text_of) = classify(document, owner, node, no_image, is_value) else {
                 continue;
             };
+            let Text { class, key } = values.reclassified(document, owner.root, node, text_of);
             let mut shapes = image_like::find(text, key);
             if owner.object.kind == "Secret" {
                 // A key of a secret may say image, and its value may be a password.
                 shapes.retain(|shape| image_like::is_image_anywhere(&text[shape.part.clone()]));
             }
-            if shapes.is_empty() && class == Class::Other && key == "repository" {
-                chart_values(ctx, owner, node, &mut found);
-            }
-            add(ctx, owner, node, class, shapes, &mut found);
+            let joined = match class {
+                Class::Values | Class::Config => images_in(text),
+                _ => Vec::new(),
+            };
+            let left = |path: &str| values.left(ctx, owner.root, node, path);
+            add(ctx, owner, node, class, (joined, shapes), left, &mut found);
         }
     }
     found
 }
 
-/// Adds `repository` and `tag` of one mapping, as values of charts have them.
-fn chart_values(ctx: Context<'_, '_>, owner: &Owner, repository: NodeId, found: &mut Findings) {
-    let document = ctx.document;
-    let Some(holder) = document.node(repository).parent else { return };
-    let has_registry =
-        document.string_at(holder, &["registry"]).is_some_and(|text| !text.is_empty());
-    let template =
-        if has_registry { "{registry}/{repository}:{tag}" } else { "{repository}:{tag}" };
-    let left = Some(SkipReason::Candidate);
-    let join = Join { template, class: Class::Other, writing: Writing::Tag, left };
-    found.parts(ctx, owner, holder, join);
-}
-
-/// Adds the images of one text.
+/// Adds the images of one text: those that several of its fields name, and those whose whole reference
+/// is there. `left` is the reason to leave the image at a path of the text.
 pub(super) fn add(
     ctx: Context<'_, '_>,
     owner: &Owner,
     node: NodeId,
     class: Class,
-    shapes: Vec<Shape>,
+    (joined, shapes): (Vec<TextImage>, Vec<Shape>),
+    left: impl Fn(&str) -> Option<SkipReason>,
     found: &mut Findings,
 ) {
     let Some(text) = ctx.document.string(node) else { return };
-    if shapes.is_empty() || !found.take(node) {
+    if joined.is_empty() && shapes.is_empty() || !found.take(node) {
         return;
     }
     let container = container(ctx.document, owner.root, node);
     let opted_out = owner.opt_out.applies_to(container).then_some(SkipReason::Annotation);
-    let candidate = (!ctx.scope.include.contains(&class)).then_some(SkipReason::Candidate);
-    for Shape { part, kind } in shapes {
+    let is_included = ctx.scope.include.contains(&class);
+    let finding = |part: Range<usize>, can_pin: bool, path: &str| Finding {
+        object: owner.object.clone(),
+        container: container.map(str::to_owned),
+        field: FieldAt::Node { root: owner.root, node },
+        part,
+        class,
+        left: if is_included && can_pin {
+            opted_out.or_else(|| left(path))
+        } else {
+            Some(SkipReason::Candidate)
+        },
+        ..Finding::of_field(owner, node, text)
+    };
+    let is_field = |shape: &Shape| {
+        let overlaps =
+            |field: &Range<usize>| field.start < shape.part.end && shape.part.start < field.end;
+        joined.iter().any(|image| image.fields.iter().any(overlaps))
+    };
+    let whole = shapes.iter().filter(|shape| !is_field(shape)).map(|Shape { part, kind }| {
         let image = match kind {
             Kind::Template => Image::Placeholder,
             Kind::Reference | Kind::Name => Image::read(&text[part.clone()]),
         };
-        let candidate = candidate.or((kind == Kind::Name).then_some(SkipReason::Candidate));
-        found.images.push(Finding {
-            object: owner.object.clone(),
-            container: container.map(str::to_owned),
-            field: FieldAt::Node { root: owner.root, node },
-            node,
-            part,
-            class,
-            image,
-            name: None,
-            writing: Writing::Reference,
-            left: candidate.or(opted_out),
-            holder: owner.root,
+        Finding { image, ..finding(part.clone(), *kind != Kind::Name, "") }
+    });
+    let joined =
+        joined.iter().map(|TextImage { name, part, writing, can_pin, path, .. }| Finding {
+            image: Image::read(name),
+            name: Some(name.clone()),
+            writing: *writing,
+            // Nobody knows how a program that is no chart joins them.
+            ..finding(part.clone(), *can_pin && class == Class::Values, path)
         });
-    }
+    let mut findings: Vec<_> = joined.chain(whole).collect();
+    findings.sort_by_key(|finding| finding.part.start);
+    found.images.extend(findings);
 }
 
 /// The name of the container that a node is in.
@@ -128,6 +139,7 @@ fn classify<'d>(
     owner: &Owner,
     node: NodeId,
     no_image: &HashSet<NodeId>,
+    is_value: bool,
 ) -> Option<Text<'d>> {
     // The keys from the text up to the object's root; an item of a list has none.
     let mut keys: Vec<Option<&str>> = Vec::new();
@@ -159,6 +171,7 @@ fn classify<'d>(
         _ if keys.windows(2).any(|pair| is_metadata(&pair)) => of(Class::Annotations),
         // What is a volume of Ceph, and what is the name of another field.
         [Some("image"), Some("rbd"), ..] => None,
+        _ if is_value => of(Class::Values),
         // Policies hold patterns.
         _ if owner.has_patterns || is_built_in(owner.object.group()) => None,
         _ => of(Class::Other),
@@ -186,7 +199,7 @@ fn flag_before<'d>(document: &'d Document<'_>, node: NodeId) -> Option<&'d str> 
 
 /// True if a group is one of Kubernetes' own, all of whose image fields are known. Other projects have
 /// groups that end as some of these do.
-fn is_built_in(group: &str) -> bool {
+pub(super) fn is_built_in(group: &str) -> bool {
     const OWN: [&str; 18] = [
         "admissionregistration",
         "apiextensions",

@@ -29,6 +29,11 @@ impl<'d> Context<'d, '_> {
         document.string(node).or_else(|| is_template().then(raw))
     }
 
+    /// The same, and the text of a scalar of any type: a tag may be a number, and a digest null.
+    pub(super) fn scalar(&self, node: NodeId) -> Option<&'d str> {
+        self.document.scalar(node).or_else(|| self.text(node))
+    }
+
     /// The key that a node is the value of.
     pub(super) fn key(&self, id: NodeId) -> Option<&'d str> {
         let document = self.document;

@@ -98,9 +98,7 @@ impl Findings {
         let document = ctx.document;
         let untagged = || {
             let text = document.string(node).map(without_final_breaks)?;
-            let Image::Reference(written) = Image::read(text) else { return None };
-            let is_bare = written.text() == written.name();
-            is_bare.then_some(SkipReason::Operator(row.note))
+            Image::read(text).is_bare().then_some(SkipReason::Operator(row.note))
         };
         match row.form {
             Form::Reference => self.reference(ctx, owner, node, Writing::Reference, None),

@@ -3,11 +3,11 @@
 use super::context::Context;
 use super::finding::Findings;
 use super::outline::outline;
-use super::place::Place;
+use super::place::{Class, Place};
 use super::scope::Scope;
 use super::{
     candidates, field_rules, kustomization, mistaken, pod_spec, pull_secrets, readers, schema,
-    settle,
+    settle, values,
 };
 use crate::credentials::PullSecret;
 use crate::diagnostic::{Diagnostic, Failure, Location};
@@ -89,13 +89,17 @@ impl Found {
         self.is_from_helm_4 |= outline.is_from_helm_4;
         let owners = &outline.owners;
         self.diagnostics.extend(readers::disagreements(ctx, &outline.roots, owners));
-        for root in outline.roots {
+        for &root in &outline.roots {
             self.pull_secret(ctx.source, document, root);
         }
         let found = kustomization::find(ctx, owners, Findings::default());
         let found = pod_spec::find(ctx, owners, found);
         let (found, no_image) = field_rules::find(ctx, owners, found);
-        let found = candidates::find(ctx, owners, &no_image, found);
+        let (found, values) = values::find(ctx, owners, &no_image, found);
+        // Who asks for values means a file of them, too.
+        let is_input = values.are_file && ctx.scope.include.contains(&Class::Values);
+        self.objects += usize::from(is_input && outline.objects == 0);
+        let found = candidates::find(ctx, owners, &no_image, &values, found);
         let mut found = schema::find(ctx, owners, found);
         self.empty.append(&mut found.empty);
         let configured = field_rules::configured(ctx, owners);

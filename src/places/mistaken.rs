@@ -47,7 +47,7 @@ impl Kind {
             }
             Self::Values => {
                 format!(
-                    "render the chart with them: `helm template NAME {folder} --values FILE | digestif`"
+                    "render the chart with them: `helm template NAME {folder} --values FILE | digestif`; or pin the images in the values themselves with `--include values`"
                 )
             }
             Self::Compose => "convert it: `kompose convert --stdout | digestif`".to_owned(),

@@ -3,7 +3,7 @@
 //! A document is read in three steps. `outline` lists its objects. Each rule is a function from the
 //! document and its objects to findings: `pod_spec` finds containers in any kind at any depth,
 //! `field_rules` the fields of custom resources by the table and the configuration, `kustomization`
-//! the images of kustomization files, `candidates` other texts that look like images, `schema`
+//! the images of kustomization files, `values` those in the values of charts, `candidates` other texts that look like images, `schema`
 //! those among the defaults of definitions. A value belongs to the first rule that finds it. `settle`
 //! decides where each finding is written.
 //!
@@ -12,6 +12,7 @@
 
 mod aliases;
 mod candidates;
+mod chart_image;
 mod context;
 mod field_rules;
 pub mod fields;
@@ -37,6 +38,7 @@ mod settle;
 mod skip_annotation;
 mod sops;
 mod table;
+mod values;
 
 pub use found::Found;
 pub use mistaken::explain_no_object;
@@ -46,3 +48,4 @@ pub use path::Path;
 pub use place::{Class, Image, Place, SkipReason, Writing};
 pub use scope::{Include, OptOuts, Scope};
 pub use table::TABLE;
+pub use values::ChartKey;

@@ -1,5 +1,6 @@
 //! References in several fields of one mapping: `repository` and `tag`, and the like.
 
+use super::chart_image::ChartImage;
 use super::context::{Context, without_final_breaks};
 use super::finding::{Finding, Findings, Owner};
 use super::place::{Class, Image, SkipReason, Writing};
@@ -29,31 +30,43 @@ impl Findings {
         holder: NodeId,
         join: Join<'_>,
     ) {
-        let Some((joined, nodes)) = joined(ctx, holder, join.template) else { return };
-        let Some((&node, text)) = nodes.last().and_then(|last| Some((last, text(ctx, *last)?)))
-        else {
-            return;
-        };
-        let image = Image::read(&joined);
+        let Some((name, nodes)) = joined(ctx, holder, join.template) else { return };
+        let Some(&node) = nodes.last() else { return };
+        let image = ChartImage { name, nodes, node, writing: join.writing, can_pin: true };
+        self.joined(ctx, owner, &image, join.class, join.left);
+    }
+
+    /// Adds an image that several fields name.
+    pub(super) fn joined(
+        &mut self,
+        ctx: Context<'_, '_>,
+        owner: &Owner,
+        joined: &ChartImage,
+        class: Class,
+        left: Option<SkipReason>,
+    ) {
+        let ChartImage { name, nodes, node, writing, .. } = joined;
+        let Some(text) = ctx.document.scalar(*node).map(without_final_breaks) else { return };
+        let image = Image::read(name);
         let opted_out = owner.opt_out.applies_to(None).then_some(SkipReason::Annotation);
         // A candidate is listed with a digest, too; an operator accepts what is pinned already.
-        let applies = join.left == Some(SkipReason::Candidate) || image.is_tagged();
-        let left = opted_out.or(join.left.filter(|_| applies));
-        if !self.take(node) && !self.is_shared(ctx, node, &joined, left) {
+        let applies = left == Some(SkipReason::Candidate) || image.is_tagged();
+        let left = opted_out.or(left.filter(|_| applies));
+        if !self.take(*node) && !self.is_shared(ctx, *node, name, left) {
             return;
         }
-        self.passed.push(node);
+        self.passed.push(*node);
         // The other fields are no images.
-        for &node in &nodes {
+        for &node in nodes {
             self.take(node);
         }
         self.images.push(Finding {
-            class: join.class,
+            class,
             left,
             image,
-            name: Some(joined),
-            writing: join.writing,
-            ..Finding::of_field(owner, node, text)
+            name: Some(name.clone()),
+            writing: *writing,
+            ..Finding::of_field(owner, *node, text)
         });
     }
 
@@ -76,6 +89,10 @@ impl Findings {
         };
         if left.is_some() && other.is_some() {
             return true;
+        }
+        // Another rule knows what the field is.
+        if left == Some(SkipReason::Candidate) {
+            return false;
         }
         let message =
             format!("one field is a part of two images, {} and {}", quoted(name), quoted(joined));

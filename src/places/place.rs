@@ -23,6 +23,8 @@ pub enum Class {
     Field,
     /// A reference in several fields, by the table.
     Parts,
+    /// Candidates in the values of Helm charts.
+    Values,
     /// Candidates in environment variables.
     Env,
     /// Candidates in arguments and commands.
@@ -45,6 +47,7 @@ impl Class {
             Self::Pod => "pod",
             Self::Field => "field",
             Self::Parts => "parts",
+            Self::Values => "values",
             Self::Env => "env",
             Self::Args => "args",
             Self::Config => "config",
@@ -141,6 +144,12 @@ impl Image {
             Reference::Pinned(pinned) => Some(pinned),
             Reference::Tagged(_) => None,
         }
+    }
+
+    /// True for a reference with neither a tag nor a digest.
+    #[must_use]
+    pub fn is_bare(&self) -> bool {
+        matches!(self, Self::Reference(written) if written.text() == written.name())
     }
 
     /// True for a reference with a digest.

@@ -33,7 +33,8 @@ fn defaults(ctx: Context<'_, '_>, owner: &Owner, found: &mut Findings) {
                 }
             }
             Content::Scalar { text, string: true, .. } if is_default => {
-                add(ctx, owner, node, Class::Schema, image_like::find(text, key), found);
+                let shapes = image_like::find(text, key);
+                add(ctx, owner, node, Class::Schema, (Vec::new(), shapes), |_| None, found);
             }
             _ => {}
         }

@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::fields::Field;
 use super::place::Class;
+use super::values::ChartKey;
 
 /// A class of candidates that can be pinned.
 #[derive(
@@ -15,6 +16,8 @@ use super::place::Class;
 )]
 #[serde(rename_all = "lowercase")]
 pub enum Include {
+    /// Values of Helm charts.
+    Values,
     /// Environment variables.
     Env,
     /// Arguments and commands.
@@ -32,6 +35,7 @@ impl Include {
     #[must_use]
     pub fn class(self) -> Class {
         match self {
+            Self::Values => Class::Values,
             Self::Env => Class::Env,
             Self::Args => Class::Args,
             Self::Config => Class::Config,
@@ -46,6 +50,8 @@ impl Include {
 pub struct Scope {
     /// Fields that the user adds.
     pub fields: Vec<Field>,
+    /// Keys of charts that the user adds to those that no digest is written to.
+    pub values: Vec<ChartKey>,
     /// Classes of candidates that are pinned.
     pub include: BTreeSet<Class>,
     /// Tells if annotations and comments can leave images alone.
@@ -67,6 +73,7 @@ impl Scope {
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
         self.fields.extend(other.fields);
+        self.values.extend(other.values);
         self.include.extend(other.include);
         self.opt_outs = self.opt_outs.max(other.opt_outs);
         self

@@ -42,7 +42,7 @@ pub(super) fn places(
     let mut places = Vec::with_capacity(images.len());
     let mut paths = Paths::default();
     for images in images.chunk_by(|one, next| one.node == next.node) {
-        let Some(value) = ctx.text(images[0].node) else { continue };
+        let Some(value) = ctx.scalar(images[0].node) else { continue };
         let value: Rc<str> = value.into();
         for (image, site) in images.iter().zip(sites(ctx, images, &scalars, &value)) {
             let left = comments.applied(image.left, site.text());

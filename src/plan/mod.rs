@@ -112,8 +112,8 @@ impl Plan {
             let mut entry = Entry::new(&place.image, place.text(), skips);
             if let Some(left) = place.left {
                 let by_operator = matches!(left, SkipReason::Operator(_));
-                if by_operator {
-                    // An operator need not mean `latest` if there is no tag.
+                if by_operator || left == SkipReason::Candidate && place.image.is_bare() {
+                    // An operator or a program need not mean `latest` if there is no tag.
                     entry.name = Name::Text(place.text().to_owned());
                 }
                 if !(by_operator && matches!(entry.status, Status::Skipped(_))) {

@@ -15,8 +15,8 @@ use super::rules::{self, Fallback};
 use super::wrong::{Wrong, span};
 use crate::fallback::MinorVersion;
 use crate::image::PinForm;
-use crate::places::Include;
 use crate::places::fields::Field;
+use crate::places::{ChartKey, Include};
 use crate::policy::Mutable;
 use crate::registry::{self, Replacement};
 use crate::text::Span;
@@ -49,6 +49,8 @@ pub(super) struct PinImages {
     /// Fields of custom resources that are images, in addition to the built-in table.
     #[schemars(with = "Option<Vec<FieldSpec>>")]
     fields: Option<Vec<Spanned<FieldSpec>>>,
+    /// Keys in the values of charts whose templates break on a digest, in addition to the built-in table.
+    values: Option<Vec<ValueSpec>>,
     /// Classes of candidates that are also pinned.
     include: Option<BTreeSet<Include>>,
     /// Policies that fail a run. Flags and other configurations can add policies, not remove them.
@@ -93,6 +95,20 @@ struct FieldSpec {
     /// is written as `\/`, and `*` is every key.
     path: String,
     /// False if the field is only reported, for example because its operator breaks on a digest.
+    #[serde(default = "yes")]
+    pin: bool,
+}
+
+/// A key in the values of a chart.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct ValueSpec {
+    /// The name of the chart; every chart without it.
+    #[serde(default)]
+    chart: String,
+    /// The path of the tag, or of the whole reference, in the values: `image.tag`.
+    key: String,
+    /// False if it is only reported, because the chart breaks on a digest there.
     #[serde(default = "yes")]
     pin: bool,
 }
@@ -197,6 +213,9 @@ impl PinImages {
                 Err(message) => wrong.push(Wrong::at(at, message)),
             }
         }
+        for ValueSpec { chart, key, pin } in self.values.unwrap_or_default() {
+            config.scope.values.push(ChartKey { chart, key, pin });
+        }
         let include = self.include.unwrap_or_default();
         config.scope.include = include.into_iter().map(Include::class).collect();
         let mut hosts = BTreeSet::new();
@@ -219,6 +238,7 @@ impl PinImages {
             ("fallbacks", self.fallbacks.is_some()),
             ("skip", self.skip.is_some()),
             ("fields", self.fields.is_some()),
+            ("values", self.values.is_some()),
             ("include", self.include.is_some()),
             ("policy.requireDigest", is_set(|policy| policy.require_digest)),
             (

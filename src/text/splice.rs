@@ -28,6 +28,8 @@ enum Form {
     Escaped(Span),
     /// An alias, in whose stead the reference is written.
     Alias,
+    /// Nothing is written behind a colon, at this offset: null.
+    Missing(usize),
     /// In a notation that no edit was proved right for (a plain scalar over several lines, say).
     Unknown,
 }
@@ -43,9 +45,11 @@ impl Site {
         reference: &str,
     ) -> Self {
         let raw = source.slice(node);
-        let form = match style {
-            Style::Plain | Style::Block => verbatim(raw, node.start, reference),
-            Style::SingleQuoted | Style::DoubleQuoted => match inner(node, raw) {
+        let missing = missing_value(source.text(), node);
+        let form = match (style, missing) {
+            (Style::Plain, Some(at)) => Form::Missing(at),
+            (Style::Plain | Style::Block, _) => verbatim(raw, node.start, reference),
+            (Style::SingleQuoted | Style::DoubleQuoted, _) => match inner(node, raw) {
                 Some((inner, text)) if text == reference => Form::Verbatim(inner),
                 Some((inner, _)) if style == Style::DoubleQuoted => Form::Escaped(inner),
                 _ => Form::Unknown,
@@ -70,6 +74,12 @@ impl Site {
         let mut letters =
             value.char_indices().filter(|(_, c)| !is_blank(*c)).zip(visible(raw, style));
         let form = |part: &Range<usize>| {
+            if part.is_empty() {
+                // What is before it, as what follows may be a blank.
+                let (c, at) = letters.find(|((at, c), _)| at + c.len_utf8() == part.start)?;
+                let start = node.start + at + c.1.len_utf8();
+                return Some(Form::Verbatim(Span::new(start, start)));
+            }
             let (_, at) = letters.find(|((at, _), _)| *at == part.start)?;
             let text = &value[part.clone()];
             let stands = raw.get(at..)?.starts_with(text);
@@ -99,7 +109,7 @@ impl Site {
     pub fn text(self) -> Span {
         match self.form {
             Form::Verbatim(span) | Form::Escaped(span) => span,
-            Form::Alias | Form::Unknown => self.node,
+            Form::Alias | Form::Missing(_) | Form::Unknown => self.node,
         }
     }
 
@@ -117,6 +127,11 @@ impl Site {
                 (Span::new(inner.end, inner.end), &after[kept..])
             }
             Form::Escaped(inner) => (inner, after),
+            Form::Missing(at) => {
+                let insert = format!(" {after}");
+                let span = Span::new(at, at);
+                return Some(self.text_edit(span, insert, value, part, after.to_owned()));
+            }
             Form::Alias => return Some(self.edit_of_alias(value, part, after)),
             Form::Unknown => return None,
         };
@@ -141,6 +156,15 @@ impl Site {
         let effect = Effect::Text { node: self.node, value: value.clone(), part, after };
         Edit { document: self.document, span, insert, effect }
     }
+}
+
+/// The offset behind the colon of a key without a value, whose node has no text.
+#[must_use]
+pub fn missing_value(text: &str, node: Span) -> Option<usize> {
+    let is_empty = node.start == node.end;
+    // The parser gives the offset of the colon.
+    let at = if text[node.start..].starts_with(':') { node.start + 1 } else { node.start };
+    (is_empty && text[..at].ends_with(':')).then_some(at)
 }
 
 /// True for the characters that indentation and folding remove and add.

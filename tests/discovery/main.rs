@@ -2,7 +2,7 @@
 //!
 //! [`table`] holds every row of `fields.csv` to what it says, [`corpus`] counts what is found in
 //! other projects' manifests, [`forms`] is about the ways to write an image in custom resources,
-//! [`candidates`] about what only looks like one, [`left`] about opting out, [`own`] about fields
+//! [`candidates`] about what only looks like one, [`values`] about the values of charts, [`left`] about opting out, [`own`] about fields
 //! and classes that a configuration names, and [`files`] about kustomizations and secrets.
 
 mod candidates;
@@ -14,6 +14,7 @@ mod own;
 #[path = "../support/mod.rs"]
 mod support;
 mod table;
+mod values;
 
 use std::fs;
 
@@ -27,7 +28,7 @@ use support::registry::{Content, Registry};
 use support::{Ran, digest_of, digestif, for_every_host};
 
 /// Every class that can be asked for.
-const EVERY_CLASS: &str = "--include=env,args,config,annotations,other";
+const EVERY_CLASS: &str = "--include=values,env,args,config,annotations,other";
 
 /// The places of a text, as the library finds them.
 fn places(text: &str) -> Vec<Place> {

@@ -158,6 +158,15 @@ impl<'s> Document<'s> {
         }
     }
 
+    /// The text of a scalar as it is written, whatever its type is, also behind an alias.
+    #[must_use]
+    pub fn scalar(&self, id: NodeId) -> Option<&str> {
+        match &self.node(self.target(id)).content {
+            Content::Scalar { text, .. } => Some(text),
+            _ => None,
+        }
+    }
+
     /// The text of a key, whatever its type is; none if a collection is the key.
     #[must_use]
     pub fn key_text(&self, id: NodeId) -> Option<&str> {

@@ -271,3 +271,61 @@ fn what_digestif_pinned_passes() {
         assert_eq!(checked.status, 0, "{}: {}", path.display(), checked.stderr);
     }
 }
+
+#[test]
+fn the_caller_excludes_objects() {
+    let object = |kind: &str, namespace: &str, image: &str| {
+        format!(
+            "---\napiVersion: batch/v1\nkind: {kind}\nmetadata: {{name: web, namespace: '{namespace}'}}\nspec:\n  template:\n    spec:\n      containers:\n      - name: web\n        image: {image}\n"
+        )
+    };
+    let config = |skip: &str| format!("{HEAD} PinImages\nskip: [{skip}]\n");
+    for image in ["nginx:1", "''", "${IMAGE}", "auto", "NGINX:1"] {
+        let job = object("Job", "batch", image);
+        let other = object("Deployment", "batch", &format!("nginx:1@{}", digest()));
+        for (flags, skip, status) in [
+            (&[][..], "", 5),
+            (&["--skip-kind=Job"], "", 0),
+            (&["--skip-kind=Job/batch/web"], "", 0),
+            (&["--skip-kind=Job/other/web"], "", 5),
+            (&["--skip-kind=Job/batch/other"], "", 5),
+            (&["--skip-kind=job"], "", 5),
+            (&["--skip-kind=Deployment"], "", 5),
+            (&["--skip-kind=Deployment", "--skip-kind=Job"], "", 0),
+            (&["-c", "own.yaml"], "{kind: Job}", 0),
+            (&["-c", "own.yaml"], "{group: batch}", 0),
+            (&["-c", "own.yaml"], "'quay.io/**', {kind: Job, namespace: batch, name: web}", 0),
+            (&["-c", "own.yaml"], "{kind: Job, namespace: other}", 5),
+            (&["-c", "own.yaml"], "{group: apps}", 5),
+            // Not the caller's.
+            (&[], "{kind: Job}", 5),
+        ] {
+            let name = if flags.is_empty() { "digestif.yaml" } else { "own.yaml" };
+            let folder = folder(&[(name, &config(skip))]);
+            let ran = strict(folder.path(), &[], flags, &format!("{job}{other}"));
+            let status = if status == 5 && image == "NGINX:1" { 3 } else { status };
+            assert_eq!(ran.status, status, "{image} {flags:?} {skip}: {}", ran.stderr);
+        }
+    }
+    // Without a namespace, and what is left alone comes out as it went in.
+    let job = object("Job", "", "nginx:1").replace(", namespace: ''", "");
+    assert_eq!(on(&["--skip-kind=Job//web"], &job).status, 0);
+    let ran = digestif(["--offline", "--skip-kind=Job"], &job);
+    assert!(ran.stderr.contains("1 skipped"), "{}", ran.stderr);
+    assert_eq!(ran.succeeded(), job);
+    let said = digestif(["--offline", "--skip-kind=Jbo", "--skip=**"], &job).stderr;
+    assert!(said.contains("`Jbo` of `--skip-kind` fits no object with an image"), "{said}");
+    for wrong in ["", "Job/web", "Job/a/b/c", "/a/b", "Job/a/"] {
+        let said = digestif([&*format!("--skip-kind={wrong}")], &job).failed(2);
+        assert!(said.contains("expected KIND or KIND/NAMESPACE/NAME"), "{wrong}: {said}");
+    }
+}
+
+#[test]
+fn an_alias_of_an_image_in_an_excluded_object_is_pinned_where_it_stands() {
+    let list = "apiVersion: v1\nkind: List\nitems:\n- {kind: Job, spec: {containers: [{image: &web 'nginx:1'}]}}\n- {kind: Pod, spec: {containers: [{image: *web }]}}\n";
+    let registry = Registry::start(Content::everything());
+    let ran = digestif([&*for_every_host(&registry), "--skip-kind=Job"], list).succeeded();
+    assert!(ran.contains("image: &web 'nginx:1'"), "{ran}");
+    assert!(ran.contains("[{image: nginx:1@sha256:"), "{ran}");
+}

@@ -10,7 +10,7 @@ use crate::fallback::{MAX_SKEW, MinorVersion, Preset, Rule};
 use crate::image::{PinForm, Platform};
 use crate::io::input::Exclusions;
 use crate::lock::EVERYTHING;
-use crate::places::Include;
+use crate::places::{Include, ObjectPattern};
 use crate::policy::{Expectation, Mutable};
 use crate::registry;
 use crate::report;
@@ -177,6 +177,15 @@ pub struct ImageFlags {
     /// Leave images alone if this glob matches their full repository name, for example `quay.io/**`; repeatable
     #[arg(long, value_name = "GLOB", env = "DIGESTIF_SKIP", value_delimiter = '\n')]
     pub skip: Vec<String>,
+
+    /// Leave the images of these objects alone, for example `Job` or `Job/batch/migrate`; repeatable
+    #[arg(
+        long,
+        value_name = "KIND[/NAMESPACE/NAME]",
+        env = "DIGESTIF_SKIP_KIND",
+        value_delimiter = '\n'
+    )]
+    pub skip_kind: Vec<ObjectPattern>,
 
     /// Also pin candidates of these classes; `digestif images` lists them
     #[arg(long, value_enum, value_name = "CLASS", env = "DIGESTIF_INCLUDE", value_delimiter = ',')]

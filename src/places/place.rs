@@ -73,6 +73,10 @@ pub enum SkipReason {
     Operator(&'static str),
     /// Its document has a MAC of SOPS that covers it.
     Sops,
+    /// Its object is one of `--skip-kind`.
+    Kind,
+    /// Its object is one of `skip` in the configuration.
+    Object,
 }
 
 /// The form of what is written at a place.

@@ -115,7 +115,9 @@ impl Findings {
     ) {
         self.passed.push(node);
         if is_empty(ctx, node) {
-            self.empty.push(ctx.location(node));
+            if ctx.scope.skipped.reason(&owner.object).is_none() {
+                self.empty.push(ctx.location(node));
+            }
             return;
         }
         let Some(text) = ctx.text(node).map(without_final_breaks) else { return };

@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::fields::Field;
 use super::place::Class;
+use super::skipped_objects::SkippedObjects;
 use super::values::ChartKey;
 
 /// A class of candidates that can be pinned.
@@ -45,7 +46,7 @@ impl Include {
     }
 }
 
-/// The user's fields, and the candidates that are pinned.
+/// The user's fields, the candidates that are pinned, and what is left alone.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Scope {
     /// Fields that the user adds.
@@ -56,6 +57,8 @@ pub struct Scope {
     pub include: BTreeSet<Class>,
     /// Tells if annotations and comments can leave images alone.
     pub opt_outs: OptOuts,
+    /// Objects that are left alone.
+    pub skipped: SkippedObjects,
 }
 
 /// Tells if annotations and comments in manifests can leave images alone.
@@ -76,6 +79,7 @@ impl Scope {
         self.values.extend(other.values);
         self.include.extend(other.include);
         self.opt_outs = self.opt_outs.max(other.opt_outs);
+        self.skipped = self.skipped.and(other.skipped);
         self
     }
 }

@@ -29,6 +29,7 @@ pub(super) fn places(
     };
     leave_configured(configured, &mut images);
     leave_commented(ctx, &comments, &mut images);
+    ctx.scope.skipped.leave(&mut images);
     diagnostics.extend(sops::leave(ctx, &mut images));
     keep_tags(ctx, &mut images);
     let scalars = changed_scalars(ctx, &images);

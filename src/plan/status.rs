@@ -149,6 +149,8 @@ impl fmt::Display for Skip {
                 f.write_str("nobody asked for its class with `--include`")
             }
             Self::Place(SkipReason::Operator(reason)) => f.write_str(reason),
+            Self::Place(SkipReason::Kind) => f.write_str("`--skip-kind`"),
+            Self::Place(SkipReason::Object) => f.write_str("`skip` of the configuration"),
             Self::Place(SkipReason::Sops) => {
                 f.write_str("the MAC of SOPS, which covers plain values of its document")
             }

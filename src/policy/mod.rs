@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use crate::diagnostic::{Diagnostic, Failure, Location, RuleId};
 use crate::fallback::{ProposalKind, Suggestion};
 use crate::image::{Platform, Repository, Tag};
-use crate::places::{Found, Place, SkipReason};
+use crate::places::{Found, Place, Scope, SkipReason};
 use crate::plan::{
     Entry, Name, Plan, RegistryNotes, Search, Skip, Skips, Status, Substitute, Tried, Via,
 };
@@ -164,12 +164,20 @@ pub fn judge_tags(plan: &Plan, places: &[Place], policy: &Policy) -> Vec<Diagnos
     diagnostics
 }
 
-/// Warns of globs of `--skip` that fit no image, which are slips.
-pub fn idle<'s>(skips: &'s Skips, places: &[Place]) -> impl Iterator<Item = Diagnostic> + use<'s> {
-    skips.unused(places).map(|glob| {
+/// Warns of values of `--skip` and `--skip-kind` that fit no image, which are slips.
+#[must_use]
+pub fn idle(skips: &Skips, scope: &Scope, places: &[Place]) -> Vec<Diagnostic> {
+    let globs = skips.unused(places).map(|glob| {
         Diagnostic::warning(format!("{} of `--skip` fits no image", quoted(glob)))
             .help("a glob has to fit the full repository name, as in `docker.io/library/*` or `quay.io/**`")
-    })
+    });
+    let objects = scope.skipped.unused(places).map(|object| {
+        let object = quoted(&object.to_string());
+        Diagnostic::warning(format!("{object} of `--skip-kind` fits no object with an image")).help(
+            "the namespace is the one that is written in the object, or empty: `Job//migrate`",
+        )
+    });
+    globs.chain(objects).collect()
 }
 
 /// Warns of what was of no use in finding the answers: logins that did not open what opened

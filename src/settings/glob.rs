@@ -14,12 +14,20 @@ pub(super) struct Glob(String);
 impl<'de> Deserialize<'de> for Glob {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        Globs::of_names([&text]).map_err(D::Error::custom)?;
-        Ok(Self(text))
+        Self::new(&text).map_err(D::Error::custom)
     }
 }
 
 impl Glob {
+    /// Reads a glob.
+    ///
+    /// # Errors
+    /// It is wrong, and why.
+    pub(super) fn new(text: &str) -> Result<Self, String> {
+        Globs::of_names([text]).map_err(|error| error.to_string())?;
+        Ok(Self(text.to_owned()))
+    }
+
     /// All of them.
     pub(super) fn globs(globs: &[Self]) -> Globs {
         Globs::new(globs.iter().map(|glob| &glob.0)).expect("each was read")

@@ -14,6 +14,7 @@ pub mod origins;
 mod pin_images;
 pub mod reading;
 mod rules;
+mod skipped;
 pub mod trust;
 pub(crate) mod wrong;
 
@@ -31,7 +32,7 @@ use crate::diagnostic::{Diagnostic, failed, usage};
 use crate::fallback::{DEFAULT_SKEW, Kind, KubernetesVersion, MinorVersion, Preset, Rule};
 use crate::image::Globs;
 use crate::lock::{self, EVERYTHING, Lock, Locking, Mode, State, Substitutes};
-use crate::places::{OptOuts, Scope};
+use crate::places::{OptOuts, Scope, SkippedObjects};
 use crate::plan::Skips;
 use crate::policy::{Digests, Leniency, Placeholders, Policy, Unpinnable, WrittenDigests};
 use crate::registry::{self, Concurrency, Proxies, Replacement, Tls};
@@ -97,6 +98,7 @@ impl Settings {
         let scope = Scope {
             include: images.include.iter().map(|class| class.class()).collect(),
             opt_outs: if strict.strict { OptOuts::Ignored } else { OptOuts::Obeyed },
+            skipped: SkippedObjects { flags: images.skip_kind, ..SkippedObjects::default() },
             ..Scope::default()
         };
         let require_digest = policy.require_digest || above.require_digest || below.require_digest;

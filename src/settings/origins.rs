@@ -51,7 +51,8 @@ fn key(flag: &str) -> &str {
     match flag {
         "kube-version" => "kubeVersion",
         "fallback" | "preset" => "fallbacks",
-        "registry" | "mirror" | "plain-http" => "registries",
+        "skip-kind" => "skip",
+        "registry" | "mirror" | "plain-http" | "insecure" | "insecure-login" => "registries",
         "require-digest" => "policy.requireDigest",
         "deny-mutable" => "policy.denyMutable",
         "expect" => "policy.expect",

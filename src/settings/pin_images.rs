@@ -12,6 +12,7 @@ use serde_saphyr::{Location, Spanned};
 use super::config::Config;
 use super::glob::Glob;
 use super::rules::{self, Fallback};
+use super::skipped::Skipped;
 use super::wrong::{Wrong, span};
 use crate::fallback::MinorVersion;
 use crate::image::PinForm;
@@ -44,8 +45,9 @@ pub(super) struct PinImages {
     /// Rules for tags that do not exist. The first rule that leads to an existing image wins.
     #[schemars(with = "Option<Vec<Fallback>>")]
     fallbacks: Option<Vec<Spanned<Fallback>>>,
-    /// Images that are left alone: globs over the full repository name, for example `quay.io/**`.
-    skip: Option<Vec<Glob>>,
+    /// Images that are left alone: globs over the full repository name, for example `quay.io/**`, and
+    /// objects, for example `{kind: Job, namespace: batch}`.
+    skip: Option<Vec<Skipped>>,
     /// Fields of custom resources that are images, in addition to the built-in table.
     #[schemars(with = "Option<Vec<FieldSpec>>")]
     fields: Option<Vec<Spanned<FieldSpec>>>,
@@ -190,10 +192,19 @@ impl PinImages {
             kube_version: self.kube_version,
             pin: self.pin,
             rules,
-            skip: Glob::globs(&self.skip.unwrap_or_default()),
             keys,
             ..Config::default()
         };
+        let mut globs = Vec::new();
+        for skipped in self.skip.unwrap_or_default() {
+            match skipped {
+                Skipped::Repositories(glob) => globs.push(glob),
+                Skipped::Objects(objects) => {
+                    config.scope.skipped.configured.push(objects.pattern());
+                }
+            }
+        }
+        config.skip = Glob::globs(&globs);
         if let Some(policy) = self.policy {
             wrong.extend(policy.add_to(&mut config));
         }

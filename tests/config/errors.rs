@@ -162,6 +162,8 @@ fn what_is_wrong_is_refused_by_the_binary_and_where_it_can_be_by_the_schema() {
             4,
             10,
         ),
+        ("skip:\n- {}", Refuses, "the object has no `kind`, `group`, `namespace` or `name`", 4, 3),
+        ("skip:\n- {knd: Job}", Refuses, "unknown key `knd`, did you mean `kind`?", 4, 4),
         (
             "registries:\n- {host: '*', insecure: true}",
             Takes,

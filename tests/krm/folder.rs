@@ -56,9 +56,12 @@ fn open_api(schema: &Value, definitions: &Value) -> Value {
         }
     }
     if let Some(Value::Array(either)) = new.remove("anyOf") {
-        assert_eq!(either[1..], [json!({"type": "null"})]);
-        merge(&mut new, inner(&either[0]));
-        new.insert("nullable".to_owned(), true.into());
+        if either[1..] == [json!({"type": "null"})] {
+            merge(&mut new, inner(&either[0]));
+            new.insert("nullable".to_owned(), true.into());
+        } else {
+            new.insert("anyOf".to_owned(), either.iter().map(inner).collect());
+        }
     }
     if let Some(Value::Array(constants)) = new.remove("oneOf") {
         let values: Vec<_> = constants.iter().map(|one| one["const"].clone()).collect();

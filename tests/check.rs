@@ -1,4 +1,4 @@
-//! `digestif check` as people and CI systems see it: text with a count, GitHub's annotations, JUnit.
+//! `digestif check` as people and CI systems see it: text with a count, GitHub's annotations, `JUnit`.
 
 mod support;
 

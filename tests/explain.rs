@@ -416,7 +416,7 @@ result
   `docker.io/clastix/kubectl:v1.16+` is not a valid image reference: `+` is not allowed in tag `v1.16+`
   help: fix the value that renders it; what is invalid is never sent to a registry
   nearest tags:
-    v1.16  the same version
+    v1.16  the same version, spelt differently
 
 a rule that would help
 ";

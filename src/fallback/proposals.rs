@@ -2,6 +2,9 @@
 //!
 //! Each is a rule like any other. It is shown only after a search with it has found an image.
 
+#[cfg(test)]
+mod laws;
+
 use super::generalised::Rewrite;
 use super::kubernetes::{self, KubernetesVersion};
 use super::nearest::{Ranked, ranked};

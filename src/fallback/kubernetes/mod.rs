@@ -5,45 +5,18 @@
 //! one minor version older or newer (Kubernetes version skew policy), so that one step down is the
 //! default. Components of the control plane and of nodes have other rules: nothing here steps them.
 
-use std::cmp::Reverse;
-use std::fmt;
-use std::str::FromStr;
+mod images;
+mod minor;
+mod patches;
 
 use super::tag::{Near, OwnWords, Reading};
 use super::{Pattern, Pick, Step};
 use crate::image::{Asked, Repository, Tag, Tagged};
 
-/// Last segments of repositories whose tags are Kubernetes' versions. `dtzar/helm-kubectl` follows
-/// Helm and `portainer/kubectl-shell` follows Portainer: neither is one of these.
-const NAMES: [&str; 2] = [
-    "kubectl", // registry.k8s.io, bitnami, rancher, clastix, alpine, and many mirrors of them
-    "k8s-kubectl", // lachlanevenson and its forks
-];
-
-/// Ends of repositories where the last segment alone says too little. A mirror has its own host and
-/// folders before them.
-const ENDS: [&str; 1] = [
-    "alpine/k8s", // kubectl, Helm and more, tagged by kubectl's version
-];
-
-/// Names of components that must not be older than the cluster says (Kubernetes version skew
-/// policy), and of whole nodes. A name may have more words around it: `kube-apiserver-amd64`.
-const COMPONENTS: [&str; 14] = [
-    "cloud-controller-manager",
-    "cloud-provider",
-    "etcd",
-    "hardened-kubernetes",
-    "hyperkube",
-    "k0s",
-    "k3s",
-    "kindest/node",
-    "kube-apiserver",
-    "kube-controller-manager",
-    "kube-proxy",
-    "kube-scheduler",
-    "kubelet",
-    "rke2",
-];
+pub(super) use images::{is_client, is_component};
+use minor::LAST_MINOR;
+pub use minor::MinorVersion;
+pub(super) use patches::PatchOf;
 
 /// How many minor versions a client tool steps down where nobody says more (Kubernetes version skew
 /// policy: kubectl works with one minor version on either side).
@@ -51,39 +24,6 @@ pub const DEFAULT_SKEW: u32 = 1;
 
 /// The farthest that anyone may step down; each version costs some requests.
 pub const MAX_SKEW: u32 = 20;
-
-/// The highest minor version that is taken for one of Kubernetes. There are three a year (Kubernetes
-/// release cadence), and 1.35 came in December 2025: 1.50 is due in 2030.
-const LAST_MINOR: u64 = 50;
-
-/// A minor version of Kubernetes: `1.32`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct MinorVersion(u32);
-
-impl FromStr for MinorVersion {
-    type Err = String;
-
-    /// Parses `1.32`, and what a cluster of any distribution reports: `v1.32.4`, `1.32+`,
-    /// `v1.32.4-gke.1`, `v1.32.4+vmware.1-fips.1`.
-    fn from_str(text: &str) -> Result<Self, String> {
-        let is_version = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '+');
-        let reading = Reading::of(text);
-        let numbers = reading.version().map(|version| &version.numbers[..]);
-        let starts_so = reading.around().is_some_and(|(before, _)| matches!(before, "" | "v"));
-        match numbers {
-            Some([major, minor, ..]) if starts_so && text.chars().all(is_version) => {
-                let is_kubernetes = *major == 1 && *minor <= LAST_MINOR;
-                u32::try_from(*minor).ok().filter(|_| is_kubernetes).map(Self).ok_or_else(|| {
-                    format!(
-                        "Kubernetes has no version {major}.{minor}; `kubectl version` shows the server's, \
-                         which is not that of a distribution such as OpenShift"
-                    )
-                })
-            }
-            _ => Err(format!("`{text}` is no version like 1.32")),
-        }
-    }
-}
 
 /// The rule's settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -263,33 +203,6 @@ pub(super) fn is_version(reading: &Reading) -> bool {
     Wanted::of(reading).is_some()
 }
 
-/// True if a repository holds a client tool that follows Kubernetes' versions.
-pub(super) fn is_client(repository: &Repository) -> bool {
-    let path = repository.path();
-    let ends_so = |end: &str| path == end || path.ends_with(&format!("/{end}"));
-    NAMES.contains(&last_segment(path)) || ENDS.iter().any(|end| ends_so(end))
-}
-
-/// True if a repository holds a component of the control plane or of nodes, which must not be older
-/// than the cluster says.
-pub(super) fn is_component(repository: &Repository) -> bool {
-    let path = repository.path();
-    let is_boundary = |c: Option<char>| c.is_none_or(|c| !c.is_ascii_alphanumeric());
-    let last = path.len() - last_segment(path).len();
-    COMPONENTS.iter().any(|name| {
-        path.match_indices(name).any(|(at, _)| {
-            let end = at + name.len();
-            let is_last = end > last;
-            let (before, after) = (path[..at].chars().next_back(), path[end..].chars().next());
-            is_last && is_boundary(before) && is_boundary(after)
-        })
-    })
-}
-
-fn last_segment(path: &str) -> &str {
-    path.rsplit('/').next().unwrap_or_default()
-}
-
 fn prefix(v: bool) -> &'static str {
     if v { "v" } else { "" }
 }
@@ -298,43 +211,6 @@ fn prefix(v: bool) -> &'static str {
 fn line(v: bool, minor: u32, suffix: &str) -> String {
     let suffix = Reading::of(&format!("1.0{suffix}")).suffix_without_builds();
     format!("{}1.{minor}{suffix}", prefix(v))
-}
-
-/// The highest stable patch of a minor, with this prefix and suffix.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct PatchOf {
-    v: bool,
-    minor: u32,
-    /// The pattern of such tags.
-    pattern: String,
-}
-
-impl PatchOf {
-    fn new(v: bool, minor: u32, suffix: &str) -> Self {
-        let pattern = Reading::of(&format!("{}1.0.0{suffix}", prefix(v))).pattern();
-        Self { v, minor, pattern }
-    }
-
-    pub(super) fn best<'t>(&self, tags: &'t [Tag]) -> Option<&'t Tag> {
-        let fitting = tags.iter().filter_map(|tag| {
-            let found = Reading::of(tag.as_str());
-            let is_one = Wanted::of(&found).is_some_and(|found| found.minor == self.minor);
-            let fits = is_one && !found.is_pre_release() && found.pattern() == self.pattern;
-            let patch = found.version()?.number(2).filter(|_| fits)?;
-            Some((patch, found.builds(), tag))
-        });
-        let best =
-            fitting.min_by_key(|(patch, builds, tag)| (Reverse((*patch, builds.clone())), *tag));
-        best.map(|(.., tag)| tag)
-    }
-}
-
-impl fmt::Display for PatchOf {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let suffix = self.pattern.split_once("{version}").map_or("", |(_, suffix)| suffix);
-        let suffix = super::tag::with_stars(suffix);
-        write!(f, "{}1.{}.*{suffix}", prefix(self.v), self.minor)
-    }
 }
 
 #[cfg(test)]
@@ -481,49 +357,6 @@ mod tests {
                 found,
                 "{image} {cluster} {published:?}"
             );
-        }
-    }
-
-    #[test]
-    fn components_of_clusters_are_known_by_their_names() {
-        for (name, is) in [
-            ("registry.k8s.io/kube-apiserver-amd64", true),
-            ("registry.k8s.io/provider-os/openstack-cloud-controller-manager", true),
-            ("rancher/k3s", true),
-            ("rancher/k3s-upgrade", true),
-            ("rancher/rke2-runtime", true),
-            ("kindest/node", true),
-            ("mirror.corp/kindest/node", true),
-            ("rancher/hyperkube", true),
-            ("acme/node", false),
-            ("rancher/kubectl", false),
-            ("k3s/kubectl", false),
-            ("acme/widget-controller-manager", false),
-            ("acme/metrics-apiserver", false),
-        ] {
-            let repository: Repository = name.parse().expect("a name");
-            assert_eq!(is_component(&repository), is, "{name}");
-        }
-    }
-
-    #[test]
-    fn the_version_of_every_cluster_is_understood() {
-        for (text, minor) in [
-            ("1.32", Some(32)),
-            ("v1.32.4+k3s1", Some(32)),
-            ("v1.32.4+vmware.1-fips.1", Some(32)),
-            ("1.23+", Some(23)),
-            ("v1.29.6-gke.1038001", Some(29)),
-            ("v1.25.3-r0-CCE22.9.1", Some(25)),
-            ("v1.28.2_vmware.1", Some(28)),
-            ("4.16", None),
-            ("1.200", None),
-            ("1", None),
-            ("main-1.32", None),
-            ("1.32 ", None),
-        ] {
-            let version = text.parse().ok().map(|MinorVersion(minor)| minor);
-            assert_eq!(version, minor, "{text}");
         }
     }
 

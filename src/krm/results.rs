@@ -3,6 +3,8 @@
 //!
 //! They are added as one edit of the list.
 
+use std::fmt::Write as _;
+
 use serde::Serialize;
 use serde_json::Value;
 
@@ -304,12 +306,17 @@ impl Target {
 
 /// A result as one line of JSON, which is YAML too; without the characters that YAML wants escaped.
 fn json(result: &Outcome) -> String {
-    let text = serde_json::to_string(result).expect("keys are strings");
-    let text = redacted(&text);
-    let is_plain = |c: char| !c.is_control() && !matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}');
-    let escaped =
-        |c: char| if is_plain(c) { c.to_string() } else { format!("\\u{:04x}", u32::from(c)) };
-    text.chars().map(escaped).collect()
+    let json = serde_json::to_string(result).expect("keys are strings");
+    let mut line = String::with_capacity(json.len());
+    for c in redacted(&json).chars() {
+        match c {
+            '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{7f}'..='\u{9f}' | '\0'..='\u{1f}' => {
+                write!(line, "\\u{:04x}", u32::from(c)).expect("a string takes all");
+            }
+            _ => line.push(c),
+        }
+    }
+    line
 }
 
 /// The end of a document's own text: before a line that ends it or begins another.

@@ -51,4 +51,4 @@ pub mod settings;
 pub mod text;
 
 pub(crate) use run::written;
-pub use run::{Empty, Options, Run, edit, locate, run, run_with};
+pub use run::{Empty, Options, Run, edit, locate, run, run_document};

@@ -16,6 +16,7 @@ use crate::registry::Layouts;
 use crate::resolve::{self, Network, Session, is_in_layout};
 use crate::text::escape::quoted;
 use crate::text::splice::{Edit, Edits};
+use crate::text::yaml::Document;
 use crate::text::{Origin, Source, Span};
 
 /// The settings of a run: how it finds, resolves and judges images.
@@ -75,20 +76,34 @@ pub struct Run<'s> {
 /// # Errors
 /// The user interrupted the run.
 pub fn run<'s>(sources: &'s [Source], options: &Options) -> Result<Run<'s>, resolve::Interrupted> {
-    run_with(sources, options, |_, _| Ok(None))
+    let found = locate(sources, &options.scope, options.empty);
+    run_located(sources, options, found, |_, _| Ok(None))
 }
 
-/// The same, with one more edit of the first source, which `also` makes of the run's places and
-/// images if nothing failed.
+/// The same for a source whose one document, with this number, was read before. If nothing failed,
+/// `also` makes one more edit of the source.
 ///
 /// # Errors
 /// The user interrupted the run.
-pub fn run_with<'s>(
-    sources: &'s [Source],
+pub fn run_document<'s>(
+    source: &'s Source,
+    (number, document): (usize, &Document<'_>),
     options: &Options,
     also: impl FnOnce(&Found, &Plan) -> Result<Option<Edit>, Diagnostic>,
 ) -> Result<Run<'s>, resolve::Interrupted> {
-    let mut found = locate(sources, &options.scope, options.empty);
+    let sources = std::slice::from_ref(source);
+    let mut found = Found::default();
+    found.read_document((source, 0), (number, document), &options.scope);
+    run_located(sources, options, not_empty(found, sources, options.empty), also)
+}
+
+/// Takes what was found through the other stages.
+fn run_located<'s>(
+    sources: &'s [Source],
+    options: &Options,
+    mut found: Found,
+    also: impl FnOnce(&Found, &Plan) -> Result<Option<Edit>, Diagnostic>,
+) -> Result<Run<'s>, resolve::Interrupted> {
     let mut plan = Plan::new(&found.places, &options.skips);
     let mut requests = String::new();
     if found.complete {
@@ -199,6 +214,11 @@ pub fn locate(sources: &[Source], scope: &Scope, empty: Empty) -> Found {
     for (n, source) in sources.iter().enumerate() {
         found.read(source, n, scope);
     }
+    not_empty(found, sources, empty)
+}
+
+/// Refuses input without any object.
+fn not_empty(mut found: Found, sources: &[Source], empty: Empty) -> Found {
     let is_refused = match empty {
         Empty::Refused => true,
         Empty::WithImages => found.places.is_empty(),

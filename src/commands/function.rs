@@ -12,9 +12,9 @@ use crate::settings::Settings;
 /// A call as a function.
 pub(super) struct Call<'c> {
     /// The input.
-    pub(super) function: Function,
+    pub(super) function: Function<'c>,
     /// The source of the input.
-    pub(super) sources: Sources,
+    pub(super) sources: &'c Sources,
     /// The settings, or the reason why there are none.
     pub(super) settings: Result<Settings, Error>,
     /// The destinations of the call.
@@ -44,13 +44,15 @@ impl Call<'_> {
         krm::expect_no_network(&mut settings.options.network);
         let form = settings.options.pin;
         // The results are added with the pins, so that one proof covers both.
-        let mut run = crate::run_with(&sources, &settings.options, |found, plan| {
+        let list = function.list();
+        let read = (list.number, &list.document);
+        let mut run = crate::run_document(source, read, &settings.options, |found, plan| {
             function.edit(&krm::results(found, plan, form, true))
         })?;
         krm::explain_no_network(&mut run.found.diagnostics);
         outcome.requests.clone_from(&run.requests);
-        outcome.say(run.found.diagnostics.clone(), &sources);
-        let written = reports.write(&run, &sources, outcome).map_err(Error::from);
+        outcome.say(run.found.diagnostics.clone(), sources);
+        let written = reports.write(&run, sources, outcome).map_err(Error::from);
         let is_good = outcome.failure().is_none();
         let recorded = if is_good && written.is_ok() {
             begin(&run).and_then(|lock| Ok(record(lock)?))

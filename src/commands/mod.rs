@@ -25,7 +25,7 @@ use crate::{Empty, lock, report};
 use destinations::Destinations;
 use outcome::Sources;
 pub use outcome::{Error, Messages, Outcome};
-use prepare::{Prepared, prepare};
+use prepare::{Input, Prepared, prepare};
 
 /// Runs the command of a call. Results are delivered; messages are returned.
 #[must_use]
@@ -107,7 +107,9 @@ fn images(
     format: Format,
     outcome: &mut Outcome,
 ) -> Result<(), Error> {
-    let Prepared { sources, settings, said, notes, .. } = prepare(flags, destinations, Task::Show)?;
+    let (sources, input) = Input::read(&flags)?;
+    let prepared = prepare(flags, destinations, Task::Show, &sources, input)?;
+    let Prepared { settings, said, notes, .. } = prepared;
     outcome.origins = said;
     outcome.messages.push(notes);
     let options = settings?.options;

@@ -5,7 +5,7 @@ use super::destinations::Destinations;
 use super::finish::{begin, summary};
 use super::function;
 use super::outcome::{Error, Outcome, Sources};
-use super::prepare::{Prepared, prepare};
+use super::prepare::{Input, Prepared, prepare};
 use super::reports::Reports;
 use crate::Run;
 use crate::cli::{Emit, Flags};
@@ -29,16 +29,17 @@ pub(super) fn run(
     outcome: &mut Outcome,
 ) -> Result<(), Error> {
     let mut reports = Reports::new(&flags, task);
-    let prepared = prepare(flags, destinations, task);
-    let prepared = prepared.inspect_err(|error| reports.write_failure(error, outcome))?;
+    let mut failed = |error: &Error| reports.write_failure(error, outcome);
+    let (sources, input) = Input::read(&flags).inspect_err(&mut failed)?;
+    let prepared = prepare(flags, destinations, task, &sources, input).inspect_err(failed)?;
     reports.add(&prepared.notes);
     outcome.origins.clone_from(&prepared.said);
     outcome.say(prepared.notes.diagnostics.clone(), &prepared.notes.sources);
-    let Prepared { sources, caller, function, settings, .. } = prepared;
+    let Prepared { caller, function, settings, .. } = prepared;
     if let Some(function) = function
         && task != Task::Check
     {
-        let call = function::Call { function, sources, settings, destinations };
+        let call = function::Call { function, sources: &sources, settings, destinations };
         return call.run(&mut reports, outcome);
     }
     let settings = settings.inspect_err(|error| reports.write_failure(error, outcome))?;

@@ -19,15 +19,22 @@ use crate::settings::trust::Owner;
 use crate::settings::{Settings, Task};
 use crate::text::escape::escaped;
 
-/// The input and the settings of a command.
+/// What was read with the input of a command.
 #[derive(Debug)]
-pub(super) struct Prepared {
-    /// The input.
-    pub(super) sources: Sources,
+pub(super) struct Input {
+    /// Notes about the input.
+    notes: Vec<Diagnostic>,
+    /// The configuration files, if they were needed to read the input.
+    files: Option<ConfigFiles>,
+}
+
+/// The settings of a command, and what is known of its input.
+#[derive(Debug)]
+pub(super) struct Prepared<'s> {
     /// The program that started digestif.
     pub(super) caller: Caller,
     /// The input of a function, if that is the caller.
-    pub(super) function: Option<Function>,
+    pub(super) function: Option<Function<'s>>,
     /// The settings, or why there are none: a function reports that in its list.
     pub(super) settings: Result<Settings, Error>,
     /// What stderr says about the sources of the settings.
@@ -36,29 +43,26 @@ pub(super) struct Prepared {
     pub(super) notes: Messages,
 }
 
-/// Reads the input and the configuration, each once, and settles the flags.
-///
-/// # Errors
-/// The input can't be read. For a function, what is wrong with its settings is in the result.
-pub(super) fn prepare(
-    flags: Flags,
-    destinations: &Destinations,
-    task: Task,
-) -> Result<Prepared, Error> {
-    let paths = flags.input.named().map_err(|message| usage(&message))?;
-    if flags.pin.in_place && paths.is_empty() {
-        return Err(usage("`--in-place` needs files; stdin can't be rewritten").into());
-    }
-    let plugin = std::env::var_os(super::caller::PLUGIN_NAME);
-    let (sources, notes, files): (Sources, _, _) = if paths.is_empty() {
-        if delivery::stdin_is_terminal() {
-            let message = "stdin is a terminal, so that there is nothing to read";
-            let help = "pipe manifests in, or name files: `digestif FILE…`; `digestif --help` shows all flags";
-            return Err(failed(message).help(help).into());
+impl Input {
+    /// Reads the input.
+    ///
+    /// # Errors
+    /// It can't be read, or a configuration file that tells what to leave out is wrong.
+    pub(super) fn read(flags: &Flags) -> Result<(Sources, Self), Error> {
+        let paths = flags.input.named().map_err(|message| usage(&message))?;
+        if flags.pin.in_place && paths.is_empty() {
+            return Err(usage("`--in-place` needs files; stdin can't be rewritten").into());
         }
-        (Rc::from([delivery::stdin()?]), Vec::new(), None)
-    } else {
-        let files = ConfigFiles::read(&flags, CheckoutFile::Read)?;
+        if paths.is_empty() {
+            if delivery::stdin_is_terminal() {
+                let message = "stdin is a terminal, so that there is nothing to read";
+                let help = "pipe manifests in, or name files: `digestif FILE…`; `digestif --help` shows all flags";
+                return Err(failed(message).help(help).into());
+            }
+            let input = Self { notes: Vec::new(), files: None };
+            return Ok((Rc::from([delivery::stdin()?]), input));
+        }
+        let files = ConfigFiles::read(flags, CheckoutFile::Read)?;
         let excluded = flags.input.exclusions().map_err(|message| usage(&message))?;
         let lock = flags.lock.lock.as_deref().or(files.config.lock.as_deref());
         let own = lock.map(Path::to_owned).into_iter().chain(files.paths.clone());
@@ -69,16 +73,30 @@ pub(super) fn prepare(
             if flags.strict.strict { Severity::Error(Failure::Policy) } else { Severity::Warning };
         let left_out = read.left_out.into_iter().map(|note| Diagnostic { severity, ..note });
         let notes = left_out.chain(read.idle).collect();
-        (read.sources.into(), notes, Some(files))
-    };
-    let function = Function::of(&sources);
+        Ok((read.sources.into(), Self { notes, files: Some(files) }))
+    }
+}
+
+/// Reads the configuration, each file once, and settles the flags.
+///
+/// # Errors
+/// The settings are wrong. For a function, that is in the result.
+pub(super) fn prepare<'s>(
+    flags: Flags,
+    destinations: &Destinations,
+    task: Task,
+    sources: &'s Sources,
+    input: Input,
+) -> Result<Prepared<'s>, Error> {
+    let plugin = std::env::var_os(super::caller::PLUGIN_NAME);
+    let function = Function::of(sources);
     let caller = Caller::of(function.is_some(), plugin.as_deref());
     let function = function.filter(|_| caller == Caller::Function);
     if task == Task::Function && caller != Caller::Function {
-        return Err(Error::new(vec![no_function(&sources)], sources));
+        return Err(Error::new(vec![no_function(sources)], sources.clone()));
     }
-    let notes = Messages { diagnostics: notes, sources: Rc::from([]) };
-    let settings = settle(flags, destinations, task, &sources, function.as_ref(), files);
+    let notes = Messages { diagnostics: input.notes, sources: Rc::from([]) };
+    let settings = settle(flags, destinations, task, sources, function.as_ref(), input.files);
     let (mut settings, said) = match settings {
         Ok((settings, said)) => (Ok(settings), said),
         Err(error) if caller == Caller::Function => (Err(error), String::new()),
@@ -87,7 +105,7 @@ pub(super) fn prepare(
     if let (Ok(settings), Caller::Helm4 | Caller::Function) = (&mut settings, caller) {
         settings.options.empty = crate::Empty::Allowed;
     }
-    Ok(Prepared { sources, caller, function, settings, said, notes })
+    Ok(Prepared { caller, function, settings, said, notes })
 }
 
 /// The reason why `digestif fn` can't run on an input.
@@ -116,7 +134,7 @@ fn settle(
     destinations: &Destinations,
     task: Task,
     sources: &Sources,
-    function: Option<&Function>,
+    function: Option<&Function<'_>>,
     files: Option<ConfigFiles>,
 ) -> Result<(Settings, String), Error> {
     let owner = if task == Task::Function { Owner::Caller } else { Owner::Manifests };

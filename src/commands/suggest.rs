@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::destinations::Destinations;
 use super::outcome::{Error, Outcome};
-use super::prepare::{Prepared, prepare};
+use super::prepare::{Input, Prepared, prepare};
 use crate::cli::Flags;
 use crate::fallback::{ProposalKind, Suggestion};
 use crate::io::delivery::deliver;
@@ -26,7 +26,9 @@ pub(super) fn run(
     destinations: &Destinations,
     outcome: &mut Outcome,
 ) -> Result<(), Error> {
-    let Prepared { sources, settings, said, notes, .. } = prepare(flags, destinations, Task::Show)?;
+    let (sources, input) = Input::read(&flags)?;
+    let prepared = prepare(flags, destinations, Task::Show, &sources, input)?;
+    let Prepared { settings, said, notes, .. } = prepared;
     outcome.origins = said;
     outcome.messages.push(notes);
     let options = settings?.options;

@@ -32,10 +32,21 @@ const GROUP: &str = "config.kubernetes.io/";
 
 /// The input of a function, read once.
 #[derive(Debug)]
-pub struct Function {
+pub struct Function<'s> {
+    list: List<'s>,
     config: FunctionConfig,
     /// None if `results` has a value that is no list.
     slot: Option<Slot>,
+}
+
+/// The one document of a function's input.
+#[derive(Debug)]
+pub struct List<'s> {
+    /// The document.
+    pub document: Document<'s>,
+    /// Its number in the source, from 1. Documents without content may be before it.
+    pub number: usize,
+    root: NodeId,
 }
 
 /// The configuration of a function, as it is written in the list.
@@ -59,19 +70,26 @@ struct Entry {
     at: usize,
 }
 
-impl Function {
+impl<'s> Function<'s> {
     /// Reads the input of a function; none if the sources are something else.
     #[must_use]
-    pub fn of(sources: &[Source]) -> Option<Self> {
+    pub fn of(sources: &'s [Source]) -> Option<Self> {
         match sources {
             // Most input is none, and need not be read twice to know it.
             [source] if *source.origin() == Origin::Stdin && source.text().contains(KIND) => {
-                let (document, root) = list(source).ok()?;
-                let slot = Slot::of(source, &document, root);
-                Some(Self { config: FunctionConfig::of(source, &document, root), slot })
+                let list = list(source).ok()?;
+                let slot = Slot::of(source, &list.document, list.root);
+                let config = FunctionConfig::of(source, &list.document, list.root);
+                Some(Self { list, config, slot })
             }
             _ => None,
         }
+    }
+
+    /// The list, as it was read.
+    #[must_use]
+    pub fn list(&self) -> &List<'s> {
+        &self.list
     }
 
     /// The function's own configuration; an empty one if there is none.
@@ -118,11 +136,11 @@ fn not_added(reason: &str) -> Diagnostic {
         .help("this is a defect of digestif, please report it with this list")
 }
 
-/// The one document of a function's input, and its root.
+/// Reads the one document of a function's input.
 ///
 /// # Errors
 /// The reason why the source is no input of a function.
-pub fn list(source: &Source) -> Result<(Document<'_>, NodeId), Diagnostic> {
+pub fn list(source: &Source) -> Result<List<'_>, Diagnostic> {
     let none = |at: Option<usize>, reason: &str| {
         let error =
             Diagnostic::error(Failure::Input, format!("this is no function's input: {reason}"));
@@ -132,14 +150,15 @@ pub fn list(source: &Source) -> Result<(Document<'_>, NodeId), Diagnostic> {
             None => error.location(Location::File(source.origin().display_name())),
         }
     };
-    let written = |document: &Result<Document<'_>, _>| {
-        document.as_ref().map_or(true, |document| document.root().is_some())
-    };
-    let mut documents = yaml::documents(source, 0).filter(written);
-    let Some(document) = documents.next().transpose()? else {
+    let numbered = (1..).zip(yaml::documents(source, 0));
+    let mut documents = numbered.filter_map(|(number, document)| match document {
+        Ok(document) => document.root().is_some().then_some(Ok((number, document))),
+        Err(error) => Some(Err(error)),
+    });
+    let Some((number, document)) = documents.next().transpose()? else {
         return Err(none(None, "it is empty"));
     };
-    if let Some(other) = documents.next().transpose()? {
+    if let Some((_, other)) = documents.next().transpose()? {
         return Err(none(Some(other.span().start), "it has more than one document"));
     }
     let root = document.root().expect("documents without one are left out");
@@ -154,7 +173,7 @@ pub fn list(source: &Source) -> Result<(Document<'_>, NodeId), Diagnostic> {
     if places::is_from_helm_4(&document, root) {
         return Err(none(start, "Helm 4 made it"));
     }
-    Ok((document, root))
+    Ok(List { document, number, root })
 }
 
 impl FunctionConfig {

@@ -53,8 +53,7 @@ impl Found {
         for (n, document) in documents(source, index).enumerate() {
             match document {
                 Ok(document) => {
-                    let (number, document) = (n + 1, &document);
-                    self.read_document(Context { source, index, number, document, scope });
+                    self.read_document((source, index), (n + 1, &document), scope);
                 }
                 Err(diagnostic) => {
                     self.complete = false;
@@ -76,8 +75,15 @@ impl Found {
         }
     }
 
-    fn read_document(&mut self, ctx: Context<'_, '_>) {
-        let document = ctx.document;
+    /// Adds what a document contains. The source comes with its index, and the document with its number,
+    /// from 1.
+    pub fn read_document(
+        &mut self,
+        (source, index): (&Source, usize),
+        (number, document): (usize, &Document<'_>),
+        scope: &Scope,
+    ) {
+        let ctx = Context { source, index, number, document, scope };
         let Some(root) = document.root() else { return };
         let node = document.node(root);
         if !matches!(node.content, Content::Mapping { .. }) {

@@ -280,7 +280,8 @@ pub fn edit<'s>(
     let texts = sources.iter().zip(edits).enumerate().map(|(n, (source, edits))| {
         let edits = Edits::new(edits)
             .map_err(|overlap| defect(n, "two changes share one text", overlap.second))?;
-        crate::text::splice::apply(source, &edits)
+        let items = found.list_items.get(&n).map_or(&[][..], |items| items);
+        crate::text::splice::apply(source, &edits, items)
             .map_err(|(message, span)| defect(n, &message, span))
     });
     texts.collect::<Result<_, _>>().map_err(|defect| vec![defect])

@@ -164,7 +164,7 @@ fn pinned(text: &str) -> Result<(String, BTreeSet<String>), String> {
         }
     }
     let edits = Edits::new(edits).map_err(|overlap| format!("{overlap:?}"))?;
-    let output = apply(&source, &edits).unwrap_or_else(|error| panic!("{error:?}: {text:?}"));
+    let output = apply(&source, &edits, &[]).unwrap_or_else(|error| panic!("{error:?}: {text:?}"));
     Ok((output.into_owned(), left))
 }
 

@@ -126,7 +126,8 @@ impl<'s> Function<'s> {
     pub fn with_results(&self, source: &Source, results: &[Outcome]) -> Result<String, Diagnostic> {
         let edits = Edits::new(self.edit(results)?.into_iter().collect());
         let edits = edits.expect("one edit does not overlap another");
-        let text = splice::apply(source, &edits).map_err(|(message, _)| not_added(&message))?;
+        let text =
+            splice::apply(source, &edits, &[]).map_err(|(message, _)| not_added(&message))?;
         Ok(text.into_owned())
     }
 }

@@ -36,7 +36,7 @@ pub(super) fn with_entries(source: &Source, changes: &BTreeMap<Key, Locked>) -> 
         edits.splice(0..0, layout.opening(changes));
     }
     let edits = Edits::new(edits).ok()?;
-    splice::apply(source, &edits).ok().map(std::borrow::Cow::into_owned)
+    splice::apply(source, &edits, &[]).ok().map(std::borrow::Cow::into_owned)
 }
 
 /// The positions of entries, and of a new one.

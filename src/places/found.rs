@@ -1,5 +1,7 @@
 //! Found: everything that the sources of a run contain.
 
+use std::collections::BTreeMap;
+
 use super::context::Context;
 use super::finding::Findings;
 use super::outline::outline;
@@ -11,7 +13,7 @@ use super::{
 };
 use crate::credentials::PullSecret;
 use crate::diagnostic::{Diagnostic, Failure, Location};
-use crate::text::yaml::{Content, Document, Node, NodeId, documents};
+use crate::text::yaml::{BlockItem, Content, Document, Node, NodeId, documents};
 use crate::text::{Source, Span};
 
 /// Everything that was found in the input.
@@ -25,6 +27,8 @@ pub struct Found {
     pub diagnostics: Vec<Diagnostic>,
     /// Images that are empty.
     pub empty: Vec<Location>,
+    /// The items of lists such as `kubectl get` prints and functions get, by the index of their source.
+    pub list_items: BTreeMap<usize, Vec<BlockItem>>,
     /// Logins for registries, in the order of the input.
     pub pull_secrets: Vec<PullSecret>,
     /// True if every document could be read.
@@ -40,6 +44,7 @@ impl Default for Found {
             objects: 0,
             diagnostics: Vec::new(),
             empty: Vec::new(),
+            list_items: BTreeMap::new(),
             pull_secrets: Vec::new(),
             complete: true,
             is_from_helm_4: false,
@@ -89,6 +94,9 @@ impl Found {
         if !matches!(node.content, Content::Mapping { .. }) {
             self.no_object(ctx.source, ctx.index, ctx.number, node);
             return;
+        }
+        if let Some((_, items)) = document.own_entry(root, "items") {
+            self.list_items.entry(index).or_default().extend(document.block_items(source, items));
         }
         let outline = outline(ctx, root);
         self.objects += outline.objects;

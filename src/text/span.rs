@@ -40,6 +40,18 @@ impl Span {
         Self::new(back(self.start), back(self.end))
     }
 
+    /// The number of bytes.
+    #[must_use]
+    pub fn len(self) -> usize {
+        self.end - self.start
+    }
+
+    /// True if it has no bytes.
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self.start == self.end
+    }
+
     /// True if `other` lies within this span.
     #[must_use]
     pub fn contains(self, other: Self) -> bool {

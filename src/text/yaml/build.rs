@@ -46,7 +46,7 @@ impl<'s> Builder<'s> {
                 Event::DocumentStart(..) => started = true,
                 Event::DocumentEnd => {
                     let span = Span::new(start, events.position());
-                    return Ok(Some(Document { nodes: self.nodes, span }));
+                    return Ok(Some(Document { nodes: self.nodes, span, is_copy: false }));
                 }
                 _ if started => self.event(event, span)?,
                 _ => {}

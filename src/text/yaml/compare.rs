@@ -7,19 +7,31 @@ use std::collections::{BTreeMap, BTreeSet};
 use granit_parser::{Event, ScalarStyle};
 use serde_json::Value;
 
-use super::NodeId;
-use super::events::{Events, SyntaxError};
+use super::events::Events;
 use super::repair::{repaired, with_line_breaks};
 use super::scalar::resolved;
+use super::{BlockItem, NodeId};
 use crate::text::Span;
 
+/// The differences between a document and its edited text.
+#[derive(Debug, Default)]
+pub struct Expected<'e> {
+    /// The scalars that have a new text, in the order of the original.
+    pub texts: Vec<NewText>,
+    /// The nodes that come or go.
+    pub tree: Vec<&'e TreeChange>,
+    /// The items of the original that are left out of both texts, in its order. Spans and nodes of the
+    /// changes count as if they were there.
+    pub left_out: Vec<BlockItem>,
+}
+
 /// A scalar or alias with a new text. Notation, tag and anchor stay as they are.
-#[derive(Debug, Clone, Copy)]
-pub struct NewText<'e> {
+#[derive(Debug, Clone)]
+pub struct NewText {
     /// The node's span in the original.
     pub node: Span,
     /// Its decoded text in the edited document.
-    pub value: &'e str,
+    pub value: String,
 }
 
 /// A change to the tree of a document. A removal with an insertion before the same node is a
@@ -35,7 +47,7 @@ pub enum TreeChange {
     Remove(NodeId),
 }
 
-/// The changes to one document, by the node that each is about.
+/// The changes to the tree of one document, by the node that each is about.
 #[derive(Default)]
 struct Changes<'e> {
     inserted: BTreeMap<NodeId, Vec<&'e Value>>,
@@ -46,58 +58,35 @@ struct Changes<'e> {
 /// A difference that no edit explains: what it is, and its span in the original.
 pub type Difference = (String, Span);
 
-/// Compares a document with its edited text. `texts` are in the order of the original.
+/// Compares a document with its edited text.
 ///
 /// # Errors
-/// The first difference that neither `texts` nor `tree` explain, or a change that is not there.
-pub fn equal_but_for(
-    before: &str,
-    after: &str,
-    texts: &[NewText<'_>],
-    tree: &[TreeChange],
-) -> Result<(), Difference> {
+/// The first difference that is not expected, or an expected one that is not there.
+pub fn equal_but_for(before: &str, after: &str, expected: &Expected<'_>) -> Result<(), Difference> {
     let (before, after) = (with_line_breaks(before), with_line_breaks(after));
-    compare(&before, &after, texts, tree).or_else(|difference| {
+    compare(&before, &after, expected).or_else(|difference| {
         let (before, after) = repaired(&before).zip(repaired(&after)).ok_or(difference)?;
-        compare(&before, &after, texts, tree)
+        compare(&before, &after, expected)
     })
 }
 
-fn compare(
-    before: &str,
-    after: &str,
-    texts: &[NewText<'_>],
-    tree: &[TreeChange],
-) -> Result<(), Difference> {
-    let mut changes = Changes::default();
-    for change in tree {
-        match change {
-            TreeChange::Insert(node, values) => {
-                changes.inserted.entry(*node).or_default().extend(values);
-            }
-            TreeChange::Append(node, values) => {
-                changes.appended.entry(*node).or_default().extend(values);
-            }
-            TreeChange::Remove(node) => {
-                changes.removed.insert(*node);
-            }
-        }
-    }
-    let mut reader = Reader { events: Events::new(after), at: Span::new(0, 0) };
-    let mut old = Events::new(before);
-    let mut texts = texts.iter().peekable();
-    let mut nodes = 0;
+fn compare(before: &str, after: &str, expected: &Expected<'_>) -> Result<(), Difference> {
+    let mut changes = Changes::of(&expected.tree);
+    let mut new = Reader { events: Events::new(after), at: Span::new(0, 0) };
+    let mut old = Original {
+        events: Events::new(before),
+        left_out: &expected.left_out,
+        nodes: 0,
+        skipped: 0,
+    };
+    let mut texts = expected.texts.iter().peekable();
     let mut open = Vec::new();
-    while let Some((event, at)) = old.next().map_err(difference)? {
-        reader.at = at;
-        let node = is_node(&event).then(|| {
-            nodes += 1;
-            NodeId(nodes - 1)
-        });
+    while let Some((event, at, node)) = old.next()? {
+        new.at = at;
         if let Some(node) = node {
-            reader.expect_all(&changes.inserted.remove(&node).unwrap_or_default())?;
+            new.expect_all(&changes.inserted.remove(&node).unwrap_or_default())?;
             if changes.removed.remove(&node) {
-                nodes += skip_below(&event, &mut old)?;
+                old.skip_below(&event)?;
                 continue;
             }
         }
@@ -105,30 +94,96 @@ fn compare(
             (Event::SequenceStart(..) | Event::MappingStart(..), Some(node)) => open.push(node),
             (Event::SequenceEnd | Event::MappingEnd, _) => {
                 let appended = open.pop().and_then(|node| changes.appended.remove(&node));
-                reader.expect_all(&appended.unwrap_or_default())?;
+                new.expect_all(&appended.unwrap_or_default())?;
             }
             _ => {}
         }
         let expected = match texts.next_if(|text| text.node == at && is_leaf(&event)) {
-            Some(text) => with_text(event, text.value),
+            Some(text) => with_text(event, &text.value),
             None => event,
         };
-        let found = reader.next()?;
+        let found = new.next()?;
         if found.as_ref() != Some(&expected) {
-            return Err(reader.unexpected(&format!("{expected:?}"), found.as_ref()));
+            return Err(new.unexpected(&format!("{expected:?}"), found.as_ref()));
         }
     }
     if let Some(text) = texts.next() {
         return Err((format!("`{}` did not get to its place", text.value), text.node));
     }
-    match (reader.next()?, changes.is_empty()) {
+    if let Some(item) = old.left_out.first() {
+        return Err(("an item that was left out is not in its place".to_owned(), item.span()));
+    }
+    match (new.next()?, changes.is_empty()) {
         (None, true) => Ok(()),
-        (None, false) => Err(("a change is about no node".to_owned(), reader.at)),
-        (found, _) => Err(reader.unexpected("the end of the text", found.as_ref())),
+        (None, false) => Err(("a change is about no node".to_owned(), new.at)),
+        (found, _) => Err(new.unexpected("the end of the text", found.as_ref())),
     }
 }
 
-impl Changes<'_> {
+/// The events of the original without the items that are left out.
+struct Original<'s, 'e> {
+    events: Events<'s>,
+    /// The items that come later.
+    left_out: &'e [BlockItem],
+    /// The number of nodes so far, with those that were left out.
+    nodes: u32,
+    /// The number of bytes that were left out so far.
+    skipped: usize,
+}
+
+impl<'s> Original<'s, '_> {
+    /// The next event, its span in the original, and its node if it begins one.
+    fn next(&mut self) -> Result<Option<(Event<'s>, Span, Option<NodeId>)>, Difference> {
+        let next = self.events.next();
+        let Some((event, at)) =
+            next.map_err(|error| (error.message, error.at.behind(self.skipped)))?
+        else {
+            return Ok(None);
+        };
+        let node = is_node(&event).then(|| {
+            while let [item, later @ ..] = self.left_out
+                && item.first() == NodeId(self.nodes)
+            {
+                self.nodes += item.nodes();
+                self.skipped += item.span().len();
+                self.left_out = later;
+            }
+            self.nodes += 1;
+            NodeId(self.nodes - 1)
+        });
+        Ok(Some((event, at.behind(self.skipped), node)))
+    }
+
+    /// Skips what is below a node, whose first event this is.
+    fn skip_below(&mut self, event: &Event<'_>) -> Result<(), Difference> {
+        let mut depth = change_of_depth(event);
+        while depth > 0 {
+            let Some((event, ..)) = self.next()? else { break };
+            depth += change_of_depth(&event);
+        }
+        Ok(())
+    }
+}
+
+impl<'e> Changes<'e> {
+    fn of(tree: &[&'e TreeChange]) -> Self {
+        let mut changes = Self::default();
+        for change in tree {
+            match change {
+                TreeChange::Insert(node, values) => {
+                    changes.inserted.entry(*node).or_default().extend(values);
+                }
+                TreeChange::Append(node, values) => {
+                    changes.appended.entry(*node).or_default().extend(values);
+                }
+                TreeChange::Remove(node) => {
+                    changes.removed.insert(*node);
+                }
+            }
+        }
+        changes
+    }
+
     fn is_empty(&self) -> bool {
         self.inserted.is_empty() && self.appended.is_empty() && self.removed.is_empty()
     }
@@ -208,27 +263,12 @@ impl<'s> Reader<'s> {
     }
 }
 
-/// Skips what is below a node, whose first event this is; gives the number of nodes there.
-fn skip_below(event: &Event<'_>, events: &mut Events<'_>) -> Result<u32, Difference> {
-    let (mut depth, mut nodes) = (change_of_depth(event), 0);
-    while depth > 0 {
-        let Some((event, _)) = events.next().map_err(difference)? else { break };
-        depth += change_of_depth(&event);
-        nodes += u32::from(is_node(&event));
-    }
-    Ok(nodes)
-}
-
 fn change_of_depth(event: &Event<'_>) -> i32 {
     match event {
         Event::SequenceStart(..) | Event::MappingStart(..) => 1,
         Event::SequenceEnd | Event::MappingEnd => -1,
         _ => 0,
     }
-}
-
-fn difference(error: SyntaxError) -> Difference {
-    (error.message, error.at)
 }
 
 /// True for the first event of a node, in the order of which nodes are numbered.
@@ -255,10 +295,20 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    fn compared(
+        before: &str,
+        after: &str,
+        texts: &[NewText],
+        tree: &[TreeChange],
+    ) -> Result<(), Difference> {
+        let (texts, tree) = (texts.to_vec(), tree.iter().collect());
+        equal_but_for(before, after, &Expected { texts, tree, left_out: Vec::new() })
+    }
+
     #[test]
     fn a_comparison_sees_every_difference() {
-        let change = [NewText { node: Span::new(3, 6), value: "a@b" }];
-        assert_eq!(equal_but_for("x: a:1\n", "x: a@b\n", &change, &[]), Ok(()));
+        let change = [NewText { node: Span::new(3, 6), value: "a@b".to_owned() }];
+        assert_eq!(compared("x: a:1\n", "x: a@b\n", &change, &[]), Ok(()));
         for (before, after) in [
             ("x: a:1\n", "x: a:1\n"),
             ("x: a:1\n", "x: 'a@b'\n"),
@@ -267,7 +317,7 @@ mod tests {
             ("x: a:1\n", "x: a@b: [\n"),
             ("xy: a:1\n", "xy: a@b\n"),
         ] {
-            assert!(equal_but_for(before, after, &change, &[]).is_err(), "{after:?}");
+            assert!(compared(before, after, &change, &[]).is_err(), "{after:?}");
         }
     }
 
@@ -286,11 +336,11 @@ mod tests {
             (vec![Insert(NodeId(1), entry())], "b: {num: 1, s: '1'}\na:\n- x\n- k: v\n"),
             (vec![Remove(NodeId(2)), Insert(NodeId(2), vec![json!([])])], "a: []\n"),
         ] {
-            assert_eq!(equal_but_for(before, after, &[], &changes), Ok(()), "{after}");
-            assert!(equal_but_for(before, before, &[], &changes).is_err(), "{changes:?}");
-            assert!(equal_but_for(before, after, &[], &[]).is_err(), "{after}");
+            assert_eq!(compared(before, after, &[], &changes), Ok(()), "{after}");
+            assert!(compared(before, before, &[], &changes).is_err(), "{changes:?}");
+            assert!(compared(before, after, &[], &[]).is_err(), "{after}");
             let nowhere = [changes, vec![Remove(NodeId(9))]].concat();
-            assert!(equal_but_for(before, after, &[], &nowhere).is_err(), "{nowhere:?}");
+            assert!(compared(before, after, &[], &nowhere).is_err(), "{nowhere:?}");
         }
         for wrong in [
             "b: {num: 1, s: 1}",
@@ -300,7 +350,7 @@ mod tests {
         ] {
             let after = format!("{before}{wrong}\n");
             let changes = [Append(NodeId(0), entry())];
-            assert!(equal_but_for(before, &after, &[], &changes).is_err(), "{wrong}");
+            assert!(compared(before, &after, &[], &changes).is_err(), "{wrong}");
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Only this folder knows the parser. This file has the tree of a document. Its nodes are in one list,
 //! so that depth costs no stack. `events` reads, `compare` compares two texts, `build` makes trees, `scalar` tells
-//! strings from what only looks like one, `repair` makes the parser read what go-yaml reads. Nothing
+//! strings from what only looks like one, `items` finds the lines of list items, `repair` makes the parser read what go-yaml reads. Nothing
 //! here decides about images.
 //!
 //! Bounds: nesting is limited to a thousand levels, aliases are never expanded, and a document is
@@ -11,6 +11,7 @@
 mod build;
 mod compare;
 mod events;
+mod items;
 mod repair;
 mod scalar;
 
@@ -24,7 +25,8 @@ use events::{Events, SyntaxError};
 use repair::{repaired, unseen_line_break, with_line_breaks};
 use scalar::is_null;
 
-pub use compare::{Difference, NewText, TreeChange, equal_but_for};
+pub use compare::{Difference, Expected, NewText, TreeChange, equal_but_for};
+pub use items::BlockItem;
 
 /// A node's index in its document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -100,6 +102,8 @@ pub struct Node<'s> {
 pub struct Document<'s> {
     nodes: Vec<Node<'s>>,
     span: Span,
+    /// True if it was read from a copy of the source that was made readable for the parser.
+    is_copy: bool,
 }
 
 impl<'s> Document<'s> {
@@ -110,8 +114,10 @@ impl<'s> Document<'s> {
         self.span
     }
 
-    /// Moves spans that end between the blanks of a copy to the start of a character of the source.
-    fn move_to_characters(&mut self, text: &str) {
+    /// Tells the document that it was read from a copy. Spans that end between the blanks of the copy move
+    /// to the start of a character of the source.
+    fn read_from_copy(&mut self, text: &str) {
+        self.is_copy = true;
         self.span = self.span.at_characters(text);
         for node in &mut self.nodes {
             node.span = node.span.at_characters(text);
@@ -322,7 +328,7 @@ pub fn documents(
         }
         failed = document.is_err();
         if is_copy && let Ok(Some(document)) = &mut document {
-            document.move_to_characters(source.text());
+            document.read_from_copy(source.text());
         }
         document.map_err(|error| refused(source, index, error)).transpose()
     })

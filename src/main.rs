@@ -32,21 +32,23 @@ fn main() -> ExitCode {
     set_colors(flags.color);
     let mut console = Console::new(flags.quiet);
     // First of all, so that a log that can't be written is known before anything else is.
-    if let Err(error) = commands::check_destinations(&invocation)
-        .and_then(|()| console.open_log(flags.log.as_deref()))
-    {
-        return fail(console, &error, stderr_is_lost);
-    }
-    let mut outcome = commands::run(invocation);
+    let checked = commands::check_destinations(&invocation)
+        .and_then(|()| console.open_log(flags.log.as_deref()));
+    let mut outcome = match checked {
+        Ok(()) => commands::run(invocation),
+        Err(error) => commands::refused(&invocation, error),
+    };
     console.print(&outcome.requests);
     for messages in &outcome.messages {
         console.print_all(&messages.diagnostics, &messages.sources);
     }
     console.print(&outcome.origins);
+    console.print(&outcome.images);
     if let Err(error) = outcome.print_report() {
         console.print_all(std::slice::from_ref(&error), &[]);
     }
     console.print(&outcome.summary);
+    console.print(&outcome.closing);
     console.finish(outcome.status(), stderr_is_lost || outcome.stderr_is_lost);
     ExitCode::from(outcome.status())
 }

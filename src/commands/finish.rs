@@ -1,4 +1,6 @@
-//! The end of a run that pins: the lock that it writes and the summary that it prints.
+//! The end of a run that pins: the lock that it writes, and what `-v` and the summary say.
+
+use std::path::Path;
 
 use super::outcome::Error;
 use crate::Run;
@@ -7,23 +9,38 @@ use crate::diagnostic::usage;
 use crate::lock::{Record, Recording};
 use crate::report;
 use crate::settings::Settings;
+use crate::text::escape::escaped;
 
 /// Takes the file lock, if the run records something, and computes the new text of the lock.
 pub(super) fn begin(run: &Run<'_>) -> Result<Option<Recording>, Error> {
     Ok(run.record.as_ref().map(Record::begin).transpose()?)
 }
 
-/// The last line of a successful run, after a line for each image with `-v`.
+/// The last line of a successful run.
 pub(super) fn summary(settings: &Settings, run: &Run<'_>) -> String {
     if settings.quiet {
         return String::new();
     }
-    let pins = if settings.verbose { report::pins(&run.plan) } else { String::new() };
     let summary = report::summary(&run.plan, run.found.objects);
     let recorded = run.record.as_ref().map_or_else(String::new, |record| {
         format!("; {} recorded in {}", record.count(), record.file())
     });
-    format!("{pins}digestif: {summary}{recorded}\n")
+    format!("digestif: {summary}{recorded}\n")
+}
+
+/// A line for each file that was rewritten.
+pub(super) fn rewritten<'p>(settings: &Settings, files: impl Iterator<Item = &'p Path>) -> String {
+    if settings.quiet {
+        return String::new();
+    }
+    let line =
+        |file: &Path| format!("digestif: rewrote {}\n", escaped(&file.display().to_string()));
+    files.map(line).collect()
+}
+
+/// A line for each image with its result, with `-v`.
+pub(super) fn images(settings: &Settings, run: &Run<'_>) -> String {
+    if settings.verbose { report::images(&run.plan) } else { String::new() }
 }
 
 /// Refuses flags that a function can't obey.

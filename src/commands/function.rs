@@ -2,7 +2,7 @@
 //! `results`, on failure too.
 
 use super::destinations::Destinations;
-use super::finish::{begin, refuse_emit, summary};
+use super::finish::{begin, images, refuse_emit, summary};
 use super::outcome::{Error, Outcome, Sources};
 use super::reports::Reports;
 use crate::io::delivery::{deliver, record};
@@ -51,6 +51,7 @@ impl Call<'_> {
         })?;
         krm::explain_no_network(&mut run.found.diagnostics);
         outcome.requests.clone_from(&run.requests);
+        outcome.images = images(&settings, &run);
         outcome.say(run.found.diagnostics.clone(), sources);
         let written = reports.write(&run, sources, outcome).map_err(Error::from);
         let is_good = outcome.failure().is_none();

@@ -1,6 +1,7 @@
 //! Commands: one file for each thing that `digestif` does.
 
 pub mod caller;
+mod closing;
 mod destinations;
 pub mod explain;
 mod finish;
@@ -22,6 +23,7 @@ use crate::report::listing;
 use crate::settings::{Task, reading};
 use crate::{Empty, lock, report};
 
+use closing::Closing;
 use destinations::Destinations;
 use outcome::Sources;
 pub use outcome::{Error, Messages, Outcome};
@@ -31,9 +33,20 @@ use prepare::{Input, Prepared, prepare};
 #[must_use]
 pub fn run(invocation: Invocation) -> Outcome {
     let mut outcome = Outcome::default();
+    let closing = Closing::new(&invocation);
     if let Err(error) = dispatch(invocation, &mut outcome) {
         outcome.fail(error);
     }
+    outcome.closing = closing.line(&outcome);
+    outcome
+}
+
+/// The outcome of a call that could not begin.
+#[must_use]
+pub fn refused(invocation: &Invocation, error: Diagnostic) -> Outcome {
+    let mut outcome = Outcome::default();
+    outcome.fail(error.into());
+    outcome.closing = Closing::new(invocation).line(&outcome);
     outcome
 }
 

@@ -27,7 +27,17 @@ pub enum Error {
     Failed(Messages),
     /// For this reason, which forbids to write a report: the report could overwrite something.
     Clash(Box<Diagnostic>),
+    /// For this reason, after a part of the result was written.
+    Partly(Box<Diagnostic>),
     /// By a signal.
+    Interrupted(Interrupted),
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    Success,
+    Failure(Failure),
     Interrupted(Interrupted),
 }
 
@@ -42,7 +52,7 @@ impl Error {
     pub fn diagnostics(&self) -> &[Diagnostic] {
         match self {
             Self::Failed(messages) => &messages.diagnostics,
-            Self::Clash(diagnostic) => std::slice::from_ref(diagnostic),
+            Self::Clash(diagnostic) | Self::Partly(diagnostic) => std::slice::from_ref(diagnostic),
             Self::Interrupted(_) => &[],
         }
     }
@@ -71,6 +81,7 @@ impl From<Unwritten> for Error {
         match unwritten {
             Unwritten::Interrupted(interrupted) => interrupted.into(),
             Unwritten::Failed(diagnostic) => (*diagnostic).into(),
+            Unwritten::Partly(diagnostic) => Self::Partly(diagnostic),
         }
     }
 }
@@ -84,13 +95,18 @@ pub struct Outcome {
     pub requests: String,
     /// Where the settings come from, as far as stderr says it.
     pub origins: String,
+    /// A line for each image, with `-v`.
+    pub images: String,
     /// The report of a check for people. It follows the messages, on stdout.
     pub(crate) report: String,
-    /// The last line, if there is one.
+    /// The last lines of a run that succeeded.
     pub summary: String,
+    /// The last line of a run that failed.
+    pub closing: String,
     /// The failure or signal that ended the command early.
     failure: Option<Failure>,
     interrupted: Option<Interrupted>,
+    partly_written: bool,
     /// True if the host discards stderr.
     pub stderr_is_lost: bool,
 }
@@ -111,6 +127,10 @@ impl Outcome {
                 self.note_failure(Some(failure));
             }
             Error::Clash(diagnostic) => self.say(vec![*diagnostic], &Rc::from([])),
+            Error::Partly(diagnostic) => {
+                self.partly_written = true;
+                self.say(vec![*diagnostic], &Rc::from([]));
+            }
             Error::Interrupted(interrupted) => self.interrupted = Some(interrupted),
         }
     }
@@ -129,7 +149,7 @@ impl Outcome {
             return Ok(());
         }
         match deliver(None, &self.report) {
-            Err(Unwritten::Failed(error)) => {
+            Err(Unwritten::Failed(error) | Unwritten::Partly(error)) => {
                 self.note_failure(error.failure());
                 Err(*error)
             }
@@ -138,6 +158,25 @@ impl Outcome {
                 Ok(())
             }
             Ok(()) => Ok(()),
+        }
+    }
+
+    /// All messages.
+    pub(super) fn diagnostics(&self) -> impl Iterator<Item = &Diagnostic> {
+        self.messages.iter().flat_map(|messages| &messages.diagnostics)
+    }
+
+    /// True if a stream got a part of the result, and no more.
+    pub(super) fn is_partly_written(&self) -> bool {
+        self.partly_written
+    }
+
+    /// How the run ended.
+    pub(super) fn ending(&self) -> Ending {
+        match (self.interrupted, self.failure) {
+            (Some(interrupted), _) => Ending::Interrupted(interrupted),
+            (None, Some(failure)) => Ending::Failure(failure),
+            (None, None) => Ending::Success,
         }
     }
 
@@ -150,9 +189,10 @@ impl Outcome {
     /// The exit status.
     #[must_use]
     pub fn status(&self) -> u8 {
-        match self.interrupted {
-            Some(interrupted) => interrupted.status(),
-            None => self.failure.map_or(0, Failure::status),
+        match self.ending() {
+            Ending::Interrupted(interrupted) => interrupted.status(),
+            Ending::Failure(failure) => failure.status(),
+            Ending::Success => 0,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::caller::Caller;
 use super::destinations::Destinations;
-use super::finish::{begin, summary};
+use super::finish::{begin, images, rewritten, summary};
 use super::function;
 use super::outcome::{Error, Outcome, Sources};
 use super::prepare::{Input, Prepared, prepare};
@@ -46,6 +46,7 @@ pub(super) fn run(
     let run = crate::run(&sources, &settings.options)?;
     outcome.stderr_is_lost |= caller.or_seen_in(&run.found) == Caller::Helm4;
     outcome.requests.clone_from(&run.requests);
+    outcome.images = images(&settings, &run);
     outcome.say(run.found.diagnostics.clone(), &sources);
     reports.write(&run, &sources, outcome)?;
     if outcome.failure().is_some() || task == Task::Check {
@@ -78,14 +79,19 @@ impl Delivery<'_> {
             if caller == Caller::Helm4 && texts.iter().all(|text| text.trim().is_empty()) {
                 return Ok(deliver_with(output, NO_MANIFESTS, begin(run)?)?);
             }
-            self.write(texts, begin(run)?)?;
+            self.write(texts, begin(run)?, outcome)?;
         }
-        outcome.summary = summary(self.settings, run);
+        outcome.summary += &summary(self.settings, run);
         Ok(())
     }
 
     /// Writes the new texts over their files, or as one stream.
-    fn write(&self, texts: &[impl AsRef<str>], lock: Option<Recording>) -> Result<(), Error> {
+    fn write(
+        &self,
+        texts: &[impl AsRef<str>],
+        lock: Option<Recording>,
+        outcome: &mut Outcome,
+    ) -> Result<(), Error> {
         let texts = texts.iter().map(AsRef::as_ref);
         if !self.settings.in_place {
             let output = self.destinations.output.as_deref();
@@ -95,8 +101,11 @@ impl Delivery<'_> {
         let rewrites = changed.filter_map(|(source, new)| {
             Some(Rewrite { path: source.origin().path()?, old: Some(source.text()), new })
         });
+        let rewrites: Vec<_> = rewrites.collect();
         // The lock comes last: after a failure, only what was written before has to be restored.
         let lock = lock.as_ref().and_then(Recording::rewrite);
-        Ok(replace(&rewrites.chain(lock).collect::<Vec<_>>())?)
+        replace(&rewrites.iter().copied().chain(lock).collect::<Vec<_>>())?;
+        outcome.summary = rewritten(self.settings, rewrites.iter().map(|rewrite| rewrite.path));
+        Ok(())
     }
 }

@@ -173,7 +173,7 @@ struct ConfigFiles {
     paths: Vec<PathBuf>,
     /// Their content, which is weaker than the flags.
     config: Config,
-    /// The checkout's file, if it applies: somebody else may have written it, so it is always named.
+    /// The checkout's file, if it applies: somebody else may have written it.
     checkout: Option<String>,
     /// The keys that each sets, the strongest first.
     keys: Vec<(String, Vec<&'static str>)>,
@@ -214,15 +214,16 @@ impl ConfigFiles {
         self.config = std::mem::take(&mut self.config).and(file.config);
     }
 
-    /// What stderr says about the sources of the settings: the checkout's file if it applies, and with
-    /// `-v` the source of each setting. `own` is the owner of a function's configuration, with its keys.
+    /// What stderr says about the sources of the settings: the files that apply, and with `-v` the source of each setting. `own` is the owner of a function's configuration, with its keys.
     fn said(&self, flags: &Flags, own: (Option<Owner<'_>>, &[&'static str])) -> String {
         if flags.console.quiet {
             return String::new();
         }
-        let applied = self.checkout.as_ref().map_or_else(String::new, |path| {
-            format!("digestif: the configuration {path} of this checkout applies\n")
-        });
+        let applied = |(path, _): &(String, _)| {
+            let of = if self.checkout.as_ref() == Some(path) { " of this checkout" } else { "" };
+            format!("digestif: the configuration {path}{of} applies\n")
+        };
+        let applied: String = self.keys.iter().map(applied).collect();
         if flags.console.verbose == 0 {
             return applied;
         }

@@ -73,7 +73,7 @@ impl Reports {
         match error {
             Error::Failed(messages) => self.add(messages),
             Error::Interrupted(_) => {}
-            Error::Clash(_) => return,
+            Error::Clash(_) | Error::Partly(_) => return,
         }
         // The user has to fix the first error first, so that this one is not reported.
         let _ = self.write(&Run::default(), &[], outcome);
@@ -81,8 +81,10 @@ impl Reports {
 
     /// Writes the file once more after the end of a run failed. A stream can't be rewritten.
     pub(super) fn rewrite(&mut self, error: &Error, run: &Run<'_>, sources: &[Source]) {
-        if let Error::Failed(messages) = error {
-            self.add(messages);
+        match error {
+            Error::Failed(messages) => self.add(messages),
+            Error::Clash(said) | Error::Partly(said) => self.extra.push((**said).clone()),
+            Error::Interrupted(_) => {}
         }
         let is_file = |path: &Path| matches!(atomic::destination(path), Ok(Destination::File(_)));
         if self.file.as_ref().is_some_and(|(file, _)| is_file(file)) {

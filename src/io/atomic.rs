@@ -44,13 +44,15 @@ pub struct Rewrite<'t> {
     pub new: &'t str,
 }
 
-/// The reason why nothing was written.
+/// The reason why nothing was written, or not all.
 #[derive(Debug)]
 pub enum Unwritten {
     /// A signal came before the first file was replaced.
     Interrupted(Interrupted),
     /// A file could not be written.
     Failed(Box<Diagnostic>),
+    /// A stream got a part of the text, perhaps none.
+    Partly(Box<Diagnostic>),
 }
 
 impl From<Interrupted> for Unwritten {

@@ -88,9 +88,9 @@ pub fn deliver_with(
         Destination::Stdout => print(text),
         Destination::Stderr => io::stderr().write_all(text.as_bytes()).map_err(|error| {
             // Perhaps nobody reads this; the status says it as well.
-            failed(&format!("stderr can't be written: {error}")).into()
+            partly(failed(&format!("stderr can't be written: {error}")))
         }),
-        Destination::Stream(path) => atomic::write_stream(&path, text).map_err(Unwritten::Failed),
+        Destination::Stream(path) => atomic::write_stream(&path, text).map_err(Unwritten::Partly),
         Destination::File(_) => unreachable!("files were written above"),
     }
 }
@@ -105,16 +105,20 @@ pub fn replace(files: &[Rewrite<'_>]) -> Result<(), Unwritten> {
 
 /// Writes to stdout, once.
 fn print(text: &str) -> Result<(), Unwritten> {
+    signals::printing();
     let mut stdout = io::stdout().lock();
     let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
     written.map_err(|error| {
-        match error.kind() {
+        partly(match error.kind() {
             io::ErrorKind::BrokenPipe => failed("stdout was closed before everything was written")
                 .help("the command behind the pipe ended early; see what it says"),
             _ => failed(&format!("stdout can't be written: {error}")).help(
                 "check what stdout leads to, and its space; what is there already is not the whole",
             ),
-        }
-        .into()
+        })
     })
+}
+
+fn partly(diagnostic: Diagnostic) -> Unwritten {
+    Unwritten::Partly(Box::new(diagnostic))
 }

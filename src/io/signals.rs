@@ -8,8 +8,8 @@
 //! process, and so does the state here. Those that are ignored when the run starts, as `nohup`
 //! asks, stay ignored (where Linux tells).
 
-use std::io;
-use std::sync::LazyLock;
+use std::io::{self, Write as _};
+use std::sync::{LazyLock, Mutex, PoisonError};
 #[cfg(unix)]
 use std::task::Poll;
 use std::thread;
@@ -23,6 +23,16 @@ pub struct Interrupted {
 }
 
 impl Interrupted {
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self.signal {
+            SIGHUP => "SIGHUP",
+            SIGINT => "SIGINT",
+            _ => "SIGTERM",
+        }
+    }
+
     /// The exit status, as shells give it: 128 and the number of the signal.
     #[must_use]
     pub fn status(self) -> u8 {
@@ -36,6 +46,9 @@ const SIGINT: u8 = 2;
 const SIGTERM: u8 = 15;
 
 static PHASE: LazyLock<watch::Sender<Phase>> = LazyLock::new(|| watch::Sender::new(Phase::Deadly));
+
+/// What has been written so far, for the message of a signal that ends the process at once.
+static WRITTEN: Mutex<&str> = Mutex::new("nothing was written");
 
 /// The effect of a signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,8 +87,18 @@ pub fn hold() -> Held {
     Held(())
 }
 
+/// Notes that stdout is being written from now on.
+pub fn printing() {
+    wrote("stdout may have a part of the result");
+}
+
+fn wrote(said: &'static str) {
+    *WRITTEN.lock().unwrap_or_else(PoisonError::into_inner) = said;
+}
+
 /// Lets signals end the process again, after files were written and while more is to follow.
 pub fn heed() {
+    wrote("no manifest was written");
     PHASE.send_modify(|phase| {
         if *phase == Phase::Ignored {
             *phase = Phase::Deadly;
@@ -150,10 +173,19 @@ fn switch(next: Phase) -> Result<(), Interrupted> {
 
 fn meet(interrupted: Interrupted) {
     PHASE.send_modify(|phase| match phase {
-        Phase::Deadly => std::process::exit(interrupted.status().into()),
+        Phase::Deadly => end(interrupted),
         Phase::Held => *phase = Phase::Arrived(interrupted),
         Phase::Arrived(_) | Phase::Ignored => {}
     });
+}
+
+/// Ends the process, and says what was written. Nothing else is said: the console is not ours here.
+fn end(interrupted: Interrupted) -> ! {
+    let written = *WRITTEN.lock().unwrap_or_else(PoisonError::into_inner);
+    let line = format!("digestif: interrupted by {}; {written}\n", interrupted.name());
+    // If stderr is closed, no one can be told.
+    let _ = io::stderr().write_all(line.as_bytes());
+    std::process::exit(interrupted.status().into())
 }
 
 #[cfg(unix)]

@@ -22,7 +22,7 @@ use clap::ValueEnum;
 use crate::Run;
 use crate::diagnostic::{Diagnostic, Location, Severity};
 use crate::plan::{Plan, Status, StatusWord};
-use crate::text::escape::redacted;
+use crate::text::escape::{escaped, redacted};
 use crate::text::{Origin as SourceOrigin, Source, Span};
 
 pub(crate) use finding::detached;
@@ -229,24 +229,31 @@ pub fn summary(plan: &Plan, objects: usize) -> String {
     line
 }
 
-/// One line about each image that got a digest, for `-v`.
+/// One line about each image with its result, for `-v`.
 #[must_use]
-pub fn pins(plan: &Plan) -> String {
+pub fn images(plan: &Plan) -> String {
     let mut lines = String::new();
     for entry in &plan.entries {
-        let Some((supplier, pin)) = entry.supplier() else { continue };
-        let instead = match entry.status {
-            Status::Substituted(..) => format!(" of {supplier}"),
-            _ => String::new(),
-        };
+        let name = escaped(&entry.name.to_string());
         let places = counted(entry.places.len(), "place");
-        writeln!(lines, "{} -> {}{instead} ({}, {places})", entry.name, pin.digest, pin.via.word())
-            .expect("a string takes all");
+        let result = if let Some((supplier, pin)) = entry.supplier() {
+            let instead = match entry.status {
+                Status::Substituted(..) => format!(" of {supplier}"),
+                _ => String::new(),
+            };
+            format!("-> {}{instead} ({}, {places})", pin.digest, pin.via.word())
+        } else {
+            let reason = entry.status.skip().map(|skip| format!(" by {skip}"));
+            let word = entry.status.word().as_str();
+            format!("{word}{} ({places})", reason.unwrap_or_default())
+        };
+        writeln!(lines, "{name} {result}").expect("a string takes all");
     }
     lines
 }
 
-fn counted(n: usize, noun: &str) -> String {
+/// A number with its noun: `1 image`, `2 images`.
+pub(crate) fn counted(n: usize, noun: &str) -> String {
     format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
 }
 

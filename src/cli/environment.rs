@@ -52,6 +52,12 @@ pub(super) fn settle(flags: &mut Flags, matches: &ArgMatches) -> Result<(), Stri
             Winner::Second => flags.pin.in_place = false,
         }
     }
+    if flags.pin.diff && flags.pin.emit != Emit::Manifests {
+        match winner("diff", "emit")? {
+            Winner::First => flags.pin.emit = Emit::Manifests,
+            Winner::Second => flags.pin.diff = false,
+        }
+    }
     if flags.pin.in_place && flags.output.output.is_some() {
         match winner("in_place", "output")? {
             Winner::First => flags.output.output = None,

@@ -138,6 +138,10 @@ pub struct PinFlags {
     #[arg(short, long, env = "DIGESTIF_IN_PLACE", value_parser = BoolishValueParser::new())]
     pub in_place: bool,
 
+    /// Print what would change, as a unified diff; write neither manifests nor the lock
+    #[arg(long, env = "DIGESTIF_DIFF", value_parser = BoolishValueParser::new())]
+    pub diff: bool,
+
     /// The result: the manifests, or a list of pins for kustomize and Flux
     #[arg(long, value_enum, default_value_t, env = "DIGESTIF_EMIT")]
     pub emit: Emit,

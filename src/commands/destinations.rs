@@ -21,6 +21,8 @@ pub(super) struct Destinations {
     log: Option<PathBuf>,
     lock: Option<PathBuf>,
     in_place: bool,
+    /// True if the result is shown as a diff, and written nowhere.
+    pub(super) previews: bool,
     task: Task,
     /// True if `--output` gets the manifests.
     gives_manifests: bool,
@@ -35,6 +37,7 @@ impl Destinations {
             log: flags.console.log.clone(),
             lock: flags.lock.lock.clone(),
             in_place: flags.pin.in_place,
+            previews: flags.pin.diff,
             task,
             gives_manifests: task == Task::Pin && flags.pin.emit == Emit::Manifests,
         }

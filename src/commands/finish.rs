@@ -28,6 +28,15 @@ pub(super) fn summary(settings: &Settings, run: &Run<'_>) -> String {
     format!("digestif: {summary}{recorded}\n")
 }
 
+/// The last line of a run whose result is only shown.
+pub(super) fn previewed(settings: &Settings, run: &Run<'_>) -> String {
+    if settings.quiet {
+        return String::new();
+    }
+    let summary = report::summary(&run.plan, run.found.objects);
+    format!("digestif: would have {summary}; nothing was written\n")
+}
+
 /// A line for each file that was rewritten.
 pub(super) fn rewritten<'p>(settings: &Settings, files: impl Iterator<Item = &'p Path>) -> String {
     if settings.quiet {

@@ -17,7 +17,7 @@ use clap::CommandFactory as _;
 
 use crate::cli::{Cli, Command, Flags, Format, Invocation, Subject};
 use crate::diagnostic::{Diagnostic, usage, verdict};
-use crate::io::delivery::deliver;
+use crate::io::delivery::show;
 use crate::plan::Plan;
 use crate::report::listing;
 use crate::settings::{Task, reading};
@@ -63,7 +63,7 @@ fn dispatch(invocation: Invocation, outcome: &mut Outcome) -> Result<(), Error> 
     let task = command.task();
     let destinations = Destinations::new(&flags, task);
     let output = flags.output.output.clone();
-    let print = |text: &str| Ok(deliver(output.as_deref(), text)?);
+    let print = |text: &str| Ok(show(output.as_deref(), text)?);
     match command {
         Command::Pin | Command::Function | Command::Check => {
             pin::run(flags, &destinations, task, outcome)
@@ -140,7 +140,7 @@ fn images(
         Format::Table => listing::table(&plan, &found.places, &sources),
         Format::Json => listing::json(&plan, &found.places, &sources),
     };
-    Ok(deliver(destinations.output.as_deref(), &text)?)
+    Ok(show(destinations.output.as_deref(), &text)?)
 }
 
 /// Explains how one image is resolved. Its diagnostics are part of the explanation, and decide the
@@ -156,7 +156,7 @@ fn explain(flags: Flags, image: &str, format: Format, outcome: &mut Outcome) -> 
         Format::Table => explanation.text(),
         Format::Json => explanation.json(),
     };
-    deliver(output.as_deref(), &text)?;
+    show(output.as_deref(), &text)?;
     outcome.note_failure(verdict(&explanation.diagnostics));
     Ok(())
 }

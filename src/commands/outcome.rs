@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use crate::diagnostic::{Diagnostic, Failure, verdict};
 use crate::io::atomic::Unwritten;
-use crate::io::delivery::deliver;
+use crate::io::delivery::show;
 use crate::io::signals::Interrupted;
 use crate::text::Source;
 
@@ -148,7 +148,7 @@ impl Outcome {
         if self.report.is_empty() {
             return Ok(());
         }
-        match deliver(None, &self.report) {
+        match show(None, &self.report) {
             Err(Unwritten::Failed(error) | Unwritten::Partly(error)) => {
                 self.note_failure(error.failure());
                 Err(*error)

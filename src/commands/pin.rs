@@ -2,7 +2,7 @@
 
 use super::caller::Caller;
 use super::destinations::Destinations;
-use super::finish::{begin, images, rewritten, summary};
+use super::finish::{begin, images, previewed, rewritten, summary};
 use super::function;
 use super::outcome::{Error, Outcome, Sources};
 use super::prepare::{Input, Prepared, prepare};
@@ -10,8 +10,9 @@ use super::reports::Reports;
 use crate::Run;
 use crate::cli::{Emit, Flags};
 use crate::io::atomic::{self, Rewrite};
-use crate::io::delivery::{deliver_with, replace};
+use crate::io::delivery::{self, deliver_with, replace, show};
 use crate::lock::Recording;
+use crate::report::diff::diff;
 use crate::report::kustomize_images;
 use crate::settings::{Settings, Task};
 
@@ -38,6 +39,7 @@ pub(super) fn run(
     let Prepared { caller, function, settings, .. } = prepared;
     if let Some(function) = function
         && task != Task::Check
+        && !destinations.previews
     {
         let call = function::Call { function, sources: &sources, settings, destinations };
         return call.run(&mut reports, outcome);
@@ -68,6 +70,12 @@ impl Delivery<'_> {
     /// Delivers the result of a run that did not fail.
     fn give(&self, run: &Run<'_>, caller: Caller, outcome: &mut Outcome) -> Result<(), Error> {
         let output = self.destinations.output.as_deref();
+        if self.destinations.previews {
+            let texts = run.texts.as_deref().unwrap_or_default();
+            show(None, &diff(self.sources, texts, delivery::reader()))?;
+            outcome.summary = previewed(self.settings, run);
+            return Ok(());
+        }
         if self.settings.emit == Emit::KustomizeImages {
             let form = self.settings.options.pin;
             let (list, warnings) = kustomize_images::kustomize_images(run, self.sources, form)

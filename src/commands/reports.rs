@@ -7,7 +7,7 @@ use crate::Run;
 use crate::cli::Flags;
 use crate::diagnostic::Diagnostic;
 use crate::io::atomic::{self, Destination, Unwritten};
-use crate::io::delivery::deliver;
+use crate::io::delivery::{deliver, show};
 use crate::io::signals;
 use crate::report::{self, Format};
 use crate::settings::Task;
@@ -63,7 +63,7 @@ impl Reports {
             outcome.report = text;
             return Ok(());
         }
-        deliver(self.output.as_deref(), &text)?;
+        show(self.output.as_deref(), &text)?;
         signals::heed();
         Ok(())
     }

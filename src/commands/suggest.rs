@@ -8,7 +8,7 @@ use super::outcome::{Error, Outcome};
 use super::prepare::{Input, Prepared, prepare};
 use crate::cli::Flags;
 use crate::fallback::{ProposalKind, Suggestion};
-use crate::io::delivery::deliver;
+use crate::io::delivery::show;
 use crate::plan::{Entry, Plan, Status};
 use crate::policy;
 use crate::settings::Task;
@@ -42,7 +42,7 @@ pub(super) fn run(
     let open = run.plan.entries.into_iter().filter(is_open).collect();
     let open = Plan { entries: open, ..Plan::default() };
     outcome.say(policy::judge(&open, &run.found.places, &options.policy), &sources);
-    Ok(deliver(destinations.output.as_deref(), &text)?)
+    Ok(show(destinations.output.as_deref(), &text)?)
 }
 
 fn is_missing(entry: &Entry) -> bool {

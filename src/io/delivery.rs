@@ -7,6 +7,7 @@ use super::atomic::{self, Destination, Rewrite, Unwritten};
 use super::signals;
 use crate::diagnostic::{Diagnostic, failed};
 use crate::lock::Recording;
+use crate::report::diff::Reader;
 use crate::text::{Origin, Source};
 
 /// Reads all of stdin.
@@ -85,7 +86,7 @@ pub fn deliver_with(
     // It ends here: whoever reads what is printed may take all day, and others wait for the lock.
     record(lock)?;
     match destination {
-        Destination::Stdout => print(text),
+        Destination::Stdout => print(text).map_err(|error| unprinted(&error)),
         Destination::Stderr => io::stderr().write_all(text.as_bytes()).map_err(|error| {
             // Perhaps nobody reads this; the status says it as well.
             partly(failed(&format!("stderr can't be written: {error}")))
@@ -93,6 +94,29 @@ pub fn deliver_with(
         Destination::Stream(path) => atomic::write_stream(&path, text).map_err(Unwritten::Partly),
         Destination::File(_) => unreachable!("files were written above"),
     }
+}
+
+/// Writes a text for a reader who may stop early, as `head` does. That is no error.
+///
+/// # Errors
+/// As [`deliver`].
+pub fn show(path: Option<&Path>, text: &str) -> Result<(), Unwritten> {
+    let destination = path.map_or(Ok(Destination::Stdout), atomic::destination);
+    if destination.map_err(Unwritten::Failed)? != Destination::Stdout {
+        return deliver(path, text);
+    }
+    match print(text) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        printed => printed.map_err(|error| unprinted(&error)),
+    }
+}
+
+/// Tells for what reader stdout is: a terminal or not, and with colours or without.
+#[must_use]
+pub fn reader() -> Reader {
+    let stdout = io::stdout();
+    let colors = anstream::AutoStream::choice(&stdout) != anstream::ColorChoice::Never;
+    Reader { colors, is_terminal: stdout.is_terminal() }
 }
 
 /// Replaces files, all of them or none.
@@ -104,18 +128,20 @@ pub fn replace(files: &[Rewrite<'_>]) -> Result<(), Unwritten> {
 }
 
 /// Writes to stdout, once.
-fn print(text: &str) -> Result<(), Unwritten> {
+fn print(text: &str) -> io::Result<()> {
     signals::printing();
     let mut stdout = io::stdout().lock();
-    let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
-    written.map_err(|error| {
-        partly(match error.kind() {
-            io::ErrorKind::BrokenPipe => failed("stdout was closed before everything was written")
-                .help("the command behind the pipe ended early; see what it says"),
-            _ => failed(&format!("stdout can't be written: {error}")).help(
-                "check what stdout leads to, and its space; what is there already is not the whole",
-            ),
-        })
+    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush())
+}
+
+/// The error of a reader who needs the whole.
+fn unprinted(error: &io::Error) -> Unwritten {
+    partly(match error.kind() {
+        io::ErrorKind::BrokenPipe => failed("stdout was closed before everything was written")
+            .help("the command behind the pipe ended early; see what it says"),
+        _ => failed(&format!("stdout can't be written: {error}")).help(
+            "check what stdout leads to, and its space; what is there already is not the whole",
+        ),
     })
 }
 

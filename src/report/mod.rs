@@ -1,6 +1,7 @@
 //! Report: diagnostics and the summary, as people read them on stderr; each report of a run has a
 //! file of its own (`plain`, `json`, `markdown`, `sarif`, `github`, `junit`).
 
+pub mod diff;
 mod finding;
 mod github;
 pub mod json;

@@ -14,7 +14,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 
 use super::crypto::PROVIDER;
-use super::is_named;
+use super::endpoint::is_named;
 
 /// A certificate that is trusted.
 pub type Certificate = CertificateDer<'static>;

@@ -10,6 +10,7 @@ use std::time::Instant;
 use reqwest::{Method, StatusCode};
 
 use super::challenge::Challenge;
+use super::endpoint::{Endpoint, authority};
 use super::host::{Host, Request, Retry, Stop};
 use super::in_flight::InFlight;
 use super::lists::list;
@@ -17,7 +18,7 @@ use super::response::{
     ACCEPT, digest_header, hashed, is_manifest_type, is_silent, refused, uncached,
 };
 use super::transport::{Fetched, Limit, Transport, Trouble};
-use super::{Answer, Endpoint, Outcome, Refusal, Settings, Tls, authority};
+use super::{Answer, Outcome, Refusal, Settings, Tls};
 use crate::credentials::PullSecret;
 use crate::diagnostic::Failure;
 use crate::image::{Digest, Repository, Tag, Tagged};

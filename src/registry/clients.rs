@@ -11,10 +11,11 @@ use std::time::Duration;
 use reqwest::redirect::Policy;
 use reqwest::{Client, Proxy, Url};
 
+use super::Proxies;
 use super::certificates::Tls;
 use super::certs_d;
+use super::endpoint::authority;
 use super::tls::{self, System, Trust};
-use super::{Proxies, authority};
 
 /// A registry that takes longer to connect is down. Twice what a lost SYN costs (3 s, RFC 6298).
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(6);

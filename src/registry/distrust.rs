@@ -6,8 +6,9 @@ use reqwest::Url;
 use rustls::pki_types::UnixTime;
 use rustls::{CertificateError, OtherError};
 
+use super::Outcome;
+use super::endpoint::address;
 use super::tls::NoAuthorities;
-use super::{Outcome, address};
 use crate::text::escape::escaped;
 
 /// Names of a certificate that are shown.

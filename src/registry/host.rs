@@ -19,11 +19,12 @@ use tokio::sync::{Mutex, MutexGuard, OnceCell};
 use super::account::Account;
 use super::challenge::Challenge;
 use super::challenges::Challenges;
+use super::endpoint::{Endpoint, authority};
 use super::in_flight::InFlight;
 use super::response::{absence, is_of_registry, is_silent};
 use super::tokens::{Common, Token};
 use super::transport::{Fetched, Limit, Transport, Trouble};
-use super::{Endpoint, Outcome, Refusal, authority};
+use super::{Outcome, Refusal};
 use crate::credentials::Offer;
 use crate::image::canonical_host;
 

@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use reqwest::Url;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::{authority, is_loopback};
+use super::endpoint::{authority, is_loopback};
 
 /// The schemes of proxies that the HTTP client can speak to.
 const SCHEMES: [&str; 6] = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"];

@@ -12,7 +12,7 @@ use std::time::Instant;
 use hyper_util::client::legacy::connect::HttpInfo;
 use reqwest::{Method, Response, Url};
 
-use super::authority;
+use super::endpoint::authority;
 use crate::text::escape::escaped;
 
 /// Parameters whose values are shown: those of lists of tags and of token requests.

@@ -12,11 +12,12 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::challenge::Bearer;
+use super::endpoint::{authority, is_loopback};
 use super::in_flight::InFlight;
 use super::shares::pull_scope;
 use super::transport::{Fetched, Limit, Transport, Trouble};
 use super::words::{Words, without_secrets};
-use super::{Outcome, Refusal, authority, is_loopback};
+use super::{Outcome, Refusal};
 use crate::credentials::Login;
 
 /// The largest answer of a token endpoint. Real tokens stay under 20 KiB.

@@ -18,8 +18,9 @@ use tokio::sync::Semaphore;
 use super::certificates::Tls;
 use super::clients::Clients;
 use super::distrust::Distrust;
+use super::endpoint::{address, authority};
 use super::request_log::RequestLog;
-use super::{Outcome, Proxies, Refusal, Settings, address, authority};
+use super::{Outcome, Proxies, Refusal, Settings};
 
 /// One try, body included. A third of the default budget, so that a hanging server can be tried
 /// again; the slowest registries answer a manifest in 2 to 3 s.

@@ -10,8 +10,8 @@ use reqwest::{StatusCode, Url};
 
 use super::send::Call;
 use super::{Host, Request, Stop};
-use crate::registry::Endpoint;
 use crate::registry::challenge::Challenge;
+use crate::registry::endpoint::Endpoint;
 use crate::registry::transport::Fetched;
 
 impl Host {

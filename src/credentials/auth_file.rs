@@ -20,14 +20,14 @@ use crate::diagnostic::{Diagnostic, Failure, Location};
 use crate::image::canonical_host;
 use crate::text::escape::{escaped, quoted};
 
-/// The user name that says that the password is an identity token (docker, `credentials` package).
+/// The user name that marks the password as an identity token (docker, `credentials` package).
 pub(super) const TOKEN_USER: &str = "<token>";
 
-/// The largest auth file in bytes. Kubernetes lets a secret have as many.
+/// The largest auth file in bytes. It is also the limit of a secret in Kubernetes.
 const MAX_FILE: usize = 1 << 20;
 
-/// The auth files that are read if they exist, in order: `REGISTRY_AUTH_FILE`, those of containers,
-/// and that of Docker. The first list is for files that a variable names, which must exist.
+/// The auth files in their order: `REGISTRY_AUTH_FILE`, those of containers, and that of Docker. The files
+/// of the first list are named by a variable and must exist. The others are read if they exist.
 #[must_use]
 pub fn default_files() -> (Vec<PathBuf>, Vec<PathBuf>) {
     default_files_in(|name| env::var_os(name), user_id())
@@ -54,7 +54,7 @@ fn default_files_in(
     (folder("REGISTRY_AUTH_FILE").into_iter().collect(), containers.chain(docker).collect())
 }
 
-/// The user that `/run/containers` has a folder for. Only Linux has such folders.
+/// The number of the user, which names a folder in `/run/containers`. Only Linux has it.
 #[cfg(target_os = "linux")]
 #[expect(clippy::unnecessary_wraps, reason = "other systems have none")]
 fn user_id() -> Option<u32> {
@@ -76,7 +76,7 @@ struct AuthFile {
     creds_store: Option<String>,
 }
 
-/// An object whose keys are not written twice: one of the two would be forgotten. It may be `null`.
+/// An object without duplicate keys, as one of two logins would be lost. It may be `null`.
 struct Distinct<V>(BTreeMap<String, V>);
 
 impl<V> Default for Distinct<V> {
@@ -125,7 +125,7 @@ struct Auth {
     registrytoken: Option<SecretString>,
 }
 
-/// What a file holds; none where there is no file.
+/// The content of a file; none if there is no file.
 pub(super) fn read(path: &Path) -> Result<Option<Vec<Source>>, Diagnostic> {
     let text = match contents(path) {
         Ok(text) => text,
@@ -168,7 +168,7 @@ pub(super) fn read(path: &Path) -> Result<Option<Vec<Source>>, Diagnostic> {
     Ok(Some(sources))
 }
 
-/// At most one byte more than may be there.
+/// Reads at most one byte more than is allowed.
 fn contents(path: &Path) -> io::Result<SecretBox<Vec<u8>>> {
     let file = File::open(path)?;
     let length = usize::try_from(file.metadata()?.len()).unwrap_or(MAX_FILE).min(MAX_FILE);
@@ -187,7 +187,7 @@ fn helper_source(scope: Scope, helper: Helper) -> Source {
     Source { owner: Owner::User, scope, origin, kind: Kind::Helper(helper) }
 }
 
-/// The logins of a file, or the first key whose login makes no sense.
+/// The logins of a file, or the first key with an invalid login.
 fn logins(
     auths: &Distinct<Option<Auth>>,
     owner: Owner,
@@ -232,7 +232,7 @@ pub(super) fn password_or_token(user: String, password: SecretString) -> Login {
     if user == TOKEN_USER { Login::Identity(password) } else { Login::Password { user, password } }
 }
 
-/// What a key is for: `quay.io`, `quay.io/org`, `https://index.docker.io/v1/`.
+/// The host and path of a key: `quay.io`, `quay.io/org`, `https://index.docker.io/v1/`.
 fn scope(key: &str) -> Scope {
     let name = key.split_once("://").map_or(key, |(_, name)| name).trim_end_matches('/');
     let (host, path) = name.split_once('/').unwrap_or((name, ""));
@@ -250,8 +250,8 @@ pub struct PullSecret {
 }
 
 impl PullSecret {
-    /// Reads the text of `.dockerconfigjson`, or of `.dockercfg`, which holds the entries alone.
-    /// `name` is how messages call the secret. None where it makes no sense.
+    /// Reads the text of `.dockerconfigjson`, or of `.dockercfg`, which has the entries alone. `name` is the
+    /// secret's name in messages. None if the text is not valid.
     #[must_use]
     pub fn read(name: &str, text: &SecretString, is_old_form: bool) -> Option<Self> {
         let text = text.expose_secret();
@@ -330,7 +330,7 @@ mod tests {
         }
     }
 
-    /// What an entry of an auth file says, as far as it may be shown.
+    /// An entry of an auth file without its secrets.
     fn kind_of(entry: &str) -> Result<String, ()> {
         let auth: Auth = serde_json::from_str(entry).map_err(|_| ())?;
         Ok(match login(&auth)? {

@@ -1,4 +1,4 @@
-//! Credential helpers: programs that keep logins (docker/docker-credential-helpers, "Protocol").
+//! Credential helpers: programs that store logins (docker/docker-credential-helpers, "Protocol").
 
 use std::fmt;
 use std::io;
@@ -15,17 +15,17 @@ use super::auth_file::password_or_token;
 use crate::image::DOCKER_HUB;
 use crate::text::escape::{escaped, shortened};
 
-/// How long a helper may take. Those of clouds ask a server; one that waits for a person to unlock
-/// something would wait for ever in CI.
+/// The time limit of a helper. The helpers of clouds ask a server. A helper that waits for a person would
+/// never end in CI.
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// The longest answer of a helper in bytes. The tokens of clouds stay under 20 KiB.
 const MAX_ANSWER: usize = 64 << 10;
 
-/// What a helper says of a host that it does not know.
+/// The answer of a helper that does not know a host.
 const NOT_FOUND: &str = "credentials not found in native keychain";
 
-/// What Docker calls Docker Hub.
+/// Docker's name for Docker Hub.
 const DOCKER_HUB_SERVER: &str = "https://index.docker.io/v1/";
 
 /// One helper.
@@ -51,13 +51,13 @@ impl Helper {
         Ok(Self { program: format!("docker-credential-{name}") })
     }
 
-    /// What is run.
+    /// The program.
     pub(super) fn program(&self) -> &str {
         &self.program
     }
 
-    /// Asks for the login of a host; none where the helper does not know it. One that hangs leaves
-    /// two thirds of the time to the `deadline` for asking without it.
+    /// Asks for the login of a host; none if the helper has none. A helper may use a third of the time
+    /// that is left until the `deadline`, so that anonymous requests are still possible.
     pub(super) async fn login(
         &self,
         host: &str,
@@ -89,7 +89,7 @@ impl Helper {
     }
 }
 
-/// What a helper has said until it ended.
+/// The output of a helper that has ended.
 struct Said {
     status: ExitStatus,
     stdout: SecretBox<Vec<u8>>,
@@ -108,7 +108,7 @@ async fn ask(child: &mut Child, server: &str) -> io::Result<Said> {
     Ok(Said { stdout: stdout?, stderr: stderr?, status: child.wait().await? })
 }
 
-/// Reads to the end, or as much as an answer may have.
+/// Reads to the end, or up to the limit of an answer.
 async fn read(pipe: impl AsyncRead + Unpin) -> io::Result<SecretBox<Vec<u8>>> {
     let mut text = Vec::with_capacity(MAX_ANSWER);
     pipe.take(MAX_ANSWER as u64).read_to_end(&mut text).await?;
@@ -116,7 +116,7 @@ async fn read(pipe: impl AsyncRead + Unpin) -> io::Result<SecretBox<Vec<u8>>> {
 }
 
 impl Said {
-    /// The login; none where the helper does not know it.
+    /// The login; none if the helper has none.
     fn login(&self) -> Result<Option<Login>, String> {
         let answer = self.stdout.expose_secret();
         if !self.status.success() {

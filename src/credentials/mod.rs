@@ -1,9 +1,9 @@
-//! Credentials: who digestif may say it is, by host and repository.
+//! Credentials: the logins for hosts and repositories, and their order.
 //!
-//! Owns where logins come from and in which order they are tried: those of the user before pull
-//! secrets of the input; then the one for the most specific path, then by source (auth files of
-//! containers, those of Docker). A login is only ever sent to the host that its source names. Secrets can't be printed,
-//! and are wiped from memory when they are dropped.
+//! The user's logins come before the pull secrets of the input. Among each, the most specific path comes
+//! first, then the order of the sources (auth files of containers, those of Docker). A login is sent only
+//! to the host that its source names. Secrets can't be printed, and are wiped from memory when they are
+//! dropped.
 
 mod auth_file;
 mod helper;
@@ -27,8 +27,7 @@ use crate::image::canonical_host;
 pub use auth_file::{PullSecret, default_files};
 use helper::Helper;
 
-/// As the readers of auth files decode it: with its padding or without (kubelet,
-/// `decodeDockerConfigFieldAuth`).
+/// The decoder of auth files: with padding or without (kubelet, `decodeDockerConfigFieldAuth`).
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new()
@@ -36,21 +35,21 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-/// Everything that may open a registry, in the order of its sources.
+/// The logins, in the order of their sources.
 #[derive(Debug, Default, Clone)]
 pub struct Credentials(Vec<Source>);
 
-/// One login, or a program that knows one.
+/// One login, or a program that has one.
 #[derive(Debug, Clone)]
 struct Source {
     owner: Owner,
     scope: Scope,
-    /// Where it comes from, for people.
+    /// Its source, for messages.
     origin: String,
     kind: Kind,
 }
 
-/// Who a login comes from. Those of the user are tried first: a stream may bring any number.
+/// The owner of a login. The user's logins are tried first, as the input may have any number of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Owner {
     /// The user's files and helpers.
@@ -59,12 +58,12 @@ enum Owner {
     Input,
 }
 
-/// What a login is for.
+/// The hosts and repositories of a login.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Scope {
-    /// Every host: a store of credentials knows by itself.
+    /// Every host: a store of credentials decides by itself.
     Every,
-    /// A host, and what its repositories' names begin with; empty for all of them.
+    /// A host and the start of its repositories' names; empty for all of them.
     Name { host: String, path: String },
 }
 
@@ -75,7 +74,7 @@ enum Kind {
 }
 
 impl Kind {
-    /// All that tells it from another.
+    /// Everything that distinguishes it from another.
     fn parts(&self) -> (&'static str, &str, &str) {
         match self {
             Self::Login(Login::Password { user, password }) => {
@@ -88,7 +87,7 @@ impl Kind {
     }
 }
 
-/// What answers a challenge.
+/// The secret of a login.
 #[derive(Debug, Clone)]
 pub(super) enum Login {
     /// A user and a password.
@@ -100,7 +99,7 @@ pub(super) enum Login {
 }
 
 impl Login {
-    /// The header of RFC 7617; none where there is no password.
+    /// The header of RFC 7617; none without a password.
     pub(super) fn basic(&self) -> Option<HeaderValue> {
         let Self::Password { user, password } = self else { return None };
         let pair = SecretString::from(format!("{user}:{}", password.expose_secret()));
@@ -108,14 +107,14 @@ impl Login {
         secret_header(&text)
     }
 
-    /// The header of RFC 6750; none where there is no such token.
+    /// The header of RFC 6750; none without such a token.
     pub(super) fn bearer(&self) -> Option<HeaderValue> {
         let Self::Bearer(token) = self else { return None };
         secret_header(&SecretString::from(format!("Bearer {}", token.expose_secret())))
     }
 }
 
-/// A header that is not printed; none where it holds what no header can carry.
+/// A header that is never printed; none if it has a character that a header can't have.
 fn secret_header(text: &SecretString) -> Option<HeaderValue> {
     let mut header = HeaderValue::from_str(text.expose_secret()).ok()?;
     header.set_sensitive(true);
@@ -123,11 +122,11 @@ fn secret_header(text: &SecretString) -> Option<HeaderValue> {
 }
 
 impl Credentials {
-    /// Reads auth files; a default one need not be there.
+    /// Reads auth files. The default ones need not exist.
     ///
     /// # Errors
-    /// A file that is there, or was named, can't be read or makes no sense. It is named; what it
-    /// holds is not shown.
+    /// A file can't be read, is not valid, or was named and does not exist. The error names the file and
+    /// does not show its content.
     pub fn read(named: &[PathBuf], defaults: &[PathBuf]) -> Result<Self, Diagnostic> {
         let mut sources = Vec::new();
         for path in named {
@@ -139,15 +138,15 @@ impl Credentials {
         Ok(Self(sources))
     }
 
-    /// These, and behind them what the pull secrets of the input hold.
+    /// These, followed by the logins in pull secrets of the input.
     #[must_use]
     pub fn and_pull_secrets(mut self, secrets: &[PullSecret]) -> Self {
         self.0.extend(secrets.iter().flat_map(PullSecret::sources));
         self
     }
 
-    /// What may open repositories of a host: the user's logins before those of the input, and of each
-    /// the most specific first.
+    /// The logins for a host: the user's before those of the input, and among each the most specific
+    /// first.
     #[must_use]
     pub fn of_host(&self, host: &str) -> Vec<Offer> {
         let host = canonical_host(host);
@@ -166,7 +165,7 @@ impl Credentials {
 }
 
 impl Scope {
-    /// What the names of repositories begin with.
+    /// The start of the repositories' names.
     fn path(&self) -> &str {
         match self {
             Self::Every => "",
@@ -174,15 +173,15 @@ impl Scope {
         }
     }
 
-    /// The order in which logins are tried: a path before all that holds it, a name before a glob.
+    /// The order of logins: a path before its parents, a name before a glob.
     fn rank(&self) -> (Reverse<usize>, bool) {
         let is_glob = matches!(self, Self::Name { host, .. } if host.contains('*'));
         (Reverse(self.path().len()), is_glob)
     }
 }
 
-/// True if a host is the one of a login; `*` stands for any text between two dots, as kubelets
-/// allow it in pull secrets (Kubernetes, "Images", "Interpretation of config.json").
+/// True if a host matches the host of a login. `*` stands for any text between two dots, as the kubelet
+/// reads pull secrets (Kubernetes, "Images", "Interpretation of config.json").
 fn fits(pattern: &str, host: &str) -> bool {
     if !pattern.contains('*') {
         return pattern == host;
@@ -211,15 +210,15 @@ fn part_fits(pattern: &str, part: &str) -> bool {
     rest.ends_with(last)
 }
 
-/// A login for one host, which a program may have to be asked for.
+/// A login for one host. A program may have to be asked for it.
 #[derive(Debug)]
 pub struct Offer {
-    /// What the names of repositories begin with.
+    /// The start of the repositories' names.
     path: String,
     origin: String,
     host: String,
     kind: Kind,
-    /// What the program said, once for the host.
+    /// The answer of the program, once for the host.
     asked: OnceCell<Result<Option<Login>, String>>,
 }
 
@@ -234,17 +233,17 @@ impl Offer {
         }
     }
 
-    /// True if it is for a repository, by the name that the host has for it.
+    /// True if it is for a repository, which is named as the host names it.
     #[must_use]
     pub fn is_for(&self, repository: &str) -> bool {
         let rest = repository.strip_prefix(&*self.path);
         self.path.is_empty() || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 
-    /// The login; none where the program knows none. `deadline` is the end of the run.
+    /// The login; none if the program has none. `deadline` is the end of the run.
     ///
     /// # Errors
-    /// Why the program could not be asked, for people.
+    /// The reason why the program gave no answer, for messages.
     pub(super) async fn login(&self, deadline: Instant) -> Result<Option<Login>, String> {
         match &self.kind {
             Kind::Login(login) => Ok(Some(login.clone())),
@@ -256,7 +255,7 @@ impl Offer {
 }
 
 impl fmt::Display for Offer {
-    /// Where it comes from, for people: never what it holds.
+    /// Its source, for messages, without any secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let slash = if self.path.is_empty() { "" } else { "/" };
         write!(f, "the login for {}{slash}{} from {}", self.host, self.path, self.origin)

@@ -1,9 +1,8 @@
-//! Proxies: through whom a host is asked.
+//! Proxies: the proxy for each host, as the variables say.
 //!
-//! Owns what the proxy variables mean, as curl and the programs of Go read them, and which hosts
-//! are asked directly: loopback always, as a proxy's loopback is not ours (golang.org/x/net,
-//! `httpproxy`). The URL of a proxy may hold a password: it is for the connection alone, messages
-//! name the host.
+//! curl and the programs of Go read the variables in the same way (golang.org/x/net, `httpproxy`).
+//! Requests to loopback never use a proxy. The URL of a proxy may contain a password, so messages name
+//! only its host.
 
 use std::net::IpAddr;
 
@@ -12,7 +11,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::endpoint::{authority, is_loopback};
 
-/// The schemes of proxies that the HTTP client can speak to.
+/// The schemes of proxies that the HTTP client supports.
 const SCHEMES: [&str; 6] = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"];
 
 /// The proxies of a run.
@@ -26,25 +25,25 @@ pub struct Proxies {
 #[derive(Debug, Clone)]
 struct Proxy {
     url: SecretString,
-    /// Host and port, for people.
+    /// Host and port, for messages.
     name: String,
 }
 
-/// Hosts that are asked directly.
+/// Hosts that are reached without a proxy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Direct {
     Every,
-    /// The addresses that have these first bits.
+    /// The addresses of a network: its address and the length of its prefix.
     Network(IpAddr, u32),
-    /// A host and all below it, on one port or on every one.
+    /// A host and its subdomains, on one port or on every port.
     Host(String, Option<u16>),
 }
 
 impl Proxies {
-    /// Reads the variables, each in upper case or else in lower case; an empty one counts as none.
+    /// Reads the variables. Upper case comes before lower case. An empty variable is not set.
     ///
     /// # Errors
-    /// One that counts holds no URL of a proxy. The variable is named; what it holds is not shown.
+    /// A variable is not the URL of a proxy. The error names the variable and does not show its value.
     pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, String> {
         let value = |name: &str| {
             let names = [name.to_owned(), name.to_lowercase()];
@@ -66,12 +65,12 @@ impl Proxies {
         })
     }
 
-    /// The URL of the proxy that a URL is asked through, with its password.
+    /// The URL of the proxy for a URL, with its password.
     pub(super) fn url(&self, url: &Url) -> Option<Url> {
         Url::parse(self.of(url)?.url.expose_secret()).ok()
     }
 
-    /// The host and port of that proxy.
+    /// The host and port of the proxy for a URL.
     pub(super) fn name(&self, url: &Url) -> Option<&str> {
         self.of(url).map(|proxy| proxy.name.as_str())
     }
@@ -136,7 +135,7 @@ impl Direct {
     }
 }
 
-/// True if two addresses of one kind have the same first bits.
+/// True if two addresses of one kind begin with the same bits.
 fn share_bits(one: IpAddr, other: IpAddr, bits: u32) -> bool {
     let (one, other, width) = match (one, other) {
         (IpAddr::V4(one), IpAddr::V4(other)) => {
@@ -161,7 +160,7 @@ mod tests {
         Proxies::read(value)
     }
 
-    /// The name of the proxy that a URL is asked through.
+    /// The name of the proxy for a URL.
     fn through(variables: &[(&str, &str)], url: &str) -> Option<String> {
         let proxies = read(variables).expect("valid");
         proxies.name(&Url::parse(url).expect("valid")).map(String::from)

@@ -1,8 +1,8 @@
-//! Transport: one HTTP request, bounded in time and size, tried again where that can help.
+//! Transport: one HTTP request with its limits of time and size, its redirects and its retries.
 //!
-//! Owns redirects (no credentials to another host, never from https to http), the size of bodies,
-//! timeouts, and retries with back-off inside the run's budget. Knows nothing of registries but
-//! that their answers are hostile until parsed.
+//! A redirect takes no credentials to another host and never leads from https to http. Retries stay
+//! inside the run's time budget. Nothing here knows what a registry is. Every answer is hostile until
+//! it is parsed.
 
 use std::error::Error as _;
 use std::fmt::Write as _;
@@ -22,8 +22,8 @@ use super::endpoint::{address, authority};
 use super::request_log::RequestLog;
 use super::{Outcome, Proxies, Refusal, Settings};
 
-/// One try, body included. A third of the default budget, so that a hanging server can be tried
-/// again; the slowest registries answer a manifest in 2 to 3 s.
+/// The time limit of one try with its body. It is a third of the default budget, so that a request to a
+/// server that hangs can be repeated. The slowest registries answer a manifest in 2 to 3 s.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// The first pause before a retry, doubled each time and then shortened at random (full jitter).
@@ -32,13 +32,13 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// The longest pause that the back-off alone makes; Retry-After may ask for more.
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 
-/// Redirects that are followed. registry.k8s.io needs one.
+/// The most redirects of one request. registry.k8s.io needs one.
 const MAX_REDIRECTS: usize = 5;
 
-/// Requests in flight to all hosts together: macOS gives a process 256 open files.
+/// The most requests in flight to all hosts together. macOS gives a process 256 open files.
 const MAX_IN_FLIGHT: usize = 128;
 
-/// How much of a body is read.
+/// The limit of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Limit {
     /// Nothing: the headers are enough.
@@ -47,18 +47,18 @@ pub(super) enum Limit {
     Bytes(usize),
 }
 
-/// An answer that is worth looking at: anything but 408, 429 and 5xx.
+/// An answer with any status but 408, 429 and 5xx.
 #[derive(Debug)]
 pub(super) struct Fetched {
     pub(super) status: StatusCode,
     pub(super) version: Version,
     pub(super) headers: HeaderMap,
     pub(super) body: Vec<u8>,
-    /// The URL that answered in the end. It may hold a secret.
+    /// The URL that answered, after redirects. It may contain a secret.
     pub(super) url: Url,
-    /// The host and port that answered in the end.
+    /// The host and port that answered, after redirects.
     pub(super) answered: String,
-    /// As whom it was asked before, in vain.
+    /// The logins that were refused before, each as a sentence.
     pub(super) refused_to: Vec<String>,
 }
 
@@ -78,33 +78,33 @@ impl Fetched {
     }
 }
 
-/// Why there is no such answer.
+/// The reason why there is no such answer.
 #[derive(Debug, Clone)]
 pub(super) enum Trouble {
     /// No connection could be made.
     Connect(String),
-    /// Nobody we trust vouches for the host.
+    /// The host's certificate is not trusted, or is wrong.
     Untrusted(Distrust),
     /// A file with certificates for the host can't be used.
     UnusableCertificates(String),
-    /// The host does not trust us.
+    /// The host requires a client certificate.
     ClientCertificateRequired(String),
-    /// The proxy can't be reached, or does not connect us.
+    /// The proxy can't be reached, or refuses the connection.
     ProxyFailed(String),
-    /// The proxy wants to know who asks.
+    /// The proxy requires a login.
     Unknown(String),
-    /// The connection broke, or went on for too long.
+    /// The connection broke, or the time limit passed.
     Broken(String),
-    /// 408 or 5xx, and after which pause another try may do.
+    /// 408 or 5xx, with the pause that the host asks for.
     Busy(String, Option<Duration>),
-    /// 429; after which pause another try may do, and what else is said of the limit.
+    /// 429, with the pause that the host asks for and what it says about the limit.
     Limited(Option<Duration>, String),
-    /// The answer can't be taken as it is; asking again would not help.
+    /// The answer can't be used. A retry would not help.
     Unusable(String),
 }
 
 impl Trouble {
-    /// What it means where retries did not help.
+    /// Its meaning after the last retry.
     pub(super) fn refusal(&self) -> Refusal {
         let (outcome, detail) = match self {
             Self::Connect(detail) => (Outcome::NoConnection, detail.clone()),
@@ -128,12 +128,12 @@ impl Trouble {
         Refusal::new(outcome, detail)
     }
 
-    /// True if it is about the host, whatever it is asked.
+    /// True if it is about the host, so that it holds for every request to it.
     pub(super) fn is_of_host(&self) -> bool {
         self.refusal().outcome.is_of_host()
     }
 
-    /// True if another try may go better.
+    /// True if a retry may succeed.
     pub(super) fn may_heal(&self) -> bool {
         !matches!(
             self,

@@ -16,7 +16,7 @@ use crate::io::delivery::replace;
 use crate::text::Origin;
 use crate::text::escape::{escaped, quoted};
 
-/// The first line of every `plugin.yaml` of ours, by which a later run knows it.
+/// The first line of every `plugin.yaml` that digestif writes. A later run recognises it.
 const MARK: &str = "# Written by `digestif helm-plugin`, which may replace it.\n";
 
 /// The name of the plugin, of its folder and of the link in that.
@@ -87,7 +87,7 @@ fn manifest(command: &str) -> String {
     )
 }
 
-/// A path as the command of a `plugin.yaml`, where it survives there.
+/// A path as the command of a `plugin.yaml`, if it can be one.
 fn written(binary: &Path) -> Result<&str, Diagnostic> {
     let changes = |c: char| c == ' ' || c == '$' || c.is_control();
     binary.to_str().filter(|path| !path.contains(changes)).ok_or_else(|| {

@@ -97,7 +97,7 @@ pub struct Outcome {
     pub origins: String,
     /// A line for each image, with `-v`.
     pub images: String,
-    /// The report of a check for people. It follows the messages, on stdout.
+    /// The report of a check as text. It follows the messages, on stdout.
     pub(crate) report: String,
     /// The last lines of a run that succeeded.
     pub summary: String,
@@ -140,7 +140,7 @@ impl Outcome {
         self.failure = self.failure.max(failure);
     }
 
-    /// Prints the report of a check for people, if there is one. If that fails, the run does.
+    /// Prints the report of a check as text, if there is one. If that fails, the run does.
     ///
     /// # Errors
     /// It can't be written.

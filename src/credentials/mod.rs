@@ -287,7 +287,7 @@ mod tests {
         format!("{{\"auths\": {{{}}}}}", entries.collect::<Vec<_>>().join(","))
     }
 
-    /// Who is tried for a host, in order.
+    /// The logins for a host, in order.
     fn tried(credentials: &Credentials, host: &str) -> Vec<String> {
         let offers = credentials.of_host(host).into_iter();
         let name = offers.map(|offer| match offer.kind {

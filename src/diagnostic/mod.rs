@@ -226,7 +226,7 @@ pub fn usage(message: &str) -> Diagnostic {
     failed(message).help("`digestif --help` shows all flags")
 }
 
-/// The failure that decides the exit status; none where there are only warnings.
+/// The failure that decides the exit status; none if there are only warnings.
 #[must_use]
 pub fn verdict(diagnostics: &[Diagnostic]) -> Option<Failure> {
     diagnostics.iter().filter_map(Diagnostic::failure).max()

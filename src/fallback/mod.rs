@@ -124,7 +124,7 @@ enum Pattern {
 }
 
 impl Pick {
-    /// The best of these tags; none where none fits.
+    /// The best of these tags; none if none fits.
     #[must_use]
     pub fn best<'t>(&self, tags: &'t [Tag]) -> Option<&'t Tag> {
         match &self.pattern {
@@ -208,7 +208,7 @@ impl Rule {
     /// What to try for an absent or invalid tag, in order.
     ///
     /// # Errors
-    /// Why the rule is not about it, for people.
+    /// The reason why the rule does not match it, for messages.
     pub fn steps(&self, asked: &Asked) -> Result<Vec<Step>, String> {
         if !self.scope.covers(&asked.repository) {
             return Err("it is not about this repository".to_owned());
@@ -253,7 +253,7 @@ impl Rule {
         self.steps(asked).is_ok_and(|steps| steps.iter().any(leads_there))
     }
 
-    /// Where the rule ends, for the message that it did not help; none where it is not about this
+    /// Where the rule ends, for the message that it did not help; none if it is not about this
     /// image, or has nothing to say.
     #[must_use]
     pub fn limit(&self, asked: &Asked) -> Option<String> {

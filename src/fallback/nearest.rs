@@ -14,7 +14,7 @@ const LONGEST: usize = 128;
 pub struct Nearby {
     /// The tag.
     pub tag: Tag,
-    /// How it differs, for people.
+    /// The difference, for messages.
     pub reason: String,
     /// True if it may stand in for the absent one.
     pub is_allowed: bool,

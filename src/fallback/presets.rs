@@ -161,7 +161,7 @@ impl Preset {
         }
     }
 
-    /// What differs at the new place, for people.
+    /// The difference at the new place, for messages.
     #[must_use]
     pub fn difference(self) -> Option<&'static str> {
         match self {

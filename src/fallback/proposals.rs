@@ -63,7 +63,7 @@ pub struct Proposal {
     body: String,
     /// The flag with the same meaning, if there is one.
     flag: Option<String>,
-    /// What differs there, for people.
+    /// The difference there, for messages.
     note: Option<&'static str>,
     /// True if another proposal is as good.
     is_tied: bool,
@@ -80,7 +80,7 @@ pub struct Suggestion {
     pub digest: Digest,
     /// The flag with the same meaning, ready for a shell; none if no flag can express it.
     pub flag: Option<String>,
-    /// What has to be known before it is chosen, for people.
+    /// A note for whoever chooses it, for messages.
     pub note: Option<String>,
     /// True if another suggestion is as good, so that a person has to choose.
     pub is_tied: bool,

@@ -183,7 +183,7 @@ impl Written {
         &self.text
     }
 
-    /// The text without its digest, where it has one.
+    /// The text without its digest, if it has one.
     #[must_use]
     pub fn undigested(&self) -> &str {
         self.text.split('@').next().unwrap_or(&self.text)

@@ -38,7 +38,7 @@ pub enum Destination {
 pub struct Rewrite<'t> {
     /// The file, as it was named.
     pub path: &'t Path,
-    /// The text that it has to have still; none where it does not matter.
+    /// The text that it has to have still; none if it does not matter.
     pub old: Option<&'t str>,
     /// The text that it gets.
     pub new: &'t str,

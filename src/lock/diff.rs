@@ -1,4 +1,4 @@
-//! The difference of two locks, for people: on a terminal, and in a pull request.
+//! The difference of two locks as text: on a terminal, and in a pull request.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;

@@ -272,7 +272,7 @@ fn line_start(text: &str, at: usize) -> usize {
     text[..at].rfind('\n').map_or(0, |at| at + 1)
 }
 
-/// The start of the next line; the end of the text where there is none.
+/// The start of the next line; the end of the text if there is none.
 fn line_end(text: &str, at: usize) -> usize {
     if at > 0 && text[..at].ends_with('\n') {
         return at;

@@ -42,7 +42,7 @@ pub struct Recording {
     path: PathBuf,
     old: Option<String>,
     new: String,
-    /// Holds the advisory lock; none where the system gives none.
+    /// Holds the advisory lock; none if the system gives none.
     _folder: Option<File>,
 }
 

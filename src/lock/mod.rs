@@ -59,7 +59,7 @@ pub struct Locked {
     pub supplier: Option<Tagged>,
     /// The digest.
     pub digest: Digest,
-    /// The rule; none where the digest is that of what was asked for.
+    /// The rule; none if the digest is that of what was asked for.
     pub rule: Option<String>,
 }
 

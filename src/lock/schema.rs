@@ -60,7 +60,7 @@ struct LockedImage {
     /// The full name of what was asked for: a repository with a tag, or with a digest if the input has no tag.
     #[schemars(with = "String")]
     image: Spanned<String>,
-    /// The repository that supplied the digest, where a rule led to another one.
+    /// The repository that supplied the digest, if a rule led to another one.
     #[schemars(with = "Option<String>")]
     repository: Option<Spanned<String>>,
     /// The tag that supplied the digest; none if `image` has a digest.
@@ -232,7 +232,7 @@ pub(super) fn entry(key: &Key, locked: &Locked, indent: &str, line_break: &str) 
     lines
 }
 
-/// The keys of an entry in their order, and what they say of it; none where they are left out.
+/// The keys of an entry in their order, and what they say of it; none if they are left out.
 pub(super) fn fields(key: &Key, locked: &Locked) -> [(&'static str, Option<String>); 5] {
     let repository =
         |repository: &Repository| (*repository != key.repository).then(|| repository.to_string());

@@ -189,7 +189,7 @@ fn is_config(owner: &Owner, key: &str) -> bool {
     owner.object.api_version == "v1" && key_of(owner.object.kind.as_str()) == Some(key)
 }
 
-/// The flag that the argument before this one is, `--image`, where it has no value of its own.
+/// The flag that the argument before this one is, `--image`, if it has no value of its own.
 fn flag_before<'d>(document: &'d Document<'_>, node: NodeId) -> Option<&'d str> {
     let node = document.node(node);
     let before = node.position.checked_sub(1)?;

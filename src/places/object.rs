@@ -12,7 +12,7 @@ pub struct Object {
     pub api_version: String,
     /// The kind.
     pub kind: String,
-    /// The namespace, where one is written.
+    /// The namespace, if it is written.
     pub namespace: Option<String>,
     /// The name, or the prefix of a generated one.
     pub name: String,

@@ -33,7 +33,7 @@ impl ObjectPattern {
 impl FromStr for ObjectPattern {
     type Err = String;
 
-    /// Parses `KIND` or `KIND/NAMESPACE/NAME`, where the namespace may be empty.
+    /// Parses `KIND` or `KIND/NAMESPACE/NAME`. The namespace may be empty.
     fn from_str(text: &str) -> Result<Self, String> {
         let parts: Vec<_> = text.split('/').map(str::to_owned).map(Some).collect();
         let pattern = match <[_; 3]>::try_from(parts) {

@@ -69,20 +69,20 @@ pub struct Tried {
 /// The search of the fallback rules for a reference that is absent, or whose tag is invalid.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Search {
-    /// The references that were asked for in vain, in order; the one that was written is first,
+    /// The references that were requested and not found, in order; the one that was written is first,
     /// unless its tag is invalid.
     pub tried: Vec<Tried>,
     /// The choices among the tags of a repository.
     pub picked: Vec<Picked>,
     /// Steps that could not be taken, and what else has to be known of the others.
     pub notes: Vec<String>,
-    /// The limits of the rules that apply to it, for people.
+    /// The limits of the rules that apply to it, for messages.
     pub limits: Vec<String>,
     /// The nearest of the existing tags, nearest first.
     pub nearest: Vec<Nearby>,
     /// Rules that would lead to an image, best first; a search with each has found it.
     pub suggestions: Vec<Suggestion>,
-    /// The change that would let a rule lead to one of them, for people.
+    /// The change that would let a rule lead to one of them, for messages.
     pub remedy: Option<String>,
     /// The rule in which the search ended, as the last that was tried could not be asked for.
     pub stopped_in: Option<String>,

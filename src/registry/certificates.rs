@@ -19,7 +19,7 @@ use super::endpoint::is_named;
 /// A certificate that is trusted.
 pub type Certificate = CertificateDer<'static>;
 
-/// A certificate of ours with its key.
+/// A client certificate with its key.
 #[derive(Clone)]
 pub struct Identity(pub(super) Arc<CertifiedKey>);
 

@@ -31,7 +31,7 @@ pub fn certificate_folders(home: Option<&Path>) -> Vec<PathBuf> {
 /// The certificates for a host and port, as URLs name it; none if no folder has it.
 ///
 /// # Errors
-/// A file can't be read or makes no sense. It is named.
+/// A file can't be read or is not valid. It is named.
 pub(super) fn of_host(folders: &[PathBuf], host: &str) -> Result<Option<HostCertificates>, String> {
     let names = names(host);
     let places = folders.iter().flat_map(|folder| names.iter().map(|name| folder.join(name)));

@@ -88,10 +88,10 @@ impl Registry {
         }
     }
 
-    /// The digest of what a tag names now: of the index, where there is one.
+    /// The digest of what a tag names now: of the index, if there is one.
     ///
     /// # Errors
-    /// Why there is none. `Missing…` is proof of absence, anything else is not.
+    /// The reason why there is none. `Missing…` is proof of absence, anything else is not.
     pub async fn digest(&self, tagged: &Tagged) -> Answer {
         let tag = tagged.tag.to_string();
         let digest = self.in_turn(&tagged.repository, async |host, name, retry| {

@@ -162,7 +162,7 @@ fn read_layout(
     Ok(images)
 }
 
-/// The reference that an entry of an index is named by; none where no repository is known.
+/// The reference that an entry of an index is named by; none if no repository is known.
 fn name(entry: &ImageIndexEntry, repository: Option<&Repository>) -> Option<Tagged> {
     let annotations = entry.annotations.as_ref()?;
     if let Some(full) = annotations.get(CONTAINERD_NAME) {

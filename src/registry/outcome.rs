@@ -8,7 +8,7 @@ use crate::image::Digest;
 pub struct Refusal {
     /// Its meaning.
     pub outcome: Outcome,
-    /// The answer, for people: `404 with code MANIFEST_UNKNOWN from quay.io`.
+    /// The answer, for messages: `404 with code MANIFEST_UNKNOWN from quay.io`.
     pub detail: String,
     /// The host that was asked, as images and logins name it; none if there was no request.
     pub host: Option<String>,

@@ -21,7 +21,7 @@ const SHOWN: [&str; 4] = ["n", "last", "scope", "service"];
 /// The requests of a run.
 #[derive(Debug, Default)]
 pub(super) struct RequestLog {
-    /// None if nobody wants to read it.
+    /// None if no log is wanted.
     lines: Option<Mutex<Lines>>,
 }
 

@@ -69,7 +69,7 @@ impl<'de> Deserialize<'de> for Names {
     }
 }
 
-/// The tags of one page. What is no valid tag is left out: nobody can ask for it.
+/// The tags of one page. Texts that are no valid tags are left out.
 ///
 /// # Errors
 /// `Denied` and `Unlistable` say only that nothing can be listed, anything else is a failure.

@@ -142,7 +142,7 @@ impl Tokens {
     /// one; but then a login is sent as a password, as the host may hide what is private.
     ///
     /// # Errors
-    /// What the token endpoint said. The same for all who wait: nobody asks again.
+    /// What the token endpoint said. All waiting requests get the same answer, without another request.
     pub(super) async fn token(
         &self,
         repository: &str,

@@ -327,7 +327,7 @@ fn is_login(authorization: &HeaderValue) -> bool {
     authorization.as_bytes().starts_with(b"Basic ")
 }
 
-/// Where a redirect leads; none where what came is an answer itself.
+/// Where a redirect leads; none if what came is an answer itself.
 fn target(from: &Url, fetched: &Fetched) -> Result<Option<Url>, Trouble> {
     if !matches!(fetched.status.as_u16(), 301 | 302 | 303 | 307 | 308) {
         return Ok(None);

@@ -15,7 +15,7 @@ const STDIN: [&str; 2] = ["<stdin>", "-"];
 pub(super) struct Finding<'r> {
     /// The diagnostic.
     pub(super) said: &'r Diagnostic,
-    /// The full name of the image that it is about, where that is one.
+    /// The full name of the image that it is about, if it is about one.
     pub(super) image: Option<&'r Name>,
     /// Where.
     pub(super) locations: Vec<FindingLocation<'r>>,

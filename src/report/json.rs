@@ -97,13 +97,13 @@ pub struct Neighbour {
     reason: String,
 }
 
-/// One reference that was asked for in vain.
+/// One reference that was requested and not found.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Attempt {
     reference: String,
     /// `missing`, `denied`, `rate-limited`, `unreachable`, `invalid-response` or `not-recorded`.
     outcome: &'static str,
-    /// The answer, for people.
+    /// The answer, for messages.
     detail: String,
 }
 
@@ -122,7 +122,7 @@ pub struct Judged {
     /// The remedy.
     #[serde(skip_serializing_if = "Option::is_none")]
     help: Option<String>,
-    /// The full name of the image, where it is about one.
+    /// The full name of the image, if it is about one.
     #[serde(skip_serializing_if = "Option::is_none")]
     image: Option<String>,
     places: Vec<JudgedPlace>,

@@ -48,7 +48,7 @@ pub fn json(plan: &Plan, places: &[Place], sources: &[Source]) -> String {
     json::text(&listing)
 }
 
-/// The images as a table for people: one line a place, in the order of the input.
+/// The images as a table: one line a place, in the order of the input.
 #[must_use]
 pub fn table(plan: &Plan, places: &[Place], sources: &[Source]) -> String {
     let mut rows = Vec::new();

@@ -1,4 +1,4 @@
-//! The report for people: a line for each finding, and the count at the end. Messages on stderr say more.
+//! The report as text: a line for each finding, and the count at the end. Messages on stderr say more.
 
 use std::fmt::Write as _;
 

@@ -38,7 +38,7 @@ struct Log {
 #[serde(rename_all = "camelCase")]
 struct Run {
     tool: Tool,
-    /// SARIF counts in UTF-16 where nobody says otherwise.
+    /// SARIF counts in UTF-16 unless a report says otherwise.
     column_kind: &'static str,
     /// A lone CR ends a line of YAML, too.
     newline_sequences: [&'static str; 3],

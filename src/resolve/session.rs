@@ -125,7 +125,7 @@ impl Session {
         }
     }
 
-    /// Everything that can be asked, where these pins are known already.
+    /// Everything that can be asked. These pins are known already.
     pub(super) fn sources<'s>(&'s self, recorded: &'s BTreeMap<Tagged, Pin>) -> Sources<'s> {
         let (layouts, registry) = (&self.layouts, self.registry.as_ref());
         Sources { layouts, registry, cache: &self.cache, recorded }

@@ -18,7 +18,7 @@ use minor::LAST_MINOR;
 pub use minor::MinorVersion;
 pub(super) use patches::PatchOf;
 
-/// How many minor versions a client tool steps down where nobody says more (Kubernetes version skew
+/// How many minor versions a client tool steps down unless a rule says more (Kubernetes version skew
 /// policy: kubectl works with one minor version on either side).
 pub const DEFAULT_SKEW: u32 = 1;
 
@@ -28,7 +28,7 @@ pub const MAX_SKEW: u32 = 20;
 /// The rule's settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KubernetesVersion {
-    /// The cluster's version, where it is known.
+    /// The cluster's version, if it is known.
     pub cluster: Option<MinorVersion>,
     /// How many minor versions a tag may be below the cluster's, or below the one asked for.
     pub max_minor_skew: u32,
@@ -127,7 +127,7 @@ impl KubernetesVersion {
         Ok(steps.steps)
     }
 
-    /// Where the rule ends, for people.
+    /// The limit of the rule, for messages.
     pub(super) fn limit(self) -> String {
         let versions = if self.max_minor_skew == 1 { "version" } else { "versions" };
         format!("stops at {} minor {versions} (`--max-minor-skew`)", self.max_minor_skew)

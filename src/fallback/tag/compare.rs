@@ -67,7 +67,7 @@ impl Near {
         self.cmp(other) == Ordering::Equal
     }
 
-    /// What it is to the one that was asked for, for people.
+    /// Its relation to the requested tag, for messages.
     #[must_use]
     pub fn reason(&self) -> String {
         if self.is_allowed() {

@@ -24,11 +24,11 @@ pub enum Distance {
     MinorAbove,
     /// The minor or major of the patch that was asked for; it moves.
     Line,
-    /// Another minor as a whole, where a patch was asked for; it moves.
+    /// Another minor as a whole, if a patch was requested; it moves.
     OtherLine,
     /// Another major.
     Major,
-    /// The newest release, where `latest` was asked for.
+    /// The newest release, if `latest` was requested.
     Newest,
     /// Not to be said.
     Unknown,

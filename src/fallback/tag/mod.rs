@@ -204,7 +204,7 @@ impl Reading {
         words.into_iter().collect()
     }
 
-    /// The parts and what they mean, for people.
+    /// The parts and their meaning, for `explain`.
     pub fn described(&self) -> impl Iterator<Item = (&'static str, &str)> {
         self.parts.iter().map(|part| (part.role.name(), part.text.as_str()))
     }
@@ -217,7 +217,7 @@ impl fmt::Display for Reading {
 }
 
 impl Version {
-    /// The number at a place; none where it is not written, as the patch of `1.2`.
+    /// The number at a place; none if it is not written, as the patch of `1.2`.
     #[must_use]
     pub fn number(&self, n: usize) -> Option<u64> {
         self.numbers.get(n).copied()

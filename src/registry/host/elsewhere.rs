@@ -1,6 +1,6 @@
 //! Redirects into another registry, which has a challenge of its own (lscr.io, ggcr#2360).
 //!
-//! The other registry is asked as nobody, with a token of its own realm. Logins are for the host that
+//! Requests to the other registry are anonymous, with a token of its own realm. Logins are for the host that
 //! the user named, and never go along.
 
 use std::collections::BTreeSet;

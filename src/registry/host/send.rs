@@ -1,4 +1,4 @@
-//! Who asks a host, and in which order.
+//! The order in which logins are sent to a host.
 //!
 //! How a request is sent: `send_as_any` goes through the logins that match the repository, and ends
 //! with nobody. `send_as` sends it as one account, with other tokens until one is good or none is

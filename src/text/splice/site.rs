@@ -21,7 +21,7 @@ enum Form {
     Verbatim(Span),
     /// Between double quotes, with escapes: what is between the quotes.
     Escaped(Span),
-    /// An alias, in whose stead the reference is written.
+    /// An alias. The reference replaces it.
     Alias,
     /// Nothing is written behind a colon, at this offset: null.
     Missing(usize),

@@ -65,7 +65,7 @@ pub enum Content<'s> {
         entries: Vec<(NodeId, NodeId)>,
         /// Its merge keys, if it has any.
         merges: Option<Box<Merges>>,
-        /// The entries in the order of their keys, where there are many.
+        /// The entries in the order of their keys, if there are many.
         by_key: Vec<usize>,
     },
     /// An alias of an earlier node of the document.
@@ -124,7 +124,7 @@ impl<'s> Document<'s> {
         }
     }
 
-    /// The root node; none where the document is empty.
+    /// The root node; none if the document is empty.
     #[must_use]
     pub fn root(&self) -> Option<NodeId> {
         let root = NodeId(0);
@@ -355,7 +355,7 @@ fn into_owned(text: Cow<'_, str>) -> Option<String> {
     }
 }
 
-/// The text of a key, also behind an alias; none where a collection is the key.
+/// The text of a key, also behind an alias; none if a collection is the key.
 fn key_text<'n>(nodes: &'n [Node<'_>], id: NodeId) -> Option<&'n str> {
     let node = &nodes[id.0 as usize];
     let node = match node.content {

@@ -22,10 +22,9 @@ use Place::{Dripping, Raw, Url};
 /// The budget of each run, in seconds.
 const TIMEOUT: u64 = 2;
 
-/// The end of all patience. A run that kept to a request's own limit of 15 s instead of its budget
-/// would be later. A run in time says in its own words that its time was up, however slow the machine
-/// is.
-const LIMIT: Duration = Duration::from_secs(14);
+/// The limit for a run that hangs. The messages show that the budget ended the others, so this may be long:
+/// a busy machine must not fail the test.
+const LIMIT: Duration = Duration::from_secs(120);
 
 /// Rows that are checked at the same time.
 const WORKERS: usize = 4;

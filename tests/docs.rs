@@ -219,39 +219,50 @@ fn every_link_between_pages_leads_somewhere() {
 }
 
 #[test]
-fn every_flag_is_in_the_readme_and_every_command_too() {
-    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md"));
-    let readme = readme.expect("readable");
+fn every_flag_and_every_command_has_a_row_in_its_page() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/flags.md");
+    let page = fs::read_to_string(page).expect("readable");
+    let rows: Vec<_> = page.lines().filter(|line| line.starts_with('|')).collect();
+    let has_row = |text: &str| rows.iter().any(|row| row.contains(text));
     let help = digestif(["--help"], "").succeeded();
     let flags = help.split_whitespace().filter_map(|word| word.strip_prefix("--"));
+    // Flags with a short form have a row with that. The last two are flags of Helm in an example.
+    let known = [
+        "help",
+        "version",
+        "filename",
+        "output",
+        "in-place",
+        "quiet",
+        "verbose",
+        "config",
+        "install",
+        "post-renderer",
+    ];
     for flag in flags {
         let flag = flag.trim_matches(|c: char| !c.is_ascii_lowercase() && c != '-');
-        if !flag.is_empty()
-            && !matches!(
-                flag,
-                "help"
-                    | "version"
-                    | "color"
-                    | "filename"
-                    | "output"
-                    | "in-place"
-                    | "quiet"
-                    | "verbose"
-                    | "config"
-                    | "post-renderer"
-            )
-        {
-            assert!(readme.contains(&format!("--{flag}")), "--{flag} is not in the README");
-        }
+        let is_known = flag.is_empty() || known.contains(&flag);
+        assert!(is_known || has_row(&format!("`--{flag}")), "--{flag} has no row");
     }
     let commands = help.split("Commands:").nth(1).and_then(|rest| rest.split("\n\n").next());
-    for line in commands.expect("there are commands").lines().filter(|line| line.starts_with("  "))
-    {
-        let name = line.split_whitespace().next().unwrap_or("help");
+    for line in commands.expect("there are commands").lines() {
         let is_name = line.starts_with("  ") && !line.starts_with("   ");
+        let name = line.split_whitespace().next().unwrap_or("help");
         if is_name && name != "help" {
-            assert!(readme.contains(&format!("digestif {name}")), "{name} is not in the README");
+            assert!(has_row(&format!("`digestif {name}")), "{name} has no row");
         }
+    }
+}
+
+#[test]
+fn the_readme_is_short_and_the_list_of_pages_is_complete() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = fs::read_to_string(root.join("README.md")).expect("readable");
+    assert!(readme.split_whitespace().count() <= 1_500);
+    let list = fs::read_to_string(root.join("docs/README.md")).expect("readable");
+    for (path, _) in pages().iter().filter(|(path, _)| path.starts_with(root.join("docs"))) {
+        let name = path.file_name().and_then(|name| name.to_str()).expect("a name");
+        assert!(name == "README.md" || list.contains(&format!("({name})")), "{name} is not listed");
     }
 }
 

@@ -42,6 +42,7 @@ fn main() -> ExitCode {
     for messages in &outcome.messages {
         console.print_all(&messages.diagnostics, &messages.sources);
     }
+    console.print_left_out();
     console.print(&outcome.origins);
     console.print(&outcome.images);
     if let Err(error) = outcome.print_report() {

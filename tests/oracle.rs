@@ -10,10 +10,14 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use digestif::image::Reference;
+use digestif::image::{Globs, PinForm, Reference};
 use digestif::places::{Found, Image, Place, Scope, Writing};
+use digestif::plan::Skips;
+use digestif::policy::{Digests, Policy, Unpinnable};
+use digestif::resolve::Network;
 use digestif::text::splice::{Edits, apply};
 use digestif::text::{Origin, Source};
+use digestif::{Empty, Options};
 use serde_json::Value;
 use support::oracle::{Line, Oracle};
 use support::registry::{Content, Registry};
@@ -89,6 +93,61 @@ fn every_image_that_a_reader_sees_in_a_mutated_manifest_is_seen() {
     println!(
         "{inputs} inputs, {read} read with {images} images, {refused} refused but read by others"
     );
+}
+
+/// Pinned manifests are changed, so that the gate is open for some and closed for the rest.
+#[test]
+fn every_image_that_a_reader_sees_behind_an_open_gate_has_a_digest() {
+    let Some(clients) = clients() else { return };
+    let mut oracle = Oracle::start(&clients);
+    let set = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
+    let inputs = set("DIGESTIF_ORACLE_INPUTS").unwrap_or(INPUTS);
+    let mut random = fastrand::Rng::with_seed(set("DIGESTIF_ORACLE_SEED").unwrap_or(1) as u64);
+    let short = manifests().into_iter().filter_map(|path| fs::read_to_string(path).ok());
+    let short: Vec<_> = short.filter(|text| text.len() < 4_000).collect();
+    let gated = |text: &String| through_the_gate(text).is_some();
+    let pinned = short.iter().filter_map(|text| Some(pinned(text).ok()?.0));
+    let texts: Vec<_> = pinned.filter(gated).collect();
+    let (mut open, mut images) = (0, 0);
+    for _ in 0..inputs {
+        let text = mutated(&mut random, &texts);
+        let Some(left) = through_the_gate(&text) else { continue };
+        let seen = oracle.read(&text);
+        let missed: Vec<_> = seen.iter().filter(|line| is_missed(line, &left)).collect();
+        assert!(missed.is_empty(), "{text}\n{text:?}\n{missed:?}");
+        open += 1;
+        images += seen.iter().filter(|line| line.error.is_none()).count();
+    }
+    println!("{inputs} inputs, the gate was open for {open} with {images} images");
+    assert!(images > inputs / 10, "the readers saw only {images} images");
+}
+
+/// What `check --require-digest` does with a text: the images that are left for a reason, or none if the
+/// gate is closed.
+fn through_the_gate(text: &str) -> Option<BTreeSet<String>> {
+    let sources = [Source::new(Origin::Stdin, text.as_bytes().to_vec()).ok()?];
+    let options = Options {
+        pin: PinForm::TagDigest,
+        scope: Scope::default(),
+        skips: Skips::default(),
+        rules: Vec::new(),
+        layouts: Vec::new(),
+        network: Network::Offline,
+        lock: None,
+        update: Globs::default(),
+        policy: Policy {
+            digests: Digests::Required,
+            unpinnable: Unpinnable::Denied,
+            ..Policy::default()
+        },
+        empty: Empty::Allowed,
+    };
+    let run = digestif::run(&sources, &options).expect("nobody interrupts");
+    if run.found.diagnostics.iter().any(|diagnostic| diagnostic.failure().is_some()) {
+        return None;
+    }
+    let left = run.found.places.iter().filter(|place| place.left.is_some());
+    Some(left.map(|place| place.text().trim().to_owned()).collect())
 }
 
 /// The manifests of the cases, of rendered charts and, if it is there, of the corpus.

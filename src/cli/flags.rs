@@ -8,7 +8,7 @@ use clap::{ArgAction, Args, ValueEnum};
 
 use crate::fallback::{MAX_SKEW, MinorVersion, Preset, Rule};
 use crate::image::{PinForm, Platform};
-use crate::io::input::Exclusions;
+use crate::io::exclusions::Exclusions;
 use crate::lock::EVERYTHING;
 use crate::places::{Include, ObjectPattern};
 use crate::policy::{Expectation, Mutable};

@@ -17,7 +17,7 @@ mod version;
 use std::fmt;
 use std::str::FromStr;
 
-use regex::Regex;
+use regex::{Regex, RegexBuilder};
 
 use crate::diagnostic::Failure;
 use crate::image::{Asked, Globs, Repository, Tag, Tagged};
@@ -31,6 +31,10 @@ pub use proposals::{Proposal, ProposalKind, Suggestion, proposals};
 pub use repositories::Repositories;
 pub use template::Template;
 pub use version::{Direction, Prefer, SemanticVersion, Within};
+
+/// Bytes of a compiled regular expression. One for tags has some thousand; `(?:\w{100}){10}` has
+/// millions and takes a tenth of a second to compile. All of a configuration take some seconds at most.
+const LARGEST_REGEX: usize = 256 << 10;
 
 /// One rule.
 #[derive(Debug, Clone)]
@@ -287,8 +291,8 @@ impl FromStr for WholeTag {
 
     fn from_str(pattern: &str) -> Result<Self, String> {
         // Alone first: what is only whole between our anchors would escape them.
-        Regex::new(pattern).map_err(|error| error.to_string())?;
-        let whole = Regex::new(&format!("^(?:{pattern})$")).map_err(|error| error.to_string())?;
+        compiled(pattern)?;
+        let whole = compiled(&format!("^(?:{pattern})$"))?;
         let taken = |name: &&str| template::VARIABLES.contains(name);
         if let Some(name) = whole.capture_names().flatten().find(taken) {
             return Err(format!(
@@ -297,6 +301,16 @@ impl FromStr for WholeTag {
         }
         Ok(Self(whole))
     }
+}
+
+fn compiled(pattern: &str) -> Result<Regex, String> {
+    let regex = RegexBuilder::new(pattern).size_limit(LARGEST_REGEX).build();
+    regex.map_err(|error| match error {
+        regex::Error::CompiledTooBig(_) => {
+            "the regular expression is too large; counted repetitions make it large".to_owned()
+        }
+        error => error.to_string(),
+    })
 }
 
 impl fmt::Display for WholeTag {

@@ -2,10 +2,20 @@
 
 use std::fmt;
 
-use globset::{Glob, GlobMatcher};
+use globset::{Glob, GlobBuilder, GlobMatcher};
 
 use super::Repository;
 use crate::text::escape::quoted;
+
+/// Bytes of the longest glob. The longest name of a repository has 255 (OCI distribution specification).
+const LONGEST: usize = 1024;
+
+/// Braces in braces of a glob. `globset` compiles a glob to a regular expression, which may not be nested
+/// deeper than 250 groups, and panics otherwise.
+const DEEPEST: usize = 10;
+
+/// Globs of one list. Each is compared with each repository, so that this bounds the time for an image.
+const MOST: usize = 1000;
 
 /// Globs over full repository names, in which `*` stays within a path segment and `**` does not.
 #[derive(Debug, Default, Clone)]
@@ -17,8 +27,13 @@ impl Globs {
     /// # Errors
     /// The first that is wrong, and what is wrong with it.
     pub fn new(globs: impl IntoIterator<Item = impl AsRef<str>>) -> Result<Self, WrongGlob> {
-        let globs = globs.into_iter().map(|glob| compiled(glob.as_ref()));
-        globs.collect::<Result<_, _>>().map(Self)
+        let globs = globs.into_iter().map(|glob| glob_of(glob.as_ref()));
+        let globs = globs.take(MOST + 1).map(|glob| Ok(glob?.compile_matcher()));
+        let globs: Vec<_> = globs.collect::<Result<_, _>>()?;
+        if globs.len() > MOST {
+            return Err(WrongGlob(format!("there are more than {MOST} globs in one list")));
+        }
+        Ok(Self(globs))
     }
 
     /// Reads globs that have to be able to fit something.
@@ -80,9 +95,33 @@ impl Globs {
     }
 }
 
-fn compiled(text: &str) -> Result<GlobMatcher, WrongGlob> {
-    let glob = globset::GlobBuilder::new(text).literal_separator(true).build();
-    glob.as_ref().map(Glob::compile_matcher).map_err(|error| WrongGlob(error.to_string()))
+/// Reads a glob, in which `*` stays within a path segment and `**` does not.
+///
+/// # Errors
+/// It is wrong, too long, or nested too deep.
+pub(crate) fn glob_of(text: &str) -> Result<Glob, WrongGlob> {
+    if text.len() > LONGEST {
+        return Err(WrongGlob(format!("a glob has more than {LONGEST} bytes")));
+    }
+    if depth(text) > DEEPEST {
+        return Err(WrongGlob(format!("a glob has more than {DEEPEST} braces in each other")));
+    }
+    let glob = GlobBuilder::new(text).literal_separator(true).build();
+    glob.map_err(|error| WrongGlob(error.to_string()))
+}
+
+/// How deep braces may be nested in a glob, at most: an escaped one counts, too.
+fn depth(text: &str) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    for byte in text.bytes() {
+        match byte {
+            b'{' => depth += 1,
+            b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(depth);
+    }
+    deepest
 }
 
 /// The error of a glob.
@@ -127,5 +166,25 @@ mod tests {
             "`nginx` can fit no image: a full name has a registry, as `docker.io/library/nginx`";
         assert_eq!(wrong("nginx").as_deref(), Some(nginx));
         assert!(wrong("a/[").is_some_and(|message| message.starts_with("error parsing glob")));
+    }
+
+    #[test]
+    fn globs_have_limits() {
+        let nested = |depth| format!("{}a/b{}", "{".repeat(depth), "}".repeat(depth));
+        assert!(Globs::new([nested(10)]).is_ok());
+        assert!(Globs::new(["a".repeat(1024)]).is_ok());
+        for (globs, message) in [
+            (vec![nested(11)], "a glob has more than 10 braces in each other"),
+            (vec![nested(250)], "a glob has more than 10 braces in each other"),
+            (vec!["a".repeat(1025)], "a glob has more than 1024 bytes"),
+            (vec!["a/b".to_owned(); 1001], "there are more than 1000 globs in one list"),
+        ] {
+            assert_eq!(Globs::new(globs).expect_err("refused").to_string(), message);
+        }
+        for worst in
+            ["{a,b}".repeat(200), "**/".repeat(300), "[!a-z]".repeat(170), "?".repeat(1024)]
+        {
+            assert!(Globs::new([worst]).is_ok(), "it compiles");
+        }
     }
 }

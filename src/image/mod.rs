@@ -11,6 +11,7 @@ mod platform;
 mod reference;
 
 pub use digest::{Algorithm, Digest};
+pub(crate) use globs::glob_of;
 pub use globs::{Globs, WrongGlob};
 pub use name::{Asked, DOCKER_HUB, ParseError, Repository, Tag, canonical_host, has_host};
 pub use platform::Platform;

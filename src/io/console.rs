@@ -13,11 +13,18 @@ use crate::report;
 use crate::text::Source;
 use crate::text::escape::redacted;
 
+/// Errors that a run prints, and warnings. Nobody reads more, and a chart of a stranger may cause
+/// hundreds of thousands. Substitutions are all printed.
+const MOST: usize = 1000;
+
 /// Prints messages and remembers them for the log.
 #[derive(Debug, Default)]
 pub struct Console {
     /// True if warnings are left out.
     quiet: bool,
+    /// How many errors there were, and how many warnings.
+    errors: usize,
+    warnings: usize,
     printed: String,
     log: Option<Log>,
 }
@@ -41,9 +48,31 @@ impl Console {
     /// Prints diagnostics, each followed by an empty line.
     pub fn print_all(&mut self, diagnostics: &[Diagnostic], sources: &[Source]) {
         for diagnostic in diagnostics {
-            if !self.quiet || diagnostic.severity != Severity::Warning {
+            if self.counts(diagnostic.severity) {
                 self.print(&report::diagnostic(diagnostic, sources));
                 self.print("\n");
+            }
+        }
+    }
+
+    /// Counts a message; false if it is not printed.
+    fn counts(&mut self, severity: Severity) -> bool {
+        let count = match severity {
+            Severity::Error(_) => &mut self.errors,
+            Severity::Warning if self.quiet => return false,
+            Severity::Warning => &mut self.warnings,
+            Severity::Substitution => return true,
+        };
+        *count += 1;
+        *count <= MOST
+    }
+
+    /// Prints how many messages were left out.
+    pub fn print_left_out(&mut self) {
+        for (count, what) in [(self.errors, "errors"), (self.warnings, "warnings")] {
+            if count > MOST {
+                let n = count - MOST;
+                self.print(&format!("and {n} more {what}; `--report FILE` writes all of them\n\n"));
             }
         }
     }

@@ -1,10 +1,10 @@
 //! Delivery: stdin is read whole, and a result goes to stdout once or into files atomically.
 
-use std::io::{self, IsTerminal as _, Read as _, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::path::Path;
 
 use super::atomic::{self, Destination, Rewrite, Unwritten};
-use super::signals;
+use super::{input, signals};
 use crate::diagnostic::{Diagnostic, failed};
 use crate::lock::Recording;
 use crate::report::diff::Reader;
@@ -13,12 +13,9 @@ use crate::text::{Origin, Source};
 /// Reads all of stdin.
 ///
 /// # Errors
-/// It can't be read, or is no text.
+/// It can't be read, is too large, or is no text.
 pub fn stdin() -> Result<Source, Diagnostic> {
-    let mut bytes = Vec::new();
-    let read = io::stdin().lock().read_to_end(&mut bytes);
-    read.map_err(|error| failed(&format!("stdin can't be read: {error}")))?;
-    Source::new(Origin::Stdin, bytes)
+    input::stream(Origin::Stdin, io::stdin().lock())
 }
 
 /// True if stdin is a terminal, so that there is nothing to read.

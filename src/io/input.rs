@@ -2,20 +2,20 @@
 //!
 //! Owns which files a directory gives: every `.yaml`, `.yml` and `.json` below it in the order of
 //! their names, but no chart (its templates are not YAML), no image layout, no file of digestif's
-//! own, nothing of a version-control system, and nothing that `--exclude` names. Links to files are taken, and links to directories only where they are named,
-//! as kubectl does it.
+//! own, no device or pipe, nothing of a version-control system, and nothing that `--exclude` names.
+//! Links to files are taken, and links to directories only where they are named, as kubectl does it.
 
-use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use walkdir::{DirEntry, WalkDir};
 
+use super::exclusions::Exclusions;
+use super::limited::{self, LARGEST_INPUT};
 use super::repository;
-use crate::diagnostic::{Diagnostic, Failure, Location, RuleId};
+use crate::diagnostic::{Diagnostic, Failure, Location, RuleId, failed};
 use crate::registry::is_layout;
-use crate::text::escape::quoted;
 use crate::text::yaml::{self, Document};
 use crate::text::{Origin, Source};
 
@@ -60,9 +60,10 @@ pub fn files(paths: &[PathBuf], reading: Reading) -> Result<Files, Vec<Diagnosti
     // One that is not there yet can't be met.
     let own = own.iter().filter_map(|path| fs::canonicalize(path).ok()).collect();
     let (files, errors) = (Files::default(), Vec::new());
-    let mut walk = Walk { excluded, own, links, roots: Vec::new(), files, errors };
+    let room = Some(LARGEST_INPUT);
+    let mut walk = Walk { excluded, own, links, roots: Vec::new(), files, errors, room };
     for path in paths {
-        walk.roots = roots(path);
+        walk.roots = links_may_lead_to(path);
         walk.path(path);
     }
     let Walk { excluded, mut files, errors, .. } = walk;
@@ -71,50 +72,8 @@ pub fn files(paths: &[PathBuf], reading: Reading) -> Result<Files, Vec<Diagnosti
 }
 
 /// The folders that links of a named directory may stay in.
-fn roots(named: &Path) -> Vec<PathBuf> {
+fn links_may_lead_to(named: &Path) -> Vec<PathBuf> {
     fs::canonicalize(named).into_iter().chain(repository::root(named)).collect()
-}
-
-/// The globs of `--exclude`, and which of them were of use.
-#[derive(Debug)]
-pub struct Exclusions {
-    globs: Vec<String>,
-    set: GlobSet,
-    used: BTreeSet<usize>,
-}
-
-impl Exclusions {
-    /// Reads globs, in which `*` stays within a path segment and `**` does not.
-    ///
-    /// # Errors
-    /// The error of the first bad one.
-    pub fn new(globs: &[String]) -> Result<Self, globset::Error> {
-        let mut set = GlobSetBuilder::new();
-        for glob in globs {
-            let plain = glob.strip_prefix("./").unwrap_or(glob);
-            let plain = plain.strip_suffix('/').unwrap_or(plain);
-            set.add(GlobBuilder::new(plain).literal_separator(true).build()?);
-        }
-        Ok(Self { globs: globs.to_vec(), set: set.build()?, used: BTreeSet::new() })
-    }
-
-    /// True if a path is left out, by its name from the named directory on, or by its whole name.
-    fn fit(&mut self, path: &Path, named: &Path) -> bool {
-        let whole = path.strip_prefix(".").unwrap_or(path);
-        let below = path.strip_prefix(named).unwrap_or(path);
-        let fitting = [whole, below].map(|path| self.set.matches(path)).concat();
-        let fits = !fitting.is_empty();
-        self.used.extend(fitting);
-        fits
-    }
-
-    fn idle(&self) -> impl Iterator<Item = Diagnostic> {
-        let idle = self.globs.iter().enumerate().filter(|(n, _)| !self.used.contains(n));
-        idle.map(|(_, glob)| {
-            Diagnostic::warning(format!("{} of `--exclude` fits nothing", quoted(glob)))
-                .help("a glob has to fit a whole path, as it was named or from the named directory on: `old/**`, `**/*.json`")
-        })
-    }
 }
 
 struct Walk {
@@ -126,11 +85,13 @@ struct Walk {
     roots: Vec<PathBuf>,
     files: Files,
     errors: Vec<Diagnostic>,
+    /// Bytes that may still be read; none once there were more.
+    room: Option<u64>,
 }
 
 impl Walk {
     fn path(&mut self, path: &Path) {
-        let known = self.files.sources.len();
+        let (known, left_out) = (self.files.sources.len(), self.files.left_out.len());
         // A path that was named is taken even if it is a chart, a link or has another ending.
         let mut entries = WalkDir::new(path).sort_by_file_name().into_iter();
         while let Some(entry) = entries.next() {
@@ -158,15 +119,7 @@ impl Walk {
             }
         }
         if self.files.sources.len() == known && self.errors.is_empty() {
-            let error = Diagnostic::error(
-                Failure::Usage,
-                "there is no manifest in this directory".to_owned(),
-            );
-            self.errors.push(
-                error
-                    .location(location(path))
-                    .help("digestif takes files ending in .yaml, .yml and .json"),
-            );
+            self.errors.push(no_manifest(path, &self.files.left_out[left_out..]));
         }
     }
 
@@ -177,6 +130,11 @@ impl Walk {
             return;
         }
         let (is_link, path) = (entry.path_is_symlink(), entry.into_path());
+        // A pipe would be waited for, and a device may never end.
+        if fs::metadata(&path).is_ok_and(|found| !found.is_file()) {
+            let message = "a device or a pipe is left out";
+            return self.leave_out(&path, message, "name it with `-f` to have it read");
+        }
         let real = fs::canonicalize(&path).ok();
         // Whatever is in it: what is wrong with such a file is said where the run reads it.
         if real.as_ref().is_some_and(|real| self.own.contains(real)) {
@@ -206,8 +164,19 @@ impl Walk {
     }
 
     fn source(&mut self, path: PathBuf) -> Option<Source> {
-        let read = fs::read(&path).map_err(|error| unreadable(&path, &error.to_string()));
-        let read = read.and_then(|bytes| Source::new(Origin::File(path), bytes));
+        let room = self.room?;
+        let read = File::open(&path).and_then(|file| limited::read(file, room));
+        let read = match read {
+            Err(error) => Err(unreadable(&path, &error.to_string())),
+            Ok(None) => {
+                self.room = None;
+                Err(too_large().location(location(&path)))
+            }
+            Ok(Some(bytes)) => {
+                self.room = Some(room - bytes.len() as u64);
+                Source::new(Origin::File(path), bytes)
+            }
+        };
         read.map_err(|error| self.errors.push(error)).ok()
     }
 
@@ -262,6 +231,47 @@ fn named(kind: &str) -> Option<&'static str> {
 
 /// The group of digestif's own kinds.
 const GROUP: &str = "digestif.dev/";
+
+/// Reads a stream up to the limit for an input.
+///
+/// # Errors
+/// It can't be read, is too large, or is no text.
+pub(super) fn stream(origin: Origin, from: impl Read) -> Result<Source, Diagnostic> {
+    let name = origin.display_name();
+    match limited::read(from, LARGEST_INPUT) {
+        Err(error) => Err(failed(&format!("stdin can't be read: {error}"))),
+        Ok(None) => Err(too_large().location(Location::File(name))),
+        Ok(Some(bytes)) => Source::new(origin, bytes),
+    }
+}
+
+fn too_large() -> Diagnostic {
+    let message = format!("the input is larger than {} MiB", LARGEST_INPUT >> 20);
+    Diagnostic::error(Failure::Input, message).help("pin it in parts")
+}
+
+/// The error about a directory that gives nothing. What was left out there may be the reason.
+fn no_manifest(path: &Path, left_out: &[Diagnostic]) -> Diagnostic {
+    let message = "there is no manifest in this directory".to_owned();
+    let error = Diagnostic::error(Failure::Usage, message).location(location(path));
+    let Some(first) = left_out.first() else {
+        return error.help("digestif takes files ending in .yaml, .yml and .json");
+    };
+    let name = |at: &Location| match at {
+        Location::File(name) => name.clone(),
+        _ => String::new(),
+    };
+    let line = |note: &Diagnostic| {
+        let names: Vec<_> = note.locations.iter().map(name).collect();
+        format!("{}: {}", names.join(", "), note.message)
+    };
+    let lines: Vec<_> = left_out.iter().map(line).collect();
+    let error = error.note("left out", lines.join("\n"));
+    match &first.help {
+        Some(help) if help != WITHOUT_A_WORD => error.help(help.clone()),
+        _ => error,
+    }
+}
 
 const WITHOUT_A_WORD: &str = "`--exclude` leaves it out without a word";
 
@@ -397,25 +407,6 @@ mod tests {
         }
         symlink(outside.path().join("x"), &link).expect("writable");
         assert_eq!(read(&link, &[]).0, ["y.yaml"]);
-    }
-
-    #[test]
-    fn globs_fit_whole_paths_and_those_below_the_named_directory() {
-        for (glob, path, named, fits) in [
-            ("old/**", "./old/b.yaml", ".", true),
-            ("./old/**", "./old/b.yaml", ".", true),
-            ("old/", "./old", ".", true),
-            ("old/**", "deploy/old/b.yaml", "deploy", true),
-            ("deploy/old/**", "deploy/old/b.yaml", "deploy", true),
-            ("deploy/old/**", "deploy/old/b.yaml", "./deploy/", true),
-            ("/a/old/**", "/a/old/b.yaml", "/a", true),
-            ("old/**", "deploy/old/b.yaml", ".", false),
-            ("*.yaml", "deploy/old/b.yaml", "deploy", false),
-        ] {
-            let mut globs = Exclusions::new(&[glob.to_owned()]).expect("valid");
-            assert_eq!(globs.fit(Path::new(path), Path::new(named)), fits, "{glob} {path}");
-            assert_eq!(globs.idle().count(), usize::from(!fits), "{glob} {path}");
-        }
     }
 
     #[test]

@@ -3,7 +3,9 @@
 pub mod atomic;
 pub mod console;
 pub mod delivery;
+pub mod exclusions;
 pub mod input;
+pub(crate) mod limited;
 mod log;
 pub mod progress;
 pub mod repository;

@@ -10,7 +10,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
-use std::io::{self, Read as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread;
@@ -19,6 +19,7 @@ use std::time::Duration;
 use super::{Key, Lock, Locked, edit};
 use crate::diagnostic::{Diagnostic, Failure, Location, Severity};
 use crate::io::atomic::{self, Destination, Rewrite};
+use crate::io::limited;
 use crate::text::escape::{escaped, quoted};
 use crate::text::{Origin, Source};
 
@@ -94,12 +95,7 @@ fn text(path: &Path) -> Result<Option<Vec<u8>>, Diagnostic> {
 }
 
 fn limited(file: impl io::Read) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    file.take(LARGEST + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > LARGEST {
-        return Err(io::Error::other("it is larger than any lock"));
-    }
-    Ok(bytes)
+    limited::read_all(file, LARGEST, "lock")
 }
 
 impl Record {

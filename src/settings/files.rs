@@ -1,7 +1,7 @@
 //! Configuration files: the one that the caller names, the checkout's, and the user's.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::checkout;
@@ -9,11 +9,12 @@ use super::config::Config;
 use super::reading;
 use super::trust::Owner;
 use crate::diagnostic::{Diagnostic, Failure, Location, Severity, failed};
+use crate::io::limited;
 use crate::text::escape::escaped;
 use crate::text::{Origin, Source};
 
-/// Bytes of the largest configuration: ten thousand rules.
-const LARGEST: u64 = 4 << 20;
+/// Bytes of the largest configuration: some thousand rules, which are read in a second.
+const LARGEST: u64 = 1 << 20;
 
 /// The user's file in the folder for configurations.
 const OF_USER: &str = "digestif/config.yaml";
@@ -79,7 +80,8 @@ fn is_absent(error: &io::Error) -> bool {
 }
 
 fn parsed(path: &Path, file: File, owner: Owner<'_>) -> Result<ConfigFile, Errors> {
-    let bytes = limited(file).map_err(|error| unreadable(path, &error))?;
+    let bytes = limited::read_all(file, LARGEST, "configuration");
+    let bytes = bytes.map_err(|error| unreadable(path, &error))?;
     let source = Source::new(Origin::Configuration(path.to_owned()), bytes).map_err(|error| {
         (vec![Diagnostic { severity: Severity::Error(Failure::Usage), ..error }], Vec::new())
     })?;
@@ -87,16 +89,6 @@ fn parsed(path: &Path, file: File, owner: Owner<'_>) -> Result<ConfigFile, Error
         Ok(config) => Ok(ConfigFile { path: path.to_owned(), config }),
         Err(errors) => Err((errors, vec![source])),
     }
-}
-
-/// The bytes of a file. A device could go on for ever, and a pipe could wait for ever.
-fn limited(file: File) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    file.take(LARGEST + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > LARGEST {
-        return Err(io::Error::other("it is larger than any configuration"));
-    }
-    Ok(bytes)
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Errors {

@@ -29,7 +29,10 @@ impl Glob {
     }
 
     /// All of them.
-    pub(super) fn globs(globs: &[Self]) -> Globs {
-        Globs::new(globs.iter().map(|glob| &glob.0)).expect("each was read")
+    ///
+    /// # Errors
+    /// There are too many.
+    pub(super) fn globs(globs: &[Self]) -> Result<Globs, String> {
+        Globs::new(globs.iter().map(|glob| &glob.0)).map_err(|error| error.to_string())
     }
 }

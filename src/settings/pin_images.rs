@@ -204,7 +204,10 @@ impl PinImages {
                 }
             }
         }
-        config.skip = Glob::globs(&globs);
+        match Glob::globs(&globs) {
+            Ok(globs) => config.skip = globs,
+            Err(message) => wrong.push(Wrong::at(None, format!("`skip`: {message}"))),
+        }
         if let Some(policy) = self.policy {
             wrong.extend(policy.add_to(&mut config));
         }

@@ -212,7 +212,7 @@ mod tests {
             ("registries: [{url: 'https://a'}]", "the key `host` is missing", "url"),
             (
                 "registries: [{host: a.io}]",
-                "the registry has no `url`, no `mirrors`, no `cache: true` and no `plainHttp: true`",
+                "the registry has no `url`, no `mirrors`, no `cache: true`, no `plainHttp: true` and no `insecure: true`",
                 "{",
             ),
             (

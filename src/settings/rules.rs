@@ -96,12 +96,20 @@ enum Condition {
     Denied,
 }
 
+/// Rules of one configuration. Each may have a regular expression that takes some milliseconds to compile.
+const MOST: usize = 500;
+
 /// The valid rules, and the errors in the others.
 pub(super) fn checked(written: Vec<Spanned<Fallback>>) -> (Vec<ConfiguredRule>, Vec<Wrong>) {
     let (mut rules, mut wrong) = (Vec::new(), Vec::new());
     let mut names = BTreeSet::new();
-    for fallback in written {
+    for (n, fallback) in written.into_iter().enumerate() {
         let at = span(fallback.referenced);
+        if n == MOST {
+            let message = format!("there are more than {MOST} rules");
+            wrong.push(Wrong::at(at, message).help("let one rule with globs stand for several"));
+            break;
+        }
         match fallback.value.checked(at) {
             Ok(rule) if names.insert(rule.rule.name.clone()) => rules.push(rule),
             Ok(rule) => {
@@ -144,7 +152,7 @@ impl Fallback {
         if let Some((key, _)) = own.iter().find(|(_, written)| *written) {
             return Err(format!("a preset has its own `{key}`"));
         }
-        let more = Glob::globs(&self.images.unwrap_or_default());
+        let more = Glob::globs(&self.images.unwrap_or_default())?;
         let rule = Rule::preset(preset);
         match (rule.scope, rule.kind) {
             (Scope::KubernetesClients(own), Kind::KubernetesVersion(_)) => {
@@ -200,10 +208,12 @@ impl Fallback {
             let kubernetes = KubernetesVersion { cluster: None, max_minor_skew: skew };
             Some(Kind::KubernetesVersion(kubernetes))
         };
-        match kind.filter(|_| wrong.is_empty()) {
-            Some(kind) => Ok(Rule {
+        let globs = Glob::globs(&self.images.unwrap_or_default());
+        let globs = globs.map_err(|message| wrong.push(Wrong::at(at, message))).ok();
+        match kind.zip(globs).filter(|_| wrong.is_empty()) {
+            Some((kind, globs)) => Ok(Rule {
                 name: escaped(&self.name.unwrap_or_default()),
-                scope: Scope::Images(Glob::globs(&self.images.unwrap_or_default())),
+                scope: Scope::Images(globs),
                 when: When::Missing,
                 repositories: Repositories::default(),
                 kind,

@@ -388,3 +388,29 @@ fn the_page_says_what_the_table_of_fields_says() {
         "the table of fields has changed: UPDATE_DOCS=1 cargo test --test docs"
     );
 }
+
+/// The picture in the README: a command and what it prints in a terminal.
+#[test]
+fn the_picture_shows_a_real_run() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let shown = [
+        "--diff",
+        "testdata/quickstart/cleanup.yaml",
+        "--layout",
+        "testdata/quickstart/images",
+        "--offline",
+    ];
+    let mut run = command(shown.iter().chain(&["--color", "always"]).map(|&word| word.to_owned()));
+    let ran = finish(start(run.current_dir(root)), b"");
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    let screen = format!("$ digestif {}\n{}\n{}", shown.join(" "), ran.stdout, ran.stderr);
+    let picture = anstyle_svg::Term::new().render_svg(&screen);
+    let path = root.join("docs/run.svg");
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(&path, &picture).expect("writable");
+    }
+    let is_current = fs::read_to_string(&path).is_ok_and(|found| found == picture);
+    assert!(is_current, "the output has changed: UPDATE_DOCS=1 cargo test --test docs");
+    let readme = fs::read_to_string(root.join("README.md")).expect("readable");
+    assert!(readme.contains("](docs/run.svg)"));
+}

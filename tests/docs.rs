@@ -2,7 +2,7 @@
 
 mod support;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -346,8 +346,9 @@ fn fields_by_project() -> String {
                 "reported" | "parts" => 1,
                 _ => 0,
             };
-            let cells = kinds.entry(kind).or_default();
-            cells[column].push(format!("`{path}`{reason}"));
+            for kind in kind.split('|') {
+                kinds.entry(kind).or_default()[column].push(format!("`{path}`{reason}"));
+            }
         }
         let mut lines: Vec<(Vec<&str>, [Vec<String>; 3])> = Vec::new();
         for (kind, mut cells) in kinds {
@@ -365,6 +366,26 @@ fn fields_by_project() -> String {
             writeln!(page, "| {project} | {} | {pinned} | {reported} | {left} |", kinds.join(", "))
                 .expect("a string takes all");
         }
+    }
+    page + &other_groups()
+}
+
+/// The groups of the table that have no line among the projects, with their kinds.
+fn other_groups() -> String {
+    let mut others: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for line in TABLE.lines().skip(1) {
+        let columns: Vec<_> = line.split(',').collect();
+        let is_of = |wanted: &&str| {
+            columns[0] == *wanted || wanted.starts_with('.') && columns[0].ends_with(wanted)
+        };
+        if !PROJECTS.iter().any(|(_, groups, ..)| groups.iter().any(is_of)) {
+            others.entry(columns[0]).or_default().extend(columns[1].split('|'));
+        }
+    }
+    let mut page = "\n| group | kinds |\n|---|---|\n".to_owned();
+    for (group, kinds) in others {
+        let kinds: Vec<_> = kinds.into_iter().map(|kind| format!("`{kind}`")).collect();
+        writeln!(page, "| `{group}` | {} |", kinds.join(", ")).expect("a string takes all");
     }
     page
 }

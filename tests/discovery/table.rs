@@ -21,22 +21,29 @@ struct Row {
 }
 
 fn rows() -> Vec<Row> {
-    let row = |line: &'static str| {
+    let rows = |line: &'static str| {
         let columns: Vec<_> = line.split(',').collect();
-        let [group, kind, version, path, form, join, _source, note] = columns[..] else {
+        let [group, kinds, version, path, form, join, _source, note] = columns[..] else {
             panic!("not a row: {line}")
         };
-        Row { group, kind, version, path, form, join, note }
+        kinds.split('|').map(move |kind| Row { group, kind, version, path, form, join, note })
     };
-    TABLE.lines().skip(1).map(row).collect()
+    TABLE.lines().skip(1).flat_map(rows).collect()
 }
 
 impl Row {
+    /// The keys of the row's path, with `[]` for a list.
+    fn steps(&self) -> Vec<String> {
+        let path = self.path.replace("\\/", "\n");
+        path.split('/').map(|step| step.replace('\n', "/")).collect()
+    }
+
     /// An object that has this at the row's path.
     fn object(&self, kind: &str, version: &str, value: Value) -> Value {
         let version = if self.version.is_empty() { version } else { self.version };
-        let below = self.path.rsplit('/').fold(value, |value, step| {
-            let (key, is_list) = step.strip_suffix("[]").map_or((step, false), |key| (key, true));
+        let below = self.steps().into_iter().rev().fold(value, |value, step| {
+            let (key, is_list) =
+                step.strip_suffix("[]").map_or((step.as_str(), false), |key| (key, true));
             let key = if key == "*" { "any" } else { key };
             json!({ key: if is_list { json!([value]) } else { value } })
         });
@@ -78,9 +85,13 @@ impl Row {
     }
 
     fn parts(&self, last: &str) -> Value {
+        let name = format!("web:{last}");
         let values: &[&str] = match self.keys().len() {
+            2 if !self.join.contains(':') => &["quay.io/acme", &name],
             2 => &["quay.io/acme/web", last],
+            3 if self.keys()[1] == "repository" => &["quay.io", "acme/web", last],
             3 => &["quay.io/acme", "web", last],
+            4 => &["quay.io", "acme", "web", last],
             n => panic!("{n} parts: {}", self.join),
         };
         self.keys()
@@ -92,7 +103,14 @@ impl Row {
 
     /// The field that is changed, as messages write it.
     fn place(&self) -> String {
-        let path = self.path.replace("[]", "[0]").replace('/', ".").replace('*', "any");
+        let shown = |step: String| {
+            let step = step.replace('*', "any");
+            let (key, item) = step.strip_suffix("[]").map_or((&*step, ""), |key| (key, "[0]"));
+            let is_plain = !key.contains(['/', '.']);
+            if is_plain { format!(".{key}{item}") } else { format!("['{key}']{item}") }
+        };
+        let path: String = self.steps().into_iter().map(shown).collect();
+        let path = path.trim_start_matches('.').to_owned();
         match self.form {
             "docker-image" => format!("{path}.name"),
             "parts" | "parts-tag" | "parts-digest" => {

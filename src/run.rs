@@ -193,7 +193,9 @@ fn ask(
         plan = plan.settled(statuses);
     }
     if let Some(lock) = lock {
-        plan = lock.missed(plan);
+        let (cooled, said) = lock.cool(lock.missed(plan), &found.places, &session)?;
+        plan = cooled;
+        found.diagnostics.extend(said);
         let diagnostics = lock.check(&plan, found, options, &session)?;
         found.diagnostics.extend(diagnostics);
     }

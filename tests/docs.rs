@@ -144,7 +144,7 @@ fn every_command_of_the_recipes_for_ci_does_its_work() {
         texts(&recipe, &["run"], &mut scripts);
     }
     let calls: Vec<_> = scripts.iter().flat_map(|script| calls(script)).collect();
-    assert_eq!(calls.len(), 6, "{calls:?}");
+    assert_eq!(calls.len(), 8, "{calls:?}");
     for arguments in calls {
         let locks = fs::read_to_string(&lock).expect("there is one");
         run(&arguments, if arguments[0] == "lock" { &locks } else { &rendered });

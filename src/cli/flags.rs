@@ -15,6 +15,9 @@ use crate::policy::{Expectation, Mutable};
 use crate::registry;
 use crate::report;
 
+/// The longest cooldown in days: ten years.
+const LONGEST_COOLDOWN: u32 = 3_650;
+
 /// The longest `--timeout`: one day.
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(86_400);
 
@@ -57,6 +60,8 @@ pub struct Flags {
     pub missing: MissingTagFlags,
     /// Where digests come from besides registries.
     pub lock: LockFlags,
+    /// How old a digest has to be.
+    pub cooldown: CooldownFlags,
     /// Which recorded images are resolved again.
     pub update: UpdateFlags,
     /// The comparison of recorded images with registries.
@@ -264,6 +269,16 @@ pub struct LockFlags {
     /// Make no network request: use the lock and image layouts only
     #[arg(long, env = "DIGESTIF_OFFLINE", value_parser = BoolishValueParser::new())]
     pub offline: bool,
+}
+
+/// How old a digest has to be.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Lock")]
+pub struct CooldownFlags {
+    /// With a lock: use a digest only when it was first seen so many days ago, as in `7d`. Newer ones
+    /// wait in the lock for a later `--update`
+    #[arg(long, value_name = "DURATION", env = "DIGESTIF_COOLDOWN", value_parser = cooldown)]
+    pub cooldown: Option<u32>,
 }
 
 /// Which recorded images are resolved again.
@@ -481,6 +496,16 @@ fn timeout(text: &str) -> Result<Duration, String> {
         return Err("expected a duration between 1 s and 24 h".to_owned());
     }
     Ok(duration)
+}
+
+/// Reads the days of a cooldown: `7d`, `0d`.
+///
+/// # Errors
+/// It is no number of whole days.
+pub fn cooldown(text: &str) -> Result<u32, String> {
+    let days = text.strip_suffix('d').and_then(|days| days.parse().ok());
+    days.filter(|days| *days <= LONGEST_COOLDOWN)
+        .ok_or_else(|| "expected whole days, such as `7d`; at most `3650d`".to_owned())
 }
 
 /// Reads `DIGESTIF_VERBOSE`: a number, or a word that switches other variables on or off.

@@ -104,7 +104,7 @@ impl From<PinArgs> for Flags {
     fn from(args: PinArgs) -> Self {
         let PinArgs { input, output, pin, config, images, missing, lock, update, policy, .. } =
             args;
-        let PinArgs { registries, reports, console, .. } = args;
+        let PinArgs { cooldown, registries, reports, console, .. } = args;
         Self {
             input,
             output,
@@ -113,6 +113,7 @@ impl From<PinArgs> for Flags {
             images,
             missing,
             lock,
+            cooldown,
             update,
             policy,
             registries,
@@ -126,7 +127,7 @@ impl From<PinArgs> for Flags {
 impl From<CheckArgs> for Flags {
     fn from(args: CheckArgs) -> Self {
         let CheckArgs { input, output, config, images, missing, lock, drift, policy, .. } = args;
-        let CheckArgs { strict, registries, reports, console, .. } = args;
+        let CheckArgs { cooldown, strict, registries, reports, console, .. } = args;
         Self {
             input,
             output,
@@ -134,6 +135,7 @@ impl From<CheckArgs> for Flags {
             images,
             missing,
             lock,
+            cooldown,
             drift,
             strict,
             policy,
@@ -148,7 +150,7 @@ impl From<CheckArgs> for Flags {
 impl From<FnArgs> for Flags {
     fn from(args: FnArgs) -> Self {
         let FnArgs { output, form, config, images, missing, lock, update, policy, .. } = args;
-        let FnArgs { registries, reports, console, .. } = args;
+        let FnArgs { cooldown, registries, reports, console, .. } = args;
         Self {
             output,
             pin: PinFlags { form, ..PinFlags::default() },
@@ -156,6 +158,7 @@ impl From<FnArgs> for Flags {
             images,
             missing,
             lock,
+            cooldown,
             update,
             policy,
             registries,
@@ -194,13 +197,14 @@ impl From<SuggestArgs> for Flags {
 impl From<ExplainArgs> for Flags {
     fn from(args: ExplainArgs) -> Self {
         let ExplainArgs { output, config, images, missing, lock, policy, .. } = args;
-        let ExplainArgs { registries, console, .. } = args;
+        let ExplainArgs { cooldown, registries, console, .. } = args;
         Self {
             output,
             config,
             images,
             missing,
             lock,
+            cooldown,
             policy,
             registries,
             console,

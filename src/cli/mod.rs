@@ -20,9 +20,9 @@ use crate::lock::DiffFormat;
 pub use invocation::{Command, Invocation};
 
 pub use flags::{
-    Color, ConfigFlags, ConsoleFlags, DriftFlags, Emit, Flags, FormFlags, ImageFlags, InputFlags,
-    LockFlags, MissingTagFlags, OutputFlags, PinFlags, PolicyFlags, RegistryFlags, ReportFlags,
-    StrictFlags, UpdateFlags,
+    Color, ConfigFlags, ConsoleFlags, CooldownFlags, DriftFlags, Emit, Flags, FormFlags,
+    ImageFlags, InputFlags, LockFlags, MissingTagFlags, OutputFlags, PinFlags, PolicyFlags,
+    RegistryFlags, ReportFlags, StrictFlags, UpdateFlags, cooldown,
 };
 
 const EXAMPLES: &str = "\
@@ -114,6 +114,8 @@ struct PinArgs {
     #[command(flatten)]
     lock: LockFlags,
     #[command(flatten)]
+    cooldown: CooldownFlags,
+    #[command(flatten)]
     update: UpdateFlags,
     #[command(flatten)]
     policy: PolicyFlags,
@@ -139,6 +141,8 @@ struct CheckArgs {
     missing: MissingTagFlags,
     #[command(flatten)]
     lock: LockFlags,
+    #[command(flatten)]
+    cooldown: CooldownFlags,
     #[command(flatten)]
     drift: DriftFlags,
     #[command(flatten)]
@@ -167,6 +171,8 @@ struct FnArgs {
     missing: MissingTagFlags,
     #[command(flatten)]
     lock: LockFlags,
+    #[command(flatten)]
+    cooldown: CooldownFlags,
     #[command(flatten)]
     update: UpdateFlags,
     #[command(flatten)]
@@ -217,6 +223,8 @@ struct ExplainArgs {
     missing: MissingTagFlags,
     #[command(flatten)]
     lock: LockFlags,
+    #[command(flatten)]
+    cooldown: CooldownFlags,
     #[command(flatten)]
     policy: PolicyFlags,
     #[command(flatten)]

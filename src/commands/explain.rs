@@ -12,7 +12,8 @@ use crate::diagnostic::Diagnostic;
 use crate::fallback::tag::Reading;
 use crate::fallback::{Nearby, Rule, Step, Suggestion};
 use crate::image::{Asked, Tagged};
-use crate::plan::{Entry, Name, Picked, Plan, Search, Status};
+use crate::lock::{Cooldown, ago, waiting};
+use crate::plan::{Entry, History, Name, Picked, Plan, Search, Status};
 use crate::registry::Layouts;
 use crate::report::json::{self, Reported};
 use crate::resolve::{Interrupted, Session};
@@ -26,6 +27,10 @@ const SCHEMA: &str = "digestif.explain/v1";
 #[derive(Debug)]
 pub struct Explanation {
     entry: Entry,
+    /// What a lock knows of the age of its digest.
+    history: Option<History>,
+    /// The same for people.
+    age: Option<String>,
     rules: Vec<Traced>,
     suggestions: Vec<Suggestion>,
     /// What a run says of it, and what could not be read.
@@ -130,7 +135,11 @@ pub fn schema() -> String {
 /// # Errors
 /// The user interrupted it.
 pub fn explain(text: &str, options: &Options) -> Result<Explanation, Interrupted> {
-    let plan = Plan::of(text, &options.skips);
+    let mut plan = Plan::of(text, &options.skips);
+    if let Some(lock) = &options.lock {
+        plan = lock.settle(plan, &options.update);
+    }
+    let age = age(&plan, options);
     let asked = plan.unsettled().next().and_then(|entry| entry.name.asked());
     let session = Layouts::read(&options.layouts).and_then(|layouts| {
         Session::new(layouts, &options.network, &[]).map_err(|diagnostic| vec![diagnostic])
@@ -145,6 +154,8 @@ pub fn explain(text: &str, options: &Options) -> Result<Explanation, Interrupted
         Err(diagnostics) => (plan, diagnostics),
     };
     diagnostics.extend(policy::judge(&plan, &[], &options.policy));
+    let history = plan.entries[0].supplier().and_then(|(tagged, _)| plan.histories.get(tagged));
+    let history = history.cloned();
     let entry = plan.entries.into_iter().next().expect("a plan of one text has one entry");
     let search = entry.status.search();
     let rules = match (&asked, search) {
@@ -152,7 +163,21 @@ pub fn explain(text: &str, options: &Options) -> Result<Explanation, Interrupted
         _ => Vec::new(),
     };
     let suggestions = search.map(|search| search.suggestions.clone()).unwrap_or_default();
-    Ok(Explanation { entry, rules, suggestions, diagnostics, requests })
+    Ok(Explanation { entry, history, age, rules, suggestions, diagnostics, requests })
+}
+
+/// How old the digest in the lock is, and when a newer one will be used.
+fn age(plan: &Plan, options: &Options) -> Option<String> {
+    let locking = options.lock.as_ref()?;
+    let (tagged, _) = plan.entries.first()?.supplier()?;
+    let history = plan.histories.get(tagged)?;
+    let seen = history.seen.map(|day| format!("it was first seen {}", ago(day, locking.today)));
+    let days = |own: &Cooldown| own.days(&tagged.repository);
+    let next = locking.cooldown.as_ref().map(days);
+    let next = next.and_then(|days| waiting(history, days, locking.today));
+    let next = next.map(|next| format!("a newer digest was {next}"));
+    let said: Vec<_> = [seen, next].into_iter().flatten().collect();
+    (!said.is_empty()).then(|| said.join("; "))
 }
 
 /// The result of each rule. Its proposals are made again, as they are the same each time.
@@ -254,7 +279,7 @@ impl Explanation {
     pub fn json(&self) -> String {
         json::text(&Json {
             schema: SCHEMA,
-            image: json::image(&self.entry, Vec::new()),
+            image: self.history.iter().fold(json::image(&self.entry, Vec::new()), Reported::aged),
             reading: self.reading(),
             suggestions: self.suggestions.iter().map(Suggested::from).collect(),
             rules: self.rules.clone(),
@@ -330,13 +355,18 @@ impl Explanation {
         let via = |via: &str| format!("the digest comes from a {via}");
         match &self.entry.status {
             Status::Pinned(pin) => {
-                vec![format!("{}@{}", self.entry.name, pin.digest), via(pin.via.word())]
+                let lines =
+                    vec![format!("{}@{}", self.entry.name, pin.digest), via(pin.via.word())];
+                lines.into_iter().chain(self.age.clone()).collect()
             }
-            Status::Substituted(found, _) => vec![
-                format!("{}@{}", found.tagged, found.pin.digest),
-                via(found.pin.via.word()),
-                format!("it is another image than was asked for, by rule {}", found.rule),
-            ],
+            Status::Substituted(found, _) => {
+                let lines = vec![
+                    format!("{}@{}", found.tagged, found.pin.digest),
+                    via(found.pin.via.word()),
+                    format!("it is another image than was asked for, by rule {}", found.rule),
+                ];
+                lines.into_iter().chain(self.age.clone()).collect()
+            }
             Status::Already => vec!["it has a digest already, and stays as it is".to_owned()],
             Status::Skipped(skip) => vec![format!("it is left alone: {skip}")],
             _ => {

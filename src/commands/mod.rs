@@ -147,7 +147,7 @@ fn images(
 /// exit status.
 fn explain(flags: Flags, image: &str, format: Format, outcome: &mut Outcome) -> Result<(), Error> {
     let output = flags.output.output.clone();
-    let (settings, said) = prepare::settings(flags, Task::Show)?;
+    let (settings, said) = prepare::settings(flags, Task::Explain)?;
     outcome.origins = said;
     let options = settings.options;
     let explanation = explain::explain(image, &options)?;

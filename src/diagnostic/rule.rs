@@ -7,6 +7,8 @@ use super::{Failure, Severity};
 pub enum RuleId {
     /// An image does not exist.
     Absent,
+    /// A digest is not old enough, or its age is not known.
+    Cooldown,
     /// A tag moves.
     DenyMutable,
     /// A registry no longer agrees with the lock.
@@ -53,8 +55,9 @@ pub enum RuleId {
 
 impl RuleId {
     /// Every rule, sorted by id.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::Absent,
+        Self::Cooldown,
         Self::DenyMutable,
         Self::Drift,
         Self::Expect,
@@ -117,6 +120,11 @@ impl RuleId {
                 "absent",
                 "An image does not exist",
                 "Use a tag that exists, push this one, or add a rule for a substitute.",
+            ),
+            Self::Cooldown => (
+                "cooldown",
+                "A digest is not old enough, or its age is not known",
+                "Wait until it is old enough, or take it with `--update=GLOB --cooldown 0d`.",
             ),
             Self::DenyMutable => (
                 "deny-mutable",

@@ -107,7 +107,7 @@ impl Change<'_> {
 
     /// The digest, and where it comes from if that is not what was asked for.
     fn said(&self, locked: &Locked, shown: impl Fn(&str) -> String) -> String {
-        let digest = shown(&locked.digest.to_string());
+        let digest = shown(&locked.digest.to_string()) + &aged(locked);
         let Some((rule, supplier)) = locked.rule.as_ref().zip(locked.supplier.as_ref()) else {
             return digest;
         };
@@ -118,6 +118,15 @@ impl Change<'_> {
         };
         format!("{digest}, of {instead} by rule {}", shown(rule))
     }
+}
+
+/// When the digest was first seen, and how many newer ones wait.
+fn aged(locked: &Locked) -> String {
+    let seen = locked.history.seen.map(|day| format!(", first seen {day}"));
+    let next = locked.history.next.last().map(|newest| {
+        format!(", {} newer, the last first seen {}", locked.history.next.len(), newest.seen)
+    });
+    [seen, next].into_iter().flatten().collect()
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::schema::{self, fields, scalar};
+use super::schema::{self, Field, fields};
 use super::{Key, Locked};
 use crate::text::splice::{self, Edit, Edits};
 use crate::text::yaml::{self, Content, Document, NodeId, TreeChange};
@@ -178,34 +178,47 @@ impl<'t> Layout<'t> {
         let is_flow = text[document.node(item.node).span.start..].starts_with('{');
         let mut edits = Vec::new();
         let mut above = None;
-        for (key, value) in fields(&item.image, locked) {
+        for (key, field) in fields(&item.image, locked) {
             let entry = document.own_entry(item.node, key);
-            match (entry, value) {
-                (Some((_, node)), Some(value)) => {
-                    if document.string(node) != Some(&value) {
-                        let insert = scalar(&value);
-                        let changes = vec![
-                            TreeChange::Remove(node),
-                            TreeChange::Insert(node, vec![value.into()]),
-                        ];
-                        edits.push(self.edit(document.node(node).span, insert, changes));
-                    }
+            match (entry, field) {
+                (Some((name, node)), Some(field)) => {
+                    edits.extend(self.replaced(name, node, field));
                     above = entry;
                 }
                 (Some(_), None) | (None, Some(_)) if is_flow => return None,
                 (Some((key, node)), None) => edits.push(self.removal(key, node)?),
-                (None, Some(value)) => edits.push(self.added_key(item, above?, key, value)),
+                (None, Some(field)) => edits.push(self.added_key(item, above?, key, field)),
                 (None, None) => {}
             }
         }
         Some(edits)
     }
 
+    /// Replaces the value of a key, if it says something else.
+    fn replaced(&self, key: NodeId, node: NodeId, field: Field) -> Option<Edit> {
+        let (text, document) = (self.text, self.document);
+        let span = document.node(node).span;
+        let is_same = match &field.value {
+            Value::String(value) => document.string(node) == Some(value),
+            _ => text.get(span.start..span.end) == Some(&field.text),
+        };
+        if is_same {
+            return None;
+        }
+        let changes = vec![TreeChange::Remove(node), TreeChange::Insert(node, vec![field.value])];
+        if matches!(document.node(node).content, Content::Scalar { .. }) {
+            return Some(self.edit(span, field.text, changes));
+        }
+        // A list may stand below its key.
+        let whole = Span::new(document.node(key).span.end, self.end_of_value(node));
+        Some(self.edit(whole, format!(": {}", field.text), changes))
+    }
+
     /// Removes an entry's key and its value, which end with their line.
     fn removal(&self, key: NodeId, value: NodeId) -> Option<Edit> {
         let text = self.text;
         let start = self.document.node(key).span.start;
-        let end = end_of(self.document, value);
+        let end = self.end_of_value(value);
         let lines = Span::new(line_start(text, start), line_end(text, end));
         let indent = &text[lines.start..start];
         if !indent.chars().all(|c| c == ' ') {
@@ -220,21 +233,28 @@ impl<'t> Layout<'t> {
         Some(self.edit(lines, comment, vec![TreeChange::Remove(key), TreeChange::Remove(value)]))
     }
 
+    /// The end of a value; of a list in brackets, behind them.
+    fn end_of_value(&self, value: NodeId) -> usize {
+        let span = self.document.node(value).span;
+        let is_flow = self.text[span.start..].starts_with('[');
+        if is_flow { span.end } else { end_of(self.document, value) }
+    }
+
     /// Adds a key with its value below another key.
     fn added_key(
         &self,
         item: &Item,
         (above, node): (NodeId, NodeId),
         key: &str,
-        value: String,
+        field: Field,
     ) -> Edit {
         let (text, document) = (self.text, self.document);
         let start = document.node(above).span.start;
         let indent = " ".repeat(text[line_start(text, start)..start].chars().count());
         let at = line_end(text, end_of(document, node));
         let broken = if text[..at].ends_with('\n') { "" } else { self.line_break };
-        let line = format!("{broken}{indent}{key}: {}{}", scalar(&value), self.line_break);
-        let entry = vec![key.into(), value.into()];
+        let line = format!("{broken}{indent}{key}: {}{}", field.text, self.line_break);
+        let entry = vec![key.into(), field.value];
         let next = document.entries(item.node).get(document.node(node).position + 1);
         let change = match next {
             Some(&(next, _)) => TreeChange::Insert(next, entry),
@@ -247,7 +267,7 @@ impl<'t> Layout<'t> {
 /// An entry as data.
 fn value(image: &Key, locked: &Locked) -> Value {
     let written = fields(image, locked).into_iter();
-    written.filter_map(|(key, value)| Some((key.to_owned(), Value::from(value?)))).collect()
+    written.filter_map(|(key, field)| Some((key.to_owned(), field?.value))).collect()
 }
 
 /// True if a value is written that stands for no entries.
@@ -316,6 +336,7 @@ fn comment_depth(line: &str) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::History;
     use crate::text::Origin;
     use proptest::prelude::*;
 
@@ -334,7 +355,8 @@ mod tests {
             tag: tag.parse().expect("a tag"),
         };
         let digest = digest(n).parse().expect("a digest");
-        (asked.into(), Locked { supplier: Some(supplier), digest, rule })
+        let history = History::default();
+        (asked.into(), Locked { supplier: Some(supplier), digest, rule, history })
     }
 
     fn edited(text: &str, changes: &[(Key, Locked)]) -> Option<String> {

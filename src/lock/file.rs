@@ -155,7 +155,12 @@ impl Record {
                     changes.insert(key.clone(), locked.clone());
                 }
                 // The same, perhaps by a rule of another name: who came first is right.
-                Some(now) if now.digest == locked.digest && now.supplier == locked.supplier => {}
+                Some(now) if now.digest == locked.digest && now.supplier == locked.supplier => {
+                    let history = now.history.merged(&locked.history);
+                    if history != now.history {
+                        changes.insert(key.clone(), Locked { history, ..now.clone() });
+                    }
+                }
                 now => return Err(self.overtaken(key, now, locked)),
             }
         }

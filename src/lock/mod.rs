@@ -9,6 +9,7 @@
 //! Every image that has a digest after the run is recorded: nothing that is skipped, a placeholder, or
 //! unresolved.
 
+mod cooldown;
 mod diff;
 mod drift;
 mod edit;
@@ -27,12 +28,13 @@ use crate::diagnostic::{Diagnostic, Failure, RuleId};
 use crate::fallback::Rule;
 use crate::image::{Asked, Digest, Globs, Repository, Tagged};
 use crate::places::{Found, Place};
-use crate::plan::{Entry, Pin, Plan, Search, Status, Substitute, Via};
+use crate::plan::{Date, Entry, History, Pin, Plan, Search, Status, Substitute, Via};
 use crate::registry::{Outcome, Refusal};
 use crate::resolve::{Interrupted, Session};
 use crate::text::escape::{escaped, quoted};
 use crate::text::{Position, Source};
 
+pub use cooldown::{Cooldown, New, ago, waiting};
 pub use diff::{Diff, DiffFormat, diff};
 pub use file::{Record, Recording, not_there, read, read_either};
 pub use key::{Key, Version};
@@ -61,6 +63,8 @@ pub struct Locked {
     pub digest: Digest,
     /// The rule; none if the digest is that of what was asked for.
     pub rule: Option<String>,
+    /// When its digests were first seen.
+    pub history: History,
 }
 
 /// The reason why a text is no lock, with its position.
@@ -117,6 +121,10 @@ pub struct Locking {
     pub substitutes: Substitutes,
     /// The longest wait for another run that writes the file.
     pub timeout: Duration,
+    /// How old a digest has to be before it is used; none where nobody wants to know.
+    pub cooldown: Option<Cooldown>,
+    /// The day of the run.
+    pub today: Date,
 }
 
 /// Tells if there is a lock already.
@@ -165,6 +173,7 @@ impl Locking {
         });
         let recorded = recorded.collect();
         plan = plan.settled(recorded);
+        plan.histories = self.histories(update);
         match self.mode {
             Mode::Record => {
                 let kept = self
@@ -178,6 +187,15 @@ impl Locking {
             }
             Mode::Frozen | Mode::Check | Mode::Drift => self.frozen(plan),
         }
+    }
+
+    /// The age of the recorded digests that are not asked for again, by the tags that supplied them.
+    fn histories(&self, update: &Globs) -> BTreeMap<Tagged, History> {
+        let kept =
+            self.lock.images().filter(|(key, locked)| is_kept(&key.repository, locked, update));
+        let aged = kept.filter(|(_, locked)| locked.history != History::default());
+        aged.filter_map(|(_, locked)| Some((locked.supplier.clone()?, locked.history.clone())))
+            .collect()
     }
 
     /// The status of an image that is recorded.
@@ -267,6 +285,7 @@ impl Locking {
         if matches!(self.mode, Mode::Check | Mode::Drift) {
             diagnostics.extend(self.unused(plan, &found.places));
         }
+        diagnostics.extend(self.young(plan, &found.places));
         if self.mode == Mode::Drift {
             diagnostics.extend(drift::drift(plan, &found.places, self, options, session)?);
         }
@@ -280,7 +299,7 @@ impl Locking {
             return None;
         }
         let new = |(key, locked): &(Key, Locked)| self.lock.images.get(key) != Some(locked);
-        let mut changes: BTreeMap<_, _> = resolved(plan).filter(new).collect();
+        let mut changes: BTreeMap<_, _> = self.resolved(plan).filter(new).collect();
         self.carry(&mut changes);
         self.add_written(plan, &mut changes);
         if changes.is_empty() && self.state == State::Read {
@@ -290,19 +309,36 @@ impl Locking {
         Some(Record { path, timeout: self.timeout, base, changes })
     }
 
+    /// Every image of a plan that has a digest, as a lock has it. Without a cooldown, a digest that
+    /// stays keeps its history, and another one has none.
+    fn resolved<'p>(&'p self, plan: &'p Plan) -> impl Iterator<Item = (Key, Locked)> + 'p {
+        plan.entries.iter().filter_map(|entry| {
+            let (supplier, pin) = entry.supplier()?;
+            let rule = match &entry.status {
+                Status::Substituted(found, _) => Some(found.rule.clone()),
+                _ => None,
+            };
+            let key = Key::from(entry.name.asked()?);
+            let old = self.lock.images.get(&key).filter(|old| old.digest == pin.digest);
+            let known = plan.histories.get(supplier).or(old.map(|old| &old.history));
+            let history = known.cloned().unwrap_or_default();
+            let (supplier, digest) = (Some(supplier.clone()), pin.digest.clone());
+            Some((key, Locked { supplier, digest, rule, history }))
+        })
+    }
+
     /// Adds the entries that the input does not have, and whose digest is from a tag that has just
     /// been asked for: one tag has one digest.
     fn carry(&self, changes: &mut BTreeMap<Key, Locked>) {
-        let found = changes
-            .values()
-            .filter_map(|locked| Some((locked.supplier.clone()?, locked.digest.clone())));
+        let found =
+            changes.values().filter_map(|locked| Some((locked.supplier.clone()?, locked.clone())));
         let found: BTreeMap<_, _> = found.collect();
         for (asked, locked) in self.lock.images() {
-            if let Some(digest) = locked.supplier.as_ref().and_then(|tag| found.get(tag))
-                && locked.digest != *digest
-            {
-                let carried = || Locked { digest: digest.clone(), ..locked.clone() };
-                changes.entry(asked.clone()).or_insert_with(carried);
+            if let Some(now) = locked.supplier.as_ref().and_then(|tag| found.get(tag)) {
+                let carried = Locked { rule: locked.rule.clone(), ..now.clone() };
+                if carried != *locked {
+                    changes.entry(asked.clone()).or_insert(carried);
+                }
             }
         }
     }
@@ -416,19 +452,6 @@ pub fn unmatched_updates<'u>(
 fn not_locked(detail: String, remedy: String) -> Status {
     let search = Search { remedy: Some(remedy), ..Search::default() };
     Status::Unresolved(Refusal::new(Outcome::NotLocked, detail), search)
-}
-
-/// Every image of a plan that has a digest, as a lock has it.
-fn resolved(plan: &Plan) -> impl Iterator<Item = (Key, Locked)> {
-    plan.entries.iter().filter_map(|entry| {
-        let (supplier, pin) = entry.supplier()?;
-        let rule = match &entry.status {
-            Status::Substituted(found, _) => Some(found.rule.clone()),
-            _ => None,
-        };
-        let (supplier, digest) = (Some(supplier.clone()), pin.digest.clone());
-        Some((entry.name.asked()?.into(), Locked { supplier, digest, rule }))
-    })
 }
 
 impl Wrong {

@@ -6,10 +6,12 @@ use std::fmt::Write as _;
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde::Deserialize;
+use serde_json::Value;
 use serde_saphyr::Spanned;
 
 use super::{Key, Lock, Locked, Version, Wrong};
 use crate::image::{Digest, Repository, Tag, Tagged};
+use crate::plan::{Date, History, Seen};
 use crate::report;
 use crate::settings::wrong::{self, span};
 use crate::text::escape::quoted;
@@ -72,6 +74,23 @@ struct LockedImage {
     /// The rule that chose what supplied the digest; only where that is not what was asked for.
     #[schemars(with = "Option<String>")]
     rule: Option<Spanned<String>>,
+    /// The day on which a run with a cooldown first saw the digest, in UTC.
+    #[schemars(with = "Option<String>", regex(pattern = r"^\d{4}-\d{2}-\d{2}$"))]
+    seen: Option<Spanned<String>>,
+    /// Newer digests of the tag that are not old enough yet, in the order in which they were seen.
+    next: Option<Vec<LockedNext>>,
+}
+
+/// A newer digest.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct LockedNext {
+    /// The digest.
+    #[schemars(with = "String", regex(pattern = r"^(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$"))]
+    digest: Spanned<String>,
+    /// The day on which it was first seen, in UTC.
+    #[schemars(with = "String", regex(pattern = r"^\d{4}-\d{2}-\d{2}$"))]
+    seen: Spanned<String>,
 }
 
 /// The JSON Schema of a lock, as JSON text.
@@ -150,12 +169,14 @@ impl LockedImage {
         }
         let digest: Digest =
             self.digest.value.parse().map_err(|error| wrong(&self.digest, format!("{error}")))?;
+        let history = self.history(&digest)?;
         let asked = match &key.version {
             Version::Tag(asked) => asked,
             Version::Digest(own) => {
                 let others = [&self.repository, &self.tag, &self.rule].into_iter().flatten().next();
                 if let Some(other) = others {
-                    let message = "an image that has a digest has only `image` and `digest`";
+                    let message =
+                        "an image that has a digest has only `image`, `digest` and `seen`";
                     return Err(wrong(other, message.to_owned()));
                 }
                 if *own != digest {
@@ -164,7 +185,7 @@ impl LockedImage {
                         "the digest is not that of `image`".to_owned(),
                     ));
                 }
-                return Ok((key, Locked { supplier: None, digest, rule: None }));
+                return Ok((key, Locked { supplier: None, digest, rule: None, history }));
             }
         };
         let Some(tag) = &self.tag else {
@@ -201,8 +222,37 @@ impl LockedImage {
             }
         }
         let supplier = Some(Tagged { repository, tag });
-        Ok((key, Locked { supplier, digest, rule }))
+        Ok((key, Locked { supplier, digest, rule, history }))
     }
+}
+
+impl LockedImage {
+    /// When its digests were first seen.
+    fn history(&self, own: &Digest) -> Result<History, wrong::Wrong> {
+        let parsed =
+            |text: &Spanned<String>| text.value.parse::<Date>().map_err(|error| at(text, error));
+        let seen = self.seen.as_ref().map(parsed).transpose()?;
+        let mut next: Vec<Seen> = Vec::new();
+        for one in self.next.iter().flatten() {
+            let digest: Digest =
+                one.digest.value.parse().map_err(|error| at(&one.digest, format!("{error}")))?;
+            if digest == *own || next.iter().any(|known| known.digest == digest) {
+                let message = "`next` has a digest that the entry has already";
+                return Err(at(&one.digest, message.to_owned()));
+            }
+            next.push(Seen { digest, seen: parsed(&one.seen)? });
+        }
+        if let Some(key) = self.tag.is_none().then(|| self.next.iter().flatten().next()).flatten() {
+            let message = "an image that has a digest has no newer ones";
+            return Err(at(&key.digest, message.to_owned()));
+        }
+        next.sort_by_key(|one| one.seen);
+        Ok(History { seen, next })
+    }
+}
+
+fn at(part: &Spanned<String>, message: String) -> wrong::Wrong {
+    wrong::Wrong::at(span(part.referenced), message)
 }
 
 /// The text of a new file.
@@ -222,27 +272,55 @@ pub(super) fn whole(lock: &Lock) -> String {
 pub(super) fn entry(key: &Key, locked: &Locked, indent: &str, line_break: &str) -> String {
     let mut lines = String::new();
     let mut mark = "- ";
-    for (name, value) in fields(key, locked) {
-        if let Some(value) = value {
-            write!(lines, "{indent}{mark}{name}: {}{line_break}", scalar(&value))
-                .expect("a string takes all");
+    for (name, field) in fields(key, locked) {
+        if let Some(Field { text, .. }) = field {
+            write!(lines, "{indent}{mark}{name}: {text}{line_break}").expect("a string takes all");
             mark = "  ";
         }
     }
     lines
 }
 
+/// The value of a key of an entry: how it is written, and what it is.
+pub(super) struct Field {
+    pub(super) text: String,
+    pub(super) value: Value,
+}
+
+impl Field {
+    fn of(value: String) -> Self {
+        Self { text: scalar(&value), value: value.into() }
+    }
+
+    /// A day: every reader of YAML 1.2 takes it for a string.
+    fn day(date: Date) -> Self {
+        Self { text: date.to_string(), value: date.to_string().into() }
+    }
+
+    fn days(next: &[Seen]) -> Self {
+        let text = |one: &Seen| format!("{{digest: {}, seen: {}}}", one.digest, one.seen);
+        let value = |one: &Seen| serde_json::json!({"digest": one.digest.to_string(), "seen": one.seen.to_string()});
+        let texts: Vec<_> = next.iter().map(text).collect();
+        let text = format!("[{}]", texts.join(", "));
+        Self { text, value: Value::Array(next.iter().map(value).collect()) }
+    }
+}
+
 /// The keys of an entry in their order, and what they say of it; none if they are left out.
-pub(super) fn fields(key: &Key, locked: &Locked) -> [(&'static str, Option<String>); 5] {
+pub(super) fn fields(key: &Key, locked: &Locked) -> [(&'static str, Option<Field>); 7] {
     let repository =
         |repository: &Repository| (*repository != key.repository).then(|| repository.to_string());
     let supplier = locked.supplier.as_ref();
+    let other = supplier.and_then(|supplier| repository(&supplier.repository));
+    let History { seen, next } = &locked.history;
     [
-        ("image", Some(key.to_string())),
-        ("repository", supplier.and_then(|supplier| repository(&supplier.repository))),
-        ("tag", supplier.map(|supplier| supplier.tag.to_string())),
-        ("digest", Some(locked.digest.to_string())),
-        ("rule", locked.rule.clone()),
+        ("image", Some(Field::of(key.to_string()))),
+        ("repository", other.map(Field::of)),
+        ("tag", supplier.map(|supplier| Field::of(supplier.tag.to_string()))),
+        ("digest", Some(Field::of(locked.digest.to_string()))),
+        ("rule", locked.rule.clone().map(Field::of)),
+        ("seen", seen.map(Field::day)),
+        ("next", (!next.is_empty()).then(|| Field::days(next))),
     ]
 }
 

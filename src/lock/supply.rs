@@ -9,7 +9,7 @@ use super::{Lock, Locked, Locking, Mode};
 use crate::diagnostic::{Diagnostic, Failure, RuleId};
 use crate::image::{Asked, Digest, Pinned, Repository, Tag, Tagged};
 use crate::places::Place;
-use crate::plan::{Entry, Name, Plan, Status};
+use crate::plan::{Entry, History, Name, Plan, Status};
 use crate::text::escape::{escaped, quoted};
 
 /// A digest that a lock has for a repository, and for a tag if there is one.
@@ -113,7 +113,9 @@ impl Locking {
                 || self.lock.images.contains_key(&key);
             if !is_known {
                 let digest = pinned.digest.clone();
-                new.entry(key).or_insert(Locked { supplier, digest, rule: None });
+                let seen = self.cooldown.as_ref().map(|_| self.today);
+                let history = History { seen, ..History::default() };
+                new.entry(key).or_insert(Locked { supplier, digest, rule: None, history });
             }
         }
         changes.extend(new);
@@ -121,7 +123,7 @@ impl Locking {
 }
 
 /// The reference of an image that has a digest in the input and is left as it is.
-fn already(entry: &Entry) -> Option<&Pinned> {
+pub(super) fn already(entry: &Entry) -> Option<&Pinned> {
     match (&entry.name, &entry.status) {
         (Name::Pinned(pinned), Status::Already) => Some(pinned),
         _ => None,

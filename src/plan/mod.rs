@@ -4,6 +4,7 @@
 //! no two places can ever get different answers. What is pinned, skipped or filled in later is
 //! settled here and never reaches a registry.
 
+mod history;
 mod name;
 mod outcome;
 mod status;
@@ -13,6 +14,7 @@ use std::collections::BTreeMap;
 use crate::image::{Digest, Globs, Repository, Tagged};
 use crate::places::{Image, Place, SkipReason};
 
+pub use history::{Date, History, Seen};
 pub use name::Name;
 pub use outcome::{Picked, Pin, RegistryNotes, Search, Substitute, Target, Tried, Via};
 pub use status::{Skip, Status, StatusWord};
@@ -75,6 +77,8 @@ pub struct Plan {
     pub entries: Vec<Entry>,
     /// Digests of tags that need not be asked for, whoever wants them.
     pub known: BTreeMap<Tagged, Pin>,
+    /// The age of digests by a lock, by the tags that supplied them.
+    pub histories: BTreeMap<Tagged, History>,
 }
 
 /// Images that are left alone.

@@ -10,7 +10,7 @@ use super::finding::{Finding, FindingLocation};
 use crate::Run;
 use crate::fallback::Nearby;
 use crate::places::{Class, Place};
-use crate::plan::{Entry, Search, Status, StatusWord, Tried, Via};
+use crate::plan::{Entry, History, Search, Seen, Status, StatusWord, Tried, Via};
 use crate::text::escape::redacted;
 use crate::text::{Position, Source};
 
@@ -74,6 +74,12 @@ pub struct Reported {
     /// The rule that chose it.
     #[serde(skip_serializing_if = "Option::is_none")]
     rule: Option<String>,
+    /// The day on which a run with a cooldown first saw the digest, in UTC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seen: Option<String>,
+    /// Newer digests that are not old enough, in the order in which they were seen.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    next: Vec<Waiting>,
     /// The reason why it was left unchanged.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
@@ -87,6 +93,14 @@ pub struct Reported {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     nearest: Vec<Neighbour>,
     places: Vec<ReportedPlace>,
+}
+
+/// A newer digest that is not old enough.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Waiting {
+    digest: String,
+    /// The day on which it was first seen, in UTC.
+    seen: String,
 }
 
 /// An existing tag that is near to an absent one.
@@ -206,7 +220,11 @@ impl ReportedPlace {
 /// The report of a run, as JSON text.
 pub(super) fn report(run: &Run<'_>, sources: &[Source], findings: &[Finding<'_>]) -> String {
     let place = |&n: &usize| ReportedPlace::new(&run.found.places[n], sources);
-    let reported = |entry: &Entry| image(entry, entry.places.iter().map(place).collect());
+    let reported = |entry: &Entry| {
+        let image = image(entry, entry.places.iter().map(place).collect());
+        let history = entry.supplier().and_then(|(tagged, _)| run.plan.histories.get(tagged));
+        history.into_iter().fold(image, Reported::aged)
+    };
     let entries = |candidates: bool| {
         let entries = run.plan.entries.iter();
         entries.filter(move |entry| (entry.status == Status::Candidate) == candidates)
@@ -288,6 +306,8 @@ pub(crate) fn image(entry: &Entry, places: Vec<ReportedPlace>) -> Reported {
         digest: supplier.map(|(_, pin)| pin.digest.to_string()),
         via: supplier.map(|(_, pin)| pin.via.word()),
         rule: None,
+        seen: None,
+        next: Vec::new(),
         reason: entry.status.skip().map(ToString::to_string),
         tried: Vec::new(),
         notes: Vec::new(),
@@ -305,6 +325,15 @@ pub(crate) fn image(entry: &Entry, places: Vec<ReportedPlace>) -> Reported {
 }
 
 impl Reported {
+    /// The same with the age of its digests.
+    pub(crate) fn aged(mut self, history: &History) -> Self {
+        self.seen = history.seen.map(|day| day.to_string());
+        let waiting =
+            |one: &Seen| Waiting { digest: one.digest.to_string(), seen: one.seen.to_string() };
+        self.next = history.next.iter().map(waiting).collect();
+        self
+    }
+
     fn searched(&mut self, search: &Search) {
         let attempt = |Tried { target, refusal }: &Tried| Attempt {
             reference: target.to_string(),

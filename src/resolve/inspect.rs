@@ -1,13 +1,13 @@
 //! Inspect: what stands behind digests: whether they exist, and which platforms they are for. Only
 //! asked where a policy wants to know.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use oci_client::manifest::OciManifest;
 use serde::Deserialize;
 
 use super::{Interrupted, Session, Sources};
-use crate::image::{Digest, Platform, Repository};
+use crate::image::{Digest, Pinned, Platform, Repository};
 use crate::plan::{Entry, Name, Plan, Status};
 use crate::policy::{Policy, WrittenDigests};
 use crate::registry::{Outcome, Part, Refusal};
@@ -48,6 +48,28 @@ impl Session {
             (entry.name.clone(), sources.inspect(wanted, repository, digest).await)
         };
         Ok(Inspected { platforms: self.ask_all(questions, ask)? })
+    }
+}
+
+impl Session {
+    /// Tells for each digest if its repository has it, by its name without a tag.
+    ///
+    /// # Errors
+    /// A signal interrupted it.
+    pub fn present(
+        &self,
+        digests: &BTreeSet<(Repository, Digest)>,
+    ) -> Result<BTreeMap<Name, Result<(), Refusal>>, Interrupted> {
+        self.expect(digests.iter().map(|(repository, _)| repository));
+        let recorded = BTreeMap::new();
+        let sources = self.sources(&recorded);
+        let questions =
+            digests.iter().map(|(repository, digest)| (repository, (repository, digest)));
+        self.ask_all(questions.collect(), async |(repository, digest): (&Repository, &Digest)| {
+            let found = sources.inspect(Wanted::Existence, repository, digest).await.map(drop);
+            let (repository, digest) = (repository.clone(), digest.clone());
+            (Name::Pinned(Pinned { repository, tag: None, digest }), found)
+        })
     }
 }
 

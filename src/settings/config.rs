@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::fallback::{MinorVersion, Preset, Rule};
 use crate::image::{Globs, PinForm, Platform};
+use crate::lock::Cooldown;
 use crate::places::Scope;
 use crate::policy::{Expectation, Mutable};
 use crate::registry::Replacement;
@@ -43,6 +44,8 @@ pub struct Config {
     pub insecure_login: Vec<String>,
     /// The lock.
     pub lock: Option<PathBuf>,
+    /// How old a digest has to be before it is used.
+    pub cooldown: Option<Cooldown>,
     /// The keys that are set.
     pub keys: Vec<&'static str>,
 }
@@ -81,6 +84,7 @@ impl Config {
             insecure: joined(self.insecure, weaker.insecure),
             insecure_login: joined(self.insecure_login, weaker.insecure_login),
             lock: self.lock.or(weaker.lock),
+            cooldown: self.cooldown.or(weaker.cooldown),
             keys: joined(self.keys, weaker.keys),
         }
     }

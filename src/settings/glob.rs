@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer};
 use crate::image::Globs;
 
 /// A glob over the full name of a repository: `*` stays within a segment, `**` does not.
-#[derive(Debug, Clone, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, JsonSchema)]
 #[schemars(transparent)]
 pub(super) struct Glob(String);
 
@@ -26,6 +26,11 @@ impl Glob {
     pub(super) fn new(text: &str) -> Result<Self, String> {
         Globs::of_names([text]).map_err(|error| error.to_string())?;
         Ok(Self(text.to_owned()))
+    }
+
+    /// As it is written.
+    pub(super) fn text(&self) -> &str {
+        &self.0
     }
 
     /// All of them.

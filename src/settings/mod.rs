@@ -7,6 +7,7 @@
 mod certificates;
 mod checkout;
 pub mod config;
+mod cooldown;
 pub mod data;
 pub mod files;
 mod glob;
@@ -19,7 +20,7 @@ pub mod trust;
 pub(crate) mod wrong;
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use clap::Command;
 use clap::builder::{BoolishValueParser, TypedValueParser as _};
@@ -31,9 +32,9 @@ use crate::credentials::{self, Credentials};
 use crate::diagnostic::{Diagnostic, failed, usage};
 use crate::fallback::{DEFAULT_SKEW, Kind, KubernetesVersion, MinorVersion, Preset, Rule};
 use crate::image::Globs;
-use crate::lock::{self, EVERYTHING, Lock, Locking, Mode, State, Substitutes};
+use crate::lock::{self, Cooldown, EVERYTHING, Lock, Locking, Mode, State, Substitutes};
 use crate::places::{OptOuts, Scope, SkippedObjects};
-use crate::plan::Skips;
+use crate::plan::{Date, Skips};
 use crate::policy::{Digests, Leniency, Placeholders, Policy, Unpinnable, WrittenDigests};
 use crate::registry::{self, Concurrency, Proxies, Replacement, Tls};
 use crate::resolve::Network;
@@ -49,6 +50,8 @@ pub enum Task {
     Function,
     /// To check.
     Check,
+    /// To explain one image.
+    Explain,
     /// To show something, for which no lock is needed.
     Show,
 }
@@ -80,6 +83,7 @@ impl Settings {
             images,
             missing,
             lock,
+            cooldown,
             update,
             drift,
             strict,
@@ -112,9 +116,11 @@ impl Settings {
             _ if lock.locked || require_digest => Mode::Frozen,
             _ => Mode::Record,
         };
+        let cooldown = Cooldown::strongest(above.cooldown, cooldown.cooldown, below.cooldown);
         let lock_file = match path {
             _ if task == Task::Show => None,
-            path => locking(path, mode, &lock, &drift, &missing, registries.timeout)?,
+            None if task == Task::Explain => None,
+            path => locking(path, mode, &lock, &drift, &missing, registries.timeout, cooldown)?,
         };
         let is_frozen = match &lock_file {
             Some(lock) => matches!(lock.mode, Mode::Frozen | Mode::Check),
@@ -207,10 +213,16 @@ fn locking(
     drift: &DriftFlags,
     missing: &MissingTagFlags,
     timeout: Duration,
+    cooldown: Option<Cooldown>,
 ) -> Result<Option<Locking>, Diagnostic> {
     let Some(path) = path else {
-        let flag = if drift.drift { "--drift" } else { "--locked" };
-        if drift.drift || lock.locked {
+        let flag = match () {
+            () if drift.drift => "--drift",
+            () if lock.locked => "--locked",
+            () => cooldown.as_ref().map_or("--locked", Cooldown::name),
+        };
+        let is_meant = cooldown.is_some_and(|own| own.is_asked_for || mode == Mode::Record);
+        if drift.drift || lock.locked || is_meant {
             return Err(usage(&format!("`{flag}` needs a lock: name it with `--lock FILE`")));
         }
         return Ok(None);
@@ -221,7 +233,23 @@ fn locking(
         None => return Err(lock::not_there(&path)),
     };
     let substitutes = if missing.no_fallback { Substitutes::Refused } else { Substitutes::Used };
-    Ok(Some(Locking { path, lock, state, mode, substitutes, timeout }))
+    let today = today()?;
+    let locking = Locking { path, lock, state, mode, substitutes, timeout, cooldown, today };
+    locking.future().map_or(Ok(Some(locking)), Err)
+}
+
+/// Names the day of the run, as in `2026-11-29`, for tests.
+const TODAY: &str = "DIGESTIF_TODAY";
+
+/// The day of the run.
+fn today() -> Result<Date, Diagnostic> {
+    match std::env::var_os(TODAY) {
+        None => Ok(Date::of(SystemTime::now())),
+        Some(day) => {
+            let day = day.to_string_lossy();
+            day.parse().map_err(|error: String| usage(&format!("`{TODAY}`: {error}")))
+        }
+    }
 }
 
 /// The repositories that are resolved again. A word that switches other variables on means all of them,

@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer};
 use serde_saphyr::{Location, Spanned};
 
 use super::config::Config;
+use super::cooldown::Cooldown;
 use super::glob::Glob;
 use super::rules::{self, Fallback};
 use super::skipped::Skipped;
@@ -63,6 +64,8 @@ pub(super) struct PinImages {
     /// The file with recorded digests. Its path counts from the folder of the configuration.
     #[schemars(with = "Option<String>")]
     pub(super) lock: Option<Spanned<String>>,
+    /// With a lock: how old a digest has to be before it is used.
+    cooldown: Option<Cooldown>,
 }
 
 /// The version of the schema.
@@ -217,6 +220,10 @@ impl PinImages {
                 path => config.lock = Some(path.into()),
             }
         }
+        match self.cooldown.map(Cooldown::checked).transpose() {
+            Ok(cooldown) => config.cooldown = cooldown,
+            Err(message) => wrong.push(Wrong::at(None, format!("`cooldown`: {message}"))),
+        }
         for field in self.fields.unwrap_or_default() {
             let at = span(field.referenced);
             match field.value.path.parse() {
@@ -263,6 +270,7 @@ impl PinImages {
             ("policy.requirePlatforms", is_set(|policy| !policy.require_platforms.is_empty())),
             ("registries", self.registries.is_some()),
             ("lock", self.lock.is_some()),
+            ("cooldown", self.cooldown.is_some()),
         ];
         keys.into_iter().filter_map(|(key, is_set)| is_set.then_some(key)).collect()
     }

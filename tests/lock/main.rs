@@ -2,6 +2,7 @@
 //!
 //! Each test has a [`Setup`]: a folder with a lock, and a registry that answers for every host.
 
+mod cooldown;
 mod diff;
 mod drift;
 mod flags;

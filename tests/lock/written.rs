@@ -142,10 +142,10 @@ fn an_entry_of_a_digest_is_checked() {
         ),
         (
             format!("{good}  tag: v1\n"),
-            "an image that has a digest has only `image` and `digest`",
+            "an image that has a digest has only `image`, `digest` and `seen`",
             "6:8",
         ),
-        (format!("{good}  rule: a\n"), "has only `image` and `digest`", "6:9"),
+        (format!("{good}  rule: a\n"), "has only `image`, `digest` and `seen`", "6:9"),
         (format!("{good}{good}"), "there are two entries for", "6:10"),
         (good.replace("@sha256", ":v1@sha256"), "has a digest already", "4:10"),
     ] {

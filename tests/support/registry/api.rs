@@ -32,7 +32,9 @@ impl State {
                 Tags::Every => Some(is_tag(reference)),
                 Tags::Listed(listed) => listed.get(repository).map(|tags| tags.contains(reference)),
             };
-            exists.map(|exists| exists.then(|| (INDEX, index(repository, reference))))
+            let builds = self.builds(repository, reference);
+            let build = builds.last().map_or(reference, String::as_str);
+            exists.map(|exists| exists.then(|| (INDEX, index(repository, build))))
         };
         match found {
             Some(Some((media_type, bytes))) => {
@@ -48,11 +50,22 @@ impl State {
     /// that it doesn't have.
     #[expect(clippy::option_option, reason = "the two absences have codes of their own")]
     fn by_digest(&self, repository: &str, digest: &str) -> Option<Option<(&'static str, String)>> {
-        let mut manifests = self.tags_of(repository)?.into_iter().flat_map(|tag| {
+        let tags = self.tags_of(repository)?.into_iter();
+        let builds = tags.flat_map(|tag| {
+            let builds = self.builds(repository, &tag);
+            if builds.is_empty() { vec![tag] } else { builds }
+        });
+        let mut manifests = builds.flat_map(|tag| {
             let [one, two] = ARCHITECTURES.map(|name| platform_manifest(repository, &tag, name));
             [(INDEX, index(repository, &tag)), (MANIFEST, one), (MANIFEST, two)]
         });
         Some(manifests.find(|(_, bytes)| sha256(bytes.as_bytes()) == digest))
+    }
+
+    /// The tags whose images a tag has had, the last first; none if it was never moved.
+    fn builds(&self, repository: &str, tag: &str) -> Vec<String> {
+        let moved = self.moved.lock().expect(UNPOISONED);
+        moved.get(&(repository.to_owned(), tag.to_owned())).cloned().unwrap_or_default()
     }
 
     /// The tags of a repository, if it exists.

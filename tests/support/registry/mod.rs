@@ -109,6 +109,21 @@ impl Registry {
         self.state.most_in_flight.load(Ordering::SeqCst)
     }
 
+    /// Gives a tag the image of another tag from now on. The images that it had stay, by digest.
+    pub fn move_tag(&self, repository: &str, tag: &str, to: &str) {
+        let mut moved = self.state.moved.lock().expect(UNPOISONED);
+        let builds = moved.entry((repository.to_owned(), tag.to_owned())).or_default();
+        builds.retain(|build| build != to);
+        builds.push(to.to_owned());
+    }
+
+    /// Removes the image of another tag that a tag had before.
+    pub fn collect(&self, repository: &str, tag: &str, build: &str) {
+        let mut moved = self.state.moved.lock().expect(UNPOISONED);
+        let builds = moved.entry((repository.to_owned(), tag.to_owned())).or_default();
+        builds.retain(|known| known != build);
+    }
+
     fn launch(mut content: Content, transport: Transport, ca_pem: Option<String>) -> Self {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback has free ports");
         listener.set_nonblocking(true).expect("a new socket takes options");
@@ -124,6 +139,7 @@ impl Registry {
             faults: Mutex::new(std::mem::take(&mut content.faults)),
             content,
             tokens: Mutex::default(),
+            moved: Mutex::default(),
             requests: Mutex::default(),
             answered: watch::Sender::default(),
             connections: AtomicUsize::new(0),

@@ -22,6 +22,8 @@ pub(super) struct State {
     pub(super) faults: Mutex<Vec<Fault>>,
     /// The repositories that each token is good for.
     pub(super) tokens: Mutex<BTreeMap<String, Vec<String>>>,
+    /// The tags whose images a tag has had since it was moved, the last of them now.
+    pub(super) moved: Mutex<BTreeMap<(String, String), Vec<String>>>,
     pub(super) requests: Mutex<Vec<Request>>,
     /// Those that have had their answer.
     pub(super) answered: watch::Sender<Vec<Request>>,

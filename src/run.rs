@@ -212,7 +212,7 @@ fn ask(
 /// Finds the places of all sources, and refuses input without any object.
 #[must_use]
 pub fn locate(sources: &[Source], scope: &Scope, empty: Empty) -> Found {
-    let mut found = Found::default();
+    let mut found = Found::before(sources);
     for (n, source) in sources.iter().enumerate() {
         found.read(source, n, scope);
     }

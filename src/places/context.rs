@@ -3,6 +3,7 @@
 use super::object::Object;
 use super::path::Paths;
 use super::scope::Scope;
+use super::values::NamedValues;
 use crate::diagnostic::Location;
 use crate::text::Source;
 use crate::text::yaml::{Document, NodeId};
@@ -17,6 +18,8 @@ pub(super) struct Context<'d, 's> {
     pub(super) number: usize,
     pub(super) document: &'d Document<'s>,
     pub(super) scope: &'d Scope,
+    /// The objects of the input that have values of charts.
+    pub(super) named: &'d NamedValues,
 }
 
 impl<'d> Context<'d, '_> {

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use std::rc::Rc;
+
 use super::context::Context;
 use super::finding::Findings;
 use super::outline::outline;
 use super::place::{Class, Place};
 use super::scope::Scope;
+use super::values::NamedValues;
 use super::{
     candidates, field_rules, kustomization, mistaken, pod_spec, pull_secrets, readers, schema,
     settle, values,
@@ -35,6 +38,8 @@ pub struct Found {
     pub complete: bool,
     /// True if an object has the annotation by which Helm 4 takes a post-renderer's output apart.
     pub is_from_helm_4: bool,
+    /// The objects that have values of charts.
+    named: Rc<NamedValues>,
 }
 
 impl Default for Found {
@@ -48,11 +53,18 @@ impl Default for Found {
             pull_secrets: Vec::new(),
             complete: true,
             is_from_helm_4: false,
+            named: Rc::default(),
         }
     }
 }
 
 impl Found {
+    /// Nothing yet, before these sources are read.
+    #[must_use]
+    pub fn before(sources: &[Source]) -> Self {
+        Self { named: Rc::new(NamedValues::of(sources)), ..Self::default() }
+    }
+
     /// Reads a source and adds what it contains.
     pub fn read(&mut self, source: &Source, index: usize, scope: &Scope) {
         for (n, document) in documents(source, index).enumerate() {
@@ -88,7 +100,8 @@ impl Found {
         (number, document): (usize, &Document<'_>),
         scope: &Scope,
     ) {
-        let ctx = Context { source, index, number, document, scope };
+        let named = Rc::clone(&self.named);
+        let ctx = Context { source, index, number, document, scope, named: &named };
         let Some(root) = document.root() else { return };
         let node = document.node(root);
         if !matches!(node.content, Content::Mapping { .. }) {

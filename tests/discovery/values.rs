@@ -232,3 +232,41 @@ fn a_configuration_says_which_keys_of_charts_are_left() {
     assert!(pinned("acme-db"));
     assert!(pinned("prometheus-node-exporter"));
 }
+
+#[test]
+fn values_in_other_objects_are_found_where_a_release_names_them() {
+    let text = "apiVersion: helm.toolkit.fluxcd.io/v2
+kind: HelmRelease
+metadata: {name: web, namespace: prod}
+spec:
+  valuesFrom:
+  - {kind: ConfigMap, name: web-values}
+  - {kind: Secret, name: web-secret, valuesKey: more.yaml}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: web-values, namespace: prod}
+data:
+  values.yaml: |
+    image:
+      repository: a/b
+      tag: v1
+  other.yaml: |
+    image: {repository: a/other, tag: v2}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: web-secret}
+stringData:
+  more.yaml: 'image: {repository: a/c, tag: v3}'
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: web-values, namespace: test}
+data:
+  values.yaml: 'image: {repository: a/d, tag: v4}'
+";
+    let pinned =
+        text.replace("tag: v1\n", "tag: v1@<digest>\n").replace("tag: v3", "tag: v3@<digest>");
+    assert_values(text, &pinned, &["a/b:v1", "a/c:v3"]);
+}

@@ -6,6 +6,7 @@
 //! program that reads them joins them.
 
 mod charts;
+mod named;
 mod roots;
 mod text;
 
@@ -19,6 +20,7 @@ use super::place::{Class, SkipReason};
 use crate::text::yaml::{Document, NodeId};
 
 pub use charts::ChartKey;
+pub(super) use named::NamedValues;
 pub(super) use text::{TextImage, images_in};
 
 use charts::{Reason, reason};

@@ -1,5 +1,6 @@
 //! The values of Helm charts in objects: where each kind has them, and of which chart they are.
 
+use super::named::Holder;
 use crate::places::context::Context;
 use crate::places::fields::FieldPath;
 use crate::places::finding::Owner;
@@ -58,7 +59,7 @@ pub(super) fn roots(ctx: Context<'_, '_>, owner: &Owner) -> Vec<Root> {
         return vec![Root { node: owner.root, form: Form::Mapping, chart: None }];
     }
     let group = owner.object.group();
-    let mut roots = Vec::new();
+    let mut roots = named(ctx, owner);
     if group == "argoproj.io" {
         let helms = owner.mappings.iter().filter(|&&id| ctx.key(id) == Some("helm"));
         for &helm in helms {
@@ -85,6 +86,25 @@ pub(super) fn roots(ctx: Context<'_, '_>, owner: &Owner) -> Vec<Root> {
         }
     }
     roots
+}
+
+/// The values in an object that `valuesFrom` names. What a `Secret` has in `data` is encoded.
+fn named(ctx: Context<'_, '_>, owner: &Owner) -> Vec<Root> {
+    let object = &*owner.object;
+    let data = match (object.api_version.as_str(), object.kind.as_str()) {
+        ("v1", "ConfigMap") => "data",
+        ("v1", "Secret") => "stringData",
+        _ => return Vec::new(),
+    };
+    let (kind, namespace) = (object.kind.as_str(), object.namespace.as_deref());
+    let keys = ctx.named.keys(Holder { kind, namespace, name: &object.name });
+    let root = |(key, chart): (&str, Option<&str>)| {
+        let data = ctx.document.value(owner.root, data)?;
+        let node = ctx.document.value(data, key)?;
+        let node = ctx.document.target(node);
+        Some(Root { node, form: Form::Text, chart: chart.map(base_name) })
+    };
+    keys.filter_map(root).collect()
 }
 
 /// True for a file of values: a mapping without a kind in a file that is called so.

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::path::PathBuf;
 
-use crate::diagnostic::{Diagnostic, Failure, Location, sort, verdict};
+use crate::diagnostic::{Diagnostic, Failure, Location, RuleId, sort, verdict};
 use crate::fallback::Rule;
 use crate::image::{Globs, PinForm, Reference, Tag};
 use crate::io::delivery::stdin_is_pipe;
@@ -231,7 +231,9 @@ fn not_empty(mut found: Found, sources: &[Source], empty: Empty) -> Found {
         let nothing = sources.iter().all(|source| source.text().trim().is_empty());
         let message =
             if nothing { "the input is empty" } else { "the input holds no Kubernetes object" };
-        let error = Diagnostic::error(Failure::Input, message.to_owned()).locations(locations);
+        let error = Diagnostic::error(Failure::Input, message.to_owned())
+            .of(RuleId::Empty)
+            .locations(locations);
         let help = if sources.iter().any(|source| source.origin() == &Origin::Stdin)
             && stdin_is_pipe()
         {

@@ -175,7 +175,7 @@ impl Case {
         let mut command = command([for_every_host(&self.registry)]);
         let child = start(command.args(args).current_dir(&self.folder));
         let mut ran = finish(child, stdin);
-        ran.stderr = ran.stderr.replace(self.registry.address(), "REGISTRY");
+        ran.stderr = ran.said.replace(self.registry.address(), "REGISTRY");
         ran
     }
 

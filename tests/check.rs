@@ -42,7 +42,7 @@ fn a_check_prints_text_with_a_count() {
 fn a_check_that_cannot_begin_is_a_count_of_errors_too() {
     let (ran, _folder) = check(&["a:1"], &["-c", "nothere.yaml"]);
     assert_eq!(ran.status, 2);
-    assert!(ran.stdout.starts_with("nothere.yaml: error[usage]: "), "{}", ran.stdout);
+    assert!(ran.stdout.starts_with("nothere.yaml: error[file]: "), "{}", ran.stdout);
     assert!(ran.stdout.contains("check failed, 1 error: "), "{}", ran.stdout);
 }
 

@@ -97,7 +97,7 @@ fn the_quick_start_prints_what_the_readme_says() {
     let mut command = command(line.expect("the README has the command").split(' '));
     command.current_dir(env!("CARGO_MANIFEST_DIR"));
     let ran = finish(start(&mut command), b"");
-    let (said, pinned) = (ran.stderr.clone(), ran.succeeded());
+    let (said, pinned) = (ran.said.clone(), ran.succeeded());
     assert!(readme.contains(&format!("```text\n{said}```\n")), "{said}");
     assert!(pinned.contains("\n          image: nginx:1.29.1@sha256:"), "{pinned}");
 }
@@ -110,8 +110,9 @@ fn an_absent_image_is_reported_as_the_readme_says() {
     let job = format!(
         "apiVersion: batch/v1\nkind: Job\nmetadata:\n  name: migrate\n  namespace: proxy\nspec:\n  template:\n    spec:\n      containers:\n      - name: main\n        image: {image}\n"
     );
-    let said = digestif([for_every_host(&registry)], job).failed(1);
-    let said = said.replace(registry.address(), "ghcr.io");
+    let ran = digestif([for_every_host(&registry)], job);
+    let said = ran.said.replace(registry.address(), "ghcr.io");
+    ran.failed(1);
     assert!(readme().contains(&format!("```text\n{}\n```\n", said.trim_end())), "{said}");
 }
 

@@ -16,7 +16,7 @@ use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::{BASE64, Helper, Kind, Login, Owner, Scope, Source};
-use crate::diagnostic::{Diagnostic, Failure, Location};
+use crate::diagnostic::{Diagnostic, Failure, Location, RuleId};
 use crate::image::canonical_host;
 use crate::text::escape::{escaped, quoted};
 
@@ -275,6 +275,7 @@ pub(super) fn missing(path: &Path) -> Diagnostic {
 
 fn unusable(path: &Path, reason: &str) -> Diagnostic {
     Diagnostic::error(Failure::Usage, format!("the auth file can't be used: {reason}"))
+        .of(RuleId::Login)
         .location(Location::File(path.display().to_string()))
         .help("write it again with `docker login`, `podman login` or `crane auth login`")
 }

@@ -201,7 +201,7 @@ impl Diagnostic {
     /// True if it is about a policy or the lock, and not about what can't be done.
     #[must_use]
     pub fn is_policy(&self) -> bool {
-        self.rule.is_some() || self.failure() == Some(Failure::Policy)
+        self.rule().is_policy()
     }
 
     /// The failure, unless this is a warning.

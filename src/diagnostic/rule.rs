@@ -7,28 +7,50 @@ use super::{Failure, Severity};
 pub enum RuleId {
     /// An image does not exist.
     Absent,
+    /// A configuration is wrong.
+    Config,
     /// A digest is not old enough, or its age is not known.
     Cooldown,
     /// A tag moves.
     DenyMutable,
     /// A registry no longer agrees with the lock.
     Drift,
+    /// The input holds no Kubernetes object.
+    Empty,
     /// An image is not the expected one.
     Expect,
-    /// The input is empty, is not YAML, or holds an invalid reference.
+    /// A file can't be read or written.
+    File,
+    /// A flag matches nothing.
+    Idle,
+    /// The input holds an invalid reference, or what can't be changed safely.
     Input,
+    /// A host's certificate is not verified.
+    Insecure,
     /// A list for kustomize can't express what is in the manifests.
     KustomizeImages,
+    /// An image layout can't be used.
+    Layout,
     /// A file or folder was left out.
     LeftOut,
+    /// The lock can't be used.
+    LockFile,
     /// An image is not in the lock.
     Locked,
+    /// A login can't be used, or was of no use.
+    Login,
+    /// A mirror did not answer.
+    Mirror,
     /// An image is in no image layout, and `--offline` forbids requests.
     Offline,
+    /// Something needs a look.
+    Other,
     /// An image is a placeholder that another tool fills in later.
     Placeholders,
     /// A policy is not met.
     Policy,
+    /// Kubernetes' own readers read an object in different ways.
+    Readers,
     /// A registry refused to tell if an image exists.
     Refused,
     /// An image has no digest.
@@ -41,48 +63,63 @@ pub enum RuleId {
     TwoTags,
     /// A registry gave no usable answer.
     Unavailable,
+    /// An image is written without a digest, as its operator can't read one.
+    Unpinnable,
     /// The lock has an image that is not used.
     Unused,
-    /// The call is wrong, or a file can't be read or written.
+    /// The call is wrong.
     Usage,
     /// A digest in the manifests does not exist.
     Verify,
-    /// Something needs a look.
-    Warning,
     /// An image is locked by a rule that is no longer configured.
     Withdrawn,
+    /// The input is not YAML.
+    Yaml,
 }
 
 impl RuleId {
     /// Every rule, sorted by id.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 35] = [
         Self::Absent,
+        Self::Config,
         Self::Cooldown,
         Self::DenyMutable,
         Self::Drift,
+        Self::Empty,
         Self::Expect,
+        Self::File,
+        Self::Idle,
         Self::Input,
+        Self::Insecure,
         Self::KustomizeImages,
+        Self::Layout,
         Self::LeftOut,
+        Self::LockFile,
         Self::Locked,
+        Self::Login,
+        Self::Mirror,
         Self::Offline,
+        Self::Other,
         Self::Placeholders,
         Self::Policy,
+        Self::Readers,
         Self::Refused,
         Self::RequireDigest,
         Self::RequirePlatform,
         Self::Substitution,
         Self::TwoTags,
         Self::Unavailable,
+        Self::Unpinnable,
         Self::Unused,
         Self::Usage,
         Self::Verify,
-        Self::Warning,
         Self::Withdrawn,
+        Self::Yaml,
     ];
 
     /// The rule of a diagnostic that names none.
-    pub(super) fn of(severity: Severity) -> Self {
+    #[must_use]
+    pub fn of(severity: Severity) -> Self {
         match severity {
             Severity::Error(Failure::Unavailable) => Self::Unavailable,
             Severity::Error(Failure::Refused) => Self::Refused,
@@ -91,14 +128,45 @@ impl RuleId {
             Severity::Error(Failure::Input) => Self::Input,
             Severity::Error(Failure::Usage) => Self::Usage,
             Severity::Substitution => Self::Substitution,
-            Severity::Warning => Self::Warning,
+            Severity::Warning => Self::Other,
         }
+    }
+
+    /// True if it is about a policy or the lock, and not about what can't be done.
+    #[must_use]
+    pub fn is_policy(self) -> bool {
+        matches!(
+            self,
+            Self::Cooldown
+                | Self::DenyMutable
+                | Self::Drift
+                | Self::Expect
+                | Self::KustomizeImages
+                | Self::LeftOut
+                | Self::Locked
+                | Self::Offline
+                | Self::Placeholders
+                | Self::Policy
+                | Self::RequireDigest
+                | Self::RequirePlatform
+                | Self::TwoTags
+                | Self::Unused
+                | Self::Verify
+                | Self::Withdrawn
+        )
     }
 
     /// The id, as reports write it.
     #[must_use]
     pub fn id(self) -> &'static str {
         self.texts().0
+    }
+
+    /// The address of the page that explains it; none if the project has no address.
+    #[must_use]
+    pub fn page(self) -> Option<String> {
+        let repository = Some(env!("CARGO_PKG_REPOSITORY")).filter(|address| !address.is_empty());
+        repository.map(|address| format!("{address}/blob/main/docs/messages.md#{}", self.id()))
     }
 
     /// The problem in one sentence, without a final period.
@@ -121,6 +189,11 @@ impl RuleId {
                 "An image does not exist",
                 "Use a tag that exists, push this one, or add a rule for a substitute.",
             ),
+            Self::Config => (
+                "config",
+                "A configuration is wrong",
+                "Fix what the message points at; `digestif schema config` prints the schema.",
+            ),
             Self::Cooldown => (
                 "cooldown",
                 "A digest is not old enough, or its age is not known",
@@ -136,36 +209,77 @@ impl RuleId {
                 "A registry no longer agrees with the lock",
                 "Look at the change, then accept it with `digestif --lock FILE --update`, or keep the lock.",
             ),
+            Self::Empty => (
+                "empty",
+                "The input holds no Kubernetes object",
+                "Look at the command that renders it; `--allow-empty` accepts it.",
+            ),
             Self::Expect => (
                 "expect",
                 "An image is not the expected one",
                 "Change the manifests, or the expectation if the image is right.",
             ),
+            Self::File => (
+                "file",
+                "A file can't be read or written",
+                "Check its path, its folder and its permissions.",
+            ),
+            Self::Idle => (
+                "idle",
+                "A flag matches nothing",
+                "Look for a slip; `digestif images` lists the full names.",
+            ),
             Self::Input => (
                 "input",
-                "The input is empty, is not YAML, or holds an invalid reference",
+                "The input holds an invalid reference, or what can't be changed safely",
                 "Fix what renders the manifests.",
+            ),
+            Self::Insecure => (
+                "insecure",
+                "A host's certificate is not verified",
+                "Name its certificate with `--ca-file` instead of `--insecure`.",
             ),
             Self::KustomizeImages => (
                 "kustomize-images",
                 "A list for kustomize can't express what is in the manifests",
                 "Give the images of one repository one tag, or pin the manifests themselves.",
             ),
+            Self::Layout => (
+                "layout",
+                "An image layout can't be used",
+                "Write it again with `skopeo`, `crane` or `oras`.",
+            ),
             Self::LeftOut => (
                 "left-out",
                 "A file or folder was left out",
                 "Check it on its own, or leave it out with `--exclude`.",
+            ),
+            Self::LockFile => (
+                "lock-file",
+                "The lock can't be used",
+                "Fix what the message points at; `digestif schema lock` prints the schema.",
             ),
             Self::Locked => (
                 "locked",
                 "An image is not in the lock",
                 "Run `digestif --lock FILE` on these manifests, and commit the lock.",
             ),
+            Self::Login => (
+                "login",
+                "A login can't be used, or was of no use",
+                "Log in again, or remove the login.",
+            ),
+            Self::Mirror => (
+                "mirror",
+                "A mirror did not answer",
+                "Look at the mirror, or leave it out; the registry itself was asked.",
+            ),
             Self::Offline => (
                 "offline",
                 "An image is in no image layout, and `--offline` forbids requests",
                 "Copy the image into a folder for `--layout`, or run without `--offline`.",
             ),
+            Self::Other => ("other", "Something needs a look", "Do what the message says."),
             Self::Placeholders => (
                 "placeholders",
                 "An image is a placeholder that another tool fills in later",
@@ -174,6 +288,11 @@ impl RuleId {
             Self::Policy => {
                 ("policy", "A policy is not met", "Do what the message says, or change the policy.")
             }
+            Self::Readers => (
+                "readers",
+                "Kubernetes' own readers read an object in different ways",
+                "Write the value once, and in one way.",
+            ),
             Self::Refused => (
                 "refused",
                 "A registry refused to tell if an image exists",
@@ -204,27 +323,30 @@ impl RuleId {
                 "A registry gave no usable answer",
                 "Run it again; if it fails again, check the network and the registry.",
             ),
+            Self::Unpinnable => (
+                "unpinnable",
+                "An image is written without a digest, as its operator can't read one",
+                "Write it with a tag that is never moved.",
+            ),
             Self::Unused => (
                 "unused",
                 "The lock has an image that is not used",
                 "Remove it from the lock, unless another input needs it.",
             ),
-            Self::Usage => (
-                "usage",
-                "The call is wrong, or a file can't be read or written",
-                "Fix the call; `digestif --help` shows all flags.",
-            ),
+            Self::Usage => {
+                ("usage", "The call is wrong", "Fix the call; `digestif --help` shows all flags.")
+            }
             Self::Verify => (
                 "verify",
                 "A digest in the manifests does not exist",
                 "Pin the image again, or find out who removed it.",
             ),
-            Self::Warning => ("warning", "Something needs a look", "Do what the message says."),
             Self::Withdrawn => (
                 "withdrawn",
                 "An image is locked by a rule that is no longer configured",
                 "Configure the rule again, or resolve the image again with `--update`.",
             ),
+            Self::Yaml => ("yaml", "The input is not YAML", "Look at the command that writes it."),
         }
     }
 }

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::{NamedTempFile, TempPath};
 
-use crate::diagnostic::{Diagnostic, Failure, Location};
+use crate::diagnostic::{Diagnostic, Failure, Location, RuleId};
 use crate::io::signals::{self, Interrupted};
 use crate::text::Origin;
 use crate::text::escape::escaped;
@@ -272,7 +272,7 @@ fn keep_owner(old: &fs::Metadata, file: &fs::File) {
 
 fn failed(path: &Path, message: &str) -> Diagnostic {
     let location = Location::File(Origin::File(path.to_owned()).display_name());
-    Diagnostic::error(Failure::Usage, message.to_owned()).location(location)
+    Diagnostic::error(Failure::Usage, message.to_owned()).of(RuleId::File).location(location)
 }
 
 fn unwritable(path: &Path, error: &io::Error) -> Diagnostic {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use globset::{GlobSet, GlobSetBuilder};
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, RuleId};
 use crate::image::glob_of;
 use crate::text::escape::quoted;
 
@@ -48,6 +48,7 @@ impl Exclusions {
         let idle = self.globs.iter().enumerate().filter(|(n, _)| !self.used.contains(n));
         idle.map(|(_, glob)| {
             Diagnostic::warning(format!("{} of `--exclude` fits nothing", quoted(glob)))
+                .of(RuleId::Idle)
                 .help("a glob has to fit a whole path, as it was named or from the named directory on: `old/**`, `**/*.json`")
         })
     }

@@ -277,6 +277,7 @@ const WITHOUT_A_WORD: &str = "`--exclude` leaves it out without a word";
 
 fn unreadable(path: &Path, reason: &str) -> Diagnostic {
     Diagnostic::error(Failure::Usage, format!("the file can't be read: {reason}"))
+        .of(RuleId::File)
         .location(location(path))
         .help("check the path and its permissions")
 }

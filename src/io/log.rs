@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use etcetera::BaseStrategy as _;
 
-use crate::diagnostic::{Diagnostic, Failure, Location};
+use crate::diagnostic::{Diagnostic, Failure, Location, RuleId};
 
 /// The size at which a log is renamed to `….old` and a new one begins, in bytes.
 const LOG_LIMIT: u64 = 1 << 20;
@@ -75,6 +75,7 @@ impl Log {
 
 fn unwritable_log(path: &Path, error: &io::Error) -> Diagnostic {
     Diagnostic::error(Failure::Usage, format!("the log can't be written: {error}"))
+        .of(RuleId::File)
         .location(Location::File(path.display().to_string()))
         .help("name another with `--log FILE`")
 }

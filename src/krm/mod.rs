@@ -9,7 +9,7 @@ mod results;
 
 use std::time::Duration;
 
-use crate::diagnostic::{Diagnostic, Failure, Location};
+use crate::diagnostic::{Diagnostic, Failure, Location, RuleId};
 use crate::places;
 use crate::resolve::Network;
 use crate::settings::config::Config;
@@ -261,6 +261,7 @@ fn config_map(
 
 fn wrong_value(source: &Source, at: usize, message: &str) -> Diagnostic {
     Diagnostic::error(Failure::Usage, format!("the configuration is wrong: {message}"))
+        .of(RuleId::Config)
         .location(position(source, at))
         .help("every value is a text: lists have one value a line, deeper ones are YAML in it")
 }

@@ -17,7 +17,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::{Key, Lock, Locked, edit};
-use crate::diagnostic::{Diagnostic, Failure, Location, Severity};
+use crate::diagnostic::{Diagnostic, Failure, Location, RuleId, Severity};
 use crate::io::atomic::{self, Destination, Rewrite};
 use crate::io::limited;
 use crate::text::escape::{escaped, quoted};
@@ -189,7 +189,7 @@ impl Record {
 
     fn not_editable(&self) -> Diagnostic {
         let message = "the lock is written in a way that can't be added to".to_owned();
-        Diagnostic::error(Failure::Usage, message).location(Location::File(self.file())).help(
+        Diagnostic::error(Failure::Usage, message).of(RuleId::LockFile).location(Location::File(self.file())).help(
             "write `images` as a list with one `- image: …` a line and each key on a line of its own, without anchors; the file was not changed",
         )
     }
@@ -265,6 +265,7 @@ pub fn not_there(path: &Path) -> Diagnostic {
         "check the path, which has to be seen from inside a container as well; `digestif --lock {file}` makes a lock"
     );
     Diagnostic::error(Failure::Usage, "there is no lock".to_owned())
+        .of(RuleId::LockFile)
         .location(Location::File(file))
         .help(help)
 }
@@ -272,6 +273,7 @@ pub fn not_there(path: &Path) -> Diagnostic {
 fn unreadable(path: &Path, error: &io::Error) -> Diagnostic {
     let message = format!("the lock can't be read: {error}");
     Diagnostic::error(Failure::Usage, message)
+        .of(RuleId::LockFile)
         .location(Location::File(escaped(&path.display().to_string())))
         .help("name a file with `--lock FILE`; one that is not there yet is made")
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use super::supply::Supply;
 use super::{Key, Locked, Locking, is_kept};
-use crate::diagnostic::{Diagnostic, Failure, Location};
+use crate::diagnostic::{Diagnostic, Failure, Location, RuleId};
 use crate::fallback::{Preset, Rule};
 use crate::image::{Asked, Globs, Tagged};
 use crate::plan::{Name, Plan, Status};
@@ -47,6 +47,7 @@ impl Locking {
             asked.repository
         );
         Diagnostic::error(Failure::Usage, message)
+            .of(RuleId::LockFile)
             .location(Location::File(escaped(&self.path.display().to_string())))
             .note("substitute", escaped(&supplier.to_string()))
             .note("rule", escaped(rule))

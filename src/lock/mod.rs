@@ -444,6 +444,7 @@ pub fn unmatched_updates<'u>(
     let idle = update.unused(&repositories.iter().collect::<Vec<_>>());
     let warning = |glob: &str| {
         Diagnostic::warning(format!("{} of `--update` fits no image", quoted(glob)))
+            .of(RuleId::Idle)
             .help("a glob has to fit the full repository name, as in `docker.io/library/*` or `quay.io/**`")
     };
     idle.filter(|glob| *glob != EVERYTHING).map(warning)
@@ -463,6 +464,7 @@ impl Wrong {
             "`digestif schema lock` prints the schema; the file was not changed".to_owned()
         });
         Diagnostic::error(Failure::Usage, format!("the lock is wrong: {}", self.message))
+            .of(RuleId::LockFile)
             .location(crate::diagnostic::Location::Position(file, self.at))
             .help(help)
     }

@@ -15,7 +15,7 @@ use super::{
     settle, values,
 };
 use crate::credentials::PullSecret;
-use crate::diagnostic::{Diagnostic, Failure, Location};
+use crate::diagnostic::{Diagnostic, Failure, Location, RuleId};
 use crate::text::yaml::{BlockItem, Content, Document, Node, NodeId, documents};
 use crate::text::{Source, Span};
 
@@ -157,7 +157,7 @@ impl Found {
         } else {
             self.complete = false;
             let message = "the input holds no Kubernetes object".to_owned();
-            Diagnostic::error(Failure::Input, message).help(
+            Diagnostic::error(Failure::Input, message).of(RuleId::Empty).help(
                 "look at what renders it: an error message or a web page may have come instead",
             )
         };

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::diagnostic::{Diagnostic, Failure, Location};
+use crate::diagnostic::{Diagnostic, Failure, Location, RuleId};
 use crate::text::Source;
 use crate::text::yaml::{Content, Document, NodeId, documents};
 
@@ -74,6 +74,7 @@ pub(super) fn explain_syntax_error(source: &Source, error: Diagnostic) -> Diagno
     let reason = error.message;
     let explained = Diagnostic::error(Failure::Input, TEMPLATE.to_owned());
     explained
+        .of(RuleId::Yaml)
         .locations(error.locations)
         .note("note", Kind::Template.name())
         .note("note", reason)

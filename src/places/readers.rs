@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::finding::Owner;
-use crate::diagnostic::{Diagnostic, Failure};
+use crate::diagnostic::{Diagnostic, Failure, RuleId};
 use crate::text::yaml::NodeId;
 
 /// The keys that decide which rules apply to an object.
@@ -30,6 +30,7 @@ fn disagreement(ctx: Context<'_, '_>, object: NodeId, key: &str) -> Option<Diagn
     let message = format!("Kubernetes' own readers read `{key}` of this object differently");
     Some(
         Diagnostic::error(Failure::Input, message)
+            .of(RuleId::Readers)
             .location(ctx.location(own))
             .note("note", format!("kustomize takes this value; kubectl takes the one on line {line}, because its merge key `<<` comes after this key"))
             .help("put the merge key before the other keys, or write the value once"),

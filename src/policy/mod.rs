@@ -9,7 +9,7 @@ mod tags;
 
 use std::collections::BTreeMap;
 
-use crate::diagnostic::{Diagnostic, Failure, Location, RuleId};
+use crate::diagnostic::{Diagnostic, Failure, Location, RuleId, Severity};
 use crate::fallback::{ProposalKind, Suggestion};
 use crate::image::{Platform, Repository, Tag};
 use crate::places::{Found, Place, Scope, SkipReason};
@@ -169,13 +169,16 @@ pub fn judge_tags(plan: &Plan, places: &[Place], policy: &Policy) -> Vec<Diagnos
 pub fn idle(skips: &Skips, scope: &Scope, places: &[Place]) -> Vec<Diagnostic> {
     let globs = skips.unused(places).map(|glob| {
         Diagnostic::warning(format!("{} of `--skip` fits no image", quoted(glob)))
+            .of(RuleId::Idle)
             .help("a glob has to fit the full repository name, as in `docker.io/library/*` or `quay.io/**`")
     });
     let objects = scope.skipped.unused(places).map(|object| {
         let object = quoted(&object.to_string());
-        Diagnostic::warning(format!("{object} of `--skip-kind` fits no object with an image")).help(
-            "the namespace is the one that is written in the object, or empty: `Job//migrate`",
-        )
+        Diagnostic::warning(format!("{object} of `--skip-kind` fits no object with an image"))
+            .of(RuleId::Idle)
+            .help(
+                "the namespace is the one that is written in the object, or empty: `Job//migrate`",
+            )
     });
     globs.chain(objects).collect()
 }
@@ -185,10 +188,12 @@ pub fn idle(skips: &Skips, scope: &Scope, places: &[Place]) -> Vec<Diagnostic> {
 pub fn registry_warnings(idle: &RegistryNotes) -> impl Iterator<Item = Diagnostic> {
     let logins = idle.logins.iter().map(|reason| {
         Diagnostic::warning(format!("a login was of no use: {reason}"))
+            .of(RuleId::Login)
             .help("log in again, or remove the login; the images were found without it")
     });
     let mirrors = idle.mirrors.iter().map(|(mirror, reason)| {
         Diagnostic::warning(format!("the mirror {} was passed over: {reason}", quoted(mirror)))
+            .of(RuleId::Mirror)
             .help("its registry was asked instead; look at the mirror, or leave it out")
     });
     let insecure = idle.insecure.iter().map(|host| {
@@ -201,7 +206,7 @@ pub fn registry_warnings(idle: &RegistryNotes) -> impl Iterator<Item = Diagnosti
             ("no login is sent to it", help)
         };
         let message = format!("the certificate of {} is not verified; {logins}", quoted(host));
-        Diagnostic::warning(message).help(help)
+        Diagnostic::warning(message).of(RuleId::Insecure).help(help)
     });
     logins.chain(mirrors).chain(insecure)
 }
@@ -294,9 +299,9 @@ fn judge_entry(entry: &Entry, policy: &Policy) -> Option<Diagnostic> {
 fn lenient(leniency: Leniency, failure: Failure, message: String) -> Diagnostic {
     match leniency {
         Leniency::Strict => Diagnostic::error(failure, message),
-        Leniency::WriteUnchanged => {
-            Diagnostic::warning(message).note("note", "it is written unchanged")
-        }
+        Leniency::WriteUnchanged => Diagnostic::warning(message)
+            .of(RuleId::of(Severity::Error(failure)))
+            .note("note", "it is written unchanged"),
     }
 }
 
@@ -321,6 +326,7 @@ fn unpinnable(name: &str, reason: &str, unpinnable: Unpinnable) -> Diagnostic {
     match unpinnable {
         Unpinnable::Allowed => {
             Diagnostic::warning(format!("{name} is written unchanged: {reason}"))
+                .of(RuleId::Unpinnable)
                 .help("write it with a tag that is never moved")
         }
         Unpinnable::Denied => {

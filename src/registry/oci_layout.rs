@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use oci_client::manifest::{ImageIndexEntry, OciImageIndex};
 
-use crate::diagnostic::{Diagnostic, Failure, Location};
+use crate::diagnostic::{Diagnostic, Failure, Location, RuleId};
 use crate::image::{Digest, Reference, Repository, Tag, Tagged, has_host};
 
 /// The full reference, as docker and containerd write it.
@@ -215,6 +215,7 @@ fn read_capped(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
 
 fn unusable(path: &Path, reason: &str) -> Diagnostic {
     Diagnostic::error(Failure::Usage, format!("the image layout can't be used: {reason}"))
+        .of(RuleId::Layout)
         .location(Location::File(path.display().to_string()))
         .help("write it again with `skopeo copy … oci:DIR:NAME`, `crane pull --format=oci --annotate-ref` or `oras cp --to-oci-layout`")
 }

@@ -35,6 +35,9 @@ const SHOWN_SPOTS: usize = 10;
 /// The longest stretch of a source that an excerpt shows. JSON may have megabytes on one line.
 const MAX_EXCERPT: usize = 400;
 
+/// The longest object and field on one line, so that the line has at most 100 characters.
+const LONGEST_LABEL: usize = 85;
+
 /// The format of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
@@ -80,10 +83,12 @@ pub fn diagnostic(diagnostic: &Diagnostic, sources: &[Source]) -> String {
             Location::Source { source, span, label }
             | Location::Place { source, span, label, shown: true, .. } => {
                 excerpt(&sources[*source], *span, label, &mut elements);
+                elements.extend(object(label));
             }
             Location::Hidden { source, span, label }
             | Location::Place { source, span, label, shown: false, .. } => {
-                elements.push(heading(&sources[*source], *span, label));
+                elements.push(heading(&sources[*source], *span));
+                elements.extend(object(label));
             }
             Location::Position(file, at) => {
                 elements.push(Origin::path(format!("{file}:{}:{}", at.line, at.column)).into());
@@ -101,7 +106,9 @@ pub fn diagnostic(diagnostic: &Diagnostic, sources: &[Source]) -> String {
     if let Some(help) = &diagnostic.help {
         elements.push(Level::HELP.message(help.clone()).into());
     }
-    let title = level.primary_title(diagnostic.message.clone());
+    let rule = diagnostic.rule();
+    let title = level.primary_title(diagnostic.message.clone()).id(rule.id());
+    let title = rule.page().map_or(title.clone(), |page| title.id_url(page));
     let renderer = Renderer::styled().decor_style(DecorStyle::Ascii);
     let mut text = renderer.render(&[title.elements(elements)]);
     text.push('\n');
@@ -122,14 +129,13 @@ fn excerpt<'s>(source: &'s Source, span: Span, label: &str, elements: &mut Vec<E
     let hides =
         if label.is_empty() { is_json(source, lines) } else { is_flow(source, lines, span) };
     if hides && !is_own {
-        elements.push(heading(source, span, label));
+        elements.push(heading(source, span));
         return;
     }
-    let label = (!label.is_empty()).then(|| label.to_owned());
     let redacted = redacted(source.slice(lines));
     let snippet = |shown: Span| {
         let within = within(source, shown, span);
-        let annotation = AnnotationKind::Primary.span(within.into()).label(label.clone());
+        let annotation = AnnotationKind::Primary.span(within.into());
         // Of a long line, a part may begin behind the `://`.
         let shown = &redacted[shown.start - lines.start..shown.end - lines.start];
         Snippet::source(without_controls(shown).into_owned())
@@ -148,11 +154,22 @@ fn excerpt<'s>(source: &'s Source, span: Span, label: &str, elements: &mut Vec<E
     elements.push(snippet(Span::new(start, end)).into());
 }
 
-/// Position, object and field, without the text.
-fn heading(source: &Source, span: Span, label: &str) -> Element<'static> {
+/// The position, without the text.
+fn heading(source: &Source, span: Span) -> Element<'static> {
     let (name, at) = (source.origin().display_name(), source.position(span.start));
-    let gap = if label.is_empty() { "" } else { "  " };
-    Origin::path(format!("{name}:{}:{}{gap}{label}", at.line, at.column)).into()
+    Origin::path(format!("{name}:{}:{}", at.line, at.column)).into()
+}
+
+/// The object and the field on a line of their own, or on two where they are long; none if the label is
+/// empty.
+fn object(label: &str) -> Option<Element<'static>> {
+    let text = match label.rsplit_once(", ") {
+        Some((object, field)) if label.chars().count() > LONGEST_LABEL => {
+            format!("{object},\n{field}")
+        }
+        _ => label.to_owned(),
+    };
+    (!label.is_empty()).then(|| Level::NOTE.with_name("in").message(text).into())
 }
 
 /// True if something in brackets stands beside the span.
@@ -283,12 +300,13 @@ mod tests {
             .note("tried", "web:1 (missing)")
             .help("push it");
         let expected = "\
-error: `web:1` does not exist
+error[absent]: `web:1` does not exist
  --> pod.yaml:4:12
   |
 4 |   - image: web:1 # ours
-  |            ^^^^^ Pod p, spec.containers[0].image
+  |            ^^^^^
   |
+  = in: Pod p, spec.containers[0].image
   = tried: web:1 (missing)
   = help: push it
 ";
@@ -309,8 +327,9 @@ error: `web:1` does not exist
         let error = Diagnostic::error(Failure::Absent, "`web:1` does not exist".to_owned())
             .location(location);
         let expected = "\
-error: `web:1` does not exist
---> <stdin>:1:43  Pod p, spec.containers[0].image
+error[absent]: `web:1` does not exist
+--> <stdin>:1:43
+ = in: Pod p, spec.containers[0].image
 ";
         assert_eq!(plain(&diagnostic(&error, &sources)), expected);
     }

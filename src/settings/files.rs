@@ -8,7 +8,7 @@ use super::checkout;
 use super::config::Config;
 use super::reading;
 use super::trust::Owner;
-use crate::diagnostic::{Diagnostic, Failure, Location, Severity, failed};
+use crate::diagnostic::{Diagnostic, Failure, Location, RuleId, Severity, failed};
 use crate::io::limited;
 use crate::text::escape::escaped;
 use crate::text::{Origin, Source};
@@ -93,6 +93,7 @@ fn parsed(path: &Path, file: File, owner: Owner<'_>) -> Result<ConfigFile, Error
 
 fn unreadable(path: &Path, error: &io::Error) -> Errors {
     let error = failed(&format!("the file can't be read: {error}"))
+        .of(RuleId::File)
         .location(Location::File(escaped(&path.display().to_string())))
         .help("check the path and its permissions");
     (vec![error], Vec::new())

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_saphyr::{Error, Location as YamlLocation};
 
-use crate::diagnostic::{Diagnostic, Failure, Location};
+use crate::diagnostic::{Diagnostic, Failure, Location, RuleId};
 use crate::text::escape::{closest, quoted};
 use crate::text::{Origin, Source, Span, yaml};
 
@@ -90,7 +90,7 @@ impl Wrong {
         let help = self.help.unwrap_or_else(|| {
             "`digestif schema config` prints the schema, which editors understand".to_owned()
         });
-        Diagnostic::error(Failure::Usage, message).location(location).help(help)
+        Diagnostic::error(Failure::Usage, message).of(RuleId::Config).location(location).help(help)
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 
 use super::escape::escaped;
 use super::{Position, Span};
-use crate::diagnostic::{Diagnostic, Failure, Location};
+use crate::diagnostic::{Diagnostic, Failure, Location, RuleId};
 
 /// The origin of a source, to which its new text may go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -210,6 +210,7 @@ fn unreadable(origin: &Origin, bytes: &[u8], at: usize, message: &str) -> Diagno
     let line = starts.len();
     let column = 1 + characters(&bytes[starts[line - 1]..at]);
     Diagnostic::error(Failure::Input, message.to_owned())
+        .of(RuleId::Yaml)
         .location(Location::Position(origin.display_name(), Position { line, column }))
 }
 

@@ -31,8 +31,10 @@ pub struct Ran {
     pub status: i32,
     /// What it printed.
     pub stdout: String,
-    /// What it said.
+    /// What it said, without the ids of messages: `error: …` instead of `error[absent]: …`.
     pub stderr: String,
+    /// What it said, to the byte.
+    pub said: String,
 }
 
 impl Ran {
@@ -132,7 +134,23 @@ fn ended(name: &str, mut child: Child, stdin: &[u8], limit: Duration) -> Ran {
     let (stdout, stderr) = (stdout.map(text).unwrap_or_default(), text(stderr));
     assert!(!is_late, "{name}: it takes longer than {limit:?}, and has said:\n{stderr}");
     writer.join().expect("writing does not panic");
-    Ran { status: status.code().unwrap_or(255), stdout, stderr }
+    let (said, stderr) = (stderr.clone(), without_ids(&stderr));
+    Ran { status: status.code().unwrap_or(255), stdout, stderr, said }
+}
+
+/// Messages without their ids, which have tests of their own.
+fn without_ids(messages: &str) -> String {
+    let mut text = String::new();
+    for line in messages.split_inclusive('\n') {
+        let levels = ["error", "warning"].into_iter();
+        let mut id =
+            levels.filter_map(|level| Some((level, line.strip_prefix(level)?.strip_prefix('[')?)));
+        match id.find_map(|(level, rest)| Some((level, rest.split_once("]: ")?.1))) {
+            Some((level, rest)) => text.extend([level, ": ", rest]),
+            None => text.push_str(line),
+        }
+    }
+    text
 }
 
 /// Reads a stream to its end, and says so.

@@ -3,7 +3,7 @@
 use granit_parser::{Event, Options, Parser, ScalarStyle, ScanError, StrInput};
 
 use super::Style;
-use crate::diagnostic::{Diagnostic, Failure, Location};
+use crate::diagnostic::{Diagnostic, Failure, Location, RuleId};
 use crate::text::{Source, Span};
 
 /// Deepest nesting of collections. The deepest real manifests (schemas of custom resources) stay
@@ -22,6 +22,7 @@ impl SyntaxError {
         let end = self.at.end.min(source.text().len());
         let span = Span::new(self.at.start.min(end), end);
         Diagnostic::error(Failure::Input, format!("the input is not YAML: {}", self.message))
+            .of(RuleId::Yaml)
             .location(Location::Source { source: index, span, label: String::new() })
             .help(
                 "look at what writes it: the text may be cut off, or be no YAML 1.2 or JSON at all",

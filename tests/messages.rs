@@ -1,0 +1,39 @@
+//! Ids of messages: each has a section of the page about messages, and each is shown.
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use digestif::diagnostic::RuleId;
+use support::registry::{Content, Registry};
+use support::run_against;
+
+#[test]
+fn every_id_has_a_section_of_the_page_and_every_section_an_id() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/messages.md");
+    let page = fs::read_to_string(page).expect("readable");
+    // GitHub makes the anchor of a heading from its words: those of an id are the id.
+    let sections: Vec<_> = page.lines().filter_map(|line| line.strip_prefix("## ")).collect();
+    let ids: Vec<_> = RuleId::ALL.iter().map(|rule| rule.id()).collect();
+    assert_eq!(sections, ids);
+    let distinct: BTreeSet<_> =
+        page.split("\n## ").skip(1).filter_map(|s| s.split_once("\n\n")).collect();
+    assert_eq!(distinct.len(), ids.len(), "a section has a text");
+}
+
+#[test]
+fn a_message_has_its_id_and_the_object_on_a_line_of_its_own() {
+    let registry = Registry::start(Content::of(&[("docker.io/library/a", &["1"])]));
+    let path = "apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: cleanup, namespace: shop}\nspec:\n  jobTemplate:\n    spec:\n      template:\n        spec:\n          containers:\n          - name: kubectl\n            image: ";
+    let ran = run_against(&registry, &["--no-fallback"], &format!("{path}b:1\n"));
+    let lines: Vec<_> = ran.said.lines().collect();
+    assert!(lines[0].starts_with("error[absent]: `docker.io/library/b:1` does not exist"));
+    let object = "    = in: CronJob shop/cleanup, container `kubectl`,";
+    let at = lines.iter().position(|line| line.trim_start() == object.trim_start());
+    let at = at.unwrap_or_else(|| panic!("{}", ran.said));
+    let field = "spec.jobTemplate.spec.template.spec.containers[0].image";
+    assert_eq!(lines[at + 1].trim_start(), field);
+    assert!(lines[at].chars().count() <= 100);
+}

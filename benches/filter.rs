@@ -71,6 +71,7 @@ impl Release {
             network: Network::Offline,
             lock: None,
             update: Globs::default(),
+            drift: digestif::lock::DriftGate::Off,
             policy: Policy::default(),
             empty: Empty::Refused,
         }

@@ -8,7 +8,7 @@ use crate::diagnostic::{Diagnostic, Failure, Location, RuleId, sort, verdict};
 use crate::fallback::Rule;
 use crate::image::{Globs, PinForm, Reference, Tag};
 use crate::io::delivery::stdin_is_pipe;
-use crate::lock::{self, Locking, Mode, Record};
+use crate::lock::{self, DriftGate, Locking, Record};
 use crate::places::{Found, Image, Place, Scope, Writing, explain_no_object};
 use crate::plan::{Plan, Skips, Status};
 use crate::policy::{self, Digests, Policy};
@@ -38,6 +38,8 @@ pub struct Options {
     pub lock: Option<Locking>,
     /// Repositories whose images are resolved again, even if a lock or the input has a digest.
     pub update: Globs,
+    /// The comparison with what registries say now.
+    pub drift: DriftGate,
     /// The user's rules about images.
     pub policy: Policy,
     /// Tells if input without any object is accepted.
@@ -152,7 +154,8 @@ fn ask(
 ) -> Result<Plan, resolve::Interrupted> {
     let (policy, lock) = (&options.policy, options.lock.as_ref());
     let resolves = policy.digests == Digests::Given;
-    if !resolves && !policy.looks_inside() && lock.is_none() {
+    let drifts = options.drift.is_on();
+    if !resolves && !policy.looks_inside() && lock.is_none() && !drifts {
         return Ok(plan);
     }
     let layouts = match Layouts::read(&options.layouts) {
@@ -178,7 +181,7 @@ fn ask(
     }
     // A run that makes no request must not fail for what only requests need.
     let makes_requests = policy.looks_inside()
-        || lock.is_some_and(|lock| lock.mode == Mode::Drift)
+        || drifts
         || resolves && plan.unsettled().any(|entry| !is_in_layout(&layouts, entry));
     let network = if makes_requests { &options.network } else { &Network::Offline };
     let session = match Session::new(layouts, network, &found.pull_secrets) {
@@ -198,6 +201,8 @@ fn ask(
         found.diagnostics.extend(said);
         let diagnostics = lock.check(&plan, found, options, &session)?;
         found.diagnostics.extend(diagnostics);
+    } else if drifts {
+        found.diagnostics.extend(lock::input_drift(&plan, &found.places, options, &session)?);
     }
     if policy.looks_inside() {
         let inspected = session.inspect(&plan, policy)?;

@@ -135,6 +135,7 @@ fn through_the_gate(text: &str) -> Option<BTreeSet<String>> {
         network: Network::Offline,
         lock: None,
         update: Globs::default(),
+        drift: digestif::lock::DriftGate::Off,
         policy: Policy {
             digests: Digests::Required,
             unpinnable: Unpinnable::Denied,

@@ -10,6 +10,7 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches};
 
 use super::{Emit, Flags};
+use crate::lock::DriftGate;
 
 /// The parser, with the values that environment variables really have.
 pub(super) fn apply(parser: clap::Command) -> clap::Command {
@@ -76,10 +77,10 @@ pub(super) fn settle(flags: &mut Flags, matches: &ArgMatches) -> Result<(), Stri
             Winner::Second => flags.update.update.clear(),
         }
     }
-    if flags.drift.drift && flags.lock.offline {
+    if flags.drift.drift.is_on() && flags.lock.offline {
         match winner("drift", "offline")? {
             Winner::First => flags.lock.offline = false,
-            Winner::Second => flags.drift.drift = false,
+            Winner::Second => flags.drift.drift = DriftGate::Off,
         }
     }
     if flags.console.quiet && flags.console.verbose > 0 {

@@ -9,7 +9,7 @@ use clap::{ArgAction, Args, ValueEnum};
 use crate::fallback::{MAX_SKEW, MinorVersion, Preset, Rule};
 use crate::image::{PinForm, Platform};
 use crate::io::exclusions::Exclusions;
-use crate::lock::EVERYTHING;
+use crate::lock::{DriftGate, EVERYTHING};
 use crate::places::{Include, ObjectPattern};
 use crate::policy::{Expectation, Mutable};
 use crate::registry;
@@ -303,9 +303,19 @@ pub struct UpdateFlags {
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Lock")]
 pub struct DriftFlags {
-    /// With a lock: ask registries whether its tags moved, or missing ones exist now
-    #[arg(long, env = "DIGESTIF_DRIFT", value_parser = BoolishValueParser::new())]
-    pub drift: bool,
+    /// Ask registries whether tags moved, digests vanished or missing images exist now: for images with a
+    /// digest, or with `--lock` for locked ones; with `=vanished`, only vanished digests fail
+    #[arg(
+        long,
+        value_name = "WHAT",
+        env = "DIGESTIF_DRIFT",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "all",
+        default_value = "off",
+        hide_default_value = true
+    )]
+    pub drift: DriftGate,
 }
 
 /// A gate that only the caller configures.

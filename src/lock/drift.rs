@@ -1,16 +1,51 @@
 //! Drift: whether registries still say what the lock says.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::str::FromStr;
 
 use super::{Lock, Locking};
 use crate::diagnostic::{Diagnostic, Failure, RuleId};
-use crate::image::Tagged;
+use crate::image::{Digest, Pinned, Repository, Tagged};
 use crate::places::Place;
 use crate::plan::{Entry, Name, Pin, Plan, Search, Status, Substitute};
-use crate::registry::Outcome;
+use crate::registry::{Outcome, Refusal};
 use crate::resolve::{Interrupted, Session};
 use crate::text::escape::{escaped, quoted};
 use crate::{Options, policy};
+
+/// What fails where registries no longer say what was recorded.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub enum DriftGate {
+    /// Nothing is asked.
+    #[default]
+    Off,
+    /// Tags that moved, vanished digests, and originals that exist now.
+    All,
+    /// Vanished digests alone.
+    Vanished,
+}
+
+impl DriftGate {
+    /// True if registries are asked.
+    #[must_use]
+    pub fn is_on(self) -> bool {
+        self != Self::Off
+    }
+}
+
+impl FromStr for DriftGate {
+    type Err = String;
+
+    /// Reads what stands behind `--drift=`, or in a variable.
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "all" | "true" | "1" | "yes" | "on" => Ok(Self::All),
+            "vanished" => Ok(Self::Vanished),
+            "off" | "false" | "0" | "no" | "" => Ok(Self::Off),
+            _ => Err("expected `vanished`, or nothing".to_owned()),
+        }
+    }
+}
 
 /// Asks for what supplied the digest of each image that the lock settled or that has the lock's
 /// digest in the input, and for each original that a rule replaced; says what is no longer so.
@@ -26,9 +61,13 @@ pub(super) fn drift(
 ) -> Result<Vec<Diagnostic>, Interrupted> {
     let entries = locked(plan, &locking.lock);
     // Rules are no part of it: whether a tag exists is asked, not what could stand in for it.
-    let now = session.resolve(&questions(&entries), &[])?;
+    let now = match options.drift {
+        DriftGate::All => session.resolve(&questions(&entries), &[])?,
+        DriftGate::Off | DriftGate::Vanished => BTreeMap::new(),
+    };
+    let present = session.present(&doubtful(&entries, &now))?;
     let mut diagnostics = Vec::new();
-    let drift = Drift { locking, now: &now, options };
+    let drift = Drift { locking, now: &now, present: &present, options };
     for entry in &entries {
         let at = || entry.places.iter().map(|&n| &places[n]);
         diagnostics
@@ -89,22 +128,67 @@ fn questions(entries: &[Entry]) -> Plan {
     Plan { entries, ..Plan::default() }
 }
 
+/// The digests of which the tags' own answers do not say that they are there.
+fn doubtful(entries: &[Entry], now: &BTreeMap<Name, Status>) -> BTreeSet<(Repository, Digest)> {
+    let suppliers = entries.iter().filter_map(Entry::supplier);
+    let doubtful = suppliers.filter(|(tagged, pin)| {
+        let status = now.get(&Name::Tagged((*tagged).clone()));
+        !matches!(status, Some(Status::Pinned(now)) if now.digest == pin.digest)
+    });
+    doubtful.map(|(tagged, pin)| (tagged.repository.clone(), pin.digest.clone())).collect()
+}
+
 struct Drift<'r> {
     locking: &'r Locking,
     /// The statuses by the registries' answers now.
     now: &'r BTreeMap<Name, Status>,
+    /// Whether the registries have the digests that the tags do not have now.
+    present: &'r BTreeMap<Name, Result<(), Refusal>>,
     options: &'r Options,
 }
 
 impl Drift<'_> {
     fn of(&self, entry: &Entry) -> Vec<Diagnostic> {
         let Some((supplier, pin)) = entry.supplier() else { return Vec::new() };
+        if self.options.drift == DriftGate::Vanished {
+            return self.vanished(&entry.name, supplier, pin).into_iter().collect();
+        }
         let moved = self.moved(&entry.name, supplier, pin);
         let appeared = match &entry.status {
             Status::Substituted(found, _) => self.appeared(&entry.name, &found.rule),
             _ => None,
         };
         appeared.into_iter().chain(moved).collect()
+    }
+
+    /// The registry's answer to the digest itself, if it was asked for.
+    fn presence(&self, supplier: &Tagged, pin: &Pin) -> Option<(Name, &Result<(), Refusal>)> {
+        let (repository, digest) = (supplier.repository.clone(), pin.digest.clone());
+        let name = Name::Pinned(Pinned { repository, tag: None, digest });
+        self.present.get(&name).map(|found| (name, found))
+    }
+
+    /// True if the registry no longer has the locked digest.
+    fn is_gone(&self, supplier: &Tagged, pin: &Pin) -> bool {
+        let found = self.presence(supplier, pin).map(|(_, found)| found);
+        matches!(found, Some(Err(refusal)) if refusal.outcome.failure() == Failure::Absent)
+    }
+
+    /// An error if the registry no longer has the locked digest.
+    fn vanished(&self, asked: &Name, supplier: &Tagged, pin: &Pin) -> Option<Diagnostic> {
+        let (name, found) = self.presence(supplier, pin)?;
+        let refusal = found.as_ref().err()?;
+        if !self.is_gone(supplier, pin) {
+            return self.unknown(&name, &Status::Unresolved(refusal.clone(), Search::default()));
+        }
+        let message =
+            format!("the digest that is locked for {} is gone", quoted(&supplier.to_string()));
+        Some(
+            Diagnostic::error(Failure::Policy, message)
+                .of(RuleId::Drift)
+                .note("locked", pin.digest.to_string())
+                .help(self.how_to_take(asked, "to lock another; a new node can't start this one")),
+        )
     }
 
     /// An error if the tag that supplied a digest has another digest now, or is gone.
@@ -125,13 +209,14 @@ impl Drift<'_> {
             ),
             other => return self.unknown(&name, other),
         };
-        Some(
-            Diagnostic::error(Failure::Policy, message)
-                .of(RuleId::Drift)
-                .note("locked", pin.digest.to_string())
-                .note("now", now)
-                .help(self.how_to_take(asked, purpose)),
-        )
+        let error = Diagnostic::error(Failure::Policy, message)
+            .of(RuleId::Drift)
+            .note("locked", pin.digest.to_string())
+            .note("now", now);
+        let gone =
+            self.is_gone(supplier, pin).then_some("the registry no longer has what is locked");
+        let error = gone.into_iter().fold(error, |error, gone| error.note("gone", gone.to_owned()));
+        Some(error.help(self.how_to_take(asked, purpose)))
     }
 
     /// An error if an original exists now that a rule had to replace.

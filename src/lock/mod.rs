@@ -15,6 +15,7 @@ mod drift;
 mod edit;
 mod file;
 mod impossible;
+mod input_drift;
 mod key;
 mod schema;
 mod supply;
@@ -36,7 +37,9 @@ use crate::text::{Position, Source};
 
 pub use cooldown::{Cooldown, New, ago, waiting};
 pub use diff::{Diff, DiffFormat, diff};
+pub use drift::DriftGate;
 pub use file::{Record, Recording, not_there, read, read_either};
+pub use input_drift::input_drift;
 pub use key::{Key, Version};
 pub use schema::schema;
 use supply::Supply;

@@ -2,12 +2,13 @@
 //! asked where a policy wants to know.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use oci_client::manifest::OciManifest;
 use serde::Deserialize;
 
 use super::{Interrupted, Session, Sources};
-use crate::image::{Digest, Pinned, Platform, Repository};
+use crate::image::{Digest, Pinned, Platform, Repository, Tag};
 use crate::plan::{Entry, Name, Plan, Status};
 use crate::policy::{Policy, WrittenDigests};
 use crate::registry::{Outcome, Part, Refusal};
@@ -70,6 +71,27 @@ impl Session {
             let (repository, digest) = (repository.clone(), digest.clone());
             (Name::Pinned(Pinned { repository, tag: None, digest }), found)
         })
+    }
+}
+
+impl Session {
+    /// The tags of these repositories; none of one that gives no list.
+    ///
+    /// # Errors
+    /// A signal interrupted it.
+    pub fn lists(
+        &self,
+        repositories: &BTreeSet<&Repository>,
+    ) -> Result<BTreeMap<Repository, Arc<[Tag]>>, Interrupted> {
+        let recorded = BTreeMap::new();
+        let sources = self.sources(&recorded);
+        let questions = repositories.iter().map(|repository| (*repository, *repository)).collect();
+        let lists = self.ask_all(questions, async |repository: &Repository| {
+            let tags = sources.tags(repository).await.ok();
+            (Name::Text(repository.to_string()), (repository.clone(), tags))
+        })?;
+        let listed = |(repository, tags): (Repository, Option<_>)| Some((repository, tags?));
+        Ok(lists.into_values().filter_map(listed).collect())
     }
 }
 

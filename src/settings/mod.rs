@@ -26,7 +26,7 @@ use clap::Command;
 use clap::builder::{BoolishValueParser, TypedValueParser as _};
 
 use crate::cli::{
-    DriftFlags, Emit, Flags, LockFlags, MissingTagFlags, PolicyFlags, RegistryFlags, StrictFlags,
+    Emit, Flags, LockFlags, MissingTagFlags, PolicyFlags, RegistryFlags, StrictFlags,
 };
 use crate::credentials::{self, Credentials};
 use crate::diagnostic::{Diagnostic, failed, usage};
@@ -111,7 +111,7 @@ impl Settings {
         let replacements =
             [above.replacements, parsed("--registry", &registries.registry)?, below.replacements];
         let mode = match task {
-            Task::Check if drift.drift => Mode::Drift,
+            Task::Check if drift.drift.is_on() => Mode::Drift,
             Task::Check => Mode::Check,
             _ if lock.locked || require_digest => Mode::Frozen,
             _ => Mode::Record,
@@ -120,7 +120,7 @@ impl Settings {
         let lock_file = match path {
             _ if task == Task::Show => None,
             None if task == Task::Explain => None,
-            path => locking(path, mode, &lock, &drift, &missing, registries.timeout, cooldown)?,
+            path => locking(path, mode, &lock, &missing, registries.timeout, cooldown)?,
         };
         let is_frozen = match &lock_file {
             Some(lock) => matches!(lock.mode, Mode::Frozen | Mode::Check),
@@ -131,8 +131,8 @@ impl Settings {
             [above.expectations, policy.expectations, below.expectations].concat();
         policy.mutable = above.mutable.max(policy.mutable).max(below.mutable);
         policy.platforms = [above.platforms, policy.platforms, below.platforms].concat();
-        let makes_no_request = is_frozen && !policy.looks_inside();
-        if strict.strict && (drift.drift || policy.looks_inside()) {
+        let makes_no_request = is_frozen && !policy.looks_inside() && !drift.drift.is_on();
+        if strict.strict && (drift.drift.is_on() || policy.looks_inside()) {
             return Err(failed(
                 "`--strict` makes no request, which another flag or `-c FILE` asks for",
             )
@@ -170,6 +170,7 @@ impl Settings {
             network,
             lock: lock_file,
             update: updates(&update.update)?,
+            drift: drift.drift,
             policy,
             empty: if input.allow_empty { Empty::Allowed } else { Empty::Refused },
         };
@@ -210,19 +211,15 @@ fn locking(
     path: Option<PathBuf>,
     mode: Mode,
     lock: &LockFlags,
-    drift: &DriftFlags,
     missing: &MissingTagFlags,
     timeout: Duration,
     cooldown: Option<Cooldown>,
 ) -> Result<Option<Locking>, Diagnostic> {
     let Some(path) = path else {
-        let flag = match () {
-            () if drift.drift => "--drift",
-            () if lock.locked => "--locked",
-            () => cooldown.as_ref().map_or("--locked", Cooldown::name),
-        };
+        let flag =
+            if lock.locked { "--locked" } else { cooldown.as_ref().map_or("", Cooldown::name) };
         let is_meant = cooldown.is_some_and(|own| own.is_asked_for || mode == Mode::Record);
-        if drift.drift || lock.locked || is_meant {
+        if lock.locked || is_meant {
             return Err(usage(&format!("`{flag}` needs a lock: name it with `--lock FILE`")));
         }
         return Ok(None);

@@ -44,7 +44,7 @@ fn flags_that_need_a_lock_or_contradict_each_other_are_refused() {
     let manifests = pods(&["a/b:v1"]);
     for (flags, message) in [
         (&["--locked"][..], "`--locked` needs a lock: name it with `--lock FILE`"),
-        (&["check", "--drift"], "`--drift` needs a lock"),
+        (&["check", "--drift=moved"], "expected `vanished`, or nothing"),
         (&["--drift"], "unexpected argument '--drift' found"),
         (&["check", "--update"], "unexpected argument '--update' found"),
         (&["--locked", "--update"], "'--update' cannot be used with '--locked'"),

@@ -7,6 +7,7 @@ mod diff;
 mod drift;
 mod flags;
 mod hosts;
+mod input_drift;
 mod laws;
 mod record;
 mod refused;

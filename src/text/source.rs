@@ -8,6 +8,8 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use memchr::memchr2_iter;
+
 use super::escape::escaped;
 use super::{Position, Span};
 use crate::diagnostic::{Diagnostic, Failure, Location, RuleId};
@@ -62,8 +64,8 @@ pub struct Source {
 
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
-/// Bytes between two offsets whose number of characters is kept: JSON may have megabytes on one
-/// line and thousands of places in it, each with a column.
+/// The distance in bytes of offsets whose number of characters is stored. JSON may have megabytes on one
+/// line with thousands of places in it, each with a column.
 const STRIDE: usize = 4096;
 
 impl Source {
@@ -150,7 +152,12 @@ impl Source {
         let offset = offset.min(self.text.len());
         let starts = self.line_starts();
         let line = starts.partition_point(|&start| start <= offset);
-        let before = self.characters_before(offset) - self.characters_before(starts[line - 1]);
+        let start = starts[line - 1];
+        let before = if offset - start <= STRIDE {
+            characters(&self.text.as_bytes()[start..offset])
+        } else {
+            self.characters_before(offset) - self.characters_before(start)
+        };
         Position { line, column: 1 + before }
     }
 
@@ -188,11 +195,9 @@ impl Source {
 }
 
 fn line_starts(bytes: &[u8]) -> Vec<usize> {
-    let breaks = bytes
-        .iter()
-        .enumerate()
-        .filter(|&(at, &byte)| byte == b'\n' || byte == b'\r' && bytes.get(at + 1) != Some(&b'\n'));
-    std::iter::once(0).chain(breaks.map(|(at, _)| at + 1)).collect()
+    let is_break = |&at: &usize| bytes[at] == b'\n' || bytes.get(at + 1) != Some(&b'\n');
+    let breaks = memchr2_iter(b'\n', b'\r', bytes).filter(is_break);
+    std::iter::once(0).chain(breaks.map(|at| at + 1)).collect()
 }
 
 /// Counts the characters of UTF-8 text; a byte order mark is none.

@@ -1,6 +1,7 @@
 //! The parser: its settings, and its events with spans in the whole text.
 
 use granit_parser::{Event, Options, Parser, ScalarStyle, ScanError, StrInput};
+use memchr::memmem;
 
 use super::Style;
 use crate::diagnostic::{Diagnostic, Failure, Location, RuleId};
@@ -117,7 +118,7 @@ fn parts(text: &str) -> Vec<(usize, &str)> {
                 byte.is_ascii_alphabetic() || matches!(byte, b'{' | b'"' | b'#')
             })
     };
-    let cuts = text.match_indices("---").map(|(at, _)| at).filter(|&at| glued(at));
+    let cuts = memmem::find_iter(text.as_bytes(), "---").filter(|&at| glued(at));
     let mut parts = Vec::new();
     let mut start = 0;
     for cut in cuts {

@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use granit_parser::{Event, StructureStyle};
+use memchr::memchr2;
 
 use super::events::Events;
 use crate::text::Span;
@@ -23,6 +24,10 @@ const BYTE_ORDER_MARK: &str = "\u{feff}";
 /// The text with the line breaks that go-yaml knows.
 pub(super) fn with_line_breaks(text: &str) -> Cow<'_, str> {
     let mut copy = Cow::Borrowed(text);
+    // The first bytes of these line breaks. Most texts have neither.
+    if memchr2(0xC2, 0xE2, text.as_bytes()).is_none() {
+        return copy;
+    }
     for (old, new) in LINE_BREAKS {
         if copy.contains(old) {
             copy = Cow::Owned(copy.replace(old, new));

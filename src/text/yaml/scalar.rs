@@ -71,6 +71,9 @@ fn is_bool(text: &str) -> bool {
 /// that is too large for every type is a string.
 fn is_number(text: &str) -> bool {
     const SPECIAL: [&str; 6] = [".inf", ".Inf", ".INF", ".nan", ".NaN", ".NAN"];
+    if !text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.')) {
+        return false;
+    }
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
     let digits = if text.starts_with('.') { text.to_owned() } else { unsigned.replace('_', "") };
     if !digits.starts_with(|c: char| c.is_ascii_digit() || c == '.') {

@@ -10,7 +10,7 @@ use crate::image::{Globs, PinForm, Reference, Tag};
 use crate::io::delivery::stdin_is_pipe;
 use crate::lock::{self, DriftGate, Locking, Record};
 use crate::places::{Found, Image, Place, Scope, Writing, explain_no_object};
-use crate::plan::{Plan, Skips, Status};
+use crate::plan::{Entry, Plan, Skips, Status, Via};
 use crate::policy::{self, Digests, Policy};
 use crate::registry::Layouts;
 use crate::resolve::{self, Network, Session, is_in_layout};
@@ -129,6 +129,9 @@ fn run_located<'s>(
         match edited {
             Ok(edited) => {
                 texts = Some(edited);
+                let changed = policy::changed_jobs(changed(&found, &plan, options.pin));
+                found.diagnostics.extend(changed);
+                sort(&mut found.diagnostics);
                 record = options.lock.as_ref().and_then(|lock| lock.record(&plan));
             }
             Err(diagnostics) => {
@@ -294,6 +297,19 @@ pub fn edit<'s>(
             .map_err(|(message, span)| defect(n, &message, span))
     });
     texts.collect::<Result<_, _>>().map_err(|defect| vec![defect])
+}
+
+/// The places that get another digest than the lock has.
+fn changed<'f>(
+    found: &'f Found,
+    plan: &'f Plan,
+    form: PinForm,
+) -> impl Iterator<Item = &'f Place> + use<'f> {
+    let is_new = |entry: &&Entry| entry.supplier().is_some_and(|(_, pin)| pin.via != Via::Lock);
+    plan.entries.iter().filter(is_new).flat_map(move |entry| {
+        let places = entry.places.iter().map(|&n| &found.places[n]);
+        places.filter(move |place| written(place, &entry.status, form).is_some())
+    })
 }
 
 /// True if a substitute is in another repository, which a place of a tag or digest can't name.

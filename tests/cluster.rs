@@ -338,6 +338,47 @@ fn a_release_is_pinned_from_install_to_rollback(helm: Helm) {
     is_deployed(&older);
 }
 
+const JOB_CHART: &str = "apiVersion: v2\nname: job\nversion: 0.1.0\n";
+const JOB: &str = "apiVersion: batch/v1\nkind: Job\nmetadata:\n  name: migrate\nspec:\n  template:\n    spec:\n      restartPolicy: Never\n      containers:\n      - {name: a, image: 'registry.example/acme/web:v1'}\n";
+
+#[test]
+fn with_helm_3_a_job_survives_an_upgrade_if_the_advice_is_followed() {
+    a_job_survives_an_upgrade_if_the_advice_is_followed(Helm::Three);
+}
+
+#[test]
+fn with_helm_4_a_job_survives_an_upgrade_if_the_advice_is_followed() {
+    a_job_survives_an_upgrade_if_the_advice_is_followed(Helm::Four);
+}
+
+fn a_job_survives_an_upgrade_if_the_advice_is_followed(helm: Helm) {
+    let Some(user) = User::new(format!("jobs-{}", helm.client())) else { return };
+    user.write("job/Chart.yaml", JOB_CHART);
+    user.write("job/templates/job.yaml", JOB);
+    // The tag moves after the second request.
+    let older = Misbehaviour::DigestHeader(format!("sha256:{}", "0".repeat(64)).into());
+    let moving = Fault::on("acme/web/manifests/v1", older).times(2);
+    let registry = Registry::start(Content::everything().with_fault(moving));
+    let flag = for_every_host(&registry);
+    let lock = format!("--lock={}", user.home.path().join("images.lock.yaml").display());
+    let upgrade = |flags: &[&str]| {
+        let args = ["upgrade", "--install", "job", "job", "--create-namespace"];
+        run(&mut user.post_rendering(helm, &args, &[&[flag.as_str()], flags].concat()))
+    };
+    let is_immutable = |ran: Ran| assert!(ran.failed(1).contains("field is immutable"));
+
+    // A release that was installed without digestif.
+    user.helm(helm, &["install", "job", "job", "--create-namespace"]);
+    is_immutable(upgrade(&[]));
+    upgrade(&["--skip-kind=Job"]).succeeded();
+    user.helm(helm, &["uninstall", "job"]);
+
+    // A tag that moves.
+    upgrade(&[&lock]).succeeded();
+    is_immutable(upgrade(&[]));
+    upgrade(&[&lock]).succeeded();
+}
+
 /// Installs the chart `tenants` where the manager's tag is missing and no rule is about it, and
 /// gives back what Helm said.
 fn install_what_is_missing(user: &User, helm: Helm, for_digestif: &[&str]) -> String {
@@ -356,7 +397,7 @@ fn install_what_is_missing(user: &User, helm: Helm, for_digestif: &[&str]) -> St
 #[track_caller]
 fn assert_says_what_is_missing(text: &str) {
     for part in [
-        "error: `ghcr.io/projectcapsule/capsule:v0.10.1` does not exist\n",
+        "error[absent]: `ghcr.io/projectcapsule/capsule:v0.10.1` does not exist\n",
         "Deployment acme-tenants, container `manager`, spec.template.spec.containers[0].image\n",
         "= tried: `ghcr.io/projectcapsule/capsule:v0.10.1` (missing: 404 Not Found from ",
         "= nearest: v0.10.0 (the same minor version)\n",
@@ -405,7 +446,7 @@ fn helm_4_shows_hooks_and_helm_3_does_not() {
     let log = user.file("state/digestif/log");
     for part in [
         ", exit status 0\n",
-        "warning: `docker.io/clastix/kubectl:v1.36` does not exist: \
+        "warning[substitution]: `docker.io/clastix/kubectl:v1.36` does not exist: \
          `docker.io/clastix/kubectl:v1.35` is used instead\n",
         "= rule: kubernetes-version\n",
         "; 1 substituted at 3 places\n",

@@ -27,6 +27,8 @@ pub enum RuleId {
     Input,
     /// A host's certificate is not verified.
     Insecure,
+    /// The image of a Job changes.
+    Jobs,
     /// A list for kustomize can't express what is in the manifests.
     KustomizeImages,
     /// An image layout can't be used.
@@ -79,7 +81,7 @@ pub enum RuleId {
 
 impl RuleId {
     /// Every rule, sorted by id.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 36] = [
         Self::Absent,
         Self::Config,
         Self::Cooldown,
@@ -91,6 +93,7 @@ impl RuleId {
         Self::Idle,
         Self::Input,
         Self::Insecure,
+        Self::Jobs,
         Self::KustomizeImages,
         Self::Layout,
         Self::LeftOut,
@@ -238,6 +241,11 @@ impl RuleId {
                 "insecure",
                 "A host's certificate is not verified",
                 "Name its certificate with `--ca-file` instead of `--insecure`.",
+            ),
+            Self::Jobs => (
+                "jobs",
+                "The image of a Job changes",
+                "Delete the Job before an upgrade, leave it alone with `--skip-kind Job`, or use a lock.",
             ),
             Self::KustomizeImages => (
                 "kustomize-images",

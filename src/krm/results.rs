@@ -129,7 +129,7 @@ impl Outcome {
         severity: &'static str,
         message: String,
     ) -> Self {
-        let Object { api_version, kind, namespace, name, file } = (*place.object).clone();
+        let Object { api_version, kind, namespace, name, file, .. } = (*place.object).clone();
         let rule = entry.and_then(|(entry, _)| match &entry.status {
             Status::Substituted(substitute, _) => Some(substitute.rule.clone()),
             _ => None,

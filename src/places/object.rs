@@ -18,7 +18,12 @@ pub struct Object {
     pub name: String,
     /// The file that a function's host took it from.
     pub file: Option<File>,
+    /// True for a Job that keeps its name and that no hook deletes, so that its image can't change.
+    pub is_plain_job: bool,
 }
+
+/// The annotations of hooks, which replace their objects (Helm, "Chart Hooks"; Argo CD, "Resource Hooks").
+const HOOKS: [&str; 2] = ["helm.sh/hook", "argocd.argoproj.io/hook"];
 
 /// The file that a function's host took an object from, by the object's annotations.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -40,7 +45,13 @@ impl Object {
                 .find_map(|group| text(&["metadata", "annotations", &format!("{group}/{name}")]))
         };
         let index = || of_file("index").and_then(|index| index.parse().ok());
+        let annotation = |name: &str| text(&["metadata", "annotations", name]);
+        let is_job = text(&["kind"]).as_deref() == Some("Job")
+            && text(&["apiVersion"]).is_some_and(|version| version.starts_with("batch/"));
         Self {
+            is_plain_job: is_job
+                && text(&["metadata", "name"]).is_some()
+                && HOOKS.iter().all(|hook| annotation(hook).is_none()),
             file: of_file("path").map(|path| File { path, index: index() }),
             api_version: text(&["apiVersion"]).unwrap_or_default(),
             kind: text(&["kind"]).unwrap_or_default(),

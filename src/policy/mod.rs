@@ -4,6 +4,7 @@
 //! what to do next. Every sentence about an image that a user reads stands here.
 
 mod content;
+mod jobs;
 mod refusals;
 mod tags;
 
@@ -26,6 +27,7 @@ const SHOWN_CANDIDATES: usize = 20;
 const SHOWN_TAGS: usize = 5;
 
 pub use content::unoffered;
+pub(crate) use jobs::changed_jobs;
 pub use tags::{Expectation, Mutable};
 
 /// The rules of the user about images.

@@ -397,7 +397,7 @@ fn install_what_is_missing(user: &User, helm: Helm, for_digestif: &[&str]) -> St
 #[track_caller]
 fn assert_says_what_is_missing(text: &str) {
     for part in [
-        "error[absent]: `ghcr.io/projectcapsule/capsule:v0.10.1` does not exist\n",
+        "`ghcr.io/projectcapsule/capsule:v0.10.1` does not exist\n",
         "Deployment acme-tenants, container `manager`, spec.template.spec.containers[0].image\n",
         "= tried: `ghcr.io/projectcapsule/capsule:v0.10.1` (missing: 404 Not Found from ",
         "= nearest: v0.10.0 (the same minor version)\n",

@@ -7,8 +7,9 @@ use clap::{CommandFactory as _, FromArgMatches as _};
 use clap_complete::Shell;
 
 use super::{
-    CheckArgs, Cli, ExplainArgs, Flags, FnArgs, Format, HelmPlugin, ImagesArgs, LockAction,
-    PinArgs, PinFlags, PrintArgs, Subcommands, Subject, SuggestArgs, environment, function, words,
+    CheckArgs, Cli, ExplainArgs, ExplainFormat, Flags, FnArgs, HelmPlugin, ImagesArgs, ListFormat,
+    LockAction, PinArgs, PinFlags, PrintArgs, Subcommands, Subject, SuggestArgs, environment,
+    function, words,
 };
 use crate::lock::DiffFormat;
 
@@ -31,11 +32,11 @@ pub enum Command {
     /// Check the images and print a report.
     Check,
     /// List the images.
-    Images(Format),
+    Images(ListFormat),
     /// Print a configuration with rules for the images that do not exist.
     Suggest,
     /// Explain how this image is resolved.
-    Explain(String, Format),
+    Explain(String, ExplainFormat),
     /// Compare an old lock with a new one.
     LockDiff(PathBuf, PathBuf, DiffFormat),
     /// Install or print the Helm 4 plugin.

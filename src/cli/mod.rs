@@ -189,7 +189,7 @@ struct FnArgs {
 struct ImagesArgs {
     /// The format of the list
     #[arg(long, value_enum, default_value_t, env = "DIGESTIF_FORMAT")]
-    format: Format,
+    format: ListFormat,
     #[command(flatten)]
     input: InputFlags,
     #[command(flatten)]
@@ -212,7 +212,7 @@ struct ExplainArgs {
     image: String,
     /// The format of the explanation
     #[arg(long, value_enum, default_value_t, env = "DIGESTIF_FORMAT")]
-    format: Format,
+    format: ExplainFormat,
     #[command(flatten)]
     output: OutputFlags,
     #[command(flatten)]
@@ -328,12 +328,31 @@ pub enum Subject {
     Explain,
 }
 
-/// The format of a list or explanation.
+/// The format of a list.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
+pub enum ListFormat {
     /// For people
     #[default]
     Table,
+    /// For programs
+    Json,
+    /// One reference per line
+    Refs,
+    /// An `ImagesLock` for imgpkg; every image needs a digest, in the input or in the lock
+    Imgpkg,
+    /// A configuration for regsync; every image needs a digest
+    Regsync,
+    /// A bill of materials, `CycloneDX` 1.6; every image needs a digest
+    Cyclonedx,
+}
+
+/// The format of an explanation.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ExplainFormat {
+    /// For people
+    #[default]
+    #[value(alias = "table")]
+    Text,
     /// For programs
     Json,
 }
@@ -379,7 +398,7 @@ mod tests {
             &["-f", "a", "-f", "b", "images"],
         ] {
             let invocation = read(line).expect("valid");
-            assert_eq!(invocation.command, Command::Images(Format::Table), "{line:?}");
+            assert_eq!(invocation.command, Command::Images(ListFormat::Table), "{line:?}");
             assert_eq!(invocation.flags.input.filename, ["a", "b"].map(PathBuf::from), "{line:?}");
         }
     }

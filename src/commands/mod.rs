@@ -15,11 +15,12 @@ mod suggest;
 
 use clap::CommandFactory as _;
 
-use crate::cli::{Cli, Command, Flags, Format, Invocation, Subject};
+use crate::cli::{Cli, Command, ExplainFormat, Flags, Invocation, ListFormat, Subject};
 use crate::diagnostic::{Diagnostic, usage, verdict};
+use crate::image::Globs;
 use crate::io::delivery::show;
 use crate::plan::Plan;
-use crate::report::listing;
+use crate::report::{listing, lists};
 use crate::settings::{Task, reading};
 use crate::{Empty, lock, report};
 
@@ -117,11 +118,16 @@ impl Command {
 fn images(
     flags: Flags,
     destinations: &Destinations,
-    format: Format,
+    format: ListFormat,
     outcome: &mut Outcome,
 ) -> Result<(), Error> {
+    let task = match format {
+        ListFormat::Table | ListFormat::Json => Task::Show,
+        // What the lock records has a digest.
+        _ => Task::Explain,
+    };
     let (sources, input) = Input::read(&flags)?;
-    let prepared = prepare(flags, destinations, Task::Show, &sources, input)?;
+    let prepared = prepare(flags, destinations, task, &sources, input)?;
     let Prepared { settings, said, notes, .. } = prepared;
     outcome.origins = said;
     outcome.messages.push(notes);
@@ -131,21 +137,36 @@ fn images(
         empty => empty,
     };
     let found = crate::locate(&sources, &options.scope, empty);
-    let plan = Plan::new(&found.places, &options.skips);
+    let mut plan = Plan::new(&found.places, &options.skips);
+    if let Some(lock) = &options.lock {
+        plan = lock.settle(plan, &Globs::default());
+    }
+    if matches!(format, ListFormat::Imgpkg | ListFormat::Regsync | ListFormat::Cyclonedx) {
+        outcome.say(lists::unlisted(&plan, &found.places), &sources);
+    }
     outcome.say(found.diagnostics, &sources);
     if outcome.failure().is_some() {
         return Ok(());
     }
     let text = match format {
-        Format::Table => listing::table(&plan, &found.places, &sources),
-        Format::Json => listing::json(&plan, &found.places, &sources),
+        ListFormat::Table => listing::table(&plan, &found.places, &sources),
+        ListFormat::Json => listing::json(&plan, &found.places, &sources),
+        ListFormat::Refs => lists::refs(&plan),
+        ListFormat::Imgpkg => lists::imgpkg(&plan),
+        ListFormat::Regsync => lists::regsync(&plan),
+        ListFormat::Cyclonedx => lists::cyclonedx(&plan),
     };
     Ok(show(destinations.output.as_deref(), &text)?)
 }
 
 /// Explains how one image is resolved. Its diagnostics are part of the explanation, and decide the
 /// exit status.
-fn explain(flags: Flags, image: &str, format: Format, outcome: &mut Outcome) -> Result<(), Error> {
+fn explain(
+    flags: Flags,
+    image: &str,
+    format: ExplainFormat,
+    outcome: &mut Outcome,
+) -> Result<(), Error> {
     let output = flags.output.output.clone();
     let (settings, said) = prepare::settings(flags, Task::Explain)?;
     outcome.origins = said;
@@ -153,8 +174,8 @@ fn explain(flags: Flags, image: &str, format: Format, outcome: &mut Outcome) -> 
     let explanation = explain::explain(image, &options)?;
     outcome.requests.clone_from(&explanation.requests);
     let text = match format {
-        Format::Table => explanation.text(),
-        Format::Json => explanation.json(),
+        ExplainFormat::Text => explanation.text(),
+        ExplainFormat::Json => explanation.json(),
     };
     show(output.as_deref(), &text)?;
     outcome.note_failure(verdict(&explanation.diagnostics));

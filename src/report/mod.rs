@@ -8,6 +8,7 @@ pub mod json;
 mod junit;
 pub mod kustomize_images;
 pub mod listing;
+pub mod lists;
 mod markdown;
 mod plain;
 mod sarif;

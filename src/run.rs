@@ -94,8 +94,9 @@ pub fn run_document<'s>(
     also: impl FnOnce(&Found, &Plan) -> Result<Option<Edit>, Diagnostic>,
 ) -> Result<Run<'s>, resolve::Interrupted> {
     let sources = std::slice::from_ref(source);
-    let mut found = Found::default();
+    let mut found = Found::before(sources);
     found.read_document((source, 0), (number, document), &options.scope);
+    found.note_idle_fields(&options.scope);
     run_located(sources, options, not_empty(found, sources, options.empty), also)
 }
 
@@ -224,6 +225,7 @@ pub fn locate(sources: &[Source], scope: &Scope, empty: Empty) -> Found {
     for (n, source) in sources.iter().enumerate() {
         found.read(source, n, scope);
     }
+    found.note_idle_fields(scope);
     not_empty(found, sources, empty)
 }
 

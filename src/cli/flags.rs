@@ -10,7 +10,7 @@ use crate::fallback::{MAX_SKEW, MinorVersion, Preset, Rule};
 use crate::image::{PinForm, Platform};
 use crate::io::exclusions::Exclusions;
 use crate::lock::{DriftGate, EVERYTHING};
-use crate::places::{Include, ObjectPattern};
+use crate::places::{Inclusion, ObjectPattern};
 use crate::policy::{Expectation, Mutable};
 use crate::registry;
 use crate::report;
@@ -196,9 +196,15 @@ pub struct ImageFlags {
     )]
     pub skip_kind: Vec<ObjectPattern>,
 
-    /// Also pin candidates of these classes; `digestif images` lists them
-    #[arg(long, value_enum, value_name = "CLASS", env = "DIGESTIF_INCLUDE", value_delimiter = ',')]
-    pub include: Vec<Include>,
+    /// Also pin candidates of these classes: `values`, `env`, `args`, `config`, `annotations`, `other`; all of a
+    /// class, or those in one kind or field (`config:ConfigMap:data.image`); `digestif images` lists them
+    #[arg(
+        long,
+        value_name = "CLASS[:KIND[:PATH]]",
+        env = "DIGESTIF_INCLUDE",
+        value_delimiter = ','
+    )]
+    pub include: Vec<Inclusion>,
 }
 
 /// The presets, by their names.

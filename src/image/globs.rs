@@ -42,16 +42,13 @@ impl Globs {
     /// The first that is wrong or can fit no full name, and why.
     pub fn of_names(globs: impl IntoIterator<Item = impl AsRef<str>>) -> Result<Self, WrongGlob> {
         let globs = Self::new(globs)?;
-        // Every full name has a slash.
-        let fits_none = |text: &&str| !text.contains(['/', '{']) && !text.contains("**");
-        match globs.0.iter().map(|glob| glob.glob().glob()).find(fits_none) {
-            None => Ok(globs),
-            Some("") => Err(WrongGlob("an empty glob fits no image".to_owned())),
-            Some(text) => Err(WrongGlob(format!(
-                "{} can fit no image: a full name has a registry, as `docker.io/library/nginx`",
-                quoted(text)
-            ))),
+        for glob in globs.0.iter().map(|glob| glob.glob().glob()) {
+            if let Some(reason) = no_name(glob) {
+                let shown = if glob.is_empty() { "an empty glob".to_owned() } else { quoted(glob) };
+                return Err(WrongGlob(format!("{shown} can fit no image: {reason}")));
+            }
         }
+        Ok(globs)
     }
 
     /// True if one of them fits.
@@ -93,6 +90,28 @@ impl Globs {
         self.0.extend(others.0);
         self
     }
+}
+
+/// The reason why a glob can fit no full name, if it can't.
+fn no_name(glob: &str) -> Option<&'static str> {
+    if !glob.contains(['/', '{']) && !glob.contains("**") {
+        return Some("a full name has a registry, as `docker.io/library/nginx`");
+    }
+    // What is in brackets and braces may stand for anything.
+    let is_plain = !glob.contains(['[', '{', '\\']);
+    let path = glob.split_once('/').map_or(glob, |(_, path)| path);
+    if glob.contains("://") {
+        return Some("a name has no scheme");
+    }
+    if is_plain && path.contains([':', '@']) {
+        return Some("it is compared with names, which have no tag and no digest");
+    }
+    if is_plain
+        && (path.chars().any(|c| c.is_ascii_uppercase()) || glob.contains(char::is_whitespace))
+    {
+        return Some("a name has no capital letter and no space");
+    }
+    None
 }
 
 /// Reads a glob, in which `*` stays within a path segment and `**` does not.

@@ -72,7 +72,8 @@ pub(super) fn add(
     }
     let container = container(ctx.document, owner.root, node);
     let opted_out = owner.opt_out.applies_to(container).then_some(SkipReason::Annotation);
-    let is_included = ctx.scope.include.contains(&class);
+    let object = (&*owner.object, owner.root);
+    let is_included = ctx.scope.includes(ctx.document, class, object, node);
     let finding = |part: Range<usize>, can_pin: bool, path: &str| Finding {
         object: owner.object.clone(),
         container: container.map(str::to_owned),

@@ -28,6 +28,14 @@ pub(super) struct ChartImage {
     pub(super) can_pin: bool,
 }
 
+impl ChartImage {
+    /// True if one of several fields that make the image is this one.
+    pub(super) fn names(&self, field: NodeId) -> bool {
+        (self.nodes.contains(&field) || self.node == field)
+            && (self.nodes.len() > 1 || self.node != field)
+    }
+}
+
 /// Fields that may make an image.
 pub(super) enum Fields<'f> {
     /// The fields of a mapping.

@@ -2,9 +2,10 @@
 
 use std::collections::HashSet;
 
+use super::chart_image::{Fields, chart_image};
 use super::context::{Context, without_final_breaks};
 use super::fields::FieldPath;
-use super::finding::{Finding, Findings, Owner};
+use super::finding::{FieldSeen, Finding, Findings, Owner};
 use super::parts::Join;
 use super::place::{Class, Image, SkipReason, Writing};
 use super::table::{self, Form, PartsPin, Row};
@@ -13,6 +14,8 @@ use crate::text::yaml::{Content, NodeId};
 /// The schemes of URLs with a reference (containerized data importer; model images of `KServe`).
 const SCHEMES: [&str; 2] = [DOCKER, "oci://"];
 const DOCKER: &str = "docker://";
+
+const NO_TAG: &str = "there is no tag beside the repository";
 
 const SCHEDULED: SkipReason =
     SkipReason::Operator("OpenShift imports it on a schedule, which it refuses for digests");
@@ -60,11 +63,38 @@ fn group_version_kind<'d>(ctx: Context<'d, '_>, object: NodeId) -> (&'d str, &'d
 impl Findings {
     fn configured_fields(&mut self, ctx: Context<'_, '_>, owner: &Owner, object: NodeId) {
         let (group, version, kind) = group_version_kind(ctx, object);
-        for field in ctx.scope.fields.iter().filter(|field| field.is_of(group, version, kind)) {
+        let fields = ctx.scope.fields.iter().enumerate();
+        for (n, field) in fields.filter(|(_, field)| field.is_of(group, version, kind)) {
             let left = (!field.pin).then_some(SkipReason::Configured);
-            for node in self.ends(ctx, &field.path, object) {
-                self.reference(ctx, owner, node, Writing::Reference, left);
+            let ends = self.ends(ctx, &field.path, object);
+            let seen = if ends.is_empty() { FieldSeen::Kind } else { FieldSeen::Path };
+            self.seen.entry(n).and_modify(|known| *known = seen.max(*known)).or_insert(seen);
+            for node in ends {
+                self.configured_field(ctx, owner, node, left);
             }
+        }
+    }
+
+    /// Adds a field that the configuration names: a whole reference, or a repository and a tag, of which
+    /// it names one or the mapping.
+    fn configured_field(
+        &mut self,
+        ctx: Context<'_, '_>,
+        owner: &Owner,
+        node: NodeId,
+        left: Option<SkipReason>,
+    ) {
+        let document = ctx.document;
+        let is_mapping = !document.entries(node).is_empty();
+        let holder =
+            if is_mapping { Some(document.target(node)) } else { document.node(node).parent };
+        let joined = holder.and_then(|holder| chart_image(document, &Fields::Of(holder)));
+        match joined.filter(|image| is_mapping || image.names(node)) {
+            Some(image) => {
+                let no_tag = (!image.can_pin).then_some(SkipReason::Operator(NO_TAG));
+                self.joined(ctx, owner, &image, Class::Field, left.or(no_tag));
+            }
+            None => self.reference(ctx, owner, node, Writing::Reference, left),
         }
     }
 

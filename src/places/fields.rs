@@ -1,8 +1,9 @@
 //! Fields that a configuration names, and the paths of fields.
 //!
 //! A path is written as in kustomize's field specs (kustomize, `api/types/fieldspec.go`): keys
-//! between slashes, `\/` for a slash in a key. A list is searched item by item, with `[]` or without.
-//! `*` stands for every key of a mapping.
+//! between slashes, `\/` for a slash in a key. Or it is written as digestif prints paths: keys between
+//! dots, `['acme.io/image']` for a key with other characters, and `[0]` for one item of a list. A list
+//! is searched item by item, with `[]` or without. `*` stands for every key of a mapping.
 
 use std::collections::HashSet;
 
@@ -34,34 +35,100 @@ impl Field {
 
 /// The path of a field from the root of its object.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FieldPath(Vec<String>);
+pub struct FieldPath(Vec<Step>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Step {
+    Key(String),
+    /// Every key.
+    Any,
+    /// One item of a list.
+    Item(usize),
+}
+
+impl Step {
+    fn of(key: &str) -> Result<Self, String> {
+        match key {
+            "" => Err("a key of the path is empty".to_owned()),
+            "*" => Ok(Self::Any),
+            key => Ok(Self::Key(key.to_owned())),
+        }
+    }
+}
 
 impl std::str::FromStr for FieldPath {
     type Err = String;
 
-    /// Reads a path of a field spec.
+    /// Reads a path of a field spec, or one that digestif prints.
     ///
     /// # Errors
-    /// A key of the path is empty.
+    /// A key of the path is empty, or a bracket has no end.
     fn from_str(text: &str) -> Result<Self, String> {
-        let mut keys = vec![String::new()];
-        let mut parts = text.strip_prefix('/').unwrap_or(text).split('/').peekable();
-        while let Some(part) = parts.next() {
-            let key = keys.last_mut().expect("the list starts with one key");
-            match part.strip_suffix('\\') {
-                Some(part) if parts.peek().is_some() => key.extend([part, "/"]),
-                _ => {
-                    key.push_str(part);
-                    keys.extend(parts.peek().map(|_| String::new()));
-                }
+        let is_printed = !text.contains('/') || text.contains("['");
+        let steps = if is_printed { printed(text) } else { field_spec(text) };
+        steps.map(Self)
+    }
+}
+
+/// The steps of a path with slashes between its keys.
+fn field_spec(text: &str) -> Result<Vec<Step>, String> {
+    let mut keys = vec![String::new()];
+    let mut parts = text.strip_prefix('/').unwrap_or(text).split('/').peekable();
+    while let Some(part) = parts.next() {
+        let key = keys.last_mut().expect("the list starts with one key");
+        match part.strip_suffix('\\') {
+            Some(part) if parts.peek().is_some() => key.extend([part, "/"]),
+            _ => {
+                key.push_str(part);
+                keys.extend(parts.peek().map(|_| String::new()));
             }
         }
-        let bare = |key: String| key.strip_suffix("[]").map_or(key.clone(), str::to_owned);
-        let keys: Vec<_> = keys.into_iter().map(bare).collect();
-        if keys.iter().any(String::is_empty) {
-            return Err("a key of the path is empty".to_owned());
+    }
+    keys.iter().map(|key| Step::of(key.strip_suffix("[]").unwrap_or(key))).collect()
+}
+
+/// The steps of a path with dots between its keys.
+fn printed(text: &str) -> Result<Vec<Step>, String> {
+    let mut steps = Vec::new();
+    let mut rest = text;
+    loop {
+        if let Some(quoted) = rest.strip_prefix("['") {
+            let (key, after) = quoted.split_once("']").ok_or("a bracket of the path has no end")?;
+            steps.push(Step::of(key)?);
+            rest = after;
+        } else {
+            let end = rest.find(['.', '[']).unwrap_or(rest.len());
+            steps.push(Step::of(&rest[..end])?);
+            rest = &rest[end..];
         }
-        Ok(Self(keys))
+        while let Some(item) = rest.strip_prefix('[').filter(|item| !item.starts_with('\'')) {
+            let (item, after) = item.split_once(']').ok_or("a bracket of the path has no end")?;
+            if !item.is_empty() {
+                let n = item.parse().map_err(|_| format!("`{item}` is no number of an item"))?;
+                steps.push(Step::Item(n));
+            }
+            rest = after;
+        }
+        match rest.strip_prefix('.') {
+            Some(after) => rest = after,
+            None if rest.is_empty() => return Ok(steps),
+            None if rest.starts_with('[') => {}
+            None => return Err(format!("a dot is missing before `{rest}`")),
+        }
+    }
+}
+
+impl std::fmt::Display for FieldPath {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (n, step) in self.0.iter().enumerate() {
+            match step {
+                Step::Item(item) => write!(f, "[{item}]")?,
+                Step::Any => write!(f, "{}*", if n == 0 { "" } else { "." })?,
+                Step::Key(key) if key.contains(['.', '/', ' ']) => write!(f, "['{key}']")?,
+                Step::Key(key) => write!(f, "{}{key}", if n == 0 { "" } else { "." })?,
+            }
+        }
+        Ok(())
     }
 }
 
@@ -75,17 +142,25 @@ impl FieldPath {
         mut passed: impl FnMut(NodeId),
     ) -> Vec<NodeId> {
         let mut open = vec![root];
-        for key in &self.0 {
+        for step in &self.0 {
+            if let Step::Item(n) = step {
+                for &list in &open {
+                    passed(list);
+                }
+                let item = |list: NodeId| document.items(list).get(*n).copied();
+                open = open.into_iter().filter_map(item).collect();
+                continue;
+            }
             let holders = unlisted(document, open, &mut passed);
             open = Vec::new();
             for holder in holders {
-                if key == "*" {
+                if let Step::Key(key) = step {
+                    open.extend(document.values(holder, key));
+                } else {
                     let mappings = document.with_merged(holder);
                     open.extend(mappings.flat_map(|mapping| {
                         document.entries(mapping).iter().map(|&(_, value)| value)
                     }));
-                } else {
-                    open.extend(document.values(holder, key));
                 }
             }
         }
@@ -124,8 +199,17 @@ fn unlisted(
 mod tests {
     use super::*;
 
+    fn path(keys: &[&str]) -> FieldPath {
+        let step = |key: &&str| match (*key, key.parse()) {
+            ("*", _) => Step::Any,
+            (_, Ok(n)) => Step::Item(n),
+            (key, _) => Step::Key(key.to_owned()),
+        };
+        FieldPath(keys.iter().map(step).collect())
+    }
+
     #[test]
-    fn a_path_is_read_as_kustomize_reads_it() {
+    fn a_path_is_read_as_kustomize_writes_it_and_as_digestif_prints_it() {
         for (text, keys) in [
             ("spec/image", &["spec", "image"][..]),
             ("/spec/image", &["spec", "image"]),
@@ -134,11 +218,21 @@ mod tests {
             (r"metadata/annotations/acme.io\/image", &["metadata", "annotations", "acme.io/image"]),
             (r"a\/b\/c/d", &["a/b/c", "d"]),
             (r"a\", &[r"a\"]),
+            ("spec/sparkConf/a.b", &["spec", "sparkConf", "a.b"]),
+            ("spec.image", &["spec", "image"]),
+            ("spec.items[1].image", &["spec", "items", "1", "image"]),
+            ("spec.items[].image", &["spec", "items", "image"]),
+            (
+                "metadata.annotations['acme.io/image']",
+                &["metadata", "annotations", "acme.io/image"],
+            ),
+            ("data['a.yaml'].b[0]['c d']", &["data", "a.yaml", "b", "0", "c d"]),
         ] {
-            let path: FieldPath = text.parse().expect(text);
-            assert_eq!(path.0, keys, "{text}");
+            assert_eq!(text.parse(), Ok(path(keys)), "{text}");
         }
-        for text in ["", "/", "spec//image", "spec/", "spec/[]"] {
+        for text in
+            ["", "/", "spec//image", "spec/", "spec/[]", "spec.", ".spec", "a[b]", "a[0", "a[0]b"]
+        {
             assert!(text.parse::<FieldPath>().is_err(), "{text}");
         }
     }

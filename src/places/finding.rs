@@ -1,6 +1,6 @@
 //! Findings: what a rule returns. `settle.rs` turns them into places.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -95,6 +95,15 @@ impl FieldAt {
     }
 }
 
+/// What was seen of a field that the configuration names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum FieldSeen {
+    /// Objects of its kind, without the field.
+    Kind,
+    /// The field.
+    Path,
+}
+
 /// The result of one or more rules.
 #[derive(Default)]
 pub(super) struct Findings {
@@ -106,6 +115,8 @@ pub(super) struct Findings {
     /// applies, although thousands of aliases and merge keys may lead to it.
     taken: HashSet<NodeId>,
     pub(super) diagnostics: Vec<Diagnostic>,
+    /// What was seen of the fields that the configuration names, by their numbers.
+    pub(super) seen: BTreeMap<usize, FieldSeen>,
     /// Images that are empty.
     pub(super) empty: Vec<Location>,
 }

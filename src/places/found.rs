@@ -1,11 +1,10 @@
 //! Found: everything that the sources of a run contain.
 
 use std::collections::BTreeMap;
-
 use std::rc::Rc;
 
 use super::context::Context;
-use super::finding::Findings;
+use super::finding::{FieldSeen, Findings};
 use super::outline::outline;
 use super::place::{Class, Place};
 use super::scope::Scope;
@@ -16,6 +15,7 @@ use super::{
 };
 use crate::credentials::PullSecret;
 use crate::diagnostic::{Diagnostic, Failure, Location, RuleId};
+use crate::text::escape::quoted;
 use crate::text::yaml::{BlockItem, Content, Document, Node, NodeId, documents};
 use crate::text::{Source, Span};
 
@@ -40,6 +40,8 @@ pub struct Found {
     pub is_from_helm_4: bool,
     /// The objects that have values of charts.
     named: Rc<NamedValues>,
+    /// What was seen of the fields that the configuration names, by their numbers.
+    seen: BTreeMap<usize, FieldSeen>,
 }
 
 impl Default for Found {
@@ -54,6 +56,7 @@ impl Default for Found {
             complete: true,
             is_from_helm_4: false,
             named: Rc::default(),
+            seen: BTreeMap::new(),
         }
     }
 }
@@ -78,6 +81,20 @@ impl Found {
                     self.unreadable(without_secrets(source, diagnostic));
                 }
             }
+        }
+    }
+
+    /// Adds a warning for each field of the configuration whose kind is in the input and that matches
+    /// nothing there.
+    pub fn note_idle_fields(&mut self, scope: &Scope) {
+        for (n, seen) in &self.seen {
+            let field = scope.fields.get(*n).filter(|field| !field.kind.is_empty());
+            let Some(field) = field.filter(|_| *seen == FieldSeen::Kind) else { continue };
+            let (path, kind) = (quoted(&field.path.to_string()), quoted(&field.kind));
+            let message = format!("{path} in `fields` matches nothing in any {kind}");
+            self.diagnostics.push(Diagnostic::warning(message).help(
+                "`digestif images` prints the paths of candidates; `fields` takes them as they are",
+            ));
         }
     }
 
@@ -124,11 +141,15 @@ impl Found {
         let (found, no_image) = field_rules::find(ctx, owners, found);
         let (found, values) = values::find(ctx, owners, &no_image, found);
         // Who asks for values means a file of them, too.
-        let is_input = values.are_file && ctx.scope.include.contains(&Class::Values);
+        let is_input = values.are_file && ctx.scope.includes_some(Class::Values);
         self.objects += usize::from(is_input && outline.objects == 0);
         let found = candidates::find(ctx, owners, &no_image, &values, found);
         let mut found = schema::find(ctx, owners, found);
         self.empty.append(&mut found.empty);
+        for (n, seen) in std::mem::take(&mut found.seen) {
+            let known = self.seen.entry(n).or_insert(seen);
+            *known = seen.max(*known);
+        }
         let configured = field_rules::configured(ctx, owners);
         let (places, diagnostics) = settle::places(ctx, found, &configured, self.places.len());
         self.places.extend(places);

@@ -47,7 +47,7 @@ pub use object::{File, Object};
 pub(crate) use outline::is_from_helm_4;
 pub use path::Path;
 pub use place::{Class, Image, Place, SkipReason, Writing};
-pub use scope::{Include, OptOuts, Scope};
+pub use scope::{Include, Inclusion, OptOuts, Scope};
 pub use skipped_objects::{ObjectPattern, SkippedObjects};
 pub use table::TABLE;
 pub use values::ChartKey;

@@ -1,15 +1,15 @@
 //! Scope: the fields that a configuration adds to the built-in ones, and the classes of candidates
 //! that are pinned.
 
-use std::collections::BTreeSet;
-
 use clap::ValueEnum;
 use serde::Deserialize;
 
-use super::fields::Field;
+use super::fields::{Field, FieldPath};
+use super::object::Object;
 use super::place::Class;
 use super::skipped_objects::SkippedObjects;
 use super::values::ChartKey;
+use crate::text::yaml::{Document, NodeId};
 
 /// A class of candidates that can be pinned.
 #[derive(
@@ -46,6 +46,37 @@ impl Include {
     }
 }
 
+/// Candidates that are pinned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inclusion {
+    /// Their class.
+    pub class: Class,
+    /// The kind of their objects; empty for every kind.
+    pub kind: String,
+    /// The path of their field, or of a field above it; none for every field.
+    pub path: Option<FieldPath>,
+}
+
+impl std::str::FromStr for Inclusion {
+    type Err = String;
+
+    /// Reads `CLASS[:KIND[:PATH]]`.
+    ///
+    /// # Errors
+    /// There is no such class, or the path is wrong.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut parts = text.splitn(3, ':');
+        let class = parts.next().unwrap_or_default();
+        let class = Include::from_str(class, false).map_err(|_| {
+            let classes = Include::value_variants().iter().map(|class| class.class().word());
+            format!("the classes are {}", classes.collect::<Vec<_>>().join(", "))
+        })?;
+        let kind = parts.next().unwrap_or_default().to_owned();
+        let path = parts.next().map(str::parse).transpose()?;
+        Ok(Self { class: class.class(), kind, path })
+    }
+}
+
 /// The user's fields, the candidates that are pinned, and what is left alone.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Scope {
@@ -53,8 +84,8 @@ pub struct Scope {
     pub fields: Vec<Field>,
     /// Keys of charts that the user adds to those that no digest is written to.
     pub values: Vec<ChartKey>,
-    /// Classes of candidates that are pinned.
-    pub include: BTreeSet<Class>,
+    /// Candidates that are pinned.
+    pub include: Vec<Inclusion>,
     /// Tells if annotations and comments can leave images alone.
     pub opt_outs: OptOuts,
     /// Objects that are left alone.
@@ -72,6 +103,31 @@ pub enum OptOuts {
 }
 
 impl Scope {
+    /// True if candidates of this class are pinned in some kind and field.
+    #[must_use]
+    pub fn includes_some(&self, class: Class) -> bool {
+        self.include.iter().any(|inclusion| inclusion.class == class)
+    }
+
+    /// True if a candidate of this class is pinned, which is at a node of an object.
+    pub(super) fn includes(
+        &self,
+        document: &Document<'_>,
+        class: Class,
+        (object, root): (&Object, NodeId),
+        node: NodeId,
+    ) -> bool {
+        let is_meant = |inclusion: &&Inclusion| {
+            inclusion.class == class && (inclusion.kind.is_empty() || inclusion.kind == object.kind)
+        };
+        self.include.iter().filter(is_meant).any(|inclusion| {
+            let Some(path) = &inclusion.path else { return true };
+            let ends = path.ends(document, root, |_| ());
+            let parent = |&id: &NodeId| document.node(id).parent.filter(|_| id != root);
+            std::iter::successors(Some(node), parent).any(|id| ends.contains(&id))
+        })
+    }
+
     /// Joins two scopes.
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {

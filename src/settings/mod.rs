@@ -11,6 +11,7 @@ mod cooldown;
 pub mod data;
 pub mod files;
 mod glob;
+mod included;
 pub mod origins;
 mod pin_images;
 pub mod reading;
@@ -100,7 +101,7 @@ impl Settings {
             configured: above.skip.and(below.skip),
         };
         let scope = Scope {
-            include: images.include.iter().map(|class| class.class()).collect(),
+            include: images.include,
             opt_outs: if strict.strict { OptOuts::Ignored } else { OptOuts::Obeyed },
             skipped: SkippedObjects { flags: images.skip_kind, ..SkippedObjects::default() },
             ..Scope::default()

@@ -12,13 +12,14 @@ use serde_saphyr::{Location, Spanned};
 use super::config::Config;
 use super::cooldown::Cooldown;
 use super::glob::Glob;
+use super::included::Included;
 use super::rules::{self, Fallback};
 use super::skipped::Skipped;
 use super::wrong::{Wrong, span};
 use crate::fallback::MinorVersion;
 use crate::image::PinForm;
+use crate::places::ChartKey;
 use crate::places::fields::Field;
-use crate::places::{ChartKey, Include};
 use crate::policy::Mutable;
 use crate::registry::{self, Replacement};
 use crate::text::Span;
@@ -54,8 +55,9 @@ pub(super) struct PinImages {
     fields: Option<Vec<Spanned<FieldSpec>>>,
     /// Keys in the values of charts whose templates break on a digest, in addition to the built-in table.
     values: Option<Vec<ValueSpec>>,
-    /// Classes of candidates that are also pinned.
-    include: Option<BTreeSet<Include>>,
+    /// Candidates that are also pinned: classes, or parts of them.
+    #[schemars(with = "Option<Vec<Included>>")]
+    include: Option<Vec<Spanned<Included>>>,
     /// Policies that fail a run. Flags and other configurations can add policies, not remove them.
     policy: Option<Policy>,
     /// How registries are reached.
@@ -237,8 +239,13 @@ impl PinImages {
         for ValueSpec { chart, key, pin } in self.values.unwrap_or_default() {
             config.scope.values.push(ChartKey { chart, key, pin });
         }
-        let include = self.include.unwrap_or_default();
-        config.scope.include = include.into_iter().map(Include::class).collect();
+        for included in self.include.unwrap_or_default() {
+            let at = span(included.referenced);
+            match included.value.inclusion() {
+                Ok(inclusion) => config.scope.include.push(inclusion),
+                Err(message) => wrong.push(Wrong::at(at, message)),
+            }
+        }
         let mut hosts = BTreeSet::new();
         for registry in self.registries.unwrap_or_default() {
             let at = span(registry.referenced);

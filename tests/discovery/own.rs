@@ -110,7 +110,7 @@ fn classes_add_up_and_a_flag_replaces_its_variable() {
 #[test]
 fn a_class_that_is_none_is_refused() {
     let said = run_with(None, &[("DIGESTIF_INCLUDE", "env\npod")], &[], WIDGET).failed(2);
-    assert!(said.contains("invalid value 'pod'"), "{said}");
+    assert!(said.contains("invalid value 'pod'") && said.contains("the classes are"), "{said}");
     run_with(None, &[], &["--include=schema"], WIDGET).failed(2);
     let said = run_with(Some("include: [env, pod]\n"), &[], &[], WIDGET).failed(2);
     assert!(said.contains("unknown value `pod`") && said.contains("digestif.yaml:3:16"), "{said}");
@@ -129,6 +129,105 @@ fn a_wrong_field_is_refused_where_it_stands() {
         let said = run_with(Some(&format!("fields:\n- {field}\n")), &[], &[], WIDGET).failed(2);
         assert!(said.contains(message), "{field}: {said}");
         assert!(said.contains(&format!("digestif.yaml:{at}\n")), "{field}: {said}");
+    }
+}
+
+#[test]
+fn a_part_of_a_class_is_pinned() {
+    let config = |name: &str| {
+        format!(
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: a}}\ndata:\n  image: 'quay.io/a/{name}:1'\n  other: 'quay.io/a/other:1'\n---\n"
+        )
+    };
+    let secret = "apiVersion: v1\nkind: Secret\nstringData: {image: 'quay.io/a/secret:1'}\n";
+    let text = config("web") + secret;
+    let [web, other, hidden] = ["web", "other", "secret"].map(|name| format!("quay.io/a/{name}:1"));
+    for (config, flag, images) in [
+        ("", "--include=config", &[&web, &other, &hidden][..]),
+        ("", "--include=config:ConfigMap", &[&web, &other]),
+        ("", "--include=config:ConfigMap:data.image", &[&web]),
+        ("", "--include=config::stringData/image,config:ConfigMap:data.image", &[&web, &hidden]),
+        ("include: [{class: config, kind: ConfigMap, path: data.image}]\n", "-q", &[&web]),
+        ("include: [{class: config, kind: Secret}]\n", "-q", &[&hidden]),
+        ("include: [{class: env}]\n", "-q", &[]),
+    ] {
+        let images: Vec<_> = images.iter().map(|image| image.as_str()).collect();
+        let ran = run_with(Some(config).filter(|text| !text.is_empty()), &[], &[flag], &text);
+        assert_eq!(ran.succeeded(), with_digests(&text, &images), "{config} {flag}");
+    }
+    let said =
+        run_with(Some("include: [{class: config, path: 'a['}]\n"), &[], &[], &text).failed(2);
+    assert!(said.contains("a bracket of the path has no end"), "{said}");
+}
+
+#[test]
+fn a_field_of_a_repository_and_a_tag_is_joined() {
+    let digest = |image: &str| super::support::digest_of(image);
+    for (path, values, pinned) in [
+        (
+            "spec/values/image/tag",
+            "{repository: nginx, tag: alpine}",
+            Some("{repository: nginx, tag: alpine@<>}"),
+        ),
+        (
+            "spec.values.image.tag",
+            "{repository: nginx, tag: alpine}",
+            Some("{repository: nginx, tag: alpine@<>}"),
+        ),
+        (
+            "spec.values.image",
+            "{repository: nginx, tag: alpine}",
+            Some("{repository: nginx, tag: alpine@<>}"),
+        ),
+        (
+            "spec.values.image.repository",
+            "{repository: nginx, tag: alpine}",
+            Some("{repository: nginx, tag: alpine@<>}"),
+        ),
+        (
+            "spec.values.image.digest",
+            "{repository: nginx, tag: alpine, digest: ''}",
+            Some("{repository: nginx, tag: alpine, digest: '<>'}"),
+        ),
+        ("spec.values.image", "'nginx:alpine'", Some("'nginx:alpine@<>'")),
+        ("spec.values.image", "{repository: nginx}", None),
+    ] {
+        let text = format!(
+            "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {{name: a}}\nspec:\n  values:\n    image: {values}\n"
+        );
+        let expected = pinned.map_or_else(
+            || text.clone(),
+            |pinned| text.replace(values, &pinned.replace("<>", &digest("nginx:alpine"))),
+        );
+        let config = format!("fields: [{{kind: HelmRelease, path: {path}}}]\n");
+        assert_eq!(run_with(Some(&config), &[], &[], &text).succeeded(), expected, "{path}");
+    }
+}
+
+#[test]
+fn a_field_that_matches_nothing_in_its_kind_is_a_warning() {
+    let said = |config: &str| run_with(Some(config), &[], &[], WIDGET).stderr;
+    let warning = "`spec.engine` in `fields` matches nothing in any `Widget`";
+    assert!(said("fields: [{kind: Widget, path: spec/engine}]\n").contains(warning));
+    assert!(!said("fields: [{kind: Widget, path: spec/engines}]\n").contains("matches nothing"));
+    assert!(!said("fields: [{kind: Gadget, path: spec/engine}]\n").contains("matches nothing"));
+    assert!(!said("fields: [{path: spec/engine}]\n").contains("matches nothing"));
+}
+
+#[test]
+fn a_glob_that_can_fit_nothing_is_refused_where_it_stands() {
+    for glob in [
+        "nginx:1.27",
+        "quay.io/Acme/*",
+        "quay.io/a b/*",
+        "https://quay.io/x",
+        "quay.io/x@y",
+        "quay.io/x:1",
+    ] {
+        let config = format!("skip: ['{glob}']\n");
+        let said = run_with(Some(&config), &[], &[], WIDGET).failed(2);
+        assert!(said.contains("can fit no image"), "{said}");
+        assert!(said.contains("digestif.yaml:3:8"), "{said}");
     }
 }
 
@@ -177,6 +276,8 @@ fn the_schema_of_a_configuration_knows_fields_and_classes() {
         ("fields: [{kind: a}]", false),
         ("fields: [{path: a, create: true}]", false),
         ("include: [schema]", false),
+        ("include: [env, {class: config, kind: ConfigMap, path: data.image}]", true),
+        ("include: [{kind: ConfigMap}]", false),
         ("include: env", false),
     ] {
         let value = serde_yaml::from_str(&format!("{HEAD}{config}\n")).expect("YAML");

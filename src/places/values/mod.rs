@@ -192,7 +192,9 @@ fn add(
 ) {
     let is_value = values.root_of(ctx.document, owner.root, image.node).is_some();
     let class = if is_value { Class::Values } else { Class::Other };
-    let is_asked_for = is_value && image.can_pin && ctx.scope.include.contains(&class);
+    let object = (&*owner.object, owner.root);
+    let is_included = || ctx.scope.includes(ctx.document, class, object, image.node);
+    let is_asked_for = is_value && image.can_pin && is_included();
     let left = if is_asked_for {
         values.left(ctx, owner.root, image.node, "")
     } else {

@@ -560,7 +560,7 @@ fn help_man_page_and_completions_name_every_flag() {
         let flag = flag.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
         assert!(man.contains(flag) && bash.contains(flag), "{flag}");
     }
-    assert!(man.contains("Exit status"), "{man}");
+    assert!(man.contains("EXIT STATUS"), "{man}");
 }
 
 #[test]

@@ -8,8 +8,8 @@ use clap_complete::Shell;
 
 use super::{
     CheckArgs, Cli, ExplainArgs, ExplainFormat, Flags, FnArgs, HelmPlugin, ImagesArgs, ListFormat,
-    LockAction, PinArgs, PinFlags, PrintArgs, Subcommands, Subject, SuggestArgs, environment,
-    function, words,
+    LockAction, PinArgs, PinFlags, PrintArgs, Subcommands, Subject, SuggestArgs, brief,
+    environment, function, words,
 };
 use crate::lock::DiffFormat;
 
@@ -43,10 +43,12 @@ pub enum Command {
     HelmPlugin(HelmPlugin),
     /// Print a completion script.
     Completions(Shell),
-    /// Print the manual page.
-    Man,
+    /// Print the manual page of the command with these words.
+    Man(Vec<String>),
     /// Print a JSON Schema.
     Schema(Subject),
+    /// Print the version.
+    Version,
 }
 
 impl Invocation {
@@ -64,6 +66,9 @@ impl Invocation {
             .map_err(|message| parser.error(clap::error::ErrorKind::InvalidValue, message))?;
         if is_function {
             arguments.insert(1, function::COMMAND.into());
+        }
+        if brief::is_asked_for(&arguments) {
+            parser = brief::brief(parser);
         }
         let matches = parser.try_get_matches_from_mut(arguments)?;
         let Self { command, mut flags } = Cli::from_arg_matches(&matches)?.into();
@@ -94,7 +99,8 @@ impl From<Cli> for Invocation {
             }
             Subcommands::HelmPlugin(args) => (Command::HelmPlugin(args.action), args.print.into()),
             Subcommands::Completions(args) => (Command::Completions(args.shell), args.print.into()),
-            Subcommands::Man(print) => (Command::Man, print.into()),
+            Subcommands::Man(args) => (Command::Man(args.command), args.print.into()),
+            Subcommands::Version(print) => (Command::Version, print.into()),
             Subcommands::Schema(args) => (Command::Schema(args.subject), args.print.into()),
         };
         Self { command, flags }

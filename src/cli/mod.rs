@@ -4,6 +4,8 @@
 //! Repeatable flags take one value per line there. An empty variable counts as not set, and a flag
 //! wins over a variable that contradicts it. Nothing here reads a file.
 
+mod brief;
+mod completion;
 mod environment;
 mod flags;
 mod function;
@@ -17,6 +19,7 @@ use clap_complete::Shell;
 
 use crate::lock::DiffFormat;
 
+pub use completion::script;
 pub use invocation::{Command, Invocation};
 
 pub use flags::{
@@ -25,25 +28,42 @@ pub use flags::{
     RegistryFlags, ReportFlags, StrictFlags, UpdateFlags, cooldown,
 };
 
-const EXAMPLES: &str = "\
-Examples:
-  helm template web ./chart | digestif | kubectl apply -f -
-  helm upgrade --install web ./chart --post-renderer digestif
-  digestif -i deploy/
-  digestif images rendered.yaml
-  digestif --lock images.lock.yaml rendered.yaml -o pinned.yaml
-  digestif check --lock images.lock.yaml deploy/ --report-format sarif
+/// The version, with the commit and the target of the build.
+pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("DIGESTIF_BUILD"), ")");
 
-Exit status:
-  0  every image is pinned, or left alone as the flags say
-  1  an image is proved absent
-  2  the call is wrong, or a file can't be read or written
-  3  the input is empty, is not YAML, or holds an invalid reference
-  4  a registry gave no usable answer; try again
-  5  a policy is not met
-  6  a registry refused: the image is absent or private
-If several apply, the first of 2, 3, 5, 1, 6, 4 is returned. On every status but 0,
-no manifest is written.";
+/// Calls for the start.
+pub const EXAMPLES: [&str; 7] = [
+    "helm template web ./chart | digestif | kubectl apply -f -",
+    "helm upgrade --install web ./chart --post-renderer digestif",
+    "digestif -i deploy/",
+    "digestif -i deploy/ --diff",
+    "digestif images rendered.yaml",
+    "digestif --lock images.lock.yaml rendered.yaml -o pinned.yaml",
+    "digestif check --lock images.lock.yaml deploy/ --report-format sarif",
+];
+
+/// Each exit status with its meaning.
+pub const EXIT_STATUSES: [(&str, &str); 8] = [
+    ("0", "every image is pinned, or left alone as the flags say"),
+    ("1", "an image is proved absent"),
+    ("2", "the call is wrong, or a file can't be read or written"),
+    ("3", "the input is empty, is not YAML, or holds an invalid reference"),
+    ("4", "a registry gave no usable answer; try again"),
+    ("5", "a policy is not met"),
+    ("6", "a registry refused: the image is absent or private"),
+    ("129, 130, 143", "a signal ended the run"),
+];
+
+/// The end of `--help`.
+fn epilogue() -> String {
+    let examples: String = EXAMPLES.iter().map(|example| format!("  {example}\n")).collect();
+    let status = |(status, text): &(&str, &str)| format!("  {status}  {text}\n");
+    let statuses: String = EXIT_STATUSES.iter().map(status).collect();
+    format!(
+        "Examples:\n{examples}\nExit status:\n{statuses}If several apply, the first of 2, 3, 5, 1, 6, 4 is \
+         returned. On every status but 0,\nno manifest is written."
+    )
+}
 
 /// Pin every image of rendered Kubernetes manifests to a digest, and change no other byte.
 ///
@@ -52,8 +72,8 @@ no manifest is written.";
 #[derive(Debug, Parser)]
 #[command(
     name = "digestif",
-    version,
-    after_help = EXAMPLES,
+    version = VERSION,
+    after_long_help = epilogue(),
     max_term_width = 100,
     args_conflicts_with_subcommands = true,
     disable_help_subcommand = true
@@ -67,34 +87,45 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Subcommands {
-    /// Do the same, but print a report instead of the manifests; the exit status is the verdict
+    /// Check, and print a report instead of the manifests
+    ///
+    /// The report goes to stdout on every exit status, which is the verdict. Every image is resolved,
+    /// except with `--require-digest`, `--strict`, or `--lock` without `--drift`.
     Check(CheckArgs),
-    /// Run as a KRM function, and trust its `functionConfig` as if it were flags
+    /// Run as a KRM function, and trust its `functionConfig`
     ///
     /// kustomize and kpt give a `ResourceList` on stdin and get it back with `results`. digestif
     /// recognises such a list without this command too, but `lock` and `registries` in its
     /// `functionConfig` are then an error: the author of manifests must not choose files or hosts.
     /// The program is `digestif fn` too if it is called `digestif-fn`, or if `DIGESTIF_FN=true`.
     Fn(Box<FnArgs>),
-    /// List every image and its place; makes no network request
+    /// List every image and its place; makes no request
     Images(ImagesArgs),
-    /// Print a configuration with a rule for every image that does not exist
+    /// Print a configuration with a rule for each missing image
     Suggest(SuggestArgs),
-    /// Show how one image is resolved: what is asked, what exists, which rule applies
+    /// Show how one image is resolved, step by step
+    ///
+    /// It prints what is asked, what exists, which rule applies, the nearest tags, and the rule to add.
     Explain(ExplainArgs),
-    /// Compare image locks
+    /// Compare two locks
     Lock {
         #[command(subcommand)]
         action: LockAction,
     },
-    /// Let Helm 4 run this binary as `--post-renderer digestif`
+    /// Install the plugin for Helm 4, or print it
     HelmPlugin(HelmPluginArgs),
-    /// Print a completion script for a shell
+    /// Print completions for a shell
+    ///
+    /// bash: `digestif completions bash > ~/.local/share/bash-completion/completions/digestif`.
+    /// zsh: write them as `_digestif` into a directory of `$fpath`.
+    /// fish: `digestif completions fish > ~/.config/fish/completions/digestif.fish`.
     Completions(CompletionsArgs),
-    /// Print the manual page
-    Man(PrintArgs),
+    /// Print a manual page: `digestif man check | man -l -`
+    Man(ManArgs),
     /// Print a JSON Schema
     Schema(SchemaArgs),
+    /// Print the version, the commit and the target
+    Version(PrintArgs),
 }
 
 #[derive(Debug, Args)]
@@ -285,6 +316,14 @@ struct HelmPluginArgs {
 struct CompletionsArgs {
     /// The shell
     shell: Shell,
+    #[command(flatten)]
+    print: PrintArgs,
+}
+
+#[derive(Debug, Args)]
+struct ManArgs {
+    /// The command that the page is about; without it, digestif itself
+    command: Vec<String>,
     #[command(flatten)]
     print: PrintArgs,
 }

@@ -7,15 +7,14 @@ pub mod explain;
 mod finish;
 mod function;
 pub mod helm_plugin;
+mod manual;
 pub(crate) mod outcome;
 mod pin;
 mod prepare;
 mod reports;
 mod suggest;
 
-use clap::CommandFactory as _;
-
-use crate::cli::{Cli, Command, ExplainFormat, Flags, Invocation, ListFormat, Subject};
+use crate::cli::{self, Command, ExplainFormat, Flags, Invocation, ListFormat, Subject};
 use crate::diagnostic::{Diagnostic, usage, verdict};
 use crate::image::Globs;
 use crate::io::delivery::show;
@@ -85,16 +84,9 @@ fn dispatch(invocation: Invocation, outcome: &mut Outcome) -> Result<(), Error> 
             outcome.say(said.warnings, &Sources::from([]));
             print(&said.text)
         }
-        Command::Completions(shell) => {
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Cli::command(), "digestif", &mut script);
-            print(&String::from_utf8(script).expect("names are text"))
-        }
-        Command::Man => {
-            let mut page = Vec::new();
-            clap_mangen::Man::new(Cli::command()).render(&mut page).expect("memory takes all");
-            print(&String::from_utf8(page).expect("help is text"))
-        }
+        Command::Completions(shell) => print(&cli::script(shell)),
+        Command::Man(words) => print(&manual::page(&words)?),
+        Command::Version => print(&format!("digestif {}\n", cli::VERSION)),
         Command::Schema(Subject::Config) => print(&reading::schema()),
         Command::Schema(Subject::Report) => print(&report::json::schema()),
         Command::Schema(Subject::Lock) => print(&lock::schema()),

@@ -37,3 +37,27 @@ fn a_message_has_its_id_and_the_object_on_a_line_of_its_own() {
     assert_eq!(lines[at + 1].trim_start(), field);
     assert!(lines[at].chars().count() <= 100);
 }
+
+#[test]
+fn a_message_names_the_file_that_an_object_comes_from() {
+    let registry = Registry::start(Content::of(&[]));
+    let pod = |before: &str, annotations: &str| {
+        format!(
+            "---\n{before}apiVersion: v1\nkind: Pod\nmetadata: {{name: a, annotations: {{{annotations}}}}}\nspec:\n  containers:\n  - name: a\n    image: b:1\n"
+        )
+    };
+    let helm_4 = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: a\n  annotations:\n    postrenderer.helm.sh/postrender-filename: 'web/templates/b.yaml'\nspec:\n  containers:\n  - name: a\n    image: b:1\n";
+    for (manifests, expected) in [
+        (pod("# Source: web/templates/a.yaml\n", ""), "--> web/templates/a.yaml in <stdin>:9:12"),
+        (helm_4.to_owned(), "--> web/templates/b.yaml in <stdin>:10:12"),
+        (
+            pod("", "internal.config.kubernetes.io/path: pods/a.yaml"),
+            "= in: Pod a in pods/a.yaml, container `a`, spec.containers[0].image",
+        ),
+        (pod("# Source: a\u{202e}b\n", ""), "--> a\\u{202e}b in <stdin>:9:12"),
+        (pod("", ""), "--> <stdin>:8:12"),
+    ] {
+        let said = run_against(&registry, &["--no-fallback"], &manifests).stderr;
+        assert!(said.contains(expected), "{expected}\n{said}");
+    }
+}

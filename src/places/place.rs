@@ -8,7 +8,7 @@ use super::path::Path;
 use super::placeholder::is_placeholder;
 use crate::diagnostic::Location;
 use crate::image::{Asked, ParseError, Pinned, Reference, Repository, Written};
-use crate::text::escape::{quoted, shortened};
+use crate::text::escape::{escaped, quoted, shortened};
 use crate::text::splice::Site;
 
 /// The rule that found a place.
@@ -216,15 +216,21 @@ impl Place {
         self.left == Some(SkipReason::Candidate)
     }
 
-    /// Object, container and field, for messages.
+    /// Object, the file that a function's host took it from, container and field, for messages.
     #[must_use]
     pub fn label(&self) -> String {
+        let file = self.object.file.as_ref();
+        let file = file.map(|file| format!(" in {}", escaped(&shortened(&file.path))));
+        let container = self.container.as_ref();
+        let container = container.map(|name| format!(", container {}", quoted(name)));
         let path = self.path.to_string();
-        let path = shortened(&path);
-        match &self.container {
-            Some(name) => format!("{}, container {}, {path}", self.object, quoted(name)),
-            None => format!("{}, {path}", self.object),
-        }
+        format!(
+            "{}{}{}, {}",
+            self.object,
+            file.unwrap_or_default(),
+            container.unwrap_or_default(),
+            shortened(&path)
+        )
     }
 }
 

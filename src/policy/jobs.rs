@@ -13,7 +13,7 @@ const SHOWN: usize = 5;
 /// halfway. Jobs of hooks and those with a generated name are created anew.
 pub(crate) fn changed_jobs<'p>(changed: impl Iterator<Item = &'p Place>) -> Option<Diagnostic> {
     let jobs = changed.map(|place| &place.object).filter(|object| object.is_plain_job);
-    let names: BTreeSet<_> = jobs.map(|job| job.to_string()).collect();
+    let names: BTreeSet<_> = jobs.map(ToString::to_string).collect();
     let message = match names.len() {
         0 => return None,
         1 => "the image of a Job changes: the API server refuses this if the Job exists".to_owned(),

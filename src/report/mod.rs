@@ -12,6 +12,7 @@ pub mod lists;
 mod markdown;
 mod plain;
 mod sarif;
+mod template;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -24,7 +25,7 @@ use clap::ValueEnum;
 use crate::Run;
 use crate::diagnostic::{Diagnostic, Location, Severity};
 use crate::plan::{Plan, Status, StatusWord};
-use crate::text::escape::{escaped, redacted};
+use crate::text::escape::{escaped, redacted, shortened};
 use crate::text::{Origin as SourceOrigin, Source, Span};
 
 pub(crate) use finding::detached;
@@ -121,7 +122,7 @@ pub fn diagnostic(diagnostic: &Diagnostic, sources: &[Source]) -> String {
 /// long line a part is shown.
 fn excerpt<'s>(source: &'s Source, span: Span, label: &str, elements: &mut Vec<Element<'s>>) {
     let (lines, first) = source.lines_of(span);
-    let name = source.origin().display_name();
+    let name = name(source, span);
     let at = source.position(span.start);
     // The user's own configuration holds no passwords, and has nobody else's.
     let is_own = matches!(source.origin(), SourceOrigin::Configuration(_));
@@ -155,9 +156,21 @@ fn excerpt<'s>(source: &'s Source, span: Span, label: &str, elements: &mut Vec<E
     elements.push(snippet(Span::new(start, end)).into());
 }
 
+/// The name of the file at a span, for messages. A stream on stdin has the template in front, if that is known.
+fn name(source: &Source, span: Span) -> String {
+    let stream = source.origin().display_name();
+    let start = floor(source.text(), span.start);
+    match template::template(source.text(), start) {
+        Some(file) if source.origin() == &SourceOrigin::Stdin => {
+            format!("{} in {stream}", escaped(&shortened(file)))
+        }
+        _ => stream,
+    }
+}
+
 /// The position, without the text.
 fn heading(source: &Source, span: Span) -> Element<'static> {
-    let (name, at) = (source.origin().display_name(), source.position(span.start));
+    let (name, at) = (name(source, span), source.position(span.start));
     Origin::path(format!("{name}:{}:{}", at.line, at.column)).into()
 }
 

@@ -202,7 +202,7 @@ fn a_failure_leaves_every_file_as_it_was() {
             |result: &Value| result["message"].as_str().is_some_and(|m| m.starts_with(message));
         assert!(errors.iter().any(|result| said(result)), "{results:?}");
         let said = written["items"][0]["stderr"].as_str().unwrap_or_default();
-        assert!(said.contains(&format!("error: {message}\n")), "{said}");
+        assert!(said.contains(&format!("]: {message}\n")), "{said}");
     }
 }
 

@@ -390,6 +390,10 @@ fn trouble(error: &reqwest::Error, proxy: Option<&str>, url: &Url) -> Trouble {
     } else if error.is_timeout() {
         let seconds = REQUEST_TIMEOUT.as_secs();
         Trouble::Broken(format!("no answer from {address} within {seconds} s{through}"))
+    } else if url.scheme() == "http" && detail.contains("invalid HTTP version") {
+        // A server that speaks TLS answers with an alert, which is no HTTP.
+        let advice = "if it speaks TLS, ask it with `https`, without `--plain-http`";
+        Trouble::Broken(format!("{address} does not speak plain HTTP; {advice}{through}"))
     } else {
         Trouble::Broken(format!("{detail}, from {address}{through}"))
     }

@@ -3,9 +3,9 @@
 //! | format | read by | source |
 //! |---|---|---|
 //! | `refs` | shell scripts | – |
-//! | `imgpkg` | `imgpkg push --lock`, `imgpkg copy` | carvel.dev, "ImagesLock configuration" |
+//! | `imgpkg` | `imgpkg push --lock`, `imgpkg copy` | carvel.dev, its configuration `ImagesLock` |
 //! | `regsync` | `regsync once -c` | regclient.org, "regsync configuration" |
-//! | `cyclonedx` | scanners and SBOM stores | CycloneDX 1.6; package-url, type `oci` |
+//! | `cyclonedx` | scanners and SBOM stores | cyclonedx.org, version 1.6; package-url, type `oci` |
 //!
 //! digestif copies nothing: it says what has to be there.
 

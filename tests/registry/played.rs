@@ -495,3 +495,32 @@ fn short(request: &Request) -> String {
 fn named((request, who): (String, String)) -> String {
     if who == "nobody" { request } else { format!("{request} as {who}") }
 }
+
+#[test]
+fn a_port_that_speaks_the_other_protocol_is_called_that() {
+    let plain = Registry::start(Content::everything());
+    let tls = Registry::start_tls(Content::everything());
+    for (registry, scheme, words) in [
+        (
+            &plain,
+            "https",
+            "does not speak TLS; if it speaks plain HTTP, name it with `--plain-http 127.0.0.1:",
+        ),
+        (&tls, "http", "does not speak plain HTTP; if it speaks TLS, ask it with `https`"),
+    ] {
+        let flag = format!("--registry=*={scheme}://{}/{{host}}", registry.address());
+        let said = digestif([flag.as_str(), "--retries=0"], pods([WEB])).failed(4);
+        assert!(said.contains(words), "no `{words}` in\n{said}");
+        assert!(said.contains(registry.address()), "{said}");
+    }
+}
+
+#[test]
+fn a_wrong_password_is_sent_once_to_a_host_for_all_repositories() {
+    let images: Vec<_> = (0..20).map(|n| format!("registry.example/acme/app-{n:02}:1")).collect();
+    let content = Content::everything().with_basic(&[Account::user("ann")]);
+    let machine = Machine::with_docker(content, &auths(&[("registry.example", "bob")]));
+    machine.run(&[], &pods(&images)).failed(6);
+    let asked = asked_as(machine.registry());
+    assert_eq!(asked.iter().filter(|who| *who == "bob").count(), 1, "{asked:?}");
+}

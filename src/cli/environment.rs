@@ -1,6 +1,7 @@
 //! The environment beside the arguments: an empty variable counts as not set, a flag wins over a
 //! variable, and flags that contradict each other are refused.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fmt::Display;
 use std::str::FromStr;
@@ -9,7 +10,11 @@ use clap::builder::Resettable;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches};
 
-use super::{Emit, Flags};
+use super::{Emit, Flags, function};
+use crate::text::escape::closest;
+
+/// The start of each variable's name.
+const PREFIX: &str = "DIGESTIF_";
 use crate::lock::DriftGate;
 
 /// The parser, with the values that environment variables really have.
@@ -100,7 +105,7 @@ pub(super) fn origins(parser: &clap::Command, matches: &ArgMatches) -> Vec<(Stri
     }
     let origin = |argument: &Arg| {
         let flag = argument.get_long()?;
-        let variable = format!("DIGESTIF_{}", flag.to_uppercase().replace('-', "_"));
+        let variable = variable(flag);
         let is_set = || std::env::var_os(&variable).is_some_and(|value| !value.is_empty());
         let source = matches
             .try_contains_id(argument.get_id().as_str())
@@ -114,6 +119,31 @@ pub(super) fn origins(parser: &clap::Command, matches: &ArgMatches) -> Vec<(Stri
         }
     };
     parser.get_arguments().filter_map(origin).collect()
+}
+
+/// The name of a flag's variable.
+pub(super) fn variable(flag: &str) -> String {
+    format!("{PREFIX}{}", flag.to_uppercase().replace('-', "_"))
+}
+
+/// Variables that are set and that no flag has, each with the one that is near. Others may belong to
+/// somebody else: Kubernetes sets `DIGESTIF_PORT…` and `DIGESTIF_SERVICE_…` for a service of that name.
+pub(super) fn misspelt(parser: &clap::Command) -> Vec<(String, String)> {
+    let commands = std::iter::once(parser).chain(parser.get_subcommands());
+    let flags = commands.flat_map(clap::Command::get_arguments).filter_map(Arg::get_long);
+    let known: BTreeSet<_> = flags.map(variable).chain([function::VARIABLE.to_owned()]).collect();
+    let set = std::env::vars_os().filter(|(_, value)| !value.is_empty());
+    let unknown = set.filter_map(|(name, _)| name.into_string().ok());
+    let near = |name: String| {
+        let rest = name.strip_prefix(PREFIX).filter(|_| !known.contains(&name))?;
+        let is_of_kubernetes = ["PORT", "SERVICE_"].iter().any(|start| rest.starts_with(start));
+        let known = known.iter().filter_map(|known| known.strip_prefix(PREFIX));
+        let near = closest(rest, known).filter(|_| !is_of_kubernetes)?;
+        Some((format!("{PREFIX}{rest}"), format!("{PREFIX}{near}")))
+    };
+    let mut misspelt: Vec<_> = unknown.filter_map(near).collect();
+    misspelt.sort();
+    misspelt
 }
 
 /// Which of two flags stays.

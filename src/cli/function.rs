@@ -14,7 +14,7 @@ pub(super) const COMMAND: &str = "fn";
 const PROGRAM: &str = "digestif-fn";
 
 /// The variable that stands for the command if no command is given.
-const VARIABLE: &str = "DIGESTIF_FN";
+pub(super) const VARIABLE: &str = "DIGESTIF_FN";
 
 /// True if arguments without the command mean it. Their command, if there is one, comes first.
 ///

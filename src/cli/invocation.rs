@@ -9,7 +9,7 @@ use clap_complete::Shell;
 use super::{
     CheckArgs, Cli, ExplainArgs, ExplainFormat, Flags, FnArgs, HelmPlugin, ImagesArgs, ListFormat,
     LockAction, PinArgs, PinFlags, PrintArgs, Subcommands, Subject, SuggestArgs, brief,
-    environment, function, words,
+    environment, function, slips, words,
 };
 use crate::lock::DiffFormat;
 
@@ -20,6 +20,8 @@ pub struct Invocation {
     pub command: Command,
     /// The flags; groups that the command lacks have their defaults.
     pub flags: Flags,
+    /// Variables that no flag has, each with the one that is meant.
+    pub misspelt: Vec<(String, String)>,
 }
 
 /// The command of a call.
@@ -61,6 +63,7 @@ impl Invocation {
     ) -> Result<Self, clap::Error> {
         let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
         let mut parser = environment::apply(Cli::command());
+        slips::check_values(&parser, &arguments)?;
         let mut arguments = words::command_first(&parser, arguments)?;
         let is_function = function::is_meant(&parser, &arguments)
             .map_err(|message| parser.error(clap::error::ErrorKind::InvalidValue, message))?;
@@ -70,21 +73,24 @@ impl Invocation {
         if brief::is_asked_for(&arguments) {
             parser = brief::brief(parser);
         }
-        let matches = parser.try_get_matches_from_mut(arguments)?;
-        let Self { command, mut flags } = Cli::from_arg_matches(&matches)?.into();
+        let matches = parser
+            .try_get_matches_from_mut(&arguments)
+            .map_err(|error| slips::hinted(&parser, &arguments, error))?;
+        let Self { command, mut flags, .. } = Cli::from_arg_matches(&matches)?.into();
         let own = std::iter::successors(Some(&matches), |matches| Some(matches.subcommand()?.1));
         let own = own.last().expect("the first one exists");
         environment::settle(&mut flags, own)
             .map_err(|message| parser.error(clap::error::ErrorKind::ArgumentConflict, message))?;
         flags.origins = environment::origins(&parser, &matches);
-        Ok(Self { command, flags })
+        let misspelt = environment::misspelt(&parser);
+        Ok(Self { command, flags, misspelt })
     }
 }
 
 impl From<Cli> for Invocation {
     fn from(cli: Cli) -> Self {
         let Some(command) = cli.command else {
-            return Self { command: Command::Pin, flags: cli.pin.into() };
+            return Self { command: Command::Pin, flags: cli.pin.into(), misspelt: Vec::new() };
         };
         let (command, flags) = match command {
             Subcommands::Check(args) => (Command::Check, args.into()),
@@ -103,7 +109,7 @@ impl From<Cli> for Invocation {
             Subcommands::Version(print) => (Command::Version, print.into()),
             Subcommands::Schema(args) => (Command::Schema(args.subject), args.print.into()),
         };
-        Self { command, flags }
+        Self { command, flags, misspelt: Vec::new() }
     }
 }
 

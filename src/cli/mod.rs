@@ -10,6 +10,7 @@ mod environment;
 mod flags;
 mod function;
 mod invocation;
+mod slips;
 mod words;
 
 use std::path::PathBuf;

@@ -10,15 +10,8 @@ use std::path::Path;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction};
 
+use super::slips;
 use crate::text::escape::{closest, quoted};
-
-/// Words that people try instead of a command, with what does it.
-const SLIPS: [(&str, &str); 4] = [
-    ("pin", "digestif pins without a command: leave `pin` out"),
-    ("fix", "digestif pins without a command; `-i` rewrites files"),
-    ("update", "`digestif --update` resolves recorded images again"),
-    ("help", "`digestif --help` shows all flags, `digestif COMMAND --help` those of a command"),
-];
 
 /// The arguments with the command, if there is one, moved to the front.
 ///
@@ -56,7 +49,10 @@ fn first_word(parser: &clap::Command, arguments: &[OsString]) -> Option<usize> {
             return Some(at);
         }
         let takes_next = if text.starts_with("--") {
-            values.get(&*text).copied().unwrap_or(false)
+            // What follows a flag that is unknown may be its value; the flag is what is wrong.
+            let flag = text.split('=').next().unwrap_or_default();
+            let takes_next = *values.get(flag)?;
+            takes_next && flag == text
         } else {
             // A cluster of short flags: the first that takes a value takes the rest of the word.
             let mut letters = text.chars().skip(1);
@@ -104,7 +100,7 @@ fn is_path(word: &str) -> bool {
 
 fn unknown(parser: &clap::Command, word: &str) -> String {
     let shown = quoted(word);
-    let slip = SLIPS.iter().find(|(slip, _)| *slip == word).map(|(_, help)| (*help).to_owned());
+    let slip = slips::of_word(word).map(str::to_owned);
     let commands = parser.get_subcommands().map(clap::Command::get_name);
     let nearest =
         closest(word, commands).map(|command| format!("did you mean `digestif {command}`?"));

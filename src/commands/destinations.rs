@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::cli::{Emit, Flags};
-use crate::diagnostic::{Diagnostic, Location, failed};
+use crate::diagnostic::{Diagnostic, Location, RuleId, failed};
 use crate::io::atomic::{self, Destination};
 use crate::settings::Task;
 use crate::text::Source;
@@ -59,6 +59,11 @@ impl Destinations {
                 return Err(
                     failed(&message).help("name a file for the report, or use `digestif check`")
                 );
+            }
+        }
+        for (flag, path) in self.written() {
+            if let Some(path) = path {
+                check_folder(flag, path)?;
             }
         }
         let lock = ("--lock", &self.lock);
@@ -114,6 +119,7 @@ impl Destinations {
         let Destination::File(_) = atomic::destination(lock).map_err(|error| *error)? else {
             return Err(at("the lock has to be a file"));
         };
+        check_folder("--lock", lock)?;
         let Some(own) = real(lock) else { return Ok(()) };
         for (flag, path) in self.written() {
             if path.as_deref().and_then(real).as_ref() == Some(&own) {
@@ -146,6 +152,28 @@ impl Destinations {
     /// The files that a run writes besides the lock, with their flags.
     fn written(&self) -> [(&'static str, &Option<PathBuf>); 3] {
         [("--output", &self.output), ("--report", &self.report), ("--log", &self.log)]
+    }
+}
+
+/// Checks that the folder of a file exists, before any request is made for what goes there.
+fn check_folder(flag: &str, path: &Path) -> Result<(), Diagnostic> {
+    let Destination::File(file) = atomic::destination(path).map_err(|error| *error)? else {
+        return Ok(());
+    };
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    match folder.map(fs::metadata) {
+        None => Ok(()),
+        Some(Ok(folder)) if folder.is_dir() => Ok(()),
+        Some(found) => {
+            let reason =
+                found.err().map_or("it is no folder".to_owned(), |error| error.to_string());
+            let folder = folder.unwrap_or(Path::new(".")).display().to_string();
+            let message = format!("the folder of `{flag}` can't be used: {reason}");
+            Err(failed(&message)
+                .of(RuleId::File)
+                .location(Location::File(escaped(&folder)))
+                .help("make the folder, or name a file elsewhere"))
+        }
     }
 }
 

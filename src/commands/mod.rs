@@ -15,12 +15,13 @@ mod reports;
 mod suggest;
 
 use crate::cli::{self, Command, ExplainFormat, Flags, Invocation, ListFormat, Subject};
-use crate::diagnostic::{Diagnostic, usage, verdict};
+use crate::diagnostic::{Diagnostic, RuleId, usage, verdict};
 use crate::image::Globs;
 use crate::io::delivery::show;
 use crate::plan::Plan;
 use crate::report::{listing, lists};
 use crate::settings::{Task, reading};
+use crate::text::escape::quoted;
 use crate::{Empty, lock, report};
 
 use closing::Closing;
@@ -34,11 +35,22 @@ use prepare::{Input, Prepared, prepare};
 pub fn run(invocation: Invocation) -> Outcome {
     let mut outcome = Outcome::default();
     let closing = Closing::new(&invocation);
+    outcome.say(misspelt(&invocation), &Sources::from([]));
     if let Err(error) = dispatch(invocation, &mut outcome) {
         outcome.fail(error);
     }
     outcome.closing = closing.line(&outcome);
     outcome
+}
+
+/// Warns of variables that look like those of flags, and are none.
+fn misspelt(invocation: &Invocation) -> Vec<Diagnostic> {
+    let warning = |(name, near): &(String, String)| {
+        Diagnostic::warning(format!("{} is no variable of digestif", quoted(name)))
+            .of(RuleId::Idle)
+            .help(format!("did you mean `{near}`?"))
+    };
+    invocation.misspelt.iter().map(warning).collect()
 }
 
 /// The outcome of a call that could not begin.
@@ -59,7 +71,7 @@ pub fn check_destinations(invocation: &Invocation) -> Result<(), Diagnostic> {
 }
 
 fn dispatch(invocation: Invocation, outcome: &mut Outcome) -> Result<(), Error> {
-    let Invocation { command, flags } = invocation;
+    let Invocation { command, flags, .. } = invocation;
     let task = command.task();
     let destinations = Destinations::new(&flags, task);
     let output = flags.output.output.clone();

@@ -15,7 +15,9 @@ use super::exclusions::Exclusions;
 use super::limited::{self, LARGEST_INPUT};
 use super::repository;
 use crate::diagnostic::{Diagnostic, Failure, Location, RuleId, failed};
+use crate::image::Reference;
 use crate::registry::is_layout;
+use crate::text::escape::escaped;
 use crate::text::yaml::{self, Document};
 use crate::text::{Origin, Source};
 
@@ -279,7 +281,28 @@ fn unreadable(path: &Path, reason: &str) -> Diagnostic {
     Diagnostic::error(Failure::Usage, format!("the file can't be read: {reason}"))
         .of(RuleId::File)
         .location(location(path))
-        .help("check the path and its permissions")
+        .help(remedy(path))
+}
+
+/// What to do about a path that can't be read. It may be no path at all.
+fn remedy(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    let name = escaped(&text);
+    let is_url = ["http://", "https://", "oci://"].iter().any(|scheme| text.starts_with(scheme));
+    if path.exists() {
+        "check its permissions".to_owned()
+    } else if is_url {
+        format!(
+            "digestif reads no URLs: `curl -fsSL {name} | digestif`, or render a chart with `helm template`"
+        )
+    } else if text.contains(['*', '?', '[']) {
+        "digestif expands no globs: leave it to the shell, without quotes, or name the directory"
+            .to_owned()
+    } else if text.contains([':', '@']) && text.parse::<Reference>().is_ok() {
+        format!("if it is an image, `digestif explain {name}` shows how it is resolved")
+    } else {
+        "check the path and its permissions".to_owned()
+    }
 }
 
 fn location(path: &Path) -> Location {

@@ -217,7 +217,7 @@ fn unusable(path: &Path, reason: &str) -> Diagnostic {
     Diagnostic::error(Failure::Usage, format!("the image layout can't be used: {reason}"))
         .of(RuleId::Layout)
         .location(Location::File(path.display().to_string()))
-        .help("write it again with `skopeo copy … oci:DIR:NAME`, `crane pull --format=oci --annotate-ref` or `oras cp --to-oci-layout`")
+        .help(if path.exists() {"write it again with `skopeo copy … oci:DIR:NAME`, `crane pull --format=oci --annotate-ref` or `oras cp --to-oci-layout`" } else { "check the path" })
 }
 
 #[cfg(test)]

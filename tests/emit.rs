@@ -130,6 +130,19 @@ fn kustomize_makes_of_the_list_what_digestif_makes_of_the_manifests() {
 }
 
 #[test]
+fn what_kustomize_does_not_touch_is_named_and_stops_nothing() {
+    let beside = "---\napiVersion: monitoring.coreos.com/v1\nkind: Prometheus\nmetadata: {name: p}\nspec: {image: 'clastix/kubectl:v1.31'}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata: {image: 'nginx:latest'}\n";
+    let env = "containers:\n- image: nginx:1.29.1\n  env: [{name: IMAGE, value: nginx:latest}]\n";
+    let ran = emit(&[], &(deployment(env) + beside));
+    let warning = "kustomize's `images:` does not reach this image";
+    assert_eq!(ran.stderr.matches(warning).count(), 1, "{}", ran.stderr);
+    assert!(ran.stderr.contains("Prometheus p, spec.image"), "{}", ran.stderr);
+    let list = ran.succeeded();
+    assert_eq!(list.matches("- name: ").count(), 1, "{list}");
+    assert!(list.contains("\"nginx\""), "{list}");
+}
+
+#[test]
 fn a_configuration_decides_how_a_list_pins() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let config = folder.path().join("c.yaml");

@@ -43,9 +43,11 @@ impl Globs {
     pub fn of_names(globs: impl IntoIterator<Item = impl AsRef<str>>) -> Result<Self, WrongGlob> {
         let globs = Self::new(globs)?;
         for glob in globs.0.iter().map(|glob| glob.glob().glob()) {
+            if glob.is_empty() {
+                return Err(WrongGlob("an empty glob fits no image".to_owned()));
+            }
             if let Some(reason) = no_name(glob) {
-                let shown = if glob.is_empty() { "an empty glob".to_owned() } else { quoted(glob) };
-                return Err(WrongGlob(format!("{shown} can fit no image: {reason}")));
+                return Err(WrongGlob(format!("{} can fit no image: {reason}", quoted(glob))));
             }
         }
         Ok(globs)

@@ -15,6 +15,10 @@ use crate::text::yaml::{Document, NodeId};
 /// kubectl's copy of an object that it applied.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
+/// The annotation of OpenShift's triggers, and the start of those of Argo CD's image updater.
+const TRIGGERS: &str = "image.openshift.io/triggers";
+const UPDATER: &str = "argocd-image-updater.argoproj.io/";
+
 /// The class of a text, and the key, variable or flag that it is the value of; the key may be empty.
 pub(super) struct Text<'d> {
     pub(super) class: Class,
@@ -160,6 +164,13 @@ fn classify<'d>(
         |name: &&[Option<&str>]| matches!(name, [Some("annotations" | "labels"), Some("metadata")]);
     match *keys.as_slice() {
         [Some(LAST_APPLIED), ..] => None,
+        // Names of image streams, and ranges of versions.
+        [Some(key), Some("annotations"), ..] if key == TRIGGERS || key.starts_with(UPDATER) => None,
+        [Some("name"), ..] if names_image_stream(document, node) => None,
+        // They are compared with labels.
+        [Some(_), Some("matchLabels" | "nodeSelector" | "selector"), ..] => None,
+        // What a build pushes to.
+        _ if owner.object.group() == "tekton.dev" && keys.contains(&Some("results")) => None,
         [Some("value"), None, Some("env"), ..] => {
             let variable = document.node(node).parent?;
             let key = document.string_at(variable, &["name"]).unwrap_or_default();
@@ -177,6 +188,13 @@ fn classify<'d>(
         _ if owner.has_patterns || is_built_in(owner.object.group()) => None,
         _ => of(Class::Other),
     }
+}
+
+/// True for the name in a reference to an image stream of OpenShift.
+fn names_image_stream(document: &Document<'_>, node: NodeId) -> bool {
+    let holder = document.node(node).parent;
+    let kind = holder.and_then(|holder| document.string_at(holder, &["kind"]));
+    matches!(kind, Some("ImageStreamTag" | "ImageStreamImage" | "ImageStream"))
 }
 
 /// True if a key of an object holds texts that programs read. What a `Secret` has in `data` is

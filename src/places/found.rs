@@ -1,6 +1,6 @@
 //! Found: everything that the sources of a run contain.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::rc::Rc;
 
 use super::context::Context;
@@ -10,8 +10,8 @@ use super::place::{Class, Place};
 use super::scope::Scope;
 use super::values::NamedValues;
 use super::{
-    candidates, field_rules, kustomization, mistaken, pod_spec, pull_secrets, readers, schema,
-    settle, values,
+    candidates, field_rules, json_patch, kustomization, mistaken, pod_spec, pull_secrets, readers,
+    schema, settle, values,
 };
 use crate::credentials::PullSecret;
 use crate::diagnostic::{Diagnostic, Failure, Location, RuleId};
@@ -123,6 +123,14 @@ impl Found {
         let node = document.node(root);
         if !matches!(node.content, Content::Mapping { .. }) {
             self.no_object(ctx.source, ctx.index, ctx.number, node);
+            if self.complete
+                && let Some(found) = json_patch::find(ctx, root)
+            {
+                let (places, diagnostics) =
+                    settle::places(ctx, found, &HashSet::new(), self.places.len());
+                self.places.extend(places);
+                self.diagnostics.extend(diagnostics);
+            }
             return;
         }
         if let Some((_, items)) = document.own_entry(root, "items") {
@@ -175,6 +183,7 @@ impl Found {
             source.origin().path().is_some() && matches!(node.content, Content::Sequence(_));
         let diagnostic = if is_patch {
             Diagnostic::warning("a document that is no Kubernetes object is left alone".to_owned())
+                .help("if it is a patch, its images are listed only: pin what kustomize renders")
         } else {
             self.complete = false;
             let message = "the input holds no Kubernetes object".to_owned();

@@ -31,6 +31,18 @@ const TAINT_EFFECTS: [&str; 3] = ["NoSchedule", "PreferNoSchedule", "NoExecute"]
 /// The modes of a mounted volume, which follow its path.
 const MOUNTS: [&str; 2] = ["ro", "rw"];
 
+/// Flags whose value is the name that a build gives its result (kaniko, buildah, docker, ko, pack).
+const DESTINATIONS: [&str; 8] = [
+    "--destination",
+    "--output-image",
+    "--publish-image",
+    "--tag",
+    "--target-image",
+    "-d",
+    "-t",
+    "--push-image",
+];
+
 /// The words that follow the word image in names of other things.
 const OTHER_WORDS: [&str; 49] = [
     "addr",
@@ -154,6 +166,9 @@ pub(super) fn find(text: &str, key: &str) -> Vec<Shape> {
     let start = text.len() - text.trim_start().len();
     let part = start..start + text.trim().len();
     let whole = &text[part.clone()];
+    if is_destination(&format!("{key} ")) || is_range(whole) {
+        return Vec::new();
+    }
     let says_image = says_image(key);
     if says_image && is_template(whole) && !whole.contains("://") {
         return vec![Shape { part, kind: Kind::Template }];
@@ -178,9 +193,14 @@ fn inside(text: &str, is_image: bool) -> Vec<Shape> {
             }
             let token = trimmed(line, token);
             let word = &line[token.clone()];
+            if is_destination(&line[..token.start]) || is_range(word) {
+                continue;
+            }
             let is_named = || {
                 let key = key_before(line, token.start);
-                key.is_some_and(|key| is_image_of(key, word)) || is_image && has_tag(word)
+                let is_word = |key: &str| is_bare(key, word) && is_code(line, &token);
+                key.is_some_and(|key| is_image_of(key, word) && !is_word(key))
+                    || is_image && has_tag(word)
             };
             if is_image_anywhere(word) || is_named() && is_reference(word) {
                 let part = line_start + token.start..line_start + token.end;
@@ -252,6 +272,33 @@ fn key_before(line: &str, at: usize) -> Option<&str> {
     let key = &key[start..];
     let is_flag = spaced.ends_with([':', '=']) || key.starts_with('-');
     is_flag.then_some(key)
+}
+
+/// True if what is before a reference says that it is pushed there: `--destination=`, `-t`, `docker push`.
+fn is_destination(before: &str) -> bool {
+    let mut words =
+        before.trim_end_matches(['"', '\'', '=', ' ', '\t']).rsplit([' ', '\t', '"', '\'']);
+    match words.next() {
+        Some("push") => words.any(|word| !word.is_empty()),
+        Some(flag) => DESTINATIONS.contains(&flag),
+        None => false,
+    }
+}
+
+/// True for a range of versions: `quay.io/acme/web:1.x`.
+fn is_range(text: &str) -> bool {
+    let tag = text.rsplit('/').next().and_then(|name| name.split_once(':'));
+    tag.is_some_and(|(_, tag)| tag.split(['.', '-']).any(|part| matches!(part, "x" | "X")))
+}
+
+/// True if a word is a part of a program, not a value of YAML or JSON: `image=f`, `{"image": f}`.
+fn is_code(line: &str, word: &Range<usize>) -> bool {
+    let before = line[..word.start].trim_end();
+    let is_quoted = line[..word.start].ends_with(['"', '\'']);
+    let before = before.trim_end_matches(['"', '\'', '\\']).trim_end();
+    let has_quoted_key =
+        before.strip_suffix(':').is_some_and(|before| before.trim_end().ends_with(['"', '\'']));
+    before.ends_with('=') || has_quoted_key && !is_quoted
 }
 
 /// The template that a line gives to a key that says image: `image: "{{ .Values.image }}"`.
@@ -430,6 +477,25 @@ mod tests {
         ] {
             assert_eq!(found(text, ""), [""; 0], "{text}");
         }
+    }
+
+    #[test]
+    fn what_a_build_pushes_to_and_words_of_programs_are_no_images() {
+        for text in [
+            "--destination=ghcr.io/acme/web:1",
+            "--destination ghcr.io/acme/web:1",
+            "buildah push ghcr.io/acme/web:1",
+            "docker build -t ghcr.io/acme/web:1 .",
+            "ghcr.io/acme/web:1.x",
+            "web=ghcr.io/acme/web:1.x",
+            "spec = dict(image=f)\nimage=f\n",
+            "x = {\"image\": f}\n",
+        ] {
+            assert_eq!(found(text, ""), [""; 0], "{text}");
+        }
+        assert_eq!(found("ghcr.io/acme/web:1", "--destination"), [""; 0]);
+        assert_eq!(found("push\nimage: ghcr.io/acme/web:1\n", ""), ["ghcr.io/acme/web:1"]);
+        assert_eq!(found("docker run ghcr.io/acme/web:1", ""), ["ghcr.io/acme/web:1"]);
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod finding;
 mod found;
 mod image_like;
 mod image_triggers;
+mod json_patch;
 mod kustomization;
 mod mistaken;
 mod object;

@@ -20,6 +20,8 @@ pub struct Object {
     pub file: Option<File>,
     /// True for a Job that keeps its name and that no hook deletes, so that its image can't change.
     pub is_plain_job: bool,
+    /// The labels that say which release it is of: the instance, and the chart.
+    pub release: [Option<String>; 2],
 }
 
 /// The annotations of hooks, which replace their objects (Helm, "Chart Hooks"; Argo CD, "Resource Hooks").
@@ -48,7 +50,9 @@ impl Object {
         let annotation = |name: &str| text(&["metadata", "annotations", name]);
         let is_job = text(&["kind"]).as_deref() == Some("Job")
             && text(&["apiVersion"]).is_some_and(|version| version.starts_with("batch/"));
+        let label = |name: &str| text(&["metadata", "labels", name]);
         Self {
+            release: ["app.kubernetes.io/instance", "helm.sh/chart"].map(label),
             is_plain_job: is_job
                 && text(&["metadata", "name"]).is_some()
                 && HOOKS.iter().all(|hook| annotation(hook).is_none()),

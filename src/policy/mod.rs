@@ -8,7 +8,7 @@ mod jobs;
 mod refusals;
 mod tags;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::diagnostic::{Diagnostic, Failure, Location, RuleId, Severity};
 use crate::fallback::{ProposalKind, Suggestion};
@@ -213,36 +213,60 @@ pub fn registry_warnings(idle: &RegistryNotes) -> impl Iterator<Item = Diagnosti
     logins.chain(mirrors).chain(insecure)
 }
 
-/// Warns of repositories that are asked for by more than one tag: a Deployment and its migration
+/// Warns of repositories that one release asks for by more than one tag: a Deployment and its migration
 /// Job that were meant to be the same.
 fn tags_beside_each_other(plan: &Plan, places: &[Place]) -> Vec<Diagnostic> {
-    let mut repositories: BTreeMap<&Repository, Vec<(&Tag, &Entry)>> = BTreeMap::new();
-    for entry in plan.entries.iter().filter(|entry| !entry.places.is_empty()) {
-        if !matches!(entry.status, Status::Skipped(_) | Status::Candidate | Status::Placeholder)
-            && let Name::Tagged(tagged) = &entry.name
-        {
-            repositories.entry(&tagged.repository).or_default().push((&tagged.tag, entry));
+    type Tags<'p> = BTreeMap<usize, (&'p Tag, &'p Place)>;
+    let mut releases: BTreeMap<(&Repository, Release<'_>), Tags<'_>> = BTreeMap::new();
+    for (n, entry) in plan.entries.iter().enumerate() {
+        if matches!(entry.status, Status::Skipped(_) | Status::Candidate | Status::Placeholder) {
+            continue;
+        }
+        let Name::Tagged(tagged) = &entry.name else { continue };
+        for place in entry.places.iter().map(|&place| &places[place]) {
+            for release in Release::of(place) {
+                let tags = releases.entry((&tagged.repository, release)).or_default();
+                tags.entry(n).or_insert((&tagged.tag, place));
+            }
         }
     }
-    let several = repositories.into_iter().filter(|(_, entries)| entries.len() > 1);
-    let warning = |(repository, entries): (&Repository, Vec<(&Tag, &Entry)>)| {
-        let shown = entries.iter().take(SHOWN_TAGS);
-        let mut tags: Vec<_> = shown.map(|(tag, _)| quoted(tag.as_str())).collect();
-        if entries.len() > SHOWN_TAGS {
-            tags.push(format!("and {} more", entries.len() - SHOWN_TAGS));
+    let mut known: BTreeSet<Vec<usize>> = BTreeSet::new();
+    let several = releases.into_iter().filter(|(_, tags)| tags.len() > 1);
+    // Labels and stream may say the same.
+    let new = several.filter(|(_, tags)| known.insert(tags.keys().copied().collect()));
+    let warning = |((repository, _), tags): ((&Repository, Release<'_>), Tags<'_>)| {
+        let mut shown: Vec<_> =
+            tags.values().take(SHOWN_TAGS).map(|(tag, _)| quoted(tag.as_str())).collect();
+        if tags.len() > SHOWN_TAGS {
+            shown.push(format!("and {} more", tags.len() - SHOWN_TAGS));
         }
         let repository = quoted(&repository.to_string());
-        let first = entries.iter().map(|(_, entry)| &places[entry.places[0]]);
-        Diagnostic::warning(format!(
-            "{repository} has {} tags here: {}",
-            entries.len(),
-            tags.join(", ")
-        ))
-        .of(RuleId::TwoTags)
-        .locations(first)
-        .help("where these are parts of one release, give them one tag")
+        let message = format!("{repository} has {} tags here: {}", tags.len(), shown.join(", "));
+        Diagnostic::warning(message)
+            .of(RuleId::TwoTags)
+            .locations(tags.values().map(|&(_, place)| place))
+            .help("where these are parts of one release, give them one tag")
     };
-    several.map(warning).collect()
+    new.map(warning).collect()
+}
+
+/// What objects of one release have in common.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Release<'p> {
+    /// A label and a namespace.
+    Label(&'p str, Option<&'p str>),
+    /// The source and a namespace.
+    Stream(usize, Option<&'p str>),
+}
+
+impl<'p> Release<'p> {
+    fn of(place: &'p Place) -> impl Iterator<Item = Self> {
+        let object = &place.object;
+        let namespace = object.namespace.as_deref();
+        let labels = object.release.iter().flatten();
+        let labels = labels.map(move |label| Self::Label(label, namespace));
+        labels.chain([Self::Stream(place.source, namespace)])
+    }
 }
 
 fn judge_entry(entry: &Entry, policy: &Policy) -> Option<Diagnostic> {

@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 use crate::Run;
 use crate::diagnostic::{Diagnostic, Failure, Location, RuleId};
 use crate::image::{PinForm, Repository};
-use crate::places::Place;
+use crate::places::{Class, Place};
 use crate::plan::Entry;
 use crate::text::Source;
 use crate::text::escape::quoted;
@@ -151,8 +151,12 @@ fn pinned(entry: &Entry, name: &str) -> Option<Pinned> {
 }
 
 /// True if kustomize's image transformer changes a place: containers and init containers anywhere,
-/// image volumes of pods and pod templates (kustomize v5.8, `builtinpluginconsts/images.go`).
+/// image volumes of pods and pod templates (kustomize v5.8, `builtinpluginconsts/images.go`). It changes no
+/// other field of a custom resource, no variable and no text.
 fn is_reached(place: &Place) -> bool {
+    if place.class != Class::Pod {
+        return false;
+    }
     let path = place.path.to_string();
     let in_list = |key: &str| path.contains(&format!("{key}["));
     let is_volume = path.ends_with(".image.reference");

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use serde_json::Value;
+
 use super::support::registry::{Content, Registry};
 use super::support::{digestif, for_every_host};
 use super::{EVERY_CLASS, entries, listed, reported, run};
@@ -34,7 +36,8 @@ fn tags_of_a_kustomization_are_listed_and_warned_of_and_never_pinned() {
         let ran = digestif(flags.iter().copied().chain(["-i"]), "");
         let warning = "warning: the tags that a kustomization sets are left alone\n";
         assert_eq!(ran.stderr.matches(warning).count(), 1, "{}", ran.stderr);
-        assert!(ran.stderr.contains("kustomize#3682"), "{}", ran.stderr);
+        let reason = "kustomize 5.8 replaces the digest by the tag";
+        assert!(ran.stderr.contains(reason), "{}", ran.stderr);
         ran.succeeded();
         assert_eq!(fs::read_to_string(&path).expect("readable"), *text);
         let listing = digestif(["images", "--format=json", "--no-config", "-f", &name], "");
@@ -54,6 +57,42 @@ fn tags_of_a_kustomization_are_listed_and_warned_of_and_never_pinned() {
     assert_eq!(entries(&listed(&[], &format!("kind: Pod\n---\n{text}"))), []);
     let other = format!("kind: Kustomization\napiVersion: acme.example/v1\n{text}");
     assert!(!run(&[], &other).stderr.contains("kustomization"));
+}
+
+#[test]
+fn images_of_flux_for_kustomize_are_listed_and_never_pinned() {
+    let indented = IMAGES.replace('\n', "\n  ");
+    let flux = format!(
+        "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {{name: a}}\nspec:\n  {indented}\n"
+    );
+    let release = "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: a}\nspec: {postRenderers: [{kustomize: {images: [{name: acme/web, newTag: '1'}]}}]}\n";
+    for (text, n) in [(flux.as_str(), 2), (release, 1)] {
+        let listing = entries(&listed(&[], text));
+        assert_eq!(listing.len(), n, "{listing:?}");
+        assert!(listing.iter().all(|(_, status, _)| status == "candidate"), "{listing:?}");
+        let ran = run(&[EVERY_CLASS], text);
+        assert!(ran.stderr.contains("the tags that a kustomization sets are left alone"));
+        assert_eq!(ran.succeeded(), text);
+    }
+}
+
+#[test]
+fn images_of_patches_are_listed_and_never_pinned() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("patch.yaml");
+    let patch = "- op: replace\n  path: /spec/template/spec/containers/0/image\n  value: quay.io/acme/web:2\n- op: add\n  path: /spec/template/spec/containers/-\n  value: {name: b, image: nginx:1}\n- {op: add, path: /spec/replicas, value: '3'}\n";
+    fs::write(&path, patch).expect("writable");
+    fs::write(folder.path().join("pod.yaml"), "kind: Pod\n").expect("writable");
+    let name = folder.path().display().to_string();
+    let flags = ["images", "--format=json", "--no-config", "-f", &name];
+    let listing: Value = serde_json::from_str(&digestif(flags, "").succeeded()).expect("JSON");
+    let images: Vec<_> = entries(&listing).into_iter().map(|(image, ..)| image).collect();
+    assert_eq!(images, ["quay.io/acme/web:2", "docker.io/library/nginx:1"]);
+    let flags = ["--no-config", "--offline", EVERY_CLASS, "-i", "-f", &name];
+    let ran = digestif(flags, "");
+    assert!(ran.stderr.contains("if it is a patch, its images are listed only"), "{}", ran.stderr);
+    ran.succeeded();
+    assert_eq!(fs::read_to_string(&path).expect("readable"), patch);
 }
 
 #[test]

@@ -72,6 +72,7 @@ impl Release {
             lock: None,
             update: Globs::default(),
             drift: digestif::lock::DriftGate::Off,
+            unchanged: std::collections::BTreeSet::new(),
             policy: Policy::default(),
             empty: Empty::Refused,
         }

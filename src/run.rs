@@ -2,6 +2,7 @@
 //! is written and nothing is printed here.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use crate::diagnostic::{Diagnostic, Failure, Location, RuleId, sort, verdict};
@@ -10,7 +11,7 @@ use crate::image::{Globs, PinForm, Reference, Tag};
 use crate::io::delivery::stdin_is_pipe;
 use crate::lock::{self, DriftGate, Locking, Record};
 use crate::places::{Found, Image, Place, Scope, Writing, explain_no_object};
-use crate::plan::{Entry, Plan, Skips, Status, Via};
+use crate::plan::{Entry, Name, Plan, Skips, Status, Via};
 use crate::policy::{self, Digests, Policy};
 use crate::registry::Layouts;
 use crate::resolve::{self, Network, Session, is_in_layout};
@@ -42,6 +43,8 @@ pub struct Options {
     pub drift: DriftGate,
     /// The user's rules about images.
     pub policy: Policy,
+    /// Images that are left out, as they are not new.
+    pub unchanged: BTreeSet<Name>,
     /// Tells if input without any object is accepted.
     pub empty: Empty,
 }
@@ -107,7 +110,7 @@ fn run_located<'s>(
     mut found: Found,
     also: impl FnOnce(&Found, &Plan) -> Result<Option<Edit>, Diagnostic>,
 ) -> Result<Run<'s>, resolve::Interrupted> {
-    let mut plan = Plan::new(&found.places, &options.skips);
+    let mut plan = Plan::new(&found.places, &options.skips).without(&options.unchanged);
     let mut requests = String::new();
     if found.complete {
         plan = ask(plan, &mut found, options, &mut requests)?;

@@ -136,6 +136,7 @@ fn through_the_gate(text: &str) -> Option<BTreeSet<String>> {
         lock: None,
         update: Globs::default(),
         drift: digestif::lock::DriftGate::Off,
+        unchanged: std::collections::BTreeSet::new(),
         policy: Policy {
             digests: Digests::Required,
             unpinnable: Unpinnable::Denied,

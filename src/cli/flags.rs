@@ -66,6 +66,8 @@ pub struct Flags {
     pub update: UpdateFlags,
     /// The comparison of recorded images with registries.
     pub drift: DriftFlags,
+    /// Which images are not new.
+    pub base: BaseFlags,
     /// The gate that only the caller configures.
     pub strict: StrictFlags,
     /// Policies.
@@ -322,6 +324,15 @@ pub struct DriftFlags {
         hide_default_value = true
     )]
     pub drift: DriftGate,
+}
+
+/// Which images are not new.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Input")]
+pub struct BaseFlags {
+    /// Check only images that do not occur in BASE, a folder or a git revision of the files
+    #[arg(long, value_name = "BASE", env = "DIGESTIF_ONLY_CHANGED")]
+    pub only_changed: Option<String>,
 }
 
 /// A gate that only the caller configures.

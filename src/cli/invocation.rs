@@ -140,7 +140,7 @@ impl From<PinArgs> for Flags {
 impl From<CheckArgs> for Flags {
     fn from(args: CheckArgs) -> Self {
         let CheckArgs { input, output, config, images, missing, lock, drift, policy, .. } = args;
-        let CheckArgs { cooldown, strict, registries, reports, console, .. } = args;
+        let CheckArgs { cooldown, base, strict, registries, reports, console, .. } = args;
         Self {
             input,
             output,
@@ -150,6 +150,7 @@ impl From<CheckArgs> for Flags {
             lock,
             cooldown,
             drift,
+            base,
             strict,
             policy,
             registries,

@@ -24,7 +24,7 @@ pub use completion::script;
 pub use invocation::{Command, Invocation};
 
 pub use flags::{
-    Color, ConfigFlags, ConsoleFlags, CooldownFlags, DriftFlags, Emit, Flags, FormFlags,
+    BaseFlags, Color, ConfigFlags, ConsoleFlags, CooldownFlags, DriftFlags, Emit, Flags, FormFlags,
     ImageFlags, InputFlags, LockFlags, MissingTagFlags, OutputFlags, PinFlags, PolicyFlags,
     RegistryFlags, ReportFlags, StrictFlags, UpdateFlags, cooldown,
 };
@@ -177,6 +177,8 @@ struct CheckArgs {
     cooldown: CooldownFlags,
     #[command(flatten)]
     drift: DriftFlags,
+    #[command(flatten)]
+    base: BaseFlags,
     #[command(flatten)]
     strict: StrictFlags,
     #[command(flatten)]

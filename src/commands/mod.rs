@@ -1,5 +1,6 @@
 //! Commands: one file for each thing that `digestif` does.
 
+mod base;
 pub mod caller;
 mod closing;
 mod destinations;

@@ -1,5 +1,6 @@
 //! Pin and check: a run over the input, its reports, and the delivery of what it found.
 
+use super::base;
 use super::caller::Caller;
 use super::destinations::Destinations;
 use super::finish::{begin, images, previewed, rewritten, summary};
@@ -31,6 +32,7 @@ pub(super) fn run(
 ) -> Result<(), Error> {
     let mut reports = Reports::new(&flags, task);
     let mut failed = |error: &Error| reports.write_failure(error, outcome);
+    let base = flags.base.only_changed.clone();
     let (sources, input) = Input::read(&flags).inspect_err(&mut failed)?;
     let prepared = prepare(flags, destinations, task, &sources, input).inspect_err(failed)?;
     reports.add(&prepared.notes);
@@ -44,7 +46,12 @@ pub(super) fn run(
         let call = function::Call { function, sources: &sources, settings, destinations };
         return call.run(&mut reports, outcome);
     }
-    let settings = settings.inspect_err(|error| reports.write_failure(error, outcome))?;
+    let mut settings = settings.inspect_err(|error| reports.write_failure(error, outcome))?;
+    if let Some(base) = base {
+        let images = base::images(&base, &sources, &settings.options);
+        settings.options.unchanged =
+            images.inspect_err(|error| reports.write_failure(error, outcome))?;
+    }
     let run = crate::run(&sources, &settings.options)?;
     outcome.stderr_is_lost |= caller.or_seen_in(&run.found) == Caller::Helm4;
     outcome.requests.clone_from(&run.requests);

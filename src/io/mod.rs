@@ -9,4 +9,5 @@ pub(crate) mod limited;
 mod log;
 pub mod progress;
 pub mod repository;
+pub mod revision;
 pub mod signals;

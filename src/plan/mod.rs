@@ -9,7 +9,7 @@ mod name;
 mod outcome;
 mod status;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::image::{Digest, Globs, Repository, Tagged};
 use crate::places::{Image, Place, SkipReason};
@@ -132,6 +132,13 @@ impl Plan {
             entries[entry].places.push(n);
         }
         Self { entries, ..Self::default() }
+    }
+
+    /// The plan without these images.
+    #[must_use]
+    pub fn without(mut self, images: &BTreeSet<Name>) -> Self {
+        self.entries.retain(|entry| !images.contains(&entry.name));
+        self
     }
 
     /// The image at each of this many places; none at places that belong to no image.

@@ -20,6 +20,7 @@ mod skipped;
 pub mod trust;
 pub(crate) mod wrong;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
@@ -172,6 +173,7 @@ impl Settings {
             lock: lock_file,
             update: updates(&update.update)?,
             drift: drift.drift,
+            unchanged: BTreeSet::new(),
             policy,
             empty: if input.allow_empty { Empty::Allowed } else { Empty::Refused },
         };

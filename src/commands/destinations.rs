@@ -61,11 +61,6 @@ impl Destinations {
                 );
             }
         }
-        for (flag, path) in self.written() {
-            if let Some(path) = path {
-                check_folder(flag, path)?;
-            }
-        }
         let lock = ("--lock", &self.lock);
         let named = self.written().into_iter().chain([lock]);
         let named: Vec<_> =
@@ -77,6 +72,16 @@ impl Destinations {
             }
         }
         Ok(())
+    }
+
+    /// Checks that the folder of each output exists, before any request is made for what goes there.
+    ///
+    /// # Errors
+    /// One does not.
+    pub(super) fn check_folders(&self) -> Result<(), Diagnostic> {
+        let mut named =
+            self.written().into_iter().filter_map(|(flag, path)| Some((flag, path.as_ref()?)));
+        named.try_for_each(|(flag, path)| check_folder(flag, path))
     }
 
     /// Checks that no output overwrites an input. Only pinning may write to its own input: `-i`, and
@@ -155,7 +160,6 @@ impl Destinations {
     }
 }
 
-/// Checks that the folder of a file exists, before any request is made for what goes there.
 fn check_folder(flag: &str, path: &Path) -> Result<(), Diagnostic> {
     let Destination::File(file) = atomic::destination(path).map_err(|error| *error)? else {
         return Ok(());

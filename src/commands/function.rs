@@ -34,7 +34,7 @@ impl Call<'_> {
         let mut settings = match settings {
             Ok(settings) => settings,
             Err(error) => {
-                let list = function.with_results(source, &krm::failures(error.diagnostics()));
+                let list = function.with_results(source, &krm::failures(&error.detached()));
                 // If even that fails, the list is given back unchanged.
                 deliver(output, &list.unwrap_or_else(|_| source.text().to_owned()))?;
                 reports.write_failure(&error, outcome);

@@ -83,7 +83,10 @@ fn dispatch(invocation: Invocation, outcome: &mut Outcome) -> Result<(), Error> 
         }
         Command::Images(format) => images(flags, &destinations, format, outcome),
         Command::Suggest => suggest::run(flags, &destinations, outcome),
-        Command::Explain(image, format) => explain(flags, &image, format, outcome),
+        Command::Explain(image, format) => {
+            destinations.check_folders()?;
+            explain(flags, &image, format, outcome)
+        }
         Command::LockDiff(old, new, format) => {
             if old.as_os_str() == "-" && new.as_os_str() == "-" {
                 return Err(usage("stdin can be one of two locks only").into());

@@ -6,6 +6,7 @@ use crate::diagnostic::{Diagnostic, Failure, verdict};
 use crate::io::atomic::Unwritten;
 use crate::io::delivery::show;
 use crate::io::signals::Interrupted;
+use crate::report::detached;
 use crate::text::Source;
 
 /// The sources that diagnostics point into.
@@ -45,6 +46,17 @@ impl Error {
     /// Diagnostics that fail a run, with the sources that they point into.
     pub fn new(diagnostics: Vec<Diagnostic>, sources: Sources) -> Self {
         Self::Failed(Messages { diagnostics, sources })
+    }
+
+    /// The diagnostics, with positions instead of spans of their sources.
+    #[must_use]
+    pub(super) fn detached(&self) -> Vec<Diagnostic> {
+        match self {
+            Self::Failed(Messages { diagnostics, sources }) => {
+                diagnostics.iter().map(|said| detached(said, sources)).collect()
+            }
+            _ => self.diagnostics().to_vec(),
+        }
     }
 
     /// The diagnostics; empty after a signal.

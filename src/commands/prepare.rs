@@ -154,6 +154,7 @@ fn settle(
     };
     let said = files.said(&flags, (Some(owner), &own.keys));
     let clash = |diagnostic| Error::Clash(Box::new(diagnostic));
+    destinations.check_folders()?;
     destinations.check_inputs(sources, &files.paths).map_err(clash)?;
     let (above, below) = match owner {
         Owner::Caller => (own, files.config),

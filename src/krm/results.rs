@@ -103,9 +103,11 @@ fn severity(diagnostic: &Diagnostic) -> &'static str {
     }
 }
 
-/// All that a diagnostic says, on one line.
+/// All that a diagnostic says, on one line. What is to be pasted needs its lines: stderr has it.
 fn message(diagnostic: &Diagnostic) -> String {
-    let notes = diagnostic.notes.iter().map(|(name, text)| format!("; {name}: {text}"));
+    let fits = |(name, text): &&(&str, String)| *name != "rule" || !text.contains('\n');
+    let notes =
+        diagnostic.notes.iter().filter(fits).map(|(name, text)| format!("; {name}: {text}"));
     let help = diagnostic.help.iter().map(|help| format!("; help: {help}"));
     let rest: String = notes.chain(help).collect();
     format!("{}{rest}", diagnostic.message).replace('\n', ", ")
@@ -113,8 +115,13 @@ fn message(diagnostic: &Diagnostic) -> String {
 
 impl Outcome {
     fn general(diagnostic: &Diagnostic) -> Self {
+        let at = diagnostic.locations.iter().find_map(|location| match location {
+            Location::Position(file, at) => Some(format!("; at: {file}:{}:{}", at.line, at.column)),
+            Location::File(file) => Some(format!("; at: {file}")),
+            _ => None,
+        });
         Self {
-            message: message(diagnostic),
+            message: message(diagnostic) + &at.unwrap_or_default(),
             severity: severity(diagnostic),
             resource_ref: None,
             field: None,

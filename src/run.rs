@@ -212,7 +212,7 @@ fn ask(
         found.diagnostics.extend(lock::input_drift(&plan, &found.places, options, &session)?);
     }
     if policy.looks_inside() {
-        let inspected = session.inspect(&plan, policy)?;
+        let inspected = session.inspect(&plan, policy, &options.rules)?;
         let diagnostics = policy::unoffered(&plan, &found.places, policy, &inspected);
         found.diagnostics.extend(diagnostics);
     }

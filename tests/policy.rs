@@ -427,3 +427,26 @@ fn a_placeholder_has_no_digest() {
         assert!(said.contains("is a placeholder, and has no digest"), "{said}");
     }
 }
+
+#[test]
+fn an_image_whose_repository_is_gone_is_found_where_it_has_moved() {
+    let new = "docker.io/bitnamilegacy/redis";
+    let digest = digest_of(&format!("{new}:7.2"));
+    let old = format!("docker.io/bitnami/redis:7.2@{digest}");
+    let content = || Content::of(&[(new, &["7.2"])]);
+    let registry = Registry::start(content());
+    let said = run(&registry, &["--verify"], &pods(&[&old])).failed(1);
+    for words in [
+        "does not exist by its digest",
+        "= moved: docker.io/bitnamilegacy/redis has the same digest (preset bitnamilegacy)",
+        "= help: write `docker.io/bitnamilegacy/redis` instead; it is the same image",
+    ] {
+        assert!(said.contains(words), "no `{words}` in\n{said}");
+    }
+    let said = run(&registry, &["--verify", "--no-fallback"], &pods(&[&old])).failed(1);
+    assert!(!said.contains("bitnamilegacy"), "{said}");
+    // Another digest is another image.
+    let other = format!("docker.io/bitnami/redis:7.2@sha256:{}", "e".repeat(64));
+    let said = run(&registry, &["--verify"], &pods(&[&other])).failed(1);
+    assert!(!said.contains("bitnamilegacy"), "{said}");
+}

@@ -26,7 +26,7 @@ use crate::text::escape::quoted;
 
 pub use kubernetes::{DEFAULT_SKEW, KubernetesVersion, MAX_SKEW, MinorVersion};
 pub use nearest::{Nearby, nearest};
-pub use presets::{Move, Preset};
+pub use presets::{Move, Preset, moved_to};
 pub use proposals::{Proposal, ProposalKind, Suggestion, proposals};
 pub use repositories::Repositories;
 pub use template::Template;

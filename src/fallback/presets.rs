@@ -197,6 +197,12 @@ pub(super) fn steps(moves: &[Move], asked: &Asked) -> Vec<Step> {
     steps
 }
 
+/// The repositories to which an image has moved, each with the preset that says so.
+pub fn moved_to(repository: &Repository) -> impl Iterator<Item = (Preset, Repository)> + '_ {
+    let targets = |preset: Preset| targets(preset.moves(), repository).into_iter();
+    Preset::ALL.into_iter().flat_map(move |preset| targets(preset).map(move |to| (preset, to)))
+}
+
 /// The repositories to which an image has moved.
 pub(super) fn targets(moves: &[Move], repository: &Repository) -> Vec<Repository> {
     let names = moves.iter().flat_map(|one| one.names(repository));

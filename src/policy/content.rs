@@ -4,7 +4,8 @@
 use super::Policy;
 use super::refusals::how_to_log_in;
 use crate::diagnostic::{Diagnostic, Failure, RuleId};
-use crate::image::Platform;
+use crate::fallback::Preset;
+use crate::image::{Platform, Repository};
 use crate::places::Place;
 use crate::plan::{Entry, Plan, Status, Via};
 use crate::registry::Refusal;
@@ -25,7 +26,10 @@ pub fn unoffered(
     let judged = plan.entries.iter().filter(is_asked).filter_map(|entry| {
         let diagnostic = match inspected.platforms.get(&entry.name)? {
             Ok(offered) => missing_platforms(entry, offered, &policy.platforms),
-            Err(refusal) => Some(unknown(entry, refusal, policy)),
+            Err(refusal) => {
+                let moved = inspected.moved.get(&entry.name);
+                Some(at_its_new_name(unknown(entry, refusal, policy), moved))
+            }
         };
         Some(diagnostic?.locations(entry.places.iter().map(|&n| &places[n])))
     });
@@ -60,6 +64,16 @@ fn missing_platforms(
             .note("note", offers)
             .help("use an image that is built for it, or keep its pods off these nodes and leave the platform out"),
     )
+}
+
+/// The same with the name that the image has now, if it has moved.
+fn at_its_new_name(error: Diagnostic, moved: Option<&(Repository, Preset)>) -> Diagnostic {
+    let Some((to, preset)) = moved else { return error };
+    let error = error.note("moved", format!("{to} has the same digest (preset {})", preset.name()));
+    let note =
+        preset.difference().map(|difference| error.clone().note("note", difference.to_owned()));
+    note.unwrap_or(error)
+        .help(format!("write {} instead; it is the same image", quoted(&to.to_string())))
 }
 
 /// An error about a digest whose content could not be read.

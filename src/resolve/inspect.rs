@@ -8,6 +8,7 @@ use oci_client::manifest::OciManifest;
 use serde::Deserialize;
 
 use super::{Interrupted, Session, Sources};
+use crate::fallback::{Preset, Rule, moved_to};
 use crate::image::{Digest, Pinned, Platform, Repository, Tag};
 use crate::plan::{Entry, Name, Plan, Status};
 use crate::policy::{Policy, WrittenDigests};
@@ -18,6 +19,9 @@ use crate::registry::{Outcome, Part, Refusal};
 pub struct Inspected {
     /// The platforms of each, by its name; none were asked for where only its existence was.
     pub platforms: BTreeMap<Name, Result<Vec<Platform>, Refusal>>,
+    /// Where images with a digest in the input, that are gone or denied, are by the same digest; with the
+    /// preset that says so.
+    pub moved: BTreeMap<Name, (Repository, Preset)>,
 }
 
 /// Manifests that are looked into for one image.
@@ -35,7 +39,12 @@ impl Session {
     ///
     /// # Errors
     /// A signal interrupted it.
-    pub fn inspect(&self, plan: &Plan, policy: &Policy) -> Result<Inspected, Interrupted> {
+    pub fn inspect(
+        &self,
+        plan: &Plan,
+        policy: &Policy,
+        rules: &[Rule],
+    ) -> Result<Inspected, Interrupted> {
         let question = |entry| {
             let (repository, digest) = pinned(entry)?;
             let wanted = wanted(entry, policy)?;
@@ -48,7 +57,40 @@ impl Session {
         let ask = async |(entry, wanted, repository, digest): (&Entry, _, _, _)| {
             (entry.name.clone(), sources.inspect(wanted, repository, digest).await)
         };
-        Ok(Inspected { platforms: self.ask_all(questions, ask)? })
+        let platforms = self.ask_all(questions, ask)?;
+        // `--no-fallback` leaves no rule: then no other repository is asked either.
+        let moved = if rules.is_empty() { BTreeMap::new() } else { self.moved(plan, &platforms)? };
+        Ok(Inspected { platforms, moved })
+    }
+
+    /// Looks for images that are gone or denied, and have their digest in the input, where presets say that
+    /// they have moved.
+    fn moved(
+        &self,
+        plan: &Plan,
+        platforms: &BTreeMap<Name, Result<Vec<Platform>, Refusal>>,
+    ) -> Result<BTreeMap<Name, (Repository, Preset)>, Interrupted> {
+        let is_lost = |entry: &&Entry| {
+            let answer = platforms.get(&entry.name);
+            matches!(answer, Some(Err(refusal)) if refusal.outcome.may_be_absent())
+        };
+        let mut moves = Vec::new();
+        for entry in plan.entries.iter().filter(is_lost) {
+            if let (Name::Pinned(pinned), Status::Already) = (&entry.name, &entry.status) {
+                let targets = moved_to(&pinned.repository);
+                moves.extend(targets.map(|(preset, to)| (&entry.name, preset, to, &pinned.digest)));
+            }
+        }
+        let wanted =
+            moves.iter().map(|(_, _, to, digest)| (to.clone(), (*digest).clone())).collect();
+        let present = self.present(&wanted)?;
+        let is_there = |to: &Repository, digest: &Digest| {
+            let (repository, digest) = (to.clone(), digest.clone());
+            let name = Name::Pinned(Pinned { repository, tag: None, digest });
+            matches!(present.get(&name), Some(Ok(())))
+        };
+        let found = moves.into_iter().rev().filter(|(_, _, to, digest)| is_there(to, digest));
+        Ok(found.map(|(name, preset, to, _)| (name.clone(), (to, preset))).collect())
     }
 }
 

@@ -12,6 +12,7 @@ pub mod data;
 pub mod files;
 mod glob;
 mod included;
+mod network;
 pub mod origins;
 mod pin_images;
 pub mod reading;
@@ -21,16 +22,14 @@ pub mod trust;
 pub(crate) mod wrong;
 
 use std::collections::BTreeSet;
+use std::mem::take;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use clap::Command;
 use clap::builder::{BoolishValueParser, TypedValueParser as _};
 
-use crate::cli::{
-    Emit, Flags, LockFlags, MissingTagFlags, PolicyFlags, RegistryFlags, StrictFlags,
-};
-use crate::credentials::{self, Credentials};
+use crate::cli::{Emit, Flags, LockFlags, MissingTagFlags, PolicyFlags};
 use crate::diagnostic::{Diagnostic, failed, usage};
 use crate::fallback::{DEFAULT_SKEW, Kind, KubernetesVersion, MinorVersion, Preset, Rule};
 use crate::image::Globs;
@@ -38,7 +37,6 @@ use crate::lock::{self, Cooldown, EVERYTHING, Lock, Locking, Mode, State, Substi
 use crate::places::{OptOuts, Scope, SkippedObjects};
 use crate::plan::{Date, Skips};
 use crate::policy::{Digests, Leniency, Placeholders, Policy, Unpinnable, WrittenDigests};
-use crate::registry::{self, Concurrency, Proxies, Replacement, Tls};
 use crate::resolve::Network;
 use crate::settings::config::{Config, ConfiguredRule};
 use crate::{Empty, Options};
@@ -78,96 +76,63 @@ impl Settings {
     ///
     /// # Errors
     /// A glob is wrong, or the lock, a login or a certificate can't be used.
-    pub fn new(flags: Flags, above: Config, below: Config, task: Task) -> Result<Self, Diagnostic> {
-        let Flags {
-            input,
-            pin,
-            images,
-            missing,
-            lock,
-            cooldown,
-            update,
-            drift,
-            strict,
-            policy,
-            registries,
-            console,
-            ..
-        } = flags;
-        let path = above.lock.or(lock.lock.clone()).or(below.lock);
-        let cluster = above.kube_version.or(missing.kube_version).or(below.kube_version);
+    pub fn new(
+        mut flags: Flags,
+        mut above: Config,
+        mut below: Config,
+        task: Task,
+    ) -> Result<Self, Diagnostic> {
+        let [rules_above, rules_below] = [&mut above, &mut below].map(|it| take(&mut it.rules));
+        let [above_them, below_them] = [&mut above, &mut below].map(|it| it.cooldown.take());
+        let cooldown = Cooldown::strongest(above_them, flags.cooldown.cooldown, below_them);
+        let mut config = above.and(layer(&mut flags)?).and(below);
+        let Flags { input, pin, images, missing, lock, update, drift, strict, policy, .. } = flags;
+        let (is_strict, drifts) = (strict.strict, drift.drift.is_on());
+        // Without a lock, a digest in the input is all that there can be.
+        let require_digest = config.require_digest || is_strict && config.lock.is_none();
         let skips = Skips {
             flags: Globs::new(&images.skip)
                 .map_err(|error| usage(&format!("`--skip`: {error}")))?,
-            configured: above.skip.and(below.skip),
+            configured: take(&mut config.skip),
         };
-        let scope = Scope {
-            include: images.include,
-            opt_outs: if strict.strict { OptOuts::Ignored } else { OptOuts::Obeyed },
-            skipped: SkippedObjects { flags: images.skip_kind, ..SkippedObjects::default() },
-            ..Scope::default()
-        };
-        let require_digest = policy.require_digest || above.require_digest || below.require_digest;
-        // Without a lock, a digest in the input is all that there can be.
-        let require_digest = require_digest || strict.strict && path.is_none();
-        let replacements =
-            [above.replacements, parsed("--registry", &registries.registry)?, below.replacements];
         let mode = match task {
-            Task::Check if drift.drift.is_on() => Mode::Drift,
+            Task::Check if drifts => Mode::Drift,
             Task::Check => Mode::Check,
             _ if lock.locked || require_digest => Mode::Frozen,
             _ => Mode::Record,
         };
-        let cooldown = Cooldown::strongest(above.cooldown, cooldown.cooldown, below.cooldown);
-        let lock_file = match path {
+        let timeout = flags.registries.timeout;
+        let lock_file = match config.lock.take() {
             _ if task == Task::Show => None,
             None if task == Task::Explain => None,
-            path => locking(path, mode, &lock, &missing, registries.timeout, cooldown)?,
+            path => locking(path, mode, &lock, &missing, timeout, cooldown)?,
         };
         let is_frozen = match &lock_file {
             Some(lock) => matches!(lock.mode, Mode::Frozen | Mode::Check),
             None => require_digest,
         };
-        let mut policy = policy_of(policy, &strict, require_digest);
-        policy.expectations =
-            [above.expectations, policy.expectations, below.expectations].concat();
-        policy.mutable = above.mutable.max(policy.mutable).max(below.mutable);
-        policy.platforms = [above.platforms, policy.platforms, below.platforms].concat();
-        let makes_no_request = is_frozen && !policy.looks_inside() && !drift.drift.is_on();
-        if strict.strict && (drift.drift.is_on() || policy.looks_inside()) {
-            return Err(failed(
-                "`--strict` makes no request, which another flag or `-c FILE` asks for",
-            )
-            .help(
-                "run `digestif check` once more for `--drift`, `--verify` and `--require-platform`",
-            ));
+        let cluster = config.kube_version;
+        let pin_form = config.pin.unwrap_or_default();
+        let scope = take(&mut config.scope);
+        let policy = policy_of(&policy, &mut config, is_strict, require_digest);
+        if is_strict && (drifts || policy.looks_inside()) {
+            return Err(strict_makes_no_request());
         }
         // A login that can't be read matters only if a request may be made.
+        let makes_no_request = is_frozen && !policy.looks_inside() && !drifts;
+        let console = &flags.console;
         let network = if lock.offline || makes_no_request {
             Network::Offline
         } else {
-            let mirrors = [above.mirrors, parsed("--mirror", &registries.mirror)?, below.mirrors];
-            let registries = registry::Settings {
-                replacements: replacements.concat(),
-                mirrors: mirrors.concat(),
-                caches: [above.caches, below.caches].concat(),
-                plain_http: [above.plain_http, registries.plain_http.clone(), below.plain_http]
-                    .concat(),
-                log_requests: console.verbose > 1,
-                tls: tls(
-                    &registries,
-                    [above.insecure, below.insecure].concat(),
-                    [above.insecure_login, below.insecure_login].concat(),
-                )?,
-                ..registry_settings(registries)?
-            };
-            Network::Online { registries: Box::new(registries), quiet: console.quiet }
+            let log = console.verbose > 1;
+            let registries = Box::new(network::registries(flags.registries, config, log)?);
+            Network::Online { registries, quiet: console.quiet }
         };
         let options = Options {
-            pin: above.pin.or(pin.form.pin).or(below.pin).unwrap_or_default(),
-            scope: above.scope.and(scope).and(below.scope),
+            pin: pin_form,
+            scope,
             skips,
-            rules: rules_in_order(missing, cluster, above.rules, below.rules),
+            rules: rules_in_order(missing, cluster, rules_above, rules_below),
             layouts: lock.layout,
             network,
             lock: lock_file,
@@ -182,25 +147,63 @@ impl Settings {
     }
 }
 
-/// The policy that the flags ask for.
-fn policy_of(policy: PolicyFlags, strict: &StrictFlags, require_digest: bool) -> Policy {
-    let is_strict = strict.strict;
+/// The flags that a configuration has too, in its form. Rules and globs of `--skip` are not among them.
+fn layer(flags: &mut Flags) -> Result<Config, Diagnostic> {
+    let Flags { pin, images, missing, lock, strict, policy, registries, .. } = flags;
+    Ok(Config {
+        kube_version: missing.kube_version,
+        pin: pin.form.pin,
+        scope: Scope {
+            include: take(&mut images.include),
+            opt_outs: if strict.strict { OptOuts::Ignored } else { OptOuts::Obeyed },
+            skipped: SkippedObjects {
+                flags: take(&mut images.skip_kind),
+                ..SkippedObjects::default()
+            },
+            ..Scope::default()
+        },
+        replacements: network::parsed("--registry", &registries.registry)?,
+        mirrors: network::parsed("--mirror", &registries.mirror)?,
+        require_digest: policy.require_digest,
+        mutable: policy.deny_mutable.unwrap_or_default(),
+        expectations: take(&mut policy.expect),
+        platforms: take(&mut policy.require_platform),
+        plain_http: take(&mut registries.plain_http),
+        insecure: registries.insecure.clone(),
+        insecure_login: registries.insecure_login.clone(),
+        lock: lock.lock.take(),
+        ..Config::default()
+    })
+}
+
+fn strict_makes_no_request() -> Diagnostic {
+    failed("`--strict` makes no request, which another flag or `-c FILE` asks for")
+        .help("run `digestif check` once more for `--drift`, `--verify` and `--require-platform`")
+}
+
+/// The policy of a run, by its flags and the policies of all sources.
+fn policy_of(
+    flags: &PolicyFlags,
+    config: &mut Config,
+    is_strict: bool,
+    require_digest: bool,
+) -> Policy {
     Policy {
-        unresolved: if policy.allow_unresolved {
+        unresolved: if flags.allow_unresolved {
             Leniency::WriteUnchanged
         } else {
             Leniency::Strict
         },
-        placeholders: if policy.deny_placeholders || is_strict {
+        placeholders: if flags.deny_placeholders || is_strict {
             Placeholders::Denied
         } else {
             Placeholders::Allowed
         },
         digests: if require_digest { Digests::Required } else { Digests::Given },
-        expectations: policy.expect,
-        mutable: policy.deny_mutable.unwrap_or_default(),
-        platforms: policy.require_platform,
-        written: if policy.verify { WrittenDigests::Verified } else { WrittenDigests::Believed },
+        expectations: take(&mut config.expectations),
+        mutable: config.mutable,
+        platforms: take(&mut config.platforms),
+        written: if flags.verify { WrittenDigests::Verified } else { WrittenDigests::Believed },
         unpinnable: if require_digest || is_strict {
             Unpinnable::Denied
         } else {
@@ -308,70 +311,8 @@ fn rules_in_order(
     rules
 }
 
-/// How registries are reached by the flags alone, with the logins of this user.
-fn registry_settings(flags: RegistryFlags) -> Result<registry::Settings, Diagnostic> {
-    let (mut named, defaults) = credentials::default_files();
-    if let Some(file) = flags.auth_file {
-        named = vec![file];
-    }
-    Ok(registry::Settings {
-        credentials: Credentials::read(&named, &defaults)?,
-        replacements: Vec::new(),
-        mirrors: Vec::new(),
-        caches: Vec::new(),
-        plain_http: flags.plain_http,
-        tls: Tls::default(),
-        proxies: Proxies::read(|name| std::env::var(name).ok()).map_err(|error| usage(&error))?,
-        timeout: flags.timeout,
-        retries: flags.retries.into(),
-        concurrency: match flags.concurrency {
-            Some(most) => Concurrency::AtMost(most.into()),
-            None => Concurrency::Adaptive,
-        },
-        verify_content: flags.verify_content,
-        log_requests: false,
-    })
-}
-
-/// How TLS connections are made: by the flags, and to these hosts of configurations without verification
-/// and with logins.
-fn tls(
-    flags: &RegistryFlags,
-    insecure: Vec<String>,
-    insecure_login: Vec<String>,
-) -> Result<Tls, Diagnostic> {
-    let wrong = |message: String| usage(&message);
-    let insecure = [flags.insecure.clone(), insecure].concat();
-    if let Some(host) = flags.insecure_login.iter().find(|host| !insecure.contains(host)) {
-        let message = format!("`--insecure-login {host}` does nothing without `--insecure {host}`");
-        return Err(wrong(message));
-    }
-    let home = std::env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
-    let identity = flags.client_cert.as_deref().zip(flags.client_key.as_deref());
-    Ok(Tls {
-        trusted: match &flags.ca_file {
-            Some(path) => certificates::trusted(path).map_err(wrong)?,
-            None => Vec::new(),
-        },
-        identity: identity
-            .map(|(certificate, key)| certificates::identity(certificate, key))
-            .transpose()
-            .map_err(wrong)?,
-        folders: registry::certificate_folders(home.as_deref()),
-        insecure,
-        insecure_login: [flags.insecure_login.clone(), insecure_login].concat(),
-    })
-}
-
 /// Reads a word that switches something on or off; none for any other word.
 fn switch(text: &str) -> Option<bool> {
     let read = BoolishValueParser::new().parse_ref(&Command::new("digestif"), None, text.as_ref());
     read.ok()
-}
-
-/// Reads replacements. The parser of arguments would repeat a wrong one, which may hold a password.
-fn parsed(flag: &str, texts: &[String]) -> Result<Vec<Replacement>, Diagnostic> {
-    let wrong = |error: String| usage(&format!("`{flag}`: {error}"));
-    let read = |text: &String| text.parse().map_err(wrong);
-    texts.iter().map(read).collect()
 }

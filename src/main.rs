@@ -8,9 +8,13 @@ use digestif::commands;
 use digestif::commands::caller::Caller;
 use digestif::diagnostic::{Diagnostic, Failure};
 use digestif::io::console::Console;
-use digestif::io::signals;
+use digestif::io::{panics, signals};
 
 fn main() -> ExitCode {
+    panics::guarded(run).unwrap_or(ExitCode::from(panics::STATUS))
+}
+
+fn run() -> ExitCode {
     let stderr_is_lost = Caller::discards_stderr();
     if let Err(error) = signals::install() {
         let error =
@@ -38,6 +42,9 @@ fn main() -> ExitCode {
         Ok(()) => commands::run(invocation),
         Err(error) => commands::refused(&invocation, error),
     };
+    if outcome.is_merged && outcome.status() == 0 {
+        console.merge();
+    }
     console.print(&outcome.requests);
     for messages in &outcome.messages {
         console.print_all(&messages.diagnostics, &messages.sources);

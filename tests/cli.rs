@@ -152,7 +152,8 @@ fn one_absent_image_leaves_every_file_as_it_was() {
     let registry = registry();
     let pod = write(folder.path(), "a.yaml", POD);
     let absent = write(folder.path(), "b.yaml", &POD.replace("web:1", "web:2"));
-    let output = write(folder.path(), "out.txt", "old");
+    let elsewhere = tempfile::tempdir().expect("a temporary folder");
+    let output = write(elsewhere.path(), "out.txt", "old");
     let path = folder.path().display().to_string();
     for flags in [["-i", "-q"], ["-o", &output]] {
         let ran = digestif(flags.into_iter().chain(["-f", &path, &for_every_host(&registry)]), "");

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::cli::{Emit, Flags};
 use crate::diagnostic::{Diagnostic, Location, RuleId, failed};
 use crate::io::atomic::{self, Destination};
+use crate::io::merged;
 use crate::settings::Task;
 use crate::text::Source;
 use crate::text::escape::escaped;
@@ -26,12 +27,17 @@ pub(super) struct Destinations {
     task: Task,
     /// True if `--output` gets the manifests.
     gives_manifests: bool,
+    /// The directories that are read, after all links.
+    directories: Vec<PathBuf>,
 }
 
 impl Destinations {
     /// The destinations that the flags of a task name.
     pub(super) fn new(flags: &Flags, task: Task) -> Self {
+        let named = flags.input.paths.iter().chain(&flags.input.filename);
+        let directories = named.filter(|path| path.is_dir());
         Self {
+            directories: directories.filter_map(|path| fs::canonicalize(path).ok()).collect(),
             output: flags.output.output.clone(),
             report: flags.reports.report.clone(),
             log: flags.console.log.clone(),
@@ -85,10 +91,12 @@ impl Destinations {
     }
 
     /// Checks that no output overwrites an input. Only pinning may write to its own input: `-i`, and
-    /// `--output` if the input is that one file.
+    /// `--output` if the input is that one file. A result below a directory that is read would be input
+    /// of the next run.
     ///
     /// # Errors
-    /// An output would overwrite one of the sources or a configuration file.
+    /// An output would overwrite one of the sources or a configuration file, or is below a directory that
+    /// is read.
     pub(super) fn check_inputs(
         &self,
         sources: &[Source],
@@ -99,6 +107,12 @@ impl Destinations {
         let configs: Vec<_> = configs.iter().filter_map(|path| real(path)).collect();
         for (flag, path) in self.written() {
             let Some(path) = path.as_deref().and_then(real) else { continue };
+            if flag == "--output" && self.directories.iter().any(|read| path.starts_with(read)) {
+                let message = "`--output` names a file below a directory that is read";
+                return Err(failed(message)
+                    .location(Location::File(escaped(&path.display().to_string())))
+                    .help("name a file elsewhere; `-i` rewrites manifests in place"));
+            }
             let is_own = flag == "--output" && self.gives_manifests && read.len() == 1;
             if configs.contains(&path) || read.contains(&path) && !is_own {
                 let what = if read.contains(&path) { "an input" } else { "the configuration" };
@@ -152,6 +166,13 @@ impl Destinations {
             }
         }
         Ok(())
+    }
+
+    /// True if the result goes to stdout, and messages go there as well.
+    pub(super) fn mix_with_messages(&self) -> bool {
+        let is_stdout =
+            |path: &PathBuf| atomic::destination(path).ok() == Some(Destination::Stdout);
+        self.output.as_ref().is_none_or(is_stdout) && merged::is_merged()
     }
 
     /// The files that a run writes besides the lock, with their flags.

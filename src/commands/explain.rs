@@ -17,7 +17,7 @@ use crate::plan::{Entry, History, Name, Picked, Plan, Search, Status};
 use crate::registry::Layouts;
 use crate::report::json::{self, Reported};
 use crate::resolve::{Interrupted, Session};
-use crate::text::escape::{escaped, redacted};
+use crate::text::escape::{escaped, inert, redacted};
 use crate::{Options, policy};
 
 /// The version of the JSON form; it changes when a field changes its meaning.
@@ -348,7 +348,7 @@ impl Explanation {
             };
             section(title, &[suggestion.yaml()]);
         }
-        redacted(&text).into_owned()
+        inert(&redacted(&text)).into_owned()
     }
 
     fn result(&self) -> Vec<String> {

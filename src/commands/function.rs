@@ -64,6 +64,7 @@ impl Call<'_> {
         match run.texts.as_deref() {
             Some([list]) if is_good && done.is_ok() => {
                 deliver(output, list)?;
+                outcome.is_merged = destinations.mix_with_messages();
                 outcome.summary = summary(&settings, &run);
             }
             _ => {

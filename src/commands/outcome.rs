@@ -121,6 +121,8 @@ pub struct Outcome {
     partly_written: bool,
     /// True if the host discards stderr.
     pub stderr_is_lost: bool,
+    /// True if manifests were written to where stderr leads as well.
+    pub is_merged: bool,
 }
 
 impl Outcome {

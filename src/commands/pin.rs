@@ -10,9 +10,11 @@ use super::prepare::{Input, Prepared, prepare};
 use super::reports::Reports;
 use crate::Run;
 use crate::cli::{Emit, Flags};
+use crate::diagnostic::Diagnostic;
 use crate::io::atomic::{self, Rewrite};
 use crate::io::delivery::{self, deliver_with, replace, show};
 use crate::lock::Recording;
+use crate::report::comments::with_substitutions;
 use crate::report::diff::diff;
 use crate::report::kustomize_images;
 use crate::settings::{Settings, Task};
@@ -94,23 +96,30 @@ impl Delivery<'_> {
             if caller == Caller::Helm4 && texts.iter().all(|text| text.trim().is_empty()) {
                 return Ok(deliver_with(output, NO_MANIFESTS, begin(run)?)?);
             }
-            self.write(texts, begin(run)?, outcome)?;
+            self.write(texts, &run.found.diagnostics, begin(run)?, outcome)?;
         }
         outcome.summary += &summary(self.settings, run);
         Ok(())
     }
 
-    /// Writes the new texts over their files, or as one stream.
+    /// Writes the new texts over their files, or as one stream. If messages would stand in that stream,
+    /// it gets the substitutions as comments.
     fn write(
         &self,
         texts: &[impl AsRef<str>],
+        said: &[Diagnostic],
         lock: Option<Recording>,
         outcome: &mut Outcome,
     ) -> Result<(), Error> {
         let texts = texts.iter().map(AsRef::as_ref);
         if !self.settings.in_place {
             let output = self.destinations.output.as_deref();
-            return Ok(deliver_with(output, &atomic::joined(texts), lock)?);
+            let mut text = atomic::joined(texts);
+            if self.destinations.mix_with_messages() {
+                outcome.is_merged = true;
+                text = with_substitutions(text, said);
+            }
+            return Ok(deliver_with(output, &text, lock)?);
         }
         let changed = self.sources.iter().zip(texts).filter(|(source, new)| source.text() != *new);
         let rewrites = changed.filter_map(|(source, new)| {

@@ -12,7 +12,7 @@ use crate::io::delivery::show;
 use crate::plan::{Entry, Plan, Status};
 use crate::policy;
 use crate::settings::Task;
-use crate::text::escape::escaped;
+use crate::text::escape::{escaped, inert};
 
 /// The start of a configuration.
 const HEAD: &str = "apiVersion: digestif.dev/v1alpha1\nkind: PinImages\n";
@@ -71,7 +71,7 @@ fn configuration(plan: &Plan) -> String {
     }
     let (mut names, mut written) = (BTreeSet::new(), BTreeSet::new());
     for entry in missing {
-        let name = escaped(&entry.name.to_string());
+        let name = inert(&escaped(&entry.name.to_string())).into_owned();
         match &best(entry)[..] {
             [] => line(&mut text, &format!("# {name}: no rule was found")),
             [one] => {

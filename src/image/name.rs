@@ -4,6 +4,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::text::escape::escaped;
+
 /// Docker Hub, however it was written.
 pub const DOCKER_HUB: &str = "docker.io";
 
@@ -90,8 +92,21 @@ pub struct ParseError {
 }
 
 impl ParseError {
+    /// An error with this message. A valid reference is ASCII, so that the message shows any other
+    /// character as its code point.
     pub(crate) fn new(message: String) -> Self {
-        Self { message, asked: None }
+        if message.is_ascii() {
+            return Self { message, asked: None };
+        }
+        let mut shown = String::with_capacity(message.len());
+        for c in message.chars() {
+            if c.is_ascii() || c == '…' {
+                shown.push(c);
+            } else {
+                shown.extend(c.escape_default());
+            }
+        }
+        Self { message: shown, asked: None }
     }
 
     /// Adds what was asked for, when only the tag is wrong.
@@ -145,7 +160,7 @@ pub(super) fn check_text(text: &str) -> Result<(), ParseError> {
         return Err(ParseError::new("empty image reference".to_owned()));
     }
     if let Some(wrong) = text.chars().find(|c| c.is_whitespace() || c.is_control()) {
-        let text = text.escape_debug();
+        let text = escaped(text);
         let what = if wrong.is_control() { "a control character" } else { "white space" };
         return Err(ParseError::new(format!("{what} in `{text}`")));
     }

@@ -17,6 +17,9 @@ use crate::io::signals::{self, Interrupted};
 use crate::text::Origin;
 use crate::text::escape::escaped;
 
+/// The start of the names of temporary files.
+const PREFIX: &str = ".digestif-";
+
 /// Symbolic links from one to the next that are followed, as Linux does (`path_resolution(7)`).
 const LONGEST_CHAIN: usize = 40;
 
@@ -192,13 +195,13 @@ impl Staged {
             return Err(io::Error::from(io::ErrorKind::PermissionDenied));
         }
         let mut new = empty_file(&target, old.as_ref())?;
-        new.write_all(file.new.as_bytes())?;
+        new.as_file_mut().write_all(file.new.as_bytes())?;
         new.as_file().sync_all()?;
         Ok(Self { target, new: new.into_temp_path() })
     }
 
     fn commit(self) -> io::Result<()> {
-        self.new.persist(&self.target).map_err(|error| error.error)
+        self.new.persist(&self.target).map_err(|error| without_path(&error.error))
     }
 }
 
@@ -247,9 +250,10 @@ fn empty_file(target: &Path, old: Option<&fs::Metadata>) -> io::Result<NamedTemp
     // A file that is new gets what the user's umask leaves.
     let mode = if old.is_some() { 0o600 } else { 0o666 };
     let file = tempfile::Builder::new()
-        .prefix(".digestif-")
+        .prefix(PREFIX)
         .permissions(fs::Permissions::from_mode(mode))
-        .tempfile_in(target.parent().unwrap_or(Path::new(".")))?;
+        .tempfile_in(target.parent().unwrap_or(Path::new(".")))
+        .map_err(|error| without_path(&error))?;
     if let Some(old) = old {
         keep_owner(old, file.as_file());
         file.as_file().set_permissions(old.permissions())?;
@@ -260,7 +264,13 @@ fn empty_file(target: &Path, old: Option<&fs::Metadata>) -> io::Result<NamedTemp
 #[cfg(not(unix))]
 fn empty_file(target: &Path, _: Option<&fs::Metadata>) -> io::Result<NamedTempFile> {
     let folder = target.parent().unwrap_or(Path::new("."));
-    tempfile::Builder::new().prefix(".digestif-").tempfile_in(folder)
+    let file = tempfile::Builder::new().prefix(PREFIX).tempfile_in(folder);
+    file.map_err(|error| without_path(&error))
+}
+
+/// An error of `tempfile` without the name of the temporary file, which nobody has chosen.
+fn without_path(error: &io::Error) -> io::Error {
+    error.raw_os_error().map_or_else(|| error.kind().into(), io::Error::from_raw_os_error)
 }
 
 #[cfg(unix)]

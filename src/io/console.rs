@@ -3,15 +3,20 @@
 //! Some hosts discard stderr (Helm 4 always does), so that messages are also kept in a log, and a
 //! failure is shown on the terminal that the host was started from.
 
+use std::borrow::Cow;
 use std::fs::OpenOptions;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::Path;
 
+use anstream::ColorChoice;
+use anstream::adapter::strip_str;
+
 use super::log::Log;
+use super::stream;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::report;
 use crate::text::Source;
-use crate::text::escape::redacted;
+use crate::text::escape::{inert, redacted};
 
 /// Errors that a run prints, and warnings. Nobody reads more, and a chart of a stranger may cause
 /// hundreds of thousands. Substitutions are all printed.
@@ -25,6 +30,8 @@ pub struct Console {
     /// How many errors there were, and how many warnings.
     errors: usize,
     warnings: usize,
+    /// True if stderr leads to where manifests were written.
+    is_merged: bool,
     printed: String,
     log: Option<Log>,
 }
@@ -81,14 +88,22 @@ impl Console {
     pub fn print(&mut self, text: &str) {
         let text = &*redacted(text);
         self.printed.push_str(text);
-        // If stderr is closed, no one can be told.
-        let _ = write!(anstream::stderr(), "{text}");
+        if !self.is_merged {
+            show(text);
+        }
+    }
+
+    /// Prints nothing from now on, and keeps everything for the log: stderr leads to where the manifests
+    /// are, and nothing failed.
+    pub fn merge(&mut self) {
+        self.is_merged = true;
     }
 
     /// Ends a run: writes the messages to the log, which is the default one if the host discards stderr and
     /// the user named none. A failure is then shown on the terminal too.
     pub fn finish(mut self, status: u8, stderr_is_lost: bool) {
-        let printed = anstream::adapter::strip_str(&self.printed).to_string();
+        let stderr_is_lost = stderr_is_lost || self.is_merged;
+        let printed = inert(&strip_str(&self.printed).to_string()).into_owned();
         let log = match self.log.take() {
             None if stderr_is_lost && !printed.is_empty() => Log::open_default(),
             log => Ok(log),
@@ -102,6 +117,14 @@ impl Console {
             show_on_terminal(&printed);
         }
     }
+}
+
+/// Writes a text to stderr, without colours if it is no terminal.
+fn show(text: &str) {
+    let is_plain = anstream::stderr().current_choice() == ColorChoice::Never;
+    let text = if is_plain { Cow::Owned(strip_str(text).to_string()) } else { Cow::Borrowed(text) };
+    // If stderr is closed, no one can be told.
+    let _ = stream::write_all(io::stderr(), inert(&text).as_bytes());
 }
 
 /// Shows a text on the terminal that this process was started from, unless stderr leads there or

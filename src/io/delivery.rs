@@ -1,10 +1,10 @@
 //! Delivery: stdin is read whole, and a result goes to stdout once or into files atomically.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _};
 use std::path::Path;
 
 use super::atomic::{self, Destination, Rewrite, Unwritten};
-use super::{input, signals};
+use super::{input, signals, stream};
 use crate::diagnostic::{Diagnostic, failed};
 use crate::lock::Recording;
 use crate::report::diff::Reader;
@@ -84,7 +84,7 @@ pub fn deliver_with(
     record(lock)?;
     match destination {
         Destination::Stdout => print(text).map_err(|error| unprinted(&error)),
-        Destination::Stderr => io::stderr().write_all(text.as_bytes()).map_err(|error| {
+        Destination::Stderr => stream::write_all(io::stderr(), text.as_bytes()).map_err(|error| {
             // Perhaps nobody reads this; the status says it as well.
             partly(failed(&format!("stderr can't be written: {error}")))
         }),
@@ -127,8 +127,19 @@ pub fn replace(files: &[Rewrite<'_>]) -> Result<(), Unwritten> {
 /// Writes to stdout, once.
 fn print(text: &str) -> io::Result<()> {
     signals::printing();
-    let mut stdout = io::stdout().lock();
-    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush())
+    stream::write_all(stdout()?, text.as_bytes())
+}
+
+/// Stdout without the buffer of [`io::Stdout`], which could lose what a full pipe refuses.
+#[cfg(unix)]
+fn stdout() -> io::Result<std::fs::File> {
+    use std::os::fd::AsFd as _;
+    io::stdout().as_fd().try_clone_to_owned().map(std::fs::File::from)
+}
+
+#[cfg(not(unix))]
+fn stdout() -> io::Result<io::Stdout> {
+    Ok(io::stdout())
 }
 
 /// The error of a reader who needs the whole.

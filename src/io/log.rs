@@ -9,7 +9,7 @@ use etcetera::BaseStrategy as _;
 
 use crate::diagnostic::{Diagnostic, Failure, Location, RuleId};
 
-/// The size at which a log is renamed to `….old` and a new one begins, in bytes.
+/// The size at which the default log is renamed to `….old` and a new one begins, in bytes.
 const LOG_LIMIT: u64 = 1 << 20;
 
 /// The path of the default log: in the state directory, or where the system keeps such files; none
@@ -28,12 +28,29 @@ pub(super) struct Log {
 }
 
 impl Log {
-    /// Opens a log to append to it; a large one is renamed to `….old` first.
+    /// Opens a log to append to it.
     ///
     /// # Errors
     /// It can't be written.
     pub(super) fn open(path: &Path) -> Result<Self, Diagnostic> {
-        let unusable = |error: io::Error| unwritable_log(path, &error);
+        let mut options = OpenOptions::new();
+        options.create(true).append(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options.open(path).map_err(|error| unwritable_log(path, &error))?;
+        Ok(Self { path: path.to_owned(), file })
+    }
+
+    /// Opens the default log, in a folder that is made for it; none without a home directory.
+    pub(super) fn open_default() -> Result<Option<Self>, Diagnostic> {
+        let Some(path) = default_log() else { return Ok(None) };
+        let folder = path.parent().expect("it is in a folder of ours");
+        fs::create_dir_all(folder).map_err(|error| unwritable_log(&path, &error))?;
+        Self::open_bounded(&path).map(Some)
+    }
+
+    /// Opens a log that is ours; a large one is renamed to `….old` first.
+    fn open_bounded(path: &Path) -> Result<Self, Diagnostic> {
         let is_large = |log: &fs::Metadata| log.is_file() && log.len() > LOG_LIMIT;
         if let Ok(target) = fs::canonicalize(path)
             && fs::metadata(&target).is_ok_and(|log| is_large(&log))
@@ -43,22 +60,10 @@ impl Log {
             match fs::rename(&target, old) {
                 // Another run has just done it.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                renamed => renamed.map_err(unusable)?,
+                renamed => renamed.map_err(|error| unwritable_log(path, &error))?,
             }
         }
-        let mut options = OpenOptions::new();
-        options.create(true).append(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        Ok(Self { path: path.to_owned(), file: options.open(path).map_err(unusable)? })
-    }
-
-    /// Opens the default log, in a folder that is made for it; none without a home directory.
-    pub(super) fn open_default() -> Result<Option<Self>, Diagnostic> {
-        let Some(path) = default_log() else { return Ok(None) };
-        let folder = path.parent().expect("it is in a folder of ours");
-        fs::create_dir_all(folder).map_err(|error| unwritable_log(&path, &error))?;
-        Self::open(&path).map(Some)
+        Self::open(path)
     }
 
     /// Appends the messages of a run, with the time and the exit status.
@@ -102,9 +107,15 @@ mod tests {
         }
         let size = usize::try_from(LOG_LIMIT).expect("small") + 1;
         fs::write(&path, "x".repeat(size)).expect("writable");
+        // A file that the user names is theirs.
         Log::open(&path).expect("writable").add("error: three\n", 1).expect("written");
+        assert!(fs::metadata(&path).expect("there").len() > LOG_LIMIT + 1);
+        let old = folder.path().join("log.old");
+        assert!(!old.exists());
+        fs::write(&path, "x".repeat(size)).expect("writable");
+        Log::open_bounded(&path).expect("writable").add("error: four\n", 1).expect("written");
         assert!(fs::metadata(&path).expect("there").len() < 100);
-        let old = fs::metadata(folder.path().join("log.old")).expect("kept");
+        let old = fs::metadata(old).expect("kept");
         assert_eq!(old.len(), LOG_LIMIT + 1);
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::rc::Rc;
 
-use crate::text::escape::shortened;
+use crate::text::escape::{escaped, shortened};
 use crate::text::yaml::{Document, NodeId};
 
 /// A field's path from the object's root: `spec.template.spec.containers[0].image`.
@@ -91,7 +91,7 @@ impl fmt::Display for Path {
                     f.write_str(if n == 0 { "" } else { "." })?;
                     f.write_str(key)?;
                 }
-                Name::Key(key) => write!(f, "['{}']", key.escape_debug())?,
+                Name::Key(key) => write!(f, "['{}']", escaped(&key.escape_debug().to_string()))?,
             }
         }
         Ok(())

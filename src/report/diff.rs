@@ -5,7 +5,7 @@ use std::time::Duration;
 use similar::TextDiff;
 
 use crate::text::Source;
-use crate::text::escape::escaped;
+use crate::text::escape::{escaped, inert};
 
 /// Lines around a change. Three is what `diff -u` shows.
 const CONTEXT: usize = 3;
@@ -49,7 +49,7 @@ fn one(source: &Source, new: &str, reader: Reader) -> String {
 fn shown(n: usize, line: &str, reader: Reader) -> String {
     let end = if line.ends_with('\n') { "\n" } else { "" };
     let line = line.strip_suffix('\n').unwrap_or(line);
-    let line = if reader.is_terminal { visible(line) } else { line.to_owned() };
+    let line = if reader.is_terminal { visible(line) } else { inert(line).into_owned() };
     let color = match line.chars().next() {
         _ if !reader.colors => return line + end,
         Some('-' | '+') if n < 2 => BOLD,

@@ -6,6 +6,7 @@ use crate::Run;
 use crate::diagnostic::{Diagnostic, Location, Severity};
 use crate::places::Place;
 use crate::plan::{Entry, Name, Status};
+use crate::text::escape::escaped;
 use crate::text::{Position, Source};
 
 /// The name of standard input in messages, and in reports.
@@ -99,11 +100,12 @@ pub(super) fn counts(run: &Run<'_>, findings: &[Finding<'_>]) -> String {
 }
 
 impl<'r> FindingLocation<'r> {
-    /// The file, with line and column if they are known.
+    /// The file for people, with line and column if they are known.
     pub(super) fn position(&self) -> String {
+        let file = escaped(&self.file);
         match self.start {
-            Some(at) => format!("{}:{}:{}", self.file, at.line, at.column),
-            None => self.file.clone(),
+            Some(at) => format!("{file}:{}:{}", at.line, at.column),
+            None => file,
         }
     }
 

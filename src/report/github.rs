@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use super::finding::{Finding, FindingLocation, counts, verdict};
 use crate::Run;
-use crate::text::escape::redacted;
+use crate::text::escape::{redacted, without_mark};
 
 /// Places of one finding that are annotated. GitHub shows ten errors and ten warnings of a step.
 const SHOWN_PLACES: usize = 10;
@@ -25,7 +25,7 @@ pub(super) fn report(run: &Run<'_>, findings: &[Finding<'_>]) -> String {
     }
     writeln!(text, "check {}{}", verdict(findings), counts(run, findings))
         .expect("a string takes all");
-    redacted(&text).into_owned()
+    without_mark(&redacted(&text), "\\u{23}")
 }
 
 /// A command with a finding's message, its notes and its help.

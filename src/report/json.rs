@@ -11,7 +11,7 @@ use crate::Run;
 use crate::fallback::Nearby;
 use crate::places::{Class, Place};
 use crate::plan::{Entry, History, Search, Seen, Status, StatusWord, Tried, Via};
-use crate::text::escape::redacted;
+use crate::text::escape::{escaped_with, redacted, without_mark};
 use crate::text::{Position, Source};
 
 /// The version of the report; it changes when a field changes its meaning.
@@ -292,7 +292,12 @@ pub(crate) fn schema_of<T: JsonSchema>() -> String {
 pub(crate) fn text(value: &impl Serialize) -> String {
     let mut text = serde_json::to_string_pretty(value).expect("keys are strings");
     text.push('\n');
-    redacted(&text).into_owned()
+    // Characters that are no markup of JSON can only be in a text, where each may be an escape.
+    let text = escaped_with(&redacted(&text), |c, out| match c {
+        '\n' => out.push(c),
+        c => out.extend(c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}"))),
+    });
+    without_mark(&text, "\\u0023")
 }
 
 /// The result for an image at these places.

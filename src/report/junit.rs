@@ -9,7 +9,7 @@ use super::finding::{Finding, counts};
 use crate::Run;
 use crate::plan::{Entry, Status};
 use crate::text::Source;
-use crate::text::escape::redacted;
+use crate::text::escape::{escaped_lines, inert, redacted};
 
 /// One test case.
 struct Case {
@@ -104,7 +104,7 @@ impl Case {
 /// A text as the content of an element. Characters that XML 1.0 (section 2.2) does not have are replaced.
 fn content(text: &str) -> String {
     let mut escaped = String::new();
-    for c in redacted(text).chars() {
+    for c in escaped_lines(&inert(&redacted(text)), 0..0).0.chars() {
         match c {
             '&' => escaped.push_str("&amp;"),
             '<' => escaped.push_str("&lt;"),
@@ -129,7 +129,10 @@ mod tests {
 
     #[test]
     fn nothing_ends_an_element_or_an_attribute() {
-        assert_eq!(content("</failure> ]]> & \u{0}\u{1b}é"), "&lt;/failure&gt; ]]&gt; &amp; ��é");
+        assert_eq!(
+            content("</failure> ]]> & \u{0}\u{1b}é"),
+            "&lt;/failure&gt; ]]&gt; &amp; \\u{0}\\u{1b}é"
+        );
         assert_eq!(attribute("a\" b='c'\n"), "a&quot; b='c'&#10;");
     }
 }

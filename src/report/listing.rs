@@ -8,7 +8,7 @@ use crate::places::Place;
 use crate::plan::{Entry, Plan, Status, StatusWord};
 use crate::report::json::{self, ReportedPlace};
 use crate::text::Source;
-use crate::text::escape::{redacted, shortened};
+use crate::text::escape::{escaped, inert, redacted, shortened};
 
 /// The version of the JSON listing; it changes when a field changes its meaning.
 const SCHEMA: &str = "digestif.images/v1";
@@ -58,7 +58,7 @@ pub fn table(plan: &Plan, places: &[Place], sources: &[Source]) -> String {
             let start = place.site.text().start;
             let line = source.position(start).line;
             let position = format!("{}:{line}", source.origin().display_name());
-            let text = shortened(place.text()).escape_debug().to_string();
+            let text = escaped(&shortened(place.text()));
             let mut field = place.label();
             if let Some(reason) = entry.status.skip() {
                 write!(field, " (left: {reason})").expect("a string takes all");
@@ -87,5 +87,5 @@ pub fn table(plan: &Plan, places: &[Place], sources: &[Source]) -> String {
         writeln!(text, "{image:a$}  {class:b$}  {status:c$}  {position:d$}  {field}")
             .expect("a string takes all");
     }
-    redacted(&text).into_owned()
+    inert(&redacted(&text)).into_owned()
 }

@@ -12,7 +12,7 @@ use crate::Run;
 use crate::diagnostic::Severity;
 use crate::plan::{Entry, Status};
 use crate::text::Source;
-use crate::text::escape::{escaped, redacted, shortened};
+use crate::text::escape::{escaped, inert, redacted, shortened};
 
 /// Bytes of the longest table. A comment on GitHub may have 65,536 characters, and there are three.
 const MAX_TABLE: usize = 15_000;
@@ -49,7 +49,7 @@ pub(super) fn report(run: &Run<'_>, sources: &[Source], findings: &[Finding<'_>]
         writeln!(text, "\n{texts} that may be images left alone; `digestif images` lists them.")
             .expect("a string takes all");
     }
-    text
+    inert(&text).into_owned()
 }
 
 /// A table under what is in it; folded where it is long.

@@ -1,6 +1,7 @@
 //! Report: diagnostics and the summary, as people read them on stderr; each report of a run has a
 //! file of its own (`plain`, `json`, `markdown`, `sarif`, `github`, `junit`).
 
+pub mod comments;
 pub mod diff;
 mod finding;
 mod github;
@@ -14,18 +15,18 @@ mod plain;
 mod sarif;
 mod template;
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Element, Level, Origin, Renderer, Snippet};
+use anstream::adapter::strip_str;
 use clap::ValueEnum;
 
 use crate::Run;
 use crate::diagnostic::{Diagnostic, Location, Severity};
 use crate::plan::{Plan, Status, StatusWord};
-use crate::text::escape::{escaped, redacted, shortened};
+use crate::text::escape::{escaped, escaped_lines, redacted, shortened};
 use crate::text::{Origin as SourceOrigin, Source, Span};
 
 pub(crate) use finding::detached;
@@ -112,9 +113,10 @@ pub fn diagnostic(diagnostic: &Diagnostic, sources: &[Source]) -> String {
     let title = level.primary_title(diagnostic.message.clone()).id(rule.id());
     let title = rule.page().map_or(title.clone(), |page| title.id_url(page));
     let renderer = Renderer::styled().decor_style(DecorStyle::Ascii);
-    let mut text = renderer.render(&[title.elements(elements)]);
-    text.push('\n');
-    text
+    let text = renderer.render(&[title.elements(elements)]) + "\n";
+    // An excerpt whose position is said before it has no name, for which the renderer writes nothing else.
+    let is_empty_name = |line: &&str| strip_str(line).to_string().trim() == ":::";
+    text.split_inclusive('\n').filter(|line| !is_empty_name(line)).collect()
 }
 
 /// The line of the span, with the span underlined. Where the line is in flow style, as JSON has it,
@@ -137,21 +139,21 @@ fn excerpt<'s>(source: &'s Source, span: Span, label: &str, elements: &mut Vec<E
     let redacted = redacted(source.slice(lines));
     let snippet = |shown: Span| {
         let within = within(source, shown, span);
-        let annotation = AnnotationKind::Primary.span(within.into());
         // Of a long line, a part may begin behind the `://`.
         let shown = &redacted[shown.start - lines.start..shown.end - lines.start];
-        Snippet::source(without_controls(shown).into_owned())
-            .line_start(first)
-            .annotation(annotation)
+        let (shown, within) = escaped_lines(shown, within.start..within.end);
+        let annotation = AnnotationKind::Primary.span(within);
+        Snippet::source(shown).line_start(first).annotation(annotation)
     };
-    if lines.end - lines.start <= MAX_EXCERPT {
+    let is_shown_as_it_is = escaped_lines(source.slice(lines), 0..0).0 == source.slice(lines);
+    if lines.end - lines.start <= MAX_EXCERPT && is_shown_as_it_is {
         elements.push(snippet(lines).path(name).into());
         return;
     }
     let text = source.text();
     let start = floor(text, lines.start.max(span.start.saturating_sub(MAX_EXCERPT / 4)));
     let end = floor(text, lines.end.min(start + MAX_EXCERPT)).max(start);
-    // What is shown starts somewhere in the line, so the column has to be said.
+    // What is shown starts somewhere in the line or has code points, so the column has to be said.
     elements.push(Origin::path(name).line(at.line).char_column(at.column).into());
     elements.push(snippet(Span::new(start, end)).into());
 }
@@ -199,17 +201,6 @@ fn is_flow(source: &Source, lines: Span, span: Span) -> bool {
 fn is_json(source: &Source, lines: Span) -> bool {
     let text = source.slice(lines).trim_start_matches([' ', '-', '\u{feff}']);
     text.starts_with(['{', '[']) || [": {", ": ["].iter().any(|flow| text.contains(flow))
-}
-
-/// A text without the control characters that are two bytes long and that some terminals obey;
-/// those of one byte are replaced by the renderer. Byte offsets stay as they are.
-fn without_controls(text: &str) -> Cow<'_, str> {
-    let is_control = |c: char| matches!(c, '\u{80}'..='\u{9f}');
-    if text.contains(is_control) {
-        Cow::Owned(text.replace(is_control, "\u{b7}"))
-    } else {
-        Cow::Borrowed(text)
-    }
 }
 
 /// The part of `span` that is shown, in offsets of what is shown.

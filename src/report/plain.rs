@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::finding::{Finding, counts, verdict};
 use crate::Run;
-use crate::text::escape::redacted;
+use crate::text::escape::{inert, redacted};
 
 /// The report of a run, as text.
 pub(super) fn report(run: &Run<'_>, findings: &[Finding<'_>]) -> String {
@@ -24,5 +24,5 @@ pub(super) fn report(run: &Run<'_>, findings: &[Finding<'_>]) -> String {
     }
     writeln!(text, "check {}{}", verdict(findings), counts(run, findings))
         .expect("a string takes all");
-    redacted(&text).into_owned()
+    inert(&redacted(&text)).into_owned()
 }

@@ -252,7 +252,11 @@ mod tests {
                 "",
             ),
             ("pin: [digest]", "expected a text", "["),
-            ("skip: [null]", "expected a text", "null"),
+            (
+                "skip: [null]",
+                "expected a glob, or an object by `group`, `kind`, `namespace` and `name`",
+                "null",
+            ),
             ("fallbacks: [{preset: bitnamilegacy, enabled: 1}]", "expected true or false", "1"),
             (
                 "fallbacks:\n- {name: kubernetes-version, images: [b/c], try: [x]}",

@@ -63,6 +63,10 @@ impl<'de> Visitor<'de> for GlobOrObjects {
         Glob::new(text).map(Skipped::Repositories).map_err(E::custom)
     }
 
+    fn visit_unit<E: serde::de::Error>(self) -> Result<Skipped, E> {
+        Err(E::custom("expected a glob, or an object by `group`, `kind`, `namespace` and `name`"))
+    }
+
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Skipped, A::Error> {
         let objects = Objects::deserialize(MapAccessDeserializer::new(map))?;
         let Objects { group, kind, namespace, name } = &objects;

@@ -1,6 +1,9 @@
 //! Text that is safe to show: bounded in length, without control characters and passwords.
 
 use std::borrow::Cow;
+use std::ops::Range;
+
+use super::visible::{is_mixed, is_visible, looks_like_latin};
 
 /// Bytes of the longest text that a message repeats whole. The longest reference (a host of 253
 /// bytes with a port, a repository of 255, a tag of 128 and a digest of 135) is shorter.
@@ -22,15 +25,82 @@ pub fn shortened(text: &str) -> Cow<'_, str> {
     Cow::Owned(format!("{}…", &text[..end.unwrap_or_default()]))
 }
 
-/// A text with the characters escaped that would move a terminal's cursor, or that turn the order
-/// of what is shown around (CVE-2021-42574).
+/// A text with characters as code points that would move a terminal's cursor, that can't be seen, or that
+/// look like others.
 #[must_use]
 pub fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        let turns = matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        if c.is_control() || turns { out.extend(c.escape_default()) } else { out.push(c) }
+    escaped_but(text, |_| false)
+}
+
+/// A text as [`escaped`], with its line breaks and tabs, and where a part of it is then.
+#[must_use]
+pub fn escaped_lines(text: &str, part: Range<usize>) -> (String, Range<usize>) {
+    let shown = |text: &str| escaped_but(text, |c| matches!(c, '\n' | '\r' | '\t'));
+    if text.chars().all(|c| c.is_ascii() && !c.is_control() || matches!(c, '\n' | '\r' | '\t')) {
+        return (text.to_owned(), part);
     }
+    let [before, within, after] =
+        [&text[..part.start], &text[part.clone()], &text[part.end..]].map(shown);
+    let part = before.len()..before.len() + within.len();
+    (before + &within + &after, part)
+}
+
+fn escaped_but(text: &str, is_kept: impl Fn(char) -> bool) -> String {
+    escaped_with(
+        text,
+        |c, out| {
+            if is_kept(c) { out.push(c) } else { out.extend(c.escape_default()) }
+        },
+    )
+}
+
+/// A text in which `escape` writes each character that a reader can't see or tell from others.
+pub fn escaped_with(text: &str, escape: impl Fn(char, &mut String)) -> String {
+    let mut out = String::with_capacity(text.len());
+    for word in text.split_inclusive(|c: char| !c.is_alphanumeric()) {
+        let is_mixed = !word.is_ascii() && is_mixed(word);
+        for c in word.chars() {
+            let is_shown = is_visible(c) && !(is_mixed && looks_like_latin(c));
+            if is_shown { out.push(c) } else { escape(c, &mut out) }
+        }
+    }
+    out
+}
+
+/// Lines in which nothing acts as a command of a CI runner: `::…` at the start of a line (GitHub), and
+/// `##[…]` or `##vso[…]` anywhere (GitHub and Azure Pipelines).
+#[must_use]
+pub fn inert(text: &str) -> Cow<'_, str> {
+    if !text.contains("##") && !text.contains("::") {
+        return Cow::Borrowed(text);
+    }
+    let line = |line: &str| {
+        let start = line.len() - line.trim_start().len();
+        let (blanks, rest) = line.split_at(start);
+        let rest = without_mark(rest, "\\u{23}");
+        match rest.strip_prefix("::") {
+            // `:::` begins a position, and is no command.
+            Some(rest) if !rest.starts_with(':') => format!("{blanks}\\u{{3a}}:{rest}"),
+            _ => format!("{blanks}{rest}"),
+        }
+    };
+    Cow::Owned(text.split_inclusive('\n').map(line).collect())
+}
+
+/// A text with something else for the first character of each `##[…]` and `##word[…]`.
+#[must_use]
+pub fn without_mark(text: &str, instead: &str) -> String {
+    let (mut out, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some(at) = rest.find("##") {
+        let (before, mark) = rest.split_at(at);
+        out.push_str(before);
+        let word = mark.trim_start_matches('#');
+        let is_command =
+            word.trim_start_matches(|c: char| c.is_ascii_alphabetic()).starts_with('[');
+        out.push_str(if is_command { instead } else { "#" });
+        rest = &mark[1..];
+    }
+    out.push_str(rest);
     out
 }
 
@@ -130,5 +200,39 @@ mod tests {
     fn control_characters_never_reach_a_terminal() {
         assert_eq!(quoted("a\u{1b}[31m\nb"), "`a\\u{1b}[31m\\nb`");
         assert_eq!(escaped("ä\u{9b}1m\u{202e}"), "ä\\u{9b}1m\\u{202e}");
+    }
+
+    #[test]
+    fn what_cannot_be_seen_or_told_from_ascii_is_shown_as_a_code_point() {
+        for (text, shown) in [
+            ("a\u{200b}b\u{feff}", "a\\u{200b}b\\u{feff}"),
+            ("\u{e0041}\u{e007f}", "\\u{e0041}\\u{e007f}"),
+            ("a\u{a0}b\u{3000}c\u{ad}", "a\\u{a0}b\\u{3000}c\\u{ad}"),
+            ("ngin\u{445}/w\u{3bf}rld:1", "ngin\\u{445}/w\\u{3bf}rld:1"),
+            ("quay\u{2024}io\u{2215}a", "quay\\u{2024}io\\u{2215}a"),
+            ("\u{ff41}\u{1d41a}", "\\u{ff41}\\u{1d41a}"),
+            ("größe/déploiement/развёртывание.yaml", "größe/déploiement/развёртывание.yaml"),
+            ("配置/κόσμος", "配置/κόσμος"),
+        ] {
+            assert_eq!(escaped(text), shown);
+        }
+        let (text, part) = escaped_lines("a\u{200b}: \u{445}x\n\tb", 6..9);
+        assert_eq!((text.as_str(), &text[part]), ("a\\u{200b}: \\u{445}x\n\tb", "\\u{445}x"));
+    }
+
+    #[test]
+    fn no_line_is_a_command_of_a_runner() {
+        for (text, shown) in [
+            ("a ::error::b", "a ::error::b"),
+            ("::error::b", "\\u{3a}:error::b"),
+            (" ::: pod.yaml:8:12", " ::: pod.yaml:8:12"),
+            ("a\n \t::set-output name=a::b\n", "a\n \t\\u{3a}:set-output name=a::b\n"),
+            ("a ##[error]b", "a \\u{23}#[error]b"),
+            ("###[command]", "\\u{23}\\u{23}#[command]"),
+            ("x##vso[task.setvariable]", "x\\u{23}#vso[task.setvariable]"),
+            ("## heading [link]", "## heading [link]"),
+        ] {
+            assert_eq!(inert(text), shown);
+        }
     }
 }

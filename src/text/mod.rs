@@ -6,6 +6,7 @@ pub mod escape;
 mod source;
 mod span;
 pub mod splice;
+mod visible;
 pub mod yaml;
 
 pub use source::{Origin, Source};

@@ -66,17 +66,12 @@ impl Helper {
         let server = if host == DOCKER_HUB { DOCKER_HUB_SERVER } else { host };
         let timeout = PATIENCE.min(deadline.saturating_duration_since(Instant::now()) / 3);
         let failed = |reason: String| format!("{self} failed: {reason}");
-        let mut child = Command::new(&self.program)
-            .arg("get")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(|error| match error.kind() {
-                io::ErrorKind::NotFound => format!("{self} is not on the PATH"),
-                _ => failed(error.to_string()),
-            })?;
+        let extensions = if cfg!(windows) { std::env::var("PATHEXT").ok() } else { None };
+        let programs = programs(&self.program, extensions.as_deref());
+        let mut child = start(&programs).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => format!("{self} is not on the PATH"),
+            _ => failed(error.to_string()),
+        })?;
         match tokio::time::timeout(timeout, ask(&mut child, server)).await {
             Ok(Ok(said)) => said.login().map_err(failed),
             Ok(Err(error)) => Err(failed(error.to_string())),
@@ -87,6 +82,36 @@ impl Helper {
             }
         }
     }
+}
+
+/// The names that a helper may have as a program. On Windows it may be a script: Docker tries the
+/// extensions in `PATHEXT` in turn. Without an extension, the system looks for an `.exe`.
+fn programs(program: &str, extensions: Option<&str>) -> Vec<String> {
+    let extensions = extensions.unwrap_or_default().split(';');
+    let extensions =
+        extensions.filter(|extension| extension.len() > 1 && extension.starts_with('.'));
+    let scripts = extensions.filter(|extension| !extension.eq_ignore_ascii_case(".exe"));
+    let scripts = scripts.map(|extension| format!("{program}{}", extension.to_ascii_lowercase()));
+    std::iter::once(program.to_owned()).chain(scripts).collect()
+}
+
+/// Starts the first of these programs that exists.
+fn start(programs: &[String]) -> io::Result<Child> {
+    let mut missing = io::Error::from(io::ErrorKind::NotFound);
+    for program in programs {
+        let started = Command::new(program)
+            .arg("get")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn();
+        match started {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => missing = error,
+            started => return started,
+        }
+    }
+    Err(missing)
 }
 
 /// The output of a helper that has ended.
@@ -146,6 +171,20 @@ impl fmt::Display for Helper {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_helper_may_be_a_script_on_windows() {
+        let names = |extensions| programs("docker-credential-gcloud", extensions);
+        assert_eq!(names(None), ["docker-credential-gcloud"]);
+        assert_eq!(
+            names(Some(".COM;.EXE;;.CMD")),
+            [
+                "docker-credential-gcloud",
+                "docker-credential-gcloud.com",
+                "docker-credential-gcloud.cmd"
+            ]
+        );
+    }
 
     #[test]
     fn a_helper_is_named_by_a_word() {

@@ -122,9 +122,10 @@ impl Found {
         let Some(root) = document.root() else { return };
         let node = document.node(root);
         if !matches!(node.content, Content::Mapping { .. }) {
-            self.no_object(ctx.source, ctx.index, ctx.number, node);
+            let patch = json_patch::find(ctx, root);
+            self.no_object(ctx.source, ctx.index, (ctx.number, node), patch.is_some());
             if self.complete
-                && let Some(found) = json_patch::find(ctx, root)
+                && let Some(found) = patch
             {
                 let (places, diagnostics) =
                     settle::places(ctx, found, &HashSet::new(), self.places.len());
@@ -176,14 +177,22 @@ impl Found {
 
     /// Handles a document that is no object. In a file, a list may be a patch for kustomize beside
     /// the manifests; on stdin, and as plain text, it is a sign that something failed.
-    fn no_object(&mut self, source: &Source, index: usize, number: usize, node: &Node<'_>) {
+    fn no_object(
+        &mut self,
+        source: &Source,
+        index: usize,
+        (number, node): (usize, &Node<'_>),
+        is_patch: bool,
+    ) {
         let found = describe(&node.content);
         let note = format!("document {number} is {found}, not a mapping with `kind`");
-        let is_patch =
+        let may_be_left =
             source.origin().path().is_some() && matches!(node.content, Content::Sequence(_));
-        let diagnostic = if is_patch {
-            Diagnostic::warning("a document that is no Kubernetes object is left alone".to_owned())
-                .help("if it is a patch, its images are listed only: pin what kustomize renders")
+        let diagnostic = if may_be_left {
+            let message = "a document that is no Kubernetes object is left alone";
+            let warning = Diagnostic::warning(message.to_owned());
+            let help = "the images of a patch are listed only: pin what kustomize renders";
+            if is_patch { warning.help(help) } else { warning }
         } else {
             self.complete = false;
             let message = "the input holds no Kubernetes object".to_owned();

@@ -134,10 +134,14 @@ fn layouts_below(folder: &Path) -> Result<Vec<PathBuf>, Diagnostic> {
     Ok(found)
 }
 
-/// The repository that a layout's place in a tree says.
+/// The repository that a layout's place in a tree says. The parts of the path are joined with slashes,
+/// whatever separates them in paths.
 fn repository_of(folder: &Path, layout: &Path) -> Option<Repository> {
-    let name = layout.strip_prefix(folder).ok()?.to_str()?;
-    has_host(name).then(|| name.parse().ok()).flatten()
+    let below = layout.strip_prefix(folder).ok()?;
+    let parts: Option<Vec<&str>> =
+        below.components().map(|part| part.as_os_str().to_str()).collect();
+    let name = parts?.join("/");
+    has_host(&name).then(|| name.parse().ok()).flatten()
 }
 
 fn read_layout(

@@ -90,7 +90,7 @@ fn images_of_patches_are_listed_and_never_pinned() {
     assert_eq!(images, ["quay.io/acme/web:2", "docker.io/library/nginx:1"]);
     let flags = ["--no-config", "--offline", EVERY_CLASS, "-i", "-f", &name];
     let ran = digestif(flags, "");
-    assert!(ran.stderr.contains("if it is a patch, its images are listed only"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("the images of a patch are listed only"), "{}", ran.stderr);
     ran.succeeded();
     assert_eq!(fs::read_to_string(&path).expect("readable"), patch);
 }

@@ -1,9 +1,13 @@
 //! Completion scripts for shells.
 
+use clap::builder::PossibleValuesParser;
 use clap::{Arg, CommandFactory as _, ValueHint};
 use clap_complete::Shell;
 
 use super::Cli;
+
+/// The classes of `--include`.
+const CLASSES: [&str; 6] = ["values", "env", "args", "config", "annotations", "other"];
 
 /// The script for a shell, which completes commands, flags, values, files and directories.
 #[must_use]
@@ -36,6 +40,10 @@ fn completing_lists(parser: &clap::Command, script: &str) -> String {
 /// A flag that says whether it takes a file or a directory. Its value's name tells.
 fn hinted(argument: Arg) -> Arg {
     let name = argument.get_value_names().and_then(|names| names.first());
+    if name.is_some_and(|name| name.starts_with("CLASS")) {
+        // A kind and a path may follow a class, which no script can know.
+        return argument.value_parser(PossibleValuesParser::new(CLASSES));
+    }
     let hint = match name.map(clap::builder::Str::as_str) {
         Some("FILE" | "OLD" | "NEW") => ValueHint::FilePath,
         Some("DIR") => ValueHint::DirPath,

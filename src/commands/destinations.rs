@@ -192,11 +192,10 @@ fn check_folder(flag: &str, path: &Path) -> Result<(), Diagnostic> {
         Some(found) => {
             let reason =
                 found.err().map_or("it is no folder".to_owned(), |error| error.to_string());
-            let folder = folder.unwrap_or(Path::new(".")).display().to_string();
             let message = format!("the folder of `{flag}` can't be used: {reason}");
             Err(failed(&message)
                 .of(RuleId::File)
-                .location(Location::File(escaped(&folder)))
+                .location(Location::File(escaped(&path.display().to_string())))
                 .help("make the folder, or name a file elsewhere"))
         }
     }

@@ -36,7 +36,9 @@ pub(super) fn with_entries(source: &Source, changes: &BTreeMap<Key, Locked>) -> 
         edits.splice(0..0, layout.opening(changes));
     }
     let edits = Edits::new(edits).ok()?;
-    splice::apply(source, &edits, &[]).ok().map(std::borrow::Cow::into_owned)
+    let list = document.root().and_then(|root| document.own_entry(root, "images"));
+    let items = list.map(|(_, list)| document.block_items(source, list)).unwrap_or_default();
+    splice::apply(source, &edits, &items).ok().map(std::borrow::Cow::into_owned)
 }
 
 /// The positions of entries, and of a new one.

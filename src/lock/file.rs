@@ -23,7 +23,8 @@ use crate::io::limited;
 use crate::text::escape::{escaped, quoted};
 use crate::text::{Origin, Source};
 
-/// Bytes of the largest lock that is read: more than a hundred thousand images' lines.
+/// The largest lock in bytes, read or written. An entry has about 170 bytes, so that it has room for more
+/// than a hundred thousand images.
 const LARGEST: u64 = 32 << 20;
 
 /// The changes of a run to a lock.
@@ -142,6 +143,9 @@ impl Record {
                 edit::with_entries(source, &changes).ok_or_else(|| self.not_editable())?
             }
         };
+        if new.len() as u64 > LARGEST {
+            return Err(self.too_large());
+        }
         let old = old.map(|source| source.text().to_owned());
         Ok(Recording { path: self.path.clone(), old, new, _folder: folder })
     }
@@ -185,6 +189,14 @@ impl Record {
             .note("recorded", now)
             .note("found", ours.said())
             .help("another run was faster: run it again, to take what is recorded, or with `--update`")
+    }
+
+    fn too_large(&self) -> Diagnostic {
+        let message = format!("the lock would be larger than {} MiB", LARGEST >> 20);
+        Diagnostic::error(Failure::Usage, message)
+            .of(RuleId::LockFile)
+            .location(Location::File(self.file()))
+            .help("use a lock for each cluster or team; the file was not changed")
     }
 
     fn not_editable(&self) -> Diagnostic {

@@ -17,8 +17,9 @@ use crate::settings::wrong::{self, span};
 use crate::text::escape::quoted;
 use crate::text::{Source, Span};
 
-/// Nodes of the largest lock: forty thousand images.
-const MOST_NODES: usize = 500_000;
+/// The most nodes of a lock: half the bytes of the largest one. A node has at least two bytes, so the size
+/// in bytes is the limit that applies.
+const MOST_NODES: usize = 16 << 20;
 
 /// The images of manifests, each with the digest that it had when it was recorded.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -465,8 +466,16 @@ mod tests {
 
     #[test]
     fn a_lock_of_endless_nodes_is_refused() {
-        let text = format!("{HEAD}images: [{}]\n", "[],".repeat(2 * MOST_NODES));
+        let text = format!("{HEAD}images: [{}]\n", "[],".repeat(1_000_000));
         assert!(parse(&source(text)).is_err());
+    }
+
+    #[test]
+    fn a_lock_with_many_entries_is_read() {
+        let entry = |n| format!("- {{image: 'a.io/b:{n}', tag: '{n}', digest: '{A}'}}\n");
+        let entries: String = (0..50_000).map(entry).collect();
+        let lock = parse(&source(format!("{HEAD}images:\n{entries}"))).expect("a lock");
+        assert_eq!(lock.images().count(), 50_000);
     }
 
     proptest! {

@@ -7,10 +7,11 @@
 //! is between two items of that sequence there, before and after the edits. It then reads the same
 //! bytes at the same columns.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::{Edit, Effect};
-use crate::text::yaml::{self, BlockItem, Difference, Expected, NewText};
+use crate::text::yaml::{self, BlockItem, Difference, Expected, NewText, TreeChange};
 use crate::text::{Source, Span};
 
 /// Proves that a document differs from its edited text `after` only as the edits say. `items` are those of
@@ -85,9 +86,14 @@ struct Untouched {
 }
 
 impl Untouched {
-    /// Finds the items of a document that no edit is in or directly beside.
+    /// Finds the items of a document that no edit is in, directly beside or about.
     fn find(document: Span, edits: &[Edit], items: &[BlockItem]) -> Vec<Self> {
         let mut found = Vec::new();
+        let changes = edits.iter().flat_map(|edit| match &edit.effect {
+            Effect::Tree(changes) => &changes[..],
+            Effect::Text { .. } => &[],
+        });
+        let named: BTreeSet<_> = changes.map(TreeChange::node).collect();
         let (mut edits, mut inserted, mut replaced) = (edits.iter().peekable(), 0, 0);
         for item in items {
             let span = item.span();
@@ -96,7 +102,7 @@ impl Untouched {
                 replaced += edit.span.end - edit.span.start;
             }
             let is_touched = edits.peek().is_some_and(|edit| edit.span.start <= span.end);
-            if document.contains(span) && !is_touched {
+            if document.contains(span) && !is_touched && !named.contains(&item.first()) {
                 let before = Range::from(span.relative_to(document.start));
                 let moved = |at: usize| at + inserted - replaced;
                 let after = moved(before.start)..moved(before.end);

@@ -47,6 +47,16 @@ pub enum TreeChange {
     Remove(NodeId),
 }
 
+impl TreeChange {
+    /// The node that it is about.
+    #[must_use]
+    pub fn node(&self) -> NodeId {
+        match self {
+            Self::Insert(node, _) | Self::Append(node, _) | Self::Remove(node) => *node,
+        }
+    }
+}
+
 /// The changes to the tree of one document, by the node that each is about.
 #[derive(Default)]
 struct Changes<'e> {

@@ -5,14 +5,15 @@
 
 use digestif::diagnostic::Diagnostic;
 use digestif::image::{Algorithm, Digest, PinForm};
-use digestif::places::{Class, Found, Place, Scope, Writing};
+use digestif::places::{Found, Place, Scope, Writing};
 use digestif::plan::{Pin, Plan, Skips, Status, Via};
 use digestif::text::{Origin, Source};
 use libfuzzer_sys::fuzz_target;
 
 /// Candidates of every class are pinned as well, as they stand in the midst of texts.
 fn scope() -> Scope {
-    let include = [Class::Env, Class::Args, Class::Config, Class::Annotations, Class::Other];
+    let classes = ["env", "args", "config", "annotations", "other", "values"];
+    let include = classes.map(|class| class.parse().expect("a class"));
     Scope { include: include.into(), ..Scope::default() }
 }
 

@@ -160,13 +160,8 @@ impl Wrong {
             Error::NullIntoString { .. }
             | Error::ExternallyTaggedEnumExpectedScalarOrMapping { .. }
             | Error::TaggedEnumMismatch { .. } => wrong("expected a text".to_owned()),
-            // The type is shown beside the message.
-            Error::Message { msg, .. } => wrong(match msg.split_once(", expected ") {
-                Some((before, expected)) if before.starts_with("invalid type: ") => {
-                    format!("expected {expected}")
-                }
-                _ => msg.clone(),
-            }),
+            Error::SerdeInvalidType { expected, .. } => wrong(format!("expected {expected}")),
+            Error::Message { msg, .. } => wrong(msg.clone()),
             Error::MultipleDocuments { .. } => {
                 wrong("there is more than one document in it".to_owned())
             }

@@ -47,6 +47,8 @@ impl From<ScalarStyle> for Style {
 pub(super) struct Events<'s> {
     rest: std::vec::IntoIter<(usize, &'s str)>,
     parser: Parser<'s, StrInput<'s>>,
+    /// The part of the text that the parser reads, and where it starts.
+    part: &'s str,
     base: usize,
     position: usize,
 }
@@ -64,7 +66,7 @@ impl<'s> Events<'s> {
         }
         let mut rest = parts.into_iter();
         let (base, part) = rest.next().unwrap_or((start, &text[start..]));
-        Self { rest, parser: parser(part), base, position: start }
+        Self { rest, parser: parser(part), part, base, position: start }
     }
 
     /// The end of the last event.
@@ -77,7 +79,7 @@ impl<'s> Events<'s> {
             match self.parser.next_event() {
                 Some(Ok((Event::StreamEnd, _))) | None => match self.rest.next() {
                     Some((base, part)) => {
-                        self.base = base;
+                        (self.base, self.part) = (base, part);
                         self.parser = parser(part);
                     }
                     None => return Ok(None),
@@ -85,6 +87,9 @@ impl<'s> Events<'s> {
                 Some(Ok((event, span))) => {
                     let range = span.byte_range().expect("a text in memory has byte offsets");
                     let span = Span::new(self.base + range.start, self.base + range.end);
+                    if has_anchor(&event) {
+                        self.check_anchor(span)?;
+                    }
                     self.position = self.position.max(span.end);
                     return Ok(Some((event, span)));
                 }
@@ -93,10 +98,39 @@ impl<'s> Events<'s> {
         }
     }
 
+    /// Refuses an anchor that go-yaml ends earlier: what follows is a part of the value there (go-yaml,
+    /// `scannerc.go`, `yaml_parser_scan_anchor`). The anchor is between the last event and `span`; that of
+    /// nothing may be behind it, on the same line.
+    fn check_anchor(&self, span: Span) -> Result<(), SyntaxError> {
+        let start = self.position.saturating_sub(self.base);
+        let node = span.start - self.base;
+        let line = || self.part[node..].find('\n').map_or(self.part.len(), |end| node + end);
+        let end = if span.is_empty() { line() } else { node };
+        let before = self.part.get(start..end).unwrap_or_default();
+        let Some(at) = before.rfind('&') else { return Ok(()) };
+        let name = before[at + 1..].split([' ', '\t', '\r', '\n', ',', '[', ']', '{', '}']).next();
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+        if name.unwrap_or_default().chars().all(is_plain) {
+            return Ok(());
+        }
+        let at = self.base + start + at;
+        let message = "an anchor may have letters, digits, `-` and `_` only".to_owned();
+        Err(SyntaxError { message, at: Span::new(at, at + 1) })
+    }
+
     fn syntax_error(&self, error: &ScanError) -> SyntaxError {
         let at = self.base + error.marker().byte_offset().unwrap_or(0);
         SyntaxError { message: error.info(), at: Span::new(at, at + 1) }
     }
+}
+
+fn has_anchor(event: &Event<'_>) -> bool {
+    matches!(
+        event,
+        Event::Scalar(_, _, 1.., _)
+            | Event::SequenceStart(_, 1.., _)
+            | Event::MappingStart(_, 1.., _)
+    )
 }
 
 fn parser(text: &str) -> Parser<'_, StrInput<'_>> {

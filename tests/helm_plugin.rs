@@ -143,7 +143,7 @@ fn helm_4_runs_what_was_installed_whatever_its_path() {
     let expected = format!("error: Helm can't run `{}` as it is written\n", binary.display());
     assert!(said.starts_with(&expected), "{said}");
     let help = "= help: `digestif helm-plugin install` works with every path; or move the binary\n";
-    assert!(said.trim_end().ends_with(help.trim_end()), "{said}");
+    assert!(said.contains(help), "{said}");
 }
 
 #[test]
@@ -284,7 +284,7 @@ fn what_digestif_did_not_write_stays() {
         );
         assert!(said.starts_with(&expected), "{said}");
         let help = "= help: move it away, or remove it with `helm plugin uninstall digestif`; nothing was written\n";
-        assert!(said.trim_end().ends_with(help.trim_end()), "{said}");
+        assert!(said.contains(help), "{said}");
         assert_eq!(entries(plugins.path()), before);
     }
 }

@@ -89,7 +89,8 @@ pub(super) fn add(
         } else {
             Some(SkipReason::Candidate)
         },
-        ..Finding::of_field(owner, node, text)
+        // The whole text may be long, and its image is replaced.
+        ..Finding::of_field(owner, node, "")
     };
     let is_field = |shape: &Shape| {
         let overlaps =

@@ -100,7 +100,8 @@ fn a_report_has_what_has_drifted_and_what_a_lock_has_too_much() {
     assert_eq!(drifted[0]["places"], json!([{"file": "images.lock.yaml"}]));
     assert_eq!(drifted[1]["image"], "docker.io/library/web:1");
     let notes = ["old", "web"].map(|name| digest_of(&format!("docker.io/library/{name}:1")));
-    let notes = [format!("locked: {}", notes[0]), format!("now: {}", notes[1])];
+    let gone = "gone: the registry no longer has what is locked".to_owned();
+    let notes = [format!("locked: {}", notes[0]), format!("now: {}", notes[1]), gone];
     assert_eq!(drifted[1]["notes"], json!(notes));
     let ran = check(folder.path(), "json", &lock, &pod(&["new:1"]));
     assert_eq!(ran.status, 5);
@@ -368,7 +369,7 @@ fn there_is_a_report_on_every_status() {
         (&["-f", "nowhere.yaml"], "", 2, Some(("file", "nowhere.yaml", 1))),
         (&["-c", "wrong.yaml"], &web, 2, Some(("config", "wrong.yaml", 3))),
         (&["-c", "nowhere.yaml"], &web, 2, Some(("file", "nowhere.yaml", 1))),
-        (&["--drift"], &web, 2, Some(("usage", "-", 1))),
+        (&["--strict", "--verify"], &web, 2, Some(("usage", "-", 1))),
         (&["-f", "latin.yaml"], "", 3, Some(("yaml", "latin.yaml", 1))),
         (&[], "", 3, Some(("empty", "-", 1))),
         (&[], "a: [", 3, Some(("yaml", "-", 1))),

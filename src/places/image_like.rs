@@ -198,7 +198,8 @@ fn inside(text: &str, is_image: bool) -> Vec<Shape> {
             }
             let is_named = || {
                 let key = key_before(line, token.start);
-                let is_word = |key: &str| is_bare(key, word) && is_code(line, &token);
+                let is_word =
+                    |key: &str| !has_tag(word) && is_bare(key, word) && is_code(line, &token);
                 key.is_some_and(|key| is_image_of(key, word) && !is_word(key))
                     || is_image && has_tag(word)
             };

@@ -8,7 +8,7 @@ use super::{Reading, Role};
 use crate::image::Repository;
 
 /// A difference by which a tag may be another image. No rule and no proposal crosses one, with two
-/// exceptions that [`Near::of`] names.
+/// exceptions that `Near::of` names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Difference {
     /// It is not released yet, or the other is not.

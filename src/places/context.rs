@@ -3,7 +3,7 @@
 use super::object::Object;
 use super::path::Paths;
 use super::scope::Scope;
-use super::values::NamedValues;
+use super::values::named::NamedValues;
 use crate::diagnostic::Location;
 use crate::text::Source;
 use crate::text::yaml::{Document, NodeId};

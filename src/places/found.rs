@@ -8,7 +8,7 @@ use super::finding::{FieldSeen, Findings};
 use super::outline::outline;
 use super::place::{Class, Place};
 use super::scope::Scope;
-use super::values::NamedValues;
+use super::values::named::NamedValues;
 use super::{
     candidates, field_rules, json_patch, kustomization, mistaken, pod_spec, pull_secrets, readers,
     schema, settle, values,

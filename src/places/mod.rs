@@ -13,6 +13,7 @@
 mod aliases;
 mod candidates;
 mod chart_image;
+mod class_of;
 mod context;
 mod field_rules;
 pub mod fields;
@@ -51,4 +52,4 @@ pub use place::{Class, Image, Place, SkipReason, Writing};
 pub use scope::{Include, Inclusion, OptOuts, Scope};
 pub use skipped_objects::{ObjectPattern, SkippedObjects};
 pub use table::TABLE;
-pub use values::ChartKey;
+pub use values::charts::ChartKey;

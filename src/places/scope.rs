@@ -8,7 +8,7 @@ use super::fields::{Field, FieldPath};
 use super::object::Object;
 use super::place::Class;
 use super::skipped_objects::SkippedObjects;
-use super::values::ChartKey;
+use super::values::charts::ChartKey;
 use crate::text::yaml::{Document, NodeId};
 
 /// A class of candidates that can be pinned.

@@ -5,22 +5,20 @@
 //! `ConfigMap`s, `repository` and `tag` are listed and never changed, because nobody knows how the
 //! program that reads them joins them.
 
-mod charts;
-mod named;
+pub(super) mod charts;
+pub(super) mod named;
 mod roots;
 mod text;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::candidates::{Text, is_built_in};
 use super::chart_image::{ChartImage, Fields, chart_image};
+use super::class_of::{Text, is_built_in};
 use super::context::Context;
 use super::finding::{Findings, Owner};
 use super::place::{Class, SkipReason};
 use crate::text::yaml::{Document, NodeId};
 
-pub use charts::ChartKey;
-pub(super) use named::NamedValues;
 pub(super) use text::{TextImage, images_in};
 
 use charts::{Reason, reason};

@@ -13,7 +13,7 @@ fuzz_target!(|text: &[u8]| {
     let sources = [source];
     let Some(function) = Function::of(&sources) else { return };
     for owner in [Owner::Caller, Owner::Manifests] {
-        // What is wrong with it is a message.
+        // An error is a message and no defect.
         let _ = function.config(&sources[0], owner);
     }
     let results = krm::failures(&[Diagnostic::warning("a result".to_owned())]);

@@ -49,7 +49,7 @@ fn first_word(parser: &clap::Command, arguments: &[OsString]) -> Option<usize> {
             return Some(at);
         }
         let takes_next = if text.starts_with("--") {
-            // What follows a flag that is unknown may be its value; the flag is what is wrong.
+            // The word after an unknown flag may be its value. The error is the flag.
             let flag = text.split('=').next().unwrap_or_default();
             let takes_next = *values.get(flag)?;
             takes_next && flag == text

@@ -44,7 +44,7 @@ impl Closing {
                 let warnings = outcome.diagnostics().filter(|d| d.failure().is_none()).count();
                 let errors = outcome.diagnostics().filter(|d| d.failure().is_some()).count();
                 if errors == 0 {
-                    // What `explain` finds wrong is in the explanation.
+                    // The explanation has the errors that `explain` found.
                     return String::new();
                 }
                 let errors = counted(errors, "error");

@@ -25,7 +25,7 @@ const EXTRA: [(&str, &str, usize, &str); 4] = [
         "nvidia-gpu-operator-csv.yaml",
         "metadata.annotations.alm-examples",
         2,
-        "`image` is a name there, and the repository stands beside it",
+        "`image` is a name there, and the repository is in another field",
     ),
     (
         "rancher-system-upgrade.yaml",

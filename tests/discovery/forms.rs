@@ -21,11 +21,11 @@ fn an_untagged_image_that_does_not_mean_latest_is_left() {
     };
     let text = plan("rancher/k3s-upgrade");
     let ran = run(&[], &text);
-    assert!(ran.stderr.starts_with("warning: `rancher/k3s-upgrade` is written unchanged: without a tag the version of the plan is meant\n"), "{}", ran.stderr);
+    assert!(ran.stderr.starts_with("warning: `rancher/k3s-upgrade` is written unchanged: without a tag it means the version of the plan\n"), "{}", ran.stderr);
     assert_eq!(ran.succeeded(), text);
     let said = run(&["--require-digest"], &text).failed(5);
     assert!(said.contains("error: `rancher/k3s-upgrade` has no digest\n"), "{said}");
-    assert!(said.contains("digestif does not pin it: without a tag the version"), "{said}");
+    assert!(said.contains("digestif does not pin it: without a tag it means the version"), "{said}");
     assert_pinned(&[], &plan("rancher/k3s-upgrade:v1"), &["rancher/k3s-upgrade:v1"]);
     assert_pinned(&[], &text.replace("Plan", "Other"), &[]);
 }
@@ -213,7 +213,7 @@ fn parts_that_no_digest_fits_into_are_left_with_the_reason() {
     let text = object("scylla.scylladb.com/v1", "ScyllaCluster")
         + "spec:\n  repository: docker.io/scylladb/scylla\n  version: 6.2.1\n  agentVersion: 3.4.0\n";
     let ran = run(&[], &text);
-    assert!(ran.stderr.starts_with("warning: `docker.io/scylladb/scylla:6.2.1` is written unchanged: the version becomes a label too and where no digest fits\n"), "{}", ran.stderr);
+    assert!(ran.stderr.starts_with("warning: `docker.io/scylladb/scylla:6.2.1` is written unchanged: the version is also a label and a label can't contain a digest\n"), "{}", ran.stderr);
     assert_eq!(ran.succeeded(), text);
     run(&["--require-digest"], &text).failed(5);
     // Whoever says so of the image, or on the line, has settled it.

@@ -709,9 +709,47 @@ fn under_helm_4_everything_that_is_said_is_in_the_log() {
         assert!(kept.contains(message), "{args:?}: {kept}");
     }
     let mut other = command(["--require-digest"]);
-    other.env("HELM_PLUGIN_NAME", "diff").env("XDG_STATE_HOME", "/nowhere");
+    other.env("HELM_PLUGIN_NAME", "diff").env("XDG_STATE_HOME", "/dev/null");
     let said = finish(start(&mut other), POD.as_bytes()).failed(5);
     assert!(!said.contains("log"), "{said}");
+}
+
+#[test]
+fn the_log_has_the_messages_of_every_run_whose_stderr_is_not_a_terminal() {
+    let registry = registry();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let every_host = for_every_host(&registry);
+    for (args, status) in [(&[&*every_host, "-v"][..], 0), (&["--require-digest"], 5)] {
+        let mut logged = command(args);
+        logged.env("XDG_STATE_HOME", folder.path());
+        let logged = finish(start(&mut logged), POD.as_bytes());
+        assert_eq!(logged.status, status, "{}", logged.stderr);
+        let log = fs::read_to_string(folder.path().join("digestif/log")).expect("there is a log");
+        let entry = format!(", exit status {status}\n{}", logged.said);
+        assert!(log.contains(&entry), "{log}\n{entry}");
+        // Nobody requested the log: a failure to write it changes nothing.
+        let mut unwritable = command(args);
+        unwritable.env("XDG_STATE_HOME", "/dev/null");
+        let unwritable = finish(start(&mut unwritable), POD.as_bytes());
+        assert_eq!((unwritable.status, unwritable.said), (status, logged.said));
+    }
+    let said = digestif([&every_host, "--log=/dev/null/log"], POD).failed(2);
+    assert!(said.contains("the log can't be written"), "{said}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn on_a_terminal_there_is_no_log_by_default() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let run = format!("'{}' --require-digest web.yaml >web.out", env!("CARGO_BIN_EXE_digestif"));
+    fs::write(folder.path().join("web.yaml"), POD).expect("writable");
+    // `script`, of util-linux, runs a command on a terminal.
+    let mut script = Command::new("script");
+    script.args(["--quiet", "--return", "--command", &run, "/dev/null"]).current_dir(folder.path());
+    let ran = finish(start(script.env("XDG_STATE_HOME", folder.path())), b"");
+    assert_eq!(ran.status, 5, "{}", ran.stdout);
+    assert!(ran.stdout.contains("has no digest"), "{}", ran.stdout);
+    assert!(!folder.path().join("digestif").exists());
 }
 
 #[cfg(unix)]

@@ -12,6 +12,7 @@ use support::{clients, digestif, testdata};
 fn helm(registry: &RealRegistry, args: &[&str]) -> String {
     let output = Command::new(registry.clients.join("helm3"))
         .args(args)
+        .env("XDG_STATE_HOME", "/dev/null")
         .output()
         .expect("scripts/clients built it");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

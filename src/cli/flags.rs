@@ -490,8 +490,8 @@ pub struct ReportFlags {
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Reports and messages")]
 pub struct ConsoleFlags {
-    /// Append what stderr shows to this file. Helm 4 discards stderr: with it, the default is
-    /// `digestif/log` in the state directory
+    /// Append the messages on stderr to this file. If stderr is not a terminal, the default is `digestif/log` in
+    /// the state directory
     #[arg(long, value_name = "FILE", env = "DIGESTIF_LOG")]
     pub log: Option<PathBuf>,
 

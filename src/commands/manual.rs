@@ -37,7 +37,7 @@ const FILES: [(&str, &str); 6] = [
         "The configuration of a checkout: in the working directory, or in the repository above it.",
     ),
     ("~/.config/digestif/config.yaml", "The user's configuration."),
-    ("~/.local/state/digestif/log", "What stderr said, if the caller discards it as Helm 4 does."),
+    ("~/.local/state/digestif/log", "The messages of runs whose stderr was not a terminal."),
     ("~/.docker/config.json", "Logins of Docker."),
     (
         "$XDG_RUNTIME_DIR/containers/auth.json, ~/.config/containers/auth.json",

@@ -1,7 +1,7 @@
 //! The console: messages on stderr, and their copy in the log.
 //!
-//! Some hosts discard stderr (Helm 4 always does), so that messages are also kept in a log, and a
-//! failure is shown on the terminal that the host was started from.
+//! Some hosts discard stderr: Helm 4 always, Helm 3 after a success. Therefore messages are also appended to a
+//! log if stderr is not a terminal. If stderr is lost, a failure is also shown on the terminal of the host.
 
 use std::borrow::Cow;
 use std::fs::OpenOptions;
@@ -18,35 +18,36 @@ use crate::report;
 use crate::text::Source;
 use crate::text::escape::{inert, redacted};
 
-/// Errors that a run prints, and warnings. Nobody reads more, and a chart of a stranger may cause
-/// hundreds of thousands. Substitutions are all printed.
+/// The most errors, and the most warnings, that a run prints. A hostile chart may cause hundreds of thousands.
+/// All substitutions are printed.
 const MOST: usize = 1000;
 
 /// Prints messages and remembers them for the log.
 #[derive(Debug, Default)]
 pub struct Console {
-    /// True if warnings are left out.
+    /// True if warnings are not printed.
     quiet: bool,
-    /// How many errors there were, and how many warnings.
+    /// The number of errors.
     errors: usize,
+    /// The number of warnings.
     warnings: usize,
-    /// True if stderr leads to where manifests were written.
+    /// True if stderr is the same stream as stdout, and manifests were written to it.
     is_merged: bool,
     printed: String,
     log: Option<Log>,
 }
 
 impl Console {
-    /// A console that prints errors and substitutions only, if it is quiet.
+    /// A console. If it is quiet, it prints only errors and substitutions.
     #[must_use]
     pub fn new(quiet: bool) -> Self {
         Self { quiet, ..Self::default() }
     }
 
-    /// Opens the log that the user names, so that one that can't be written is known early.
+    /// Opens the log that the user names. This is done early, because a log that can't be written is an error.
     ///
     /// # Errors
-    /// It can't be written.
+    /// The log can't be written.
     pub fn open_log(&mut self, path: Option<&Path>) -> Result<(), Diagnostic> {
         self.log = path.map(Log::open).transpose()?;
         Ok(())
@@ -93,25 +94,26 @@ impl Console {
         }
     }
 
-    /// Prints nothing from now on, and keeps everything for the log: stderr leads to where the manifests
-    /// are, and nothing failed.
+    /// Prints nothing from now on, and keeps the messages for the log. It is used if a run succeeded and stderr is
+    /// the same stream as stdout.
     pub fn merge(&mut self) {
         self.is_merged = true;
     }
 
-    /// Ends a run: writes the messages to the log, which is the default one if the host discards stderr and
-    /// the user named none. A failure is then shown on the terminal too.
+    /// Ends a run: appends the messages to the log. The default log is used if the user named none and stderr is
+    /// not a terminal, because many hosts discard stderr. A failure is shown on the terminal if stderr is lost.
     pub fn finish(mut self, status: u8, stderr_is_lost: bool) {
         let stderr_is_lost = stderr_is_lost || self.is_merged;
         let printed = inert(&strip_str(&self.printed).to_string()).into_owned();
-        let log = match self.log.take() {
-            None if stderr_is_lost && !printed.is_empty() => Log::open_default(),
-            log => Ok(log),
-        };
-        let kept = log.and_then(|log| log.map_or(Ok(()), |log| log.add(&printed, status)));
-        if let Err(error) = kept {
-            let warning = Diagnostic { severity: Severity::Warning, ..error };
-            self.print(&report::diagnostic(&warning, &[]));
+        if let Some(log) = self.log.take() {
+            if let Err(error) = log.add(&printed, status) {
+                let warning = Diagnostic { severity: Severity::Warning, ..error };
+                self.print(&report::diagnostic(&warning, &[]));
+            }
+        } else if !printed.is_empty() && (stderr_is_lost || !io::stderr().is_terminal()) {
+            // Nobody requested the default log, so a failure to write it is ignored.
+            let _ = Log::open_default()
+                .and_then(|log| log.map_or(Ok(()), |log| log.add(&printed, status)));
         }
         if stderr_is_lost && status != 0 {
             show_on_terminal(&printed);
@@ -123,12 +125,12 @@ impl Console {
 fn show(text: &str) {
     let is_plain = anstream::stderr().current_choice() == ColorChoice::Never;
     let text = if is_plain { Cow::Owned(strip_str(text).to_string()) } else { Cow::Borrowed(text) };
-    // If stderr is closed, no one can be told.
+    // If stderr is closed, there is no other stream for messages.
     let _ = stream::write_all(io::stderr(), inert(&text).as_bytes());
 }
 
-/// Shows a text on the terminal that this process was started from, unless stderr leads there or
-/// there is none.
+/// Shows a text on the terminal that this process was started from, unless stderr is that terminal. Without a
+/// terminal it does nothing.
 fn show_on_terminal(text: &str) {
     const TERMINAL: &str = if cfg!(windows) { "CONOUT$" } else { "/dev/tty" };
     if io::stderr().is_terminal() {

@@ -1,4 +1,4 @@
-//! The log: a file that keeps what stderr showed, since some hosts discard it.
+//! The log: a file with the messages of stderr, because some hosts discard stderr.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -12,15 +12,21 @@ use crate::diagnostic::{Diagnostic, Failure, Location, RuleId};
 /// The size at which the default log is renamed to `….old` and a new one begins, in bytes.
 const LOG_LIMIT: u64 = 1 << 20;
 
-/// The path of the default log: in the state directory, or where the system keeps such files; none
-/// without a home directory.
+/// The path of the default log: in the state directory, or in the folder for application data on systems without
+/// one. `None` without a home directory.
 fn default_log() -> Option<PathBuf> {
+    // The home directory of the password database does not count: a caller that clears the environment wants no
+    // files there.
+    if cfg!(unix) && ["HOME", "XDG_STATE_HOME"].iter().all(|name| std::env::var_os(name).is_none())
+    {
+        return None;
+    }
     let folders = etcetera::base_strategy::choose_native_strategy().ok()?;
     let folder = folders.state_dir().unwrap_or_else(|| folders.data_dir());
     Some(folder.join("digestif").join("log"))
 }
 
-/// A log. Only its owner may read it, since manifests tell a lot about a cluster.
+/// A log. Only its owner may read it, because messages contain details of a cluster.
 #[derive(Debug)]
 pub(super) struct Log {
     path: PathBuf,
@@ -41,7 +47,10 @@ impl Log {
         Ok(Self { path: path.to_owned(), file })
     }
 
-    /// Opens the default log, in a folder that is made for it; none without a home directory.
+    /// Opens the default log and creates its folder. `None` without a home directory.
+    ///
+    /// # Errors
+    /// It can't be written.
     pub(super) fn open_default() -> Result<Option<Self>, Diagnostic> {
         let Some(path) = default_log() else { return Ok(None) };
         let folder = path.parent().expect("it is in a folder of ours");
@@ -49,7 +58,7 @@ impl Log {
         Self::open_bounded(&path).map(Some)
     }
 
-    /// Opens a log that is ours; a large one is renamed to `….old` first.
+    /// Opens the default log. If it is large, it is renamed to `….old` first.
     fn open_bounded(path: &Path) -> Result<Self, Diagnostic> {
         let is_large = |log: &fs::Metadata| log.is_file() && log.len() > LOG_LIMIT;
         if let Ok(target) = fs::canonicalize(path)
@@ -69,7 +78,7 @@ impl Log {
     /// Appends the messages of a run, with the time and the exit status.
     ///
     /// # Errors
-    /// It can't be written. The run is over then, and its status is about the manifests.
+    /// It can't be written. The exit status stays the same, because the manifests are already written.
     pub(super) fn add(mut self, said: &str, status: u8) -> Result<(), Diagnostic> {
         let now = httpdate::fmt_http_date(SystemTime::now());
         let entry = format!("== {now}, exit status {status}\n{said}\n");

@@ -110,6 +110,11 @@ result
   nearest tags:
     v1.31  a version below
 
+images that exist
+  docker.io/clastix/kubectl:v1.31
+    DIGEST
+    it is for linux/amd64, linux/arm64
+
 a rule that would help
   --max-minor-skew 2
   it leads to docker.io/clastix/kubectl:v1.31@DIGEST
@@ -149,6 +154,14 @@ result
   nearest tags:
     litellm_stable_release_branch-v1.61.20-stable  the same version, spelt differently
     main-v1.61.19-stable  the same minor version
+
+images that exist
+  ghcr.io/berriai/litellm-database:litellm_stable_release_branch-v1.61.20-stable
+    DIGEST
+    it is for linux/amd64, linux/arm64
+  ghcr.io/berriai/litellm-database:main-v1.61.19-stable
+    OTHER
+    it is for linux/amd64, linux/arm64
 
 a rule that would help
   --fallback 'ghcr.io/berriai/litellm-database:main-(v?[0-9].*)=litellm_stable_release_branch-$1'
@@ -219,7 +232,7 @@ fn a_rule_that_is_shown_helps_when_it_is_pasted() {
 }
 
 #[test]
-fn an_image_that_exists_costs_one_request_and_no_rule() {
+fn an_image_that_exists_costs_no_rule_and_is_shown_with_its_platforms() {
     let registry = kubectl(&["v1.32", "v1.31"]);
     let digest = digest_of(&format!("{KUBECTL}:v1.32"));
     let expected = format!(
@@ -232,11 +245,13 @@ rules
 result
   docker.io/clastix/kubectl:v1.32@{digest}
   the digest comes from a registry
+  it is for linux/amd64, linux/arm64
 "
     );
     let flags = ["--fallback=v1.32=v1.31"];
     assert_eq!(explained(&registry, "clastix/kubectl:v1.32", &flags, 0), expected);
-    assert_eq!(requests(&registry), [format!("HEAD {KUBECTL}/manifests/v1.32")]);
+    let of = |method: &str, reference: &str| format!("{method} {KUBECTL}/manifests/{reference}");
+    assert_eq!(requests(&registry), [of("HEAD", "v1.32"), of("GET", &digest)]);
 }
 
 #[test]
@@ -271,6 +286,7 @@ rule stable
 result
   docker.io/clastix/kubectl:v1.32.10@{digest}
   the digest comes from a registry
+  it is for linux/amd64, linux/arm64
   it is another image than was asked for, by rule kubernetes-version
 "
     );
@@ -408,12 +424,14 @@ rule kubernetes-version
 result
   docker.io/clastix/kubectl:v1.16@{digest}
   the digest comes from a registry
+  it is for linux/amd64, linux/arm64
   it is another image than was asked for, by rule kubernetes-version
 "
     );
     let image = "clastix/kubectl:v1.16+";
     assert_eq!(explained(&registry, image, &["--max-minor-skew=0"], 0), expected);
-    assert_eq!(requests(&registry), [format!("HEAD {KUBECTL}/manifests/v1.16")]);
+    let of = |method: &str, reference: &str| format!("{method} {KUBECTL}/manifests/{reference}");
+    assert_eq!(requests(&registry), [of("HEAD", "v1.16"), of("GET", &digest)]);
 
     let expected = "\
 docker.io/clastix/kubectl:v1.16+
@@ -424,7 +442,8 @@ result
   nearest tags:
     v1.16  the same version, spelt differently
 
-a rule that would help
+images that exist
+  docker.io/clastix/kubectl:v1.16
 ";
     let text = explained(&registry, image, &["--no-fallback"], 3);
     assert!(text.starts_with(expected), "{text}");
@@ -518,11 +537,15 @@ rules
 result
   docker.io/library/nginx:1.29.1@{digest}
   the digest comes from a layout
+  it is for linux/amd64, linux/arm64/v8
 "
         )
     );
     let missing = explain("nginx:1.29.2", 1);
-    let (said, rule) = missing.split_once("\na rule that would help\n").expect("one is shown");
+    let (said, found) = missing.split_once("\nimages that exist\n").expect("one exists");
+    let (found, rule) = found.split_once("\na rule that would help\n").expect("one is shown");
+    let image = "docker.io/library/nginx:1.29.1";
+    assert_eq!(found, format!("  {image}\n    {digest}\n    it is for linux/amd64, linux/arm64/v8\n"));
     assert_eq!(
         said,
         "\
@@ -624,6 +647,11 @@ fn programs_get_the_same_as_json() {
             "tried": [missing("v1.32", "reference"), missing("1.32", "reference")],
             "places": [],
             "reading": [{ "text": "v1.32", "meaning": "version" }],
+            "candidates": [{
+                "reference": format!("{KUBECTL}:v1.31"),
+                "digest": digest,
+                "platforms": ["linux/amd64", "linux/arm64"],
+            }],
             "suggestions": [],
             "rules": [
                 { "rule": "--fallback x=y", "note": "`x` does not fit the tag", "steps": [] },
@@ -732,9 +760,11 @@ fn the_exit_status_is_that_of_a_run() {
         let explained = explained.stdout.replace(other.address(), "");
         let mut explained: Value = serde_json::from_str(&explained).expect("JSON");
         let fields = explained.as_object_mut().expect("an object");
-        fields.retain(|key, _| !matches!(&**key, "schema" | "rules" | "suggestions" | "reading"));
+        let own = ["schema", "rules", "candidates", "suggestions", "reading"];
+        fields.retain(|key, _| !own.contains(&&**key));
         assert_eq!(explained, entry, "{image} {flags:?}");
-        assert_eq!(requests(&other), requests(&one), "{image} {flags:?}");
+        // What follows is asked of the candidates alone.
+        assert!(requests(&other).starts_with(&requests(&one)), "{image} {flags:?}");
     }
 }
 
@@ -842,4 +872,77 @@ fn that_a_denied_image_was_taken_for_absent_is_said() {
     assert_eq!(found["notes"], json!([note]));
     let text = explained(&registry, "acme/app:x", &[&config.flag()], 0);
     assert!(text.contains(note), "{text}");
+}
+
+#[test]
+fn candidates_with_one_digest_are_marked_and_read_once() {
+    let registry = kubectl(&["v1.32", "v1.32.1", "v1.31.9"]);
+    registry.move_tag(KUBECTL, "v1.32", "v1.32.1");
+    let flags = ["--no-fallback"];
+    let text = explained(&registry, "clastix/kubectl:v1.32.2", &flags, 1);
+    let digest = digest_of(&format!("{KUBECTL}:v1.32.1"));
+    let expected = format!(
+        "  {KUBECTL}:v1.32.1\n    {digest}\n    it is for linux/amd64, linux/arm64\n    the same digest as {KUBECTL}:v1.32\n"
+    );
+    assert!(text.contains(&expected), "{text}");
+    let reads = format!("GET {KUBECTL}/manifests/{digest}");
+    assert_eq!(requests(&registry).iter().filter(|line| **line == reads).count(), 1);
+    let json = explained_as_json(&registry, "clastix/kubectl:v1.32.2", &flags);
+    let candidates = json["candidates"].as_array().expect("a list");
+    let named = |tag: &str| {
+        let name = format!("{KUBECTL}:{tag}");
+        candidates.iter().find(|one| one["reference"] == *name).expect("it is shown")
+    };
+    assert_eq!(named("v1.32")["equals"], json!([format!("{KUBECTL}:v1.32.1")]));
+    assert_eq!(named("v1.31.9").get("equals"), None);
+}
+
+#[test]
+fn platforms_that_cannot_be_read_do_not_fail_an_explanation() {
+    let digest = digest_of(&format!("{APP}:y"));
+    for (misbehaviour, reason) in [
+        (Misbehaviour::ErrorCode(403, "DENIED"), "403 Forbidden from REGISTRY, code DENIED"),
+        (Misbehaviour::ErrorCode(429, "TOOMANYREQUESTS"), "429 Too Many Requests from REGISTRY"),
+        (Misbehaviour::WrongBody, "200 OK from REGISTRY, which hashes to"),
+    ] {
+        let fault = Fault::on(&format!("manifests/{digest}"), misbehaviour);
+        let registry = Registry::start(Content::of(&[(APP, &["y"])]).with_fault(fault));
+        let text = explained(&registry, "acme/app:y", &["--retries=0"], 0);
+        let line = format!("\n  its platforms are not known: {reason}");
+        assert!(text.contains(&line), "{text}");
+        let json = explained_as_json(&registry, "acme/app:y", &["--retries=0"]);
+        let candidate = &json["candidates"][0];
+        assert_eq!((candidate.get("platforms"), &candidate["digest"]), (None, &json!(digest)));
+        assert!(candidate["unknown"].as_str().is_some_and(|said| said.starts_with(reason)));
+    }
+}
+
+#[test]
+fn an_image_that_a_lock_settles_costs_no_request() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let lock = format!("--lock={}", folder.path().join("lock.yaml").display());
+    let registry = kubectl(&["v1.32"]);
+    let pod = "kind: Pod\nspec:\n  containers:\n  - image: clastix/kubectl:v1.32\n";
+    digestif([&lock, &for_every_host(&registry)], pod).succeeded();
+    let before = registry.requests().len();
+    let text = explained(&registry, "clastix/kubectl:v1.32", &[&lock], 0);
+    assert!(text.ends_with("\n  the digest comes from a lock\n"), "{text}");
+    assert_eq!(registry.requests().len(), before);
+}
+
+#[test]
+fn policies_judge_the_image_that_is_explained() {
+    let registry = Registry::start(Content::of(&[(APP, &["latest", "1.2.3"])]));
+    let expected = format!("--expect={APP}=1.2.4");
+    for (image, flag, status, said) in [
+        ("acme/app", "--deny-mutable", 5, "has a tag that moves: it is moved to the newest image"),
+        ("acme/app:1.2.3", "--deny-mutable", 0, ""),
+        ("acme/app:1.2.3", &expected, 5, "is expected with the tag `1.2.4`, and has `1.2.3`"),
+        ("acme/app:1.2.3", "--expect=quay.io/a/b=1", 0, ""),
+        ("acme/app:1.2.3", "--require-platform=linux/s390x", 1, "is not there for linux/s390x"),
+        ("acme/app:1.2.3", "--require-platform=linux/arm64", 0, ""),
+    ] {
+        let text = explained(&registry, image, &[flag], status);
+        assert!(text.contains(said), "{image} {flag}: {text}");
+    }
 }

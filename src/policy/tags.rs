@@ -4,9 +4,9 @@
 use std::str::FromStr;
 
 use crate::diagnostic::{Diagnostic, Failure, RuleId};
-use crate::image::{ParseError, Repository, Tag};
+use crate::image::{ParseError, Pinned, Repository, Tag, Tagged};
 use crate::places::Place;
-use crate::plan::{Entry, Plan, Status};
+use crate::plan::{Entry, Name, Plan, Status};
 use crate::text::escape::quoted;
 
 /// Words by which a tag says that it will be moved, and to what.
@@ -157,11 +157,20 @@ fn used(entry: &Entry, places: &[Place]) -> Option<(Repository, Option<String>)>
         Status::Substituted(found, _) => {
             Some((found.tagged.repository.clone(), Some(found.tagged.tag.to_string())))
         }
-        _ => {
-            let image = &places[*entry.places.first()?].image;
-            let asked = image.asked().map(|asked| (asked.repository, Some(asked.tag)));
-            asked.or_else(|| Some((image.repository()?.clone(), None)))
-        }
+        _ => match &entry.name {
+            Name::Tagged(Tagged { repository, tag }) => {
+                Some((repository.clone(), Some(tag.to_string())))
+            }
+            Name::InvalidTag(asked) => Some((asked.repository.clone(), Some(asked.tag.clone()))),
+            Name::Pinned(Pinned { repository, tag, .. }) => {
+                Some((repository.clone(), tag.as_ref().map(ToString::to_string)))
+            }
+            Name::Text(_) => {
+                let image = &places[*entry.places.first()?].image;
+                let asked = image.asked().map(|asked| (asked.repository, Some(asked.tag)));
+                asked.or_else(|| Some((image.repository()?.clone(), None)))
+            }
+        },
     }
 }
 
@@ -216,6 +225,9 @@ pub(super) fn unexpected(
 
 /// The repository that an entry asks for.
 fn asked(entry: &Entry, places: &[Place]) -> Option<Repository> {
+    if let Some(repository) = entry.name.repository() {
+        return Some(repository.clone());
+    }
     let image = &places[*entry.places.first()?].image;
     image.repository().cloned().or_else(|| Some(image.asked()?.repository))
 }

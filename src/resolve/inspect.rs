@@ -4,15 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use oci_client::manifest::OciManifest;
-use serde::Deserialize;
-
+use super::platforms::not_here;
 use super::{Interrupted, Session, Sources};
 use crate::fallback::{Preset, Rule, moved_to};
 use crate::image::{Digest, Pinned, Platform, Repository, Tag};
 use crate::plan::{Entry, Name, Plan, Status};
 use crate::policy::{Policy, WrittenDigests};
-use crate::registry::{Outcome, Part, Refusal};
+use crate::registry::Refusal;
 
 /// The content behind the digests of a run.
 #[derive(Debug, Default)]
@@ -23,9 +21,6 @@ pub struct Inspected {
     /// preset that says so.
     pub moved: BTreeMap<Name, (Repository, Preset)>,
 }
-
-/// Manifests that are looked into for one image.
-const MOST: usize = 32;
 
 /// The question about a digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -162,98 +157,15 @@ impl Sources<'_> {
         digest: &Digest,
     ) -> Result<Vec<Platform>, Refusal> {
         match (wanted, self.registry) {
-            (Wanted::Platforms, _) => self.platforms(repository, digest).await,
+            (Wanted::Platforms, _) => {
+                let offered = self.platforms(repository, digest).await?;
+                Ok(offered.iter().map(|offered| offered.platform.clone()).collect())
+            }
             (Wanted::Existence, _) if self.layouts.content(digest).is_some() => Ok(Vec::new()),
             (Wanted::Existence, Some(registry)) => {
                 registry.has(repository, digest).await.map(|()| Vec::new())
             }
             (Wanted::Existence, None) => Err(not_here()),
         }
-    }
-
-    /// The platforms of an index; or that of an image, by its configuration (OCI image spec). An
-    /// index need not say them, so that what it leads to is looked into.
-    async fn platforms(
-        &self,
-        repository: &Repository,
-        digest: &Digest,
-    ) -> Result<Vec<Platform>, Refusal> {
-        let mut platforms = Vec::new();
-        let mut open = vec![digest.clone()];
-        for _ in 0..MOST {
-            let Some(digest) = open.pop() else { return Ok(platforms) };
-            let manifest = self.content(repository, Part::Manifest, &digest).await?;
-            let manifest = serde_json::from_slice(&manifest);
-            match manifest.map_err(|_| nonsense("the manifest", &digest))? {
-                OciManifest::ImageIndex(index) => {
-                    for entry in index.manifests {
-                        match &entry.platform {
-                            // Builders write attestations beside the images.
-                            Some(platform) if offered(platform).is_unknown() => {}
-                            Some(platform) => platforms.push(offered(platform)),
-                            None => open.push(parsed(&entry.digest, &digest)?),
-                        }
-                    }
-                }
-                OciManifest::Image(manifest) => {
-                    let config = parsed(&manifest.config.digest, &digest)?;
-                    let config = self.content(repository, Part::Blob, &config).await?;
-                    let config: Configuration = serde_json::from_slice(&config)
-                        .map_err(|_| nonsense("the configuration", &digest))?;
-                    platforms.extend(config.platform());
-                }
-            }
-        }
-        let detail = format!("{digest} leads to more than {MOST} manifests without a platform");
-        Err(Refusal::new(Outcome::InvalidResponse, detail))
-    }
-
-    async fn content(
-        &self,
-        repository: &Repository,
-        part: Part,
-        digest: &Digest,
-    ) -> Result<Vec<u8>, Refusal> {
-        match (self.layouts.content(digest), self.registry) {
-            (Some(content), _) => Ok(content),
-            (None, Some(registry)) => registry.content(repository, part, digest).await,
-            (None, None) => Err(not_here()),
-        }
-    }
-}
-
-fn offered(platform: &oci_client::manifest::Platform) -> Platform {
-    let (os, architecture) = (platform.os.to_string(), platform.architecture.to_string());
-    Platform::new(&os, &architecture, platform.variant.as_deref())
-}
-
-/// The digest that the manifest of another leads to.
-fn parsed(text: &str, of: &Digest) -> Result<Digest, Refusal> {
-    text.parse().map_err(|_| nonsense("an entry", of))
-}
-
-fn nonsense(what: &str, of: &Digest) -> Refusal {
-    let detail = format!("{what} of {of} is none that the OCI image spec knows");
-    Refusal::new(Outcome::InvalidResponse, detail)
-}
-
-fn not_here() -> Refusal {
-    let detail = "no layout has it, and `--offline` forbids to ask for it".to_owned();
-    Refusal::new(Outcome::OfflineMiss, detail)
-}
-
-/// The part of an image's configuration that says where it runs.
-#[derive(Deserialize)]
-struct Configuration {
-    os: Option<String>,
-    architecture: Option<String>,
-    variant: Option<String>,
-}
-
-impl Configuration {
-    /// None for what is no image, a chart for one.
-    fn platform(&self) -> Option<Platform> {
-        let (os, architecture) = (self.os.as_ref()?, self.architecture.as_ref()?);
-        Some(Platform::new(os, architecture, self.variant.as_deref()))
     }
 }

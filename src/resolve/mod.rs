@@ -4,6 +4,7 @@
 //! are read before the network is used, and rules are tried only after absence is proved.
 
 mod inspect;
+mod platforms;
 mod search;
 mod session;
 mod single_flight;
@@ -11,6 +12,7 @@ mod sources;
 
 pub use crate::io::signals::Interrupted;
 pub use inspect::Inspected;
+pub use platforms::{Offered, Platforms, PlatformsOf};
 pub use session::{Network, Session, is_in_layout};
 
 use sources::Sources;

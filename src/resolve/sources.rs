@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::platforms::Platforms;
 use super::single_flight::SingleFlight;
-use crate::image::{Repository, Tag, Tagged};
+use crate::image::{Digest, Repository, Tag, Tagged};
 use crate::plan::{Pin, Via};
 use crate::registry::{Layouts, Lookup, Outcome, Refusal, Registry};
 
@@ -13,6 +14,7 @@ use crate::registry::{Layouts, Lookup, Outcome, Refusal, Registry};
 pub(super) struct Cache {
     pins: SingleFlight<Tagged, Result<Pin, Refusal>>,
     lists: SingleFlight<Repository, Result<Arc<[Tag]>, Refusal>>,
+    pub(super) platforms: SingleFlight<(Repository, Digest), Platforms>,
 }
 
 /// Everything that can be asked for a digest or a list of tags.

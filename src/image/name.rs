@@ -164,7 +164,8 @@ pub(super) fn check_text(text: &str) -> Result<(), ParseError> {
         let what = if wrong.is_control() { "a control character" } else { "white space" };
         return Err(ParseError::new(format!("{what} in `{text}`")));
     }
-    if let Some((scheme, _)) = text.split_once("://") {
+    let scheme = text.split_once(':').filter(|(_, rest)| rest.starts_with("//"));
+    if let Some((scheme, _)) = scheme {
         return Err(ParseError::new(format!(
             "`{scheme}://` does not belong into an image reference"
         )));

@@ -24,7 +24,9 @@ pub(super) fn find(
     let document = ctx.document;
     for owner in owners.iter().filter(|owner| !is_helm_release(document, owner)) {
         for &node in &owner.texts {
-            let Some(text) = document.string(node) else { continue };
+            let Some(text) = document.string(node).filter(|_| !found.is_taken(node)) else {
+                continue;
+            };
             let is_value = values.contain(document, owner.root, node);
             let Some(text_of) = classify(document, owner, node, no_image, is_value) else {
                 continue;

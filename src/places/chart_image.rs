@@ -6,6 +6,8 @@ use super::place::{Image, Writing};
 use crate::image::has_host;
 use crate::text::yaml::{Content, Document, NodeId};
 
+/// The keys of a repository, in any mapping.
+const REPOSITORIES: [&str; 3] = ["repository", "repo", "imageRepository"];
 /// The keys of a registry's host.
 const REGISTRIES: [&str; 2] = ["registry", "imageRegistry"];
 /// The keys of a tag. `version` may be that of something else.
@@ -85,6 +87,9 @@ type Field<'d> = (NodeId, &'d str);
 
 /// The image that fields make; none if they make none.
 pub(super) fn chart_image(document: &Document<'_>, holder: &Fields<'_>) -> Option<ChartImage> {
+    if !REPOSITORIES.iter().chain(&TAGS).any(|key| holder.value(document, key).is_some()) {
+        return None;
+    }
     let says_image = holder.say_image(document)
         || IMAGE_SETTINGS.iter().any(|key| holder.value(document, key).is_some());
     let mut name = repository(document, holder, says_image)?;
@@ -138,9 +143,7 @@ fn repository(document: &Document<'_>, holder: &Fields<'_>, says_image: bool) ->
     let has_tag = field(&TAGS).is_some();
     let named = || field(&["name"]).filter(|_| says_image && has_tag);
     let image = field(&["image", "imageName"]);
-    let (node, text) = field(&["repository", "repo", "imageRepository"])
-        .or_else(|| image.filter(|_| has_tag))
-        .or_else(named)?;
+    let (node, text) = field(&REPOSITORIES).or_else(|| image.filter(|_| has_tag)).or_else(named)?;
     let mut name = Name { text: String::new(), nodes: Vec::new() };
     let registry =
         field(&REGISTRIES).or_else(|| above(document, holder).filter(|_| !has_host(text)));

@@ -175,6 +175,13 @@ fn unlisted(
     nodes: Vec<NodeId>,
     passed: &mut impl FnMut(NodeId),
 ) -> Vec<NodeId> {
+    let content = |node: NodeId| &document.node(document.target(node)).content;
+    if let [node] = nodes[..]
+        && !matches!(content(node), Content::Sequence(_))
+    {
+        passed(node);
+        return nodes;
+    }
     let mut open = nodes;
     open.reverse();
     let mut seen = HashSet::new();

@@ -126,4 +126,9 @@ impl Findings {
     pub(super) fn take(&mut self, value: NodeId) -> bool {
         self.taken.insert(value)
     }
+
+    /// True if a rule took a value for an image.
+    pub(super) fn is_taken(&self, value: NodeId) -> bool {
+        self.taken.contains(&value)
+    }
 }

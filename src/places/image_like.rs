@@ -129,6 +129,10 @@ impl Kind {
 /// True if a name (of a key, a variable, a flag) says that its value is an image: `image`,
 /// `sidecarImage`, `RELATED_IMAGE_DB`, `--base-image`, but not `imagePullPolicy`.
 pub(super) fn says_image(name: &str) -> bool {
+    // Few names have these letters, and words have to be copied.
+    if !name.as_bytes().windows(2).any(|letters| letters.eq_ignore_ascii_case(b"im")) {
+        return false;
+    }
     let words = words(name);
     let is_image = |word: &String| matches!(word.as_str(), "image" | "images" | "img");
     match words.iter().position(is_image) {

@@ -8,6 +8,12 @@ const MARKS: [(&str, &str); 4] = [("#{", "}"), ("((", "))"), ("@@", "@@"), ("%",
 /// a word in angle brackets or between other tools' marks, for an import path of ko, and for a value
 /// that SOPS has encrypted.
 pub(super) fn is_placeholder(text: &str) -> bool {
+    // Few texts have one of these characters, and the search for each form costs more than all else.
+    let may_be =
+        |byte| matches!(byte, b'$' | b'<' | b'%' | b'_' | b'#' | b'(' | b'@' | b'{' | b'[');
+    if !text.bytes().any(may_be) && !text.starts_with("ko://") {
+        return false;
+    }
     let variable = |c: char| c.is_ascii_alphabetic() || matches!(c, '_' | '{' | '(');
     let angle = text.split_once('<').is_some_and(|(_, rest)| rest.contains('>'));
     text.starts_with("ko://")

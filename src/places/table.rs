@@ -3,7 +3,7 @@
 //! of the core group.
 
 use std::collections::HashMap;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 use super::fields::FieldPath;
 
@@ -52,22 +52,40 @@ pub(super) struct Row {
     pub(super) note: &'static str,
 }
 
-/// Groups with their kinds, and these with their rows.
-type Table = HashMap<&'static str, HashMap<&'static str, Vec<Row>>>;
+/// The lines of a group, and its kinds with their rows, which are made when the first object of the
+/// group is found: a run meets few of the groups.
+struct Group {
+    lines: Vec<&'static str>,
+    kinds: OnceLock<HashMap<&'static str, Vec<Row>>>,
+}
 
-/// The rows for a group and kind, in the order of the table. The table is read once, and only if an
-/// object has a group that may be in it.
-pub(super) fn rows(group: &str, kind: &str) -> &'static [Row] {
-    static ROWS: LazyLock<Table> = LazyLock::new(|| {
-        let mut table = Table::new();
-        for line in TABLE.lines().skip(1) {
-            let ((group, kinds), row) = row(line).expect("the tests read every line");
-            for kind in kinds.split('|') {
-                table.entry(group).or_default().entry(kind).or_default().push(row.clone());
+impl Group {
+    fn kinds(&self) -> &HashMap<&'static str, Vec<Row>> {
+        self.kinds.get_or_init(|| {
+            let mut table: HashMap<_, Vec<Row>> = HashMap::new();
+            for line in &self.lines {
+                let ((_, kinds), row) = row(line).expect("the tests read every line");
+                for kind in kinds.split('|') {
+                    table.entry(kind).or_default().push(row.clone());
+                }
             }
-        }
-        table
-    });
+            table
+        })
+    }
+}
+
+/// The lines of the table by their group.
+static GROUPS: LazyLock<HashMap<&str, Group>> = LazyLock::new(|| {
+    let lines: Vec<&str> = TABLE.lines().skip(1).collect();
+    let group = |line: &&'static str| line.split(',').next().unwrap_or_default();
+    let groups = lines.chunk_by(|a, b| group(a) == group(b));
+    let groups = groups
+        .map(|lines| (group(&lines[0]), Group { lines: lines.to_vec(), kinds: OnceLock::new() }));
+    groups.collect()
+});
+
+/// The rows for a group and kind, in the order of the table.
+pub(super) fn rows(group: &str, kind: &str) -> &'static [Row] {
     // OpenShift's kinds were in no group at first.
     let group = match (group, kind) {
         ("", "ImageStream") => "image.openshift.io",
@@ -77,7 +95,7 @@ pub(super) fn rows(group: &str, kind: &str) -> &'static [Row] {
     if !group.contains('.') {
         return &[];
     }
-    ROWS.get(group).and_then(|kinds| kinds.get(kind)).map_or(&[], Vec::as_slice)
+    GROUPS.get(group).and_then(|group| group.kinds().get(kind)).map_or(&[], Vec::as_slice)
 }
 
 fn row(line: &'static str) -> Option<((&'static str, &'static str), Row)> {

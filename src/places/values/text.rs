@@ -29,7 +29,8 @@ pub(in crate::places) struct TextImage {
 /// is no YAML has none.
 pub(in crate::places) fn images_in(text: &str) -> Vec<TextImage> {
     let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
-    if !text.contains(':') || !has(&["repo", "image", "Image", "registry", "name"]) {
+    // A repository has a key of its own, or a tag beside it. Few texts have either.
+    if !text.contains(':') || !has(&["repo", "Repo", "tag", "Tag"]) {
         return Vec::new();
     }
     let Ok(source) = Source::new(Origin::Stdin, text.as_bytes().to_vec()) else {

@@ -222,9 +222,13 @@ impl<'s> Document<'s> {
     /// into it. yaml.v2, with which kubectl reads, takes the last one in the order of the text, and a
     /// merge key sets all keys that it brings in. Duplicates are included.
     pub fn values<'d>(&'d self, id: NodeId, key: &'d str) -> impl Iterator<Item = NodeId> + 'd {
-        let holder = self.with_merged(id).find(|&mapping| self.own_value(mapping, key).is_some());
+        let has_key = |&mapping: &NodeId| self.own_value(mapping, key).is_some();
+        let (holder, last) = match self.merges(id) {
+            None => (Some(id), None),
+            Some(_) => (self.with_merged(id).find(has_key), self.value(id, key)),
+        };
         let own = holder.into_iter().flat_map(move |mapping| self.own_entries(mapping, key));
-        let last = self.value(id, key).filter(|&last| self.node(last).parent != holder);
+        let last = last.filter(|&last| self.node(last).parent != holder);
         own.map(|(_, value)| value).chain(last)
     }
 

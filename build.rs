@@ -29,9 +29,10 @@ fn commit() -> Option<String> {
         Some(rest.split('"').nth(1)?.to_owned())
     };
     let by_git = || {
-        let ran = Command::new("git").args(["rev-parse", "HEAD"]).output().ok()?;
-        let text = String::from_utf8(ran.stdout).ok()?;
-        (ran.status.success() && !text.is_empty()).then(|| text.trim().to_owned())
+        let ran = Command::new("git").args(["rev-parse", "--show-prefix", "HEAD"]).output().ok()?;
+        let text = String::from_utf8(ran.stdout).ok().filter(|_| ran.status.success())?;
+        // A prefix means that the sources are a folder of somebody else's repository.
+        text.strip_prefix('\n').map(|commit| commit.trim().to_owned())
     };
     let commit = said.or_else(packaged).or_else(by_git)?;
     Some(commit.chars().take(SHOWN_DIGITS).collect())

@@ -1,6 +1,8 @@
 //! digestif pins the images of rendered Kubernetes manifests to digests, finds substitutes for tags that
 //! do not exist, and changes no other byte.
 //!
+//! The library is for the program, its tests and its fuzzers. It may change in every release.
+//!
 //! ```text
 //!  bytes ──read──▶ Source ──locate──▶ Place… ──plan──▶ Plan ──resolve──▶ Status…
 //!                    │                  │                                 │
@@ -49,6 +51,8 @@ pub mod resolve;
 mod run;
 pub mod settings;
 pub mod text;
+mod version;
 
 pub(crate) use run::written;
 pub use run::{Empty, Options, Run, edit, locate, run, run_document};
+pub use version::{VERSION, user_agent};

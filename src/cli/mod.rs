@@ -29,9 +29,6 @@ pub use flags::{
     RegistryFlags, ReportFlags, StrictFlags, UpdateFlags, cooldown,
 };
 
-/// The version, with the commit and the target of the build.
-pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("DIGESTIF_BUILD"), ")");
-
 /// Calls for the start.
 pub const EXAMPLES: [&str; 7] = [
     "helm template web ./chart | digestif | kubectl apply -f -",
@@ -73,7 +70,7 @@ fn epilogue() -> String {
 #[derive(Debug, Parser)]
 #[command(
     name = "digestif",
-    version = VERSION,
+    version = crate::VERSION,
     after_long_help = epilogue(),
     max_term_width = 100,
     args_conflicts_with_subcommands = true,

@@ -102,7 +102,7 @@ fn dispatch(invocation: Invocation, outcome: &mut Outcome) -> Result<(), Error> 
         }
         Command::Completions(shell) => print(&cli::script(shell)),
         Command::Man(words) => print(&manual::page(&words)?),
-        Command::Version => print(&format!("digestif {}\n", cli::VERSION)),
+        Command::Version => print(&format!("digestif {}\n", crate::VERSION)),
         Command::Schema(Subject::Config) => print(&reading::schema()),
         Command::Schema(Subject::Report) => print(&report::json::schema()),
         Command::Schema(Subject::Lock) => print(&lock::schema()),

@@ -5,6 +5,7 @@ use std::io::{self, Write as _};
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 use std::sync::Once;
 
+use crate::VERSION;
 use crate::text::escape::escaped;
 
 /// The exit status after a panic: an internal software error (`EX_SOFTWARE` of `sysexits.h`).
@@ -23,11 +24,10 @@ fn said(panic: &PanicHookInfo<'_>) {
         let at = panic.location().map_or_else(String::new, |at| {
             format!(" at {}:{}", escaped(at.file()), at.line())
         });
-        let version = env!("CARGO_PKG_VERSION");
         // If stderr is closed, no one can be told.
         let _ = writeln!(
             io::stderr(),
-            "error: digestif {version} has a defect{at} and stopped: please report this line, with the flags and, if you may show it, the input, as an issue of the project"
+            "error: digestif {VERSION} has a defect{at} and stopped: please report this line, with the flags and, if you may show it, the input, as an issue of the project"
         );
     });
 }

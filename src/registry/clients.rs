@@ -93,7 +93,7 @@ fn client(trust: &Trust, system: &Arc<System>, proxies: &Proxies) -> Result<Clie
     let config = tls::config(trust, system);
     let proxies = proxies.clone();
     let client = Client::builder()
-        .user_agent(concat!("digestif/", env!("CARGO_PKG_VERSION")))
+        .user_agent(crate::user_agent())
         .connect_timeout(CONNECT_TIMEOUT)
         // reqwest 0.13 takes the Authorization header off if a redirect leads to another host, and
         // sends it again if that host redirects to itself: `Transport::once` follows them.

@@ -56,6 +56,15 @@ fn five_hundred_places_of_fifty_images_cost_one_head_an_image() {
 }
 
 #[test]
+fn each_request_names_the_build_that_sends_it() {
+    let registry = pin(with_tokens(ManyScopes::Granted), &[], &tags(1));
+    assert_eq!(registry.requests_to("token"), 1);
+    for request in registry.requests() {
+        assert_eq!(request.user_agent, Some(digestif::user_agent()), "{}", request.line());
+    }
+}
+
+#[test]
 fn fifty_tags_of_a_repository_cost_one_token() {
     let registry = pin(with_tokens(ManyScopes::Granted), &[], &tags(50));
     assert_eq!(registry.requests_to("token"), 1);

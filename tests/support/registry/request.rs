@@ -21,6 +21,8 @@ pub struct Request {
     pub authorization: Option<String>,
     /// The Proxy-Authorization header, which is for proxies alone.
     pub proxy_authorization: Option<String>,
+    /// The User-Agent header.
+    pub user_agent: Option<String>,
     /// The media types of all Accept headers.
     pub accept: Vec<String>,
     /// `HTTP/1.1` or `HTTP/2.0`.
@@ -74,6 +76,7 @@ impl Request {
             host: authority.or_else(|| header("host")).unwrap_or_default(),
             authorization: header("authorization"),
             proxy_authorization: header("proxy-authorization"),
+            user_agent: header("user-agent"),
             accept: accept.flat_map(|value| media_types(&text(value))).collect(),
             version: format!("{:?}", parts.version),
             connection,
@@ -100,6 +103,7 @@ impl Request {
             host: header("host").unwrap_or_default(),
             authorization: header("authorization"),
             proxy_authorization: header("proxy-authorization"),
+            user_agent: header("user-agent"),
             accept: media_types(&header("accept").unwrap_or_default()),
             version: line.next().unwrap_or_default(),
             connection,

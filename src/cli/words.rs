@@ -94,7 +94,7 @@ fn takes_next(argument: &Arg) -> bool {
 
 /// A word that can only be a path: it exists, or is written as a path.
 fn is_path(word: &str) -> bool {
-    let looks_like_one = word == "-" || word.contains(['/', '\\', '.', ':']);
+    let looks_like_one = word == "-" || word.contains(['/', '\\', '.', ':', '*']);
     looks_like_one || word.is_empty() || Path::new(OsStr::new(word)).exists()
 }
 

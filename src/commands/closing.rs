@@ -7,6 +7,7 @@ use super::outcome::{Ending, Outcome};
 use crate::cli::{Command, Invocation};
 use crate::diagnostic::{Failure, RuleId, Severity};
 use crate::report::counted;
+use crate::text::path::slashed;
 
 /// The longest list of paths that a command for the user repeats, in characters.
 const LONGEST_PATHS: usize = 60;
@@ -100,13 +101,13 @@ impl Closing {
 
     fn with_lock(&self, flag: &str) -> String {
         let lock = self.lock.as_ref().filter(|lock| is_plain(lock));
-        let lock = lock.map_or_else(|| "FILE".to_owned(), |lock| lock.display().to_string());
+        let lock = lock.map_or_else(|| "FILE".to_owned(), |lock| slashed(lock));
         format!("digestif --lock {lock}{flag}")
     }
 
     /// A command over the same input, and its effect.
     fn command(&self, command: &str, effect: &str) -> String {
-        let paths: Vec<_> = self.paths.iter().map(|path| path.display().to_string()).collect();
+        let paths: Vec<_> = self.paths.iter().map(|path| slashed(path)).collect();
         let shown = paths.join(" ");
         let is_short = shown.len() <= LONGEST_PATHS && self.paths.iter().all(|path| is_plain(path));
         match &*shown {

@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use crate::cli::{Emit, Flags};
 use crate::diagnostic::{Diagnostic, Location, RuleId, failed};
 use crate::io::atomic::{self, Destination};
-use crate::io::merged;
+use crate::io::{expand, merged};
 use crate::settings::Task;
 use crate::text::Source;
-use crate::text::escape::escaped;
+use crate::text::path::{shown, slashed};
 
 /// The files that a run writes, as the flags name them.
 #[derive(Debug)]
@@ -34,8 +34,9 @@ pub(super) struct Destinations {
 impl Destinations {
     /// The destinations that the flags of a task name.
     pub(super) fn new(flags: &Flags, task: Task) -> Self {
-        let named = flags.input.paths.iter().chain(&flags.input.filename);
-        let directories = named.filter(|path| path.is_dir());
+        let named: Vec<_> =
+            flags.input.paths.iter().chain(&flags.input.filename).cloned().collect();
+        let directories = expand::paths(&named).into_iter().filter(|path| path.is_dir());
         Self {
             directories: directories.filter_map(|path| fs::canonicalize(path).ok()).collect(),
             output: flags.output.output.clone(),
@@ -61,7 +62,7 @@ impl Destinations {
             let elsewhere = self.in_place || self.output.as_deref().is_some_and(|o| !is_stdout(o));
             if self.task == Task::Check || !elsewhere {
                 let message =
-                    format!("`--report {}` would mix with what stdout gets", report.display());
+                    format!("`--report {}` would mix with what stdout gets", slashed(report));
                 return Err(
                     failed(&message).help("name a file for the report, or use `digestif check`")
                 );
@@ -110,7 +111,7 @@ impl Destinations {
             if flag == "--output" && self.directories.iter().any(|read| path.starts_with(read)) {
                 let message = "`--output` names a file below a directory that is read";
                 return Err(failed(message)
-                    .location(Location::File(escaped(&path.display().to_string())))
+                    .location(Location::File(shown(&path)))
                     .help("name a file elsewhere; `-i` rewrites manifests in place"));
             }
             let is_own = flag == "--output" && self.gives_manifests && read.len() == 1;
@@ -118,7 +119,7 @@ impl Destinations {
                 let what = if read.contains(&path) { "an input" } else { "the configuration" };
                 let message = format!("`{flag}` names {what}, which it would overwrite");
                 return Err(failed(&message)
-                    .location(Location::File(escaped(&path.display().to_string())))
+                    .location(Location::File(shown(&path)))
                     .help("give it a file of its own; `-i` rewrites manifests in place"));
             }
         }
@@ -131,9 +132,7 @@ impl Destinations {
     /// It is no file, or an output or an input.
     pub(super) fn check_lock(&self, lock: &Path, sources: &[Source]) -> Result<(), Diagnostic> {
         let at = |message: &str| {
-            failed(message)
-                .location(Location::File(escaped(&lock.display().to_string())))
-                .help("give it a file of its own")
+            failed(message).location(Location::File(shown(lock))).help("give it a file of its own")
         };
         let Destination::File(_) = atomic::destination(lock).map_err(|error| *error)? else {
             return Err(at("the lock has to be a file"));
@@ -195,7 +194,7 @@ fn check_folder(flag: &str, path: &Path) -> Result<(), Diagnostic> {
             let message = format!("the folder of `{flag}` can't be used: {reason}");
             Err(failed(&message)
                 .of(RuleId::File)
-                .location(Location::File(escaped(&path.display().to_string())))
+                .location(Location::File(shown(path)))
                 .help("make the folder, or name a file elsewhere"))
         }
     }

@@ -9,7 +9,7 @@ use crate::diagnostic::usage;
 use crate::lock::{Record, Recording};
 use crate::report;
 use crate::settings::Settings;
-use crate::text::escape::escaped;
+use crate::text::path::shown;
 
 /// Takes the file lock, if the run records something, and computes the new text of the lock.
 pub(super) fn begin(run: &Run<'_>) -> Result<Option<Recording>, Error> {
@@ -42,8 +42,7 @@ pub(super) fn rewritten<'p>(settings: &Settings, files: impl Iterator<Item = &'p
     if settings.quiet {
         return String::new();
     }
-    let line =
-        |file: &Path| format!("digestif: rewrote {}\n", escaped(&file.display().to_string()));
+    let line = |file: &Path| format!("digestif: rewrote {}\n", shown(file));
     files.map(line).collect()
 }
 

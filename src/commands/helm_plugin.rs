@@ -1,11 +1,11 @@
 //! Helm plugin: lets Helm 4 run this binary, as it takes the name of a plugin where Helm 3 took a
 //! program's.
 //!
-//! Owns the plugin's folder: its `plugin.yaml`, and on Unix a link to the binary beside that. Helm
-//! splits a command at spaces and then expands its variables, without a way to escape either, so
-//! only a link carries every path. A folder that somebody else has filled is refused.
+//! Owns the plugin's folder: its `plugin.yaml`, and beside that a link to the binary, or a copy of it.
+//! Helm splits a command at spaces and then expands its variables, without a way to escape either, so
+//! that a path with a space can't be written. A folder that somebody else has filled is refused.
 
-use std::path::{Path, PathBuf};
+use std::path::{self, Path, PathBuf};
 use std::{env, fs, io};
 
 use super::outcome::Error;
@@ -13,13 +13,15 @@ use crate::cli::HelmPlugin;
 use crate::diagnostic::{Diagnostic, Location, failed};
 use crate::io::atomic::Rewrite;
 use crate::io::delivery::replace;
+use crate::io::rename;
 use crate::text::Origin;
-use crate::text::escape::{escaped, quoted};
+use crate::text::escape::quoted;
+use crate::text::path::{shown, slashed};
 
 /// The first line of every `plugin.yaml` that digestif writes. A later run recognises it.
 const MARK: &str = "# Written by `digestif helm-plugin`, which may replace it.\n";
 
-/// The name of the plugin, of its folder and of the link in that.
+/// The name of the plugin, of its folder and of the program in that.
 const NAME: &str = "digestif";
 
 /// The result of a command.
@@ -29,6 +31,42 @@ pub struct Said {
     pub text: String,
     /// Warnings for the user.
     pub warnings: Vec<Diagnostic>,
+}
+
+/// How Helm gets at the binary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Access<'p> {
+    /// A link beside the `plugin.yaml`.
+    Link,
+    /// The path in the `plugin.yaml`: Windows lets few people make links.
+    Path(&'p str),
+    /// A copy beside the `plugin.yaml`, where there is no link and the path can't be written.
+    Copy,
+}
+
+impl<'p> Access<'p> {
+    fn to(binary: &'p Path, makes_links: bool) -> Self {
+        match written(binary) {
+            _ if makes_links => Self::Link,
+            Ok(path) => Self::Path(path),
+            Err(_) => Self::Copy,
+        }
+    }
+
+    /// The command in the `plugin.yaml`.
+    fn command(self) -> String {
+        match self {
+            Self::Path(path) => path.to_owned(),
+            Self::Link | Self::Copy => {
+                format!("${{HELM_PLUGIN_DIR}}{}{}", path::MAIN_SEPARATOR, program())
+            }
+        }
+    }
+}
+
+/// The name of the link or the copy.
+fn program() -> String {
+    format!("{NAME}{}", env::consts::EXE_SUFFIX)
 }
 
 /// Prints or installs the plugin.
@@ -51,22 +89,29 @@ pub fn run(action: HelmPlugin) -> Result<Said, Error> {
 fn install(binary: &Path) -> Result<Said, Error> {
     let plugins = plugins()?;
     let folder = plugins.join(NAME);
-    let link_path = folder.join(NAME);
-    let command = if cfg!(unix) { "${HELM_PLUGIN_DIR}/digestif" } else { written(binary)? };
+    let program = folder.join(program());
+    let access = Access::to(binary, cfg!(unix));
     fs::create_dir_all(&folder).map_err(|error| unusable(&folder, &error))?;
-    refuse_foreign(&folder, &link_path)?;
+    refuse_foreign(&folder, &program, access)?;
     // First, as a folder with our mark in it is one that a second try may complete.
-    let new = manifest(command);
+    let new = manifest(&access.command());
     replace(&[Rewrite { path: &folder.join("plugin.yaml"), old: None, new: &new }])?;
-    link(binary, &link_path).map_err(|error| unusable(&link_path, &error))?;
-    let shown = |path: &Path| escaped(&path.display().to_string());
+    let made = match access {
+        Access::Link => link(binary, &program),
+        Access::Path(_) => Ok(()),
+        Access::Copy => copy(binary, &program),
+    };
+    made.map_err(|error| unusable(&program, &error))?;
     let text = format!(
-        "Installed in {}, to run {}.\n\
+        "Installed in {}, to run {}{}.\n\
          With Helm 4: helm upgrade --install NAME CHART --post-renderer {NAME}\n",
         shown(&folder),
+        if access == Access::Copy { "a copy of " } else { "" },
         shown(binary),
     );
-    let warnings = if is_shared(&plugins) { vec![shared_with_helm_3(&folder)] } else { Vec::new() };
+    let copied = (access == Access::Copy).then(|| stays_behind(binary));
+    let shared = is_shared(&plugins).then(|| shared_with_helm_3(&folder));
+    let warnings = copied.into_iter().chain(shared).collect();
     Ok(Said { text, warnings })
 }
 
@@ -91,14 +136,10 @@ fn manifest(command: &str) -> String {
 fn written(binary: &Path) -> Result<&str, Diagnostic> {
     let changes = |c: char| c == ' ' || c == '$' || c.is_control();
     binary.to_str().filter(|path| !path.contains(changes)).ok_or_else(|| {
-        let path = quoted(&binary.display().to_string());
+        let path = quoted(&slashed(binary));
         failed(&format!("Helm can't run {path} as it is written"))
             .note("note", "Helm splits a command at spaces, and replaces what follows a `$`")
-            .help(if cfg!(unix) {
-                "`digestif helm-plugin install` works with every path; or move the binary"
-            } else {
-                "move the binary to a path without spaces and `$`"
-            })
+            .help("`digestif helm-plugin install` works with every path; or move the binary")
     })
 }
 
@@ -147,8 +188,16 @@ fn shared_with_helm_3(folder: &Path) -> Diagnostic {
         .help("remove the folder again, set `HELM_PLUGINS` to another one for Helm 4, and install there; without Helm 3, nothing is to be done")
 }
 
+/// Helm runs a copy, which an update of the binary leaves as it is.
+fn stays_behind(binary: &Path) -> Diagnostic {
+    Diagnostic::warning("Helm runs a copy, which no update reaches".to_owned())
+        .location(file(binary))
+        .note("note", "Helm splits a command at spaces, and replaces what follows a `$`")
+        .help("run `digestif helm-plugin install` again after each update, or move the binary to a path without spaces and `$`")
+}
+
 /// What is there has to be ours, or nothing.
-fn refuse_foreign(folder: &Path, link: &Path) -> Result<(), Diagnostic> {
+fn refuse_foreign(folder: &Path, program: &Path, access: Access<'_>) -> Result<(), Diagnostic> {
     let manifest = folder.join("plugin.yaml");
     let ours = match fs::read(&manifest) {
         Ok(text) => text.starts_with(MARK.as_bytes()),
@@ -157,13 +206,14 @@ fn refuse_foreign(folder: &Path, link: &Path) -> Result<(), Diagnostic> {
         }
         Err(error) => return Err(unusable(&manifest, &error)),
     };
-    // It may be the binary itself.
-    let free = fs::symlink_metadata(link).map_or(true, |found| found.is_symlink());
+    // A file that is no copy of ours may be the binary itself.
+    let free = access == Access::Copy
+        || fs::symlink_metadata(program).map_or(true, |found| found.is_symlink());
     if ours && free {
         return Ok(());
     }
     Err(failed("the folder holds what `digestif helm-plugin` did not write")
-        .location(file(if ours { link } else { folder }))
+        .location(file(if ours { program } else { folder }))
         .help(
             "move it away, or remove it with `helm plugin uninstall digestif`; nothing was written",
         ))
@@ -180,10 +230,20 @@ fn link(binary: &Path, at: &Path) -> io::Result<()> {
     fs::rename(new, at)
 }
 
-/// Windows lets few people make links; there the `plugin.yaml` has the path.
 #[cfg(not(unix))]
 fn link(_: &Path, _: &Path) -> io::Result<()> {
-    Ok(())
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Puts a copy in place of the one that is there, in one step. The binary may be that copy itself.
+fn copy(binary: &Path, at: &Path) -> io::Result<()> {
+    if fs::canonicalize(at).is_ok_and(|at| fs::canonicalize(binary).is_ok_and(|own| own == at)) {
+        return Ok(());
+    }
+    let folder = at.parent().unwrap_or(Path::new("."));
+    let new = tempfile::Builder::new().prefix(".digestif-").tempfile_in(folder)?.into_temp_path();
+    fs::copy(binary, &new)?;
+    rename::over(new, at)
 }
 
 fn unusable(path: &Path, error: &io::Error) -> Diagnostic {
@@ -209,5 +269,34 @@ mod tests {
             let error = written(Path::new(path)).expect_err("refused");
             assert_eq!(error.message, format!("Helm can't run {} as it is written", quoted(path)));
         }
+    }
+
+    #[test]
+    fn without_links_a_path_that_cannot_be_written_is_copied() {
+        let plain = r"C:\tools\digestif.exe";
+        for (path, links, access) in [
+            (plain, false, Access::Path(plain)),
+            (r"C:\Program Files\digestif.exe", false, Access::Copy),
+            (r"C:\Users\Jane Doe\digestif.exe", false, Access::Copy),
+            (r"C:\$tools\digestif.exe", false, Access::Copy),
+            ("/my tools/digestif", true, Access::Link),
+        ] {
+            assert_eq!(Access::to(Path::new(path), links), access, "{path}");
+        }
+        assert_eq!(Access::Path(plain).command(), plain);
+        assert!(Access::Copy.command().starts_with("${HELM_PLUGIN_DIR}"));
+    }
+
+    #[test]
+    fn a_copy_replaces_an_older_one_and_leaves_itself_alone() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let [binary, at] = ["new", "digestif.exe"].map(|name| folder.path().join(name));
+        fs::write(&binary, "new").expect("writable");
+        fs::write(&at, "old").expect("writable");
+        copy(&binary, &at).expect("copied");
+        assert_eq!(fs::read_to_string(&at).expect("readable"), "new");
+        copy(&at, &at).expect("nothing to do");
+        assert_eq!(fs::read_to_string(&at).expect("readable"), "new");
+        assert_eq!(fs::read_dir(folder.path()).expect("readable").count(), 2);
     }
 }

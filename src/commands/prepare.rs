@@ -17,7 +17,7 @@ use crate::settings::files::{self, ConfigFile};
 use crate::settings::origins::Origins;
 use crate::settings::trust::Owner;
 use crate::settings::{Settings, Task};
-use crate::text::escape::escaped;
+use crate::text::path::shown;
 
 /// What was read with the input of a command.
 #[derive(Debug)]
@@ -210,7 +210,7 @@ impl ConfigFiles {
 
     /// Adds a weaker file.
     fn add(&mut self, file: ConfigFile) {
-        self.keys.push((escaped(&file.path.display().to_string()), file.config.keys.clone()));
+        self.keys.push((shown(&file.path), file.config.keys.clone()));
         self.paths.push(file.path);
         self.config = std::mem::take(&mut self.config).and(file.config);
     }

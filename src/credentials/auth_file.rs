@@ -18,7 +18,8 @@ use serde::{Deserialize, Deserializer};
 use super::{BASE64, Helper, Kind, Login, Owner, Scope, Source};
 use crate::diagnostic::{Diagnostic, Failure, Location, RuleId};
 use crate::image::canonical_host;
-use crate::text::escape::{escaped, quoted};
+use crate::text::escape::quoted;
+use crate::text::path::shown;
 
 /// The user name that marks the password as an identity token (docker, `credentials` package).
 pub(super) const TOKEN_USER: &str = "<token>";
@@ -148,7 +149,7 @@ pub(super) fn read(path: &Path) -> Result<Option<Vec<Source>>, Diagnostic> {
         )
     };
     let file: AuthFile = serde_json::from_slice(text.expose_secret()).map_err(nonsense)?;
-    let origin = escaped(&path.display().to_string());
+    let origin = shown(path);
     let mut sources = Vec::new();
     // An empty name is Docker's way to say that a host has no helper.
     for (key, name) in file.cred_helpers.0.iter().filter(|(_, name)| !name.is_empty()) {
@@ -276,7 +277,7 @@ pub(super) fn missing(path: &Path) -> Diagnostic {
 fn unusable(path: &Path, reason: &str) -> Diagnostic {
     Diagnostic::error(Failure::Usage, format!("the auth file can't be used: {reason}"))
         .of(RuleId::Login)
-        .location(Location::File(path.display().to_string()))
+        .location(Location::File(shown(path)))
         .help("write it again with `docker login`, `podman login` or `crane auth login`")
 }
 

@@ -14,8 +14,9 @@ use tempfile::{NamedTempFile, TempPath};
 
 use crate::diagnostic::{Diagnostic, Failure, Location, RuleId};
 use crate::io::signals::{self, Interrupted};
+use crate::io::{device, rename};
 use crate::text::Origin;
-use crate::text::escape::escaped;
+use crate::text::path::shown;
 
 /// The start of the names of temporary files.
 const PREFIX: &str = ".digestif-";
@@ -201,11 +202,14 @@ impl Staged {
     }
 
     fn commit(self) -> io::Result<()> {
-        self.new.persist(&self.target).map_err(|error| without_path(&error.error))
+        rename::over(self.new, &self.target).map_err(|error| without_path(&error))
     }
 }
 
 fn follow(path: &Path) -> io::Result<Destination> {
+    if let Some(device) = device::of(path) {
+        return Ok(Destination::Stream(device));
+    }
     let mut path = path.to_owned();
     for _ in 0..LONGEST_CHAIN {
         let name = path.file_name().ok_or(io::ErrorKind::IsADirectory)?;
@@ -296,7 +300,7 @@ fn unwritten(
 ) -> Diagnostic {
     let mut diagnostic = failed(file.path, &format!("the file can't be written: {error}"));
     for (path, error) in not_restored {
-        let text = format!("{}: {error}", escaped(&path.display().to_string()));
+        let text = format!("{}: {error}", shown(path));
         diagnostic = diagnostic.note("changed", text);
     }
     diagnostic.help(if not_restored.is_empty() {

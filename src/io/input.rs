@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use walkdir::{DirEntry, WalkDir};
 
 use super::exclusions::Exclusions;
+use super::expand;
 use super::limited::{self, LARGEST_INPUT};
 use super::repository;
 use crate::diagnostic::{Diagnostic, Failure, Location, RuleId, failed};
@@ -64,9 +65,9 @@ pub fn files(paths: &[PathBuf], reading: Reading) -> Result<Files, Vec<Diagnosti
     let (files, errors) = (Files::default(), Vec::new());
     let room = Some(LARGEST_INPUT);
     let mut walk = Walk { excluded, own, links, roots: Vec::new(), files, errors, room };
-    for path in paths {
-        walk.roots = links_may_lead_to(path);
-        walk.path(path);
+    for path in expand::paths(paths) {
+        walk.roots = links_may_lead_to(&path);
+        walk.path(&path);
     }
     let Walk { excluded, mut files, errors, .. } = walk;
     files.idle.extend(excluded.idle());
@@ -296,8 +297,7 @@ fn remedy(path: &Path) -> String {
             "digestif reads no URLs: `curl -fsSL {name} | digestif`, or render a chart with `helm template`"
         )
     } else if text.contains(['*', '?', '[']) {
-        "digestif expands no globs: leave it to the shell, without quotes, or name the directory"
-            .to_owned()
+        expand::HELP.to_owned()
     } else if text.contains([':', '@']) && text.parse::<Reference>().is_ok() {
         format!("if it is an image, `digestif explain {name}` shows how it is resolved")
     } else {

@@ -7,7 +7,9 @@ use std::time::SystemTime;
 
 use etcetera::BaseStrategy as _;
 
+use super::rename;
 use crate::diagnostic::{Diagnostic, Failure, Location, RuleId};
+use crate::text::path::shown;
 
 /// The size at which the default log is renamed to `….old` and a new one begins, in bytes.
 const LOG_LIMIT: u64 = 1 << 20;
@@ -67,8 +69,9 @@ impl Log {
             let mut old = target.as_os_str().to_owned();
             old.push(".old");
             match fs::rename(&target, old) {
-                // Another run has just done it.
+                // Another run has just done it, or writes to it still.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) if rename::is_busy(&error) => {}
                 renamed => renamed.map_err(|error| unwritable_log(path, &error))?,
             }
         }
@@ -90,7 +93,7 @@ impl Log {
 fn unwritable_log(path: &Path, error: &io::Error) -> Diagnostic {
     Diagnostic::error(Failure::Usage, format!("the log can't be written: {error}"))
         .of(RuleId::File)
-        .location(Location::File(path.display().to_string()))
+        .location(Location::File(shown(path)))
         .help("name another with `--log FILE`")
 }
 

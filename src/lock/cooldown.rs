@@ -16,6 +16,7 @@ use crate::plan::{Date, Entry, History, Name, Pin, Plan, Seen, Status, Via};
 use crate::registry::Refusal;
 use crate::resolve::{Interrupted, Session};
 use crate::text::escape::{escaped, quoted};
+use crate::text::path::shown;
 
 /// How old a digest has to be before it is used.
 #[derive(Debug, Clone)]
@@ -270,7 +271,7 @@ impl Locking {
         );
         Some(
             Diagnostic::error(Failure::Usage, message)
-                .location(Location::File(escaped(&self.path.display().to_string())))
+                .location(Location::File(shown(&self.path)))
                 .help("a clock is wrong, here or where the lock was written; days are in UTC"),
         )
     }
@@ -288,7 +289,7 @@ impl Findings {
     }
 
     fn diagnostics(self, locking: &Locking) -> Vec<Diagnostic> {
-        let file = escaped(&locking.path.display().to_string());
+        let file = shown(&locking.path);
         let warning = |names: Vec<String>, one: &str, many: &str, help: &str| {
             let about = match names.len() {
                 0 => return None,

@@ -11,6 +11,7 @@ use crate::plan::{Entry, Name, Pin, Plan, Search, Status, Substitute};
 use crate::registry::{Outcome, Refusal};
 use crate::resolve::{Interrupted, Session};
 use crate::text::escape::{escaped, quoted};
+use crate::text::path::shown;
 use crate::{Options, policy};
 
 /// What fails where registries no longer say what was recorded.
@@ -257,7 +258,7 @@ impl Drift<'_> {
     }
 
     fn how_to_take(&self, asked: &Name, purpose: &str) -> String {
-        let file = escaped(&self.locking.path.display().to_string());
+        let file = shown(&self.locking.path);
         let repository = asked.repository().map(ToString::to_string).unwrap_or_default();
         format!("run `digestif --lock {file} --update={}` {purpose}", escaped(&repository))
     }

@@ -19,8 +19,9 @@ use std::time::Duration;
 use super::{Key, Lock, Locked, edit};
 use crate::diagnostic::{Diagnostic, Failure, Location, RuleId, Severity};
 use crate::io::atomic::{self, Destination, Rewrite};
-use crate::io::limited;
-use crate::text::escape::{escaped, quoted};
+use crate::io::{device, limited};
+use crate::text::escape::quoted;
+use crate::text::path::shown;
 use crate::text::{Origin, Source};
 
 /// The largest lock in bytes, read or written. An entry has about 170 bytes, so that it has room for more
@@ -66,7 +67,7 @@ pub fn read_either(path: &Path) -> Result<Lock, Diagnostic> {
     let bytes = if path.as_os_str() == "-" {
         limited(io::stdin().lock())
     } else {
-        File::open(path).and_then(limited)
+        File::open(device::of(path).as_deref().unwrap_or(path)).and_then(limited)
     };
     let text = bytes.map_err(|error| unreadable(path, &error))?;
     if text.is_empty() { Ok(Lock::default()) } else { parsed(path, text) }
@@ -109,7 +110,7 @@ impl Record {
     /// The file, for messages.
     #[must_use]
     pub fn file(&self) -> String {
-        escaped(&self.path.display().to_string())
+        shown(&self.path)
     }
 
     /// Waits until no one else writes the lock, reads it again and adds to it. Of two runs that
@@ -272,7 +273,7 @@ impl Recording {
 /// The error of a run that needs a lock which is not there.
 #[must_use]
 pub fn not_there(path: &Path) -> Diagnostic {
-    let file = escaped(&path.display().to_string());
+    let file = shown(path);
     let help = format!(
         "check the path, which has to be seen from inside a container as well; `digestif --lock {file}` makes a lock"
     );
@@ -286,6 +287,6 @@ fn unreadable(path: &Path, error: &io::Error) -> Diagnostic {
     let message = format!("the lock can't be read: {error}");
     Diagnostic::error(Failure::Usage, message)
         .of(RuleId::LockFile)
-        .location(Location::File(escaped(&path.display().to_string())))
+        .location(Location::File(shown(path)))
         .help("name a file with `--lock FILE`; one that is not there yet is made")
 }

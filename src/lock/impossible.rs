@@ -12,6 +12,7 @@ use crate::fallback::{Preset, Rule};
 use crate::image::{Asked, Globs, Tagged};
 use crate::plan::{Name, Plan, Status};
 use crate::text::escape::{escaped, quoted};
+use crate::text::path::shown;
 
 /// The images of a run that may get a digest from the lock.
 struct Wanted<'p> {
@@ -48,7 +49,7 @@ impl Locking {
         );
         Diagnostic::error(Failure::Usage, message)
             .of(RuleId::LockFile)
-            .location(Location::File(escaped(&self.path.display().to_string())))
+            .location(Location::File(shown(&self.path)))
             .note("substitute", escaped(&supplier.to_string()))
             .note("rule", escaped(rule))
             .help(help)

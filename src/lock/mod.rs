@@ -33,6 +33,7 @@ use crate::plan::{Date, Entry, History, Pin, Plan, Search, Status, Substitute, V
 use crate::registry::{Outcome, Refusal};
 use crate::resolve::{Interrupted, Session};
 use crate::text::escape::{escaped, quoted};
+use crate::text::path::shown;
 use crate::text::{Position, Source};
 
 pub use cooldown::{Cooldown, New, ago, waiting};
@@ -235,7 +236,7 @@ impl Locking {
     }
 
     fn how_to_add(&self, otherwise: &str) -> String {
-        let file = escaped(&self.path.display().to_string());
+        let file = shown(&self.path);
         format!("add it: run `digestif --lock {file}` on these manifests, {otherwise}")
     }
 
@@ -351,7 +352,7 @@ impl Locking {
     fn unused(&self, plan: &Plan, places: &[Place]) -> Option<Diagnostic> {
         let unused = self.unused_images(plan, places);
         let (first, n) = (unused.first()?, unused.len());
-        let file = escaped(&self.path.display().to_string());
+        let file = shown(&self.path);
         let message = match n {
             1 => format!(
                 "the lock has an image that is not used here: {}",
@@ -462,7 +463,7 @@ impl Wrong {
     /// The diagnostic about a file.
     #[must_use]
     pub fn diagnostic(self, path: &Path) -> Diagnostic {
-        let file = escaped(&path.display().to_string());
+        let file = shown(path);
         let help = self.help.unwrap_or_else(|| {
             "`digestif schema lock` prints the schema; the file was not changed".to_owned()
         });

@@ -10,7 +10,8 @@ use crate::diagnostic::{Diagnostic, Failure, RuleId};
 use crate::image::{Asked, Digest, Pinned, Repository, Tag, Tagged};
 use crate::places::Place;
 use crate::plan::{Entry, History, Name, Plan, Status};
-use crate::text::escape::{escaped, quoted};
+use crate::text::escape::quoted;
+use crate::text::path::shown;
 
 /// A digest that a lock has for a repository, and for a tag if there is one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -84,7 +85,7 @@ impl Locking {
         };
         let help = format!(
             "write the digest that is locked, or take the one that the tag has now, in both: `digestif --lock {} --update={}`",
-            escaped(&self.path.display().to_string()),
+            shown(&self.path),
             tagged.repository
         );
         diagnostic

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::diagnostic::{Diagnostic, Failure, Location, RuleId};
 use crate::text::Source;
+use crate::text::path::slashed;
 use crate::text::yaml::{Content, Document, NodeId, documents};
 
 /// A file that is no manifest.
@@ -38,7 +39,7 @@ impl Kind {
         });
         let folder = match folder {
             Some(folder) if folder.as_os_str().is_empty() => ".".to_owned(),
-            Some(folder) => folder.display().to_string(),
+            Some(folder) => slashed(folder),
             None => "CHART".to_owned(),
         };
         match self {

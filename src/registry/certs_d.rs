@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::certificates::{Certificate, Identity, WrongIdentity, certificates};
 use crate::image::canonical_host;
+use crate::text::path::slashed;
 
 /// What the system has for every user, in order.
 const SYSTEM: [&str; 2] = ["/etc/containers/certs.d", "/etc/docker/certs.d"];
@@ -96,7 +97,7 @@ fn identity(certificate: &Path, key: &Path) -> Result<Identity, String> {
         WrongIdentity::Certificate(reason) => failed(certificate, &reason),
         WrongIdentity::Key(reason) => failed(key, &reason),
         WrongIdentity::Mismatch => {
-            failed(key, &format!("it is not the key of `{}`", certificate.display()))
+            failed(key, &format!("it is not the key of `{}`", slashed(certificate)))
         }
     })
 }
@@ -106,7 +107,7 @@ fn content(path: &Path) -> Result<Vec<u8>, String> {
 }
 
 fn failed(path: &Path, reason: &str) -> String {
-    format!("`{}`: {reason}", path.display())
+    format!("`{}`: {reason}", slashed(path))
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use oci_client::manifest::{ImageIndexEntry, OciImageIndex};
 
 use crate::diagnostic::{Diagnostic, Failure, Location, RuleId};
 use crate::image::{Digest, Reference, Repository, Tag, Tagged, has_host};
+use crate::text::path::{shown, slashed};
 
 /// The full reference, as docker and containerd write it.
 const CONTAINERD_NAME: &str = "io.containerd.image.name";
@@ -195,7 +196,7 @@ fn checked(layout: &Path, entry: &ImageIndexEntry) -> Result<Digest, String> {
     let digest: Digest = entry.digest.parse().map_err(|error| format!("{error}"))?;
     let blob = blob(layout, &digest);
     let content = read_capped(&blob, MAX_MANIFEST)
-        .map_err(|error| format!("the manifest `{}` can't be read: {error}", blob.display()))?;
+        .map_err(|error| format!("the manifest `{}` can't be read: {error}", slashed(&blob)))?;
     let found = Digest::of(digest.algorithm(), &content);
     if found == digest {
         Ok(digest)
@@ -220,7 +221,7 @@ fn read_capped(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
 fn unusable(path: &Path, reason: &str) -> Diagnostic {
     Diagnostic::error(Failure::Usage, format!("the image layout can't be used: {reason}"))
         .of(RuleId::Layout)
-        .location(Location::File(path.display().to_string()))
+        .location(Location::File(shown(path)))
         .help(if path.exists() {"write it again with `skopeo copy … oci:DIR:NAME`, `crane pull --format=oci --annotate-ref` or `oras cp --to-oci-layout`" } else { "check the path" })
 }
 

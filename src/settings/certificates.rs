@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::registry::{Certificate, Identity, WrongIdentity, certificates};
+use crate::text::path::slashed;
 
 /// The certificate that is sent to registries that ask for one, with its key.
 ///
@@ -36,5 +37,5 @@ fn read(flag: &str, path: &Path) -> Result<Vec<u8>, String> {
 }
 
 fn failed(flag: &str, path: &Path, reason: &str) -> String {
-    format!("`{flag} {}`: {reason}", path.display())
+    format!("`{flag} {}`: {reason}", slashed(path))
 }

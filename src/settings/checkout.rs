@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::diagnostic::{Diagnostic, Location, failed};
 use crate::io::repository;
-use crate::text::escape::escaped;
+use crate::text::path::shown;
 
 /// The names of the file.
 const NAMES: [&str; 2] = ["digestif.yaml", "digestif.yml"];
@@ -96,5 +96,5 @@ fn distrusted(_: &Metadata, _: &Path) -> Option<&'static str> {
 }
 
 fn refused(path: &Path, message: &str) -> Diagnostic {
-    failed(message).location(Location::File(escaped(&path.display().to_string())))
+    failed(message).location(Location::File(shown(path)))
 }

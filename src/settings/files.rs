@@ -10,7 +10,7 @@ use super::reading;
 use super::trust::Owner;
 use crate::diagnostic::{Diagnostic, Failure, Location, RuleId, Severity, failed};
 use crate::io::limited;
-use crate::text::escape::escaped;
+use crate::text::path::shown;
 use crate::text::{Origin, Source};
 
 /// Bytes of the largest configuration: some thousand rules, which are read in a second.
@@ -94,7 +94,7 @@ fn parsed(path: &Path, file: File, owner: Owner<'_>) -> Result<ConfigFile, Error
 fn unreadable(path: &Path, error: &io::Error) -> Errors {
     let error = failed(&format!("the file can't be read: {error}"))
         .of(RuleId::File)
-        .location(Location::File(escaped(&path.display().to_string())))
+        .location(Location::File(shown(path)))
         .help("check the path and its permissions");
     (vec![error], Vec::new())
 }

@@ -3,6 +3,7 @@
 //! Nothing in here knows what an image is.
 
 pub mod escape;
+pub mod path;
 mod source;
 mod span;
 pub mod splice;

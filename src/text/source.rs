@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 
 use memchr::memchr2_iter;
 
-use super::escape::escaped;
+use super::path::{shown, slashed};
 use super::{Position, Span};
 use crate::diagnostic::{Diagnostic, Failure, Location, RuleId};
 
@@ -35,19 +35,19 @@ impl Origin {
         }
     }
 
-    /// Its name in messages: `<stdin>`, or the path as it was given, [`escaped`].
+    /// Its name in messages: `<stdin>`, or the path as it was given, as [`shown`] has it.
     #[must_use]
     pub fn display_name(&self) -> String {
         match self {
             Self::Stdin => "<stdin>".to_owned(),
-            Self::File(path) | Self::Configuration(path) => escaped(&path.display().to_string()),
+            Self::File(path) | Self::Configuration(path) => shown(path),
         }
     }
 
     /// Its name in machine-readable reports: `-`, or the path as it was given.
     #[must_use]
     pub fn report_name(&self) -> String {
-        self.path().map_or_else(|| "-".to_owned(), |path| path.display().to_string())
+        self.path().map_or_else(|| "-".to_owned(), slashed)
     }
 }
 

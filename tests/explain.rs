@@ -545,7 +545,10 @@ result
     let (said, found) = missing.split_once("\nimages that exist\n").expect("one exists");
     let (found, rule) = found.split_once("\na rule that would help\n").expect("one is shown");
     let image = "docker.io/library/nginx:1.29.1";
-    assert_eq!(found, format!("  {image}\n    {digest}\n    it is for linux/amd64, linux/arm64/v8\n"));
+    assert_eq!(
+        found,
+        format!("  {image}\n    {digest}\n    it is for linux/amd64, linux/arm64/v8\n")
+    );
     assert_eq!(
         said,
         "\

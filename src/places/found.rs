@@ -134,6 +134,11 @@ impl Found {
             }
             return;
         }
+        if let Some(error) = readers::object_as_key(ctx, root) {
+            self.complete = false;
+            self.diagnostics.push(error);
+            return;
+        }
         if let Some((_, items)) = document.own_entry(root, "items") {
             self.list_items.entry(index).or_default().extend(document.block_items(source, items));
         }

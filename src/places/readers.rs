@@ -2,8 +2,8 @@
 
 use super::context::Context;
 use super::finding::Owner;
-use crate::diagnostic::{Diagnostic, Failure, RuleId};
-use crate::text::yaml::NodeId;
+use crate::diagnostic::{Diagnostic, Failure, Location, RuleId};
+use crate::text::yaml::{Content, NodeId};
 
 /// The keys that decide which rules apply to an object.
 const KEYS: [&str; 2] = ["apiVersion", "kind"];
@@ -19,6 +19,25 @@ pub(super) fn disagreements(
     let objects = roots.iter().chain(inner);
     let keys = objects.flat_map(|&object| KEYS.map(|key| (object, key)));
     keys.filter_map(|(object, key)| disagreement(ctx, object, key)).collect()
+}
+
+/// An error for a document with a mapping or a list as one of its keys. Kubernetes has no such objects. If
+/// the input starts with it, kubectl reads the key as an object in JSON, and stops at the colon.
+pub(super) fn object_as_key(ctx: Context<'_, '_>, root: NodeId) -> Option<Diagnostic> {
+    let is_key = |id: &NodeId| {
+        matches!(ctx.document.node(*id).content, Content::Mapping { .. } | Content::Sequence(_))
+    };
+    let mut keys = ctx.document.entries(root).iter().map(|&(key, _)| key);
+    let key = keys.find(is_key)?;
+    let (source, start) = (ctx.source, ctx.document.node(key).span.start);
+    let message = "a key of this document is a mapping or a list".to_owned();
+    Some(
+        Diagnostic::error(Failure::Input, message)
+            .of(RuleId::Readers)
+            // The key may be a Secret, whose lines are never shown.
+            .location(Location::Position(source.origin().display_name(), source.position(start)))
+            .help("Kubernetes reads no such document; is there a colon too much after it?"),
+    )
 }
 
 fn disagreement(ctx: Context<'_, '_>, object: NodeId, key: &str) -> Option<Diagnostic> {

@@ -25,7 +25,10 @@ fn an_untagged_image_that_does_not_mean_latest_is_left() {
     assert_eq!(ran.succeeded(), text);
     let said = run(&["--require-digest"], &text).failed(5);
     assert!(said.contains("error: `rancher/k3s-upgrade` has no digest\n"), "{said}");
-    assert!(said.contains("digestif does not pin it: without a tag it means the version"), "{said}");
+    assert!(
+        said.contains("digestif does not pin it: without a tag it means the version"),
+        "{said}"
+    );
     assert_pinned(&[], &plan("rancher/k3s-upgrade:v1"), &["rancher/k3s-upgrade:v1"]);
     assert_pinned(&[], &text.replace("Plan", "Other"), &[]);
 }

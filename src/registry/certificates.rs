@@ -30,6 +30,15 @@ impl fmt::Debug for Identity {
     }
 }
 
+/// The certificates for one host.
+#[derive(Debug, Default, Clone)]
+pub struct HostCertificates {
+    /// Those that are trusted in addition to the others of a run.
+    pub trusted: Vec<Certificate>,
+    /// Those that may be sent, in order.
+    pub identities: Vec<Identity>,
+}
+
 /// How TLS connections are made.
 #[derive(Debug, Default, Clone)]
 pub struct Tls {
@@ -37,6 +46,8 @@ pub struct Tls {
     pub trusted: Vec<Certificate>,
     /// The certificate that is sent to registries that ask for one.
     pub identity: Option<Identity>,
+    /// Hosts, each with its certificates. A host may occur several times.
+    pub hosts: Vec<(String, HostCertificates)>,
     /// Folders with certificates for single hosts, in order.
     pub folders: Vec<PathBuf>,
     /// Hosts whose certificates are not verified.
@@ -46,6 +57,12 @@ pub struct Tls {
 }
 
 impl Tls {
+    /// The certificates that a URL's host has by its name.
+    pub(super) fn of_host(&self, url: &Url) -> impl Iterator<Item = HostCertificates> {
+        let named = |host: &String| is_named(std::slice::from_ref(host), url);
+        self.hosts.iter().filter(move |(host, _)| named(host)).map(|(_, found)| found.clone())
+    }
+
     /// True if the certificate of a URL's host is not verified.
     pub(super) fn is_insecure(&self, url: &Url) -> bool {
         is_named(&self.insecure, url)
@@ -54,6 +71,15 @@ impl Tls {
     /// True if no login may be sent to a URL's host, as its certificate is not verified.
     pub(super) fn withholds_logins(&self, url: &Url) -> bool {
         url.scheme() == "https" && self.is_insecure(url) && !is_named(&self.insecure_login, url)
+    }
+}
+
+impl HostCertificates {
+    /// Both, in this order.
+    pub(super) fn and(mut self, more: Self) -> Self {
+        self.trusted.extend(more.trusted);
+        self.identities.extend(more.identities);
+        self
     }
 }
 

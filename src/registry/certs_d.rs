@@ -8,19 +8,12 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::certificates::{Certificate, Identity, WrongIdentity, certificates};
+use super::certificates::{HostCertificates, Identity, WrongIdentity, certificates};
 use crate::image::canonical_host;
 use crate::text::path::slashed;
 
 /// What the system has for every user, in order.
 const SYSTEM: [&str; 2] = ["/etc/containers/certs.d", "/etc/docker/certs.d"];
-
-/// The certificates for one host.
-#[derive(Debug, Default)]
-pub(super) struct HostCertificates {
-    pub(super) trusted: Vec<Certificate>,
-    pub(super) identities: Vec<Identity>,
-}
 
 /// The folders that are searched for hosts, in order: the user's own, and those of the system.
 #[must_use]

@@ -12,7 +12,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, Proxy, Url};
 
 use super::Proxies;
-use super::certificates::Tls;
+use super::certificates::{HostCertificates, Tls};
 use super::certs_d;
 use super::endpoint::authority;
 use super::tls::{self, System, Trust};
@@ -70,10 +70,9 @@ impl Clients {
 
     /// A client of its own; none if the shared one will do.
     fn make(&self, url: &Url, registry: &Url) -> Result<Option<Client>, String> {
-        let of_host = |url: &Url| certs_d::of_host(&self.tls.folders, &authority(url));
-        let certificates = match of_host(url)? {
+        let certificates = match self.of_host(url)? {
             Some(certificates) => Some(certificates),
-            None => of_host(registry)?,
+            None => self.of_host(registry)?,
         };
         let unverified = url.host_str().filter(|_| self.tls.is_insecure(url));
         if certificates.is_none() && unverified.is_none() {
@@ -86,6 +85,13 @@ impl Clients {
             trust.identities.splice(..0, certificates.identities);
         }
         client(&trust, &self.system, &self.proxies).map(Some)
+    }
+
+    /// The certificates of a URL's host: those of configurations, and those of a folder. None if there
+    /// are none.
+    fn of_host(&self, url: &Url) -> Result<Option<HostCertificates>, String> {
+        let in_folder = certs_d::of_host(&self.tls.folders, &authority(url))?;
+        Ok(self.tls.of_host(url).chain(in_folder).reduce(HostCertificates::and))
     }
 }
 

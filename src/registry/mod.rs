@@ -30,7 +30,7 @@ mod tokens;
 mod transport;
 mod words;
 
-pub use certificates::{Certificate, Identity, Tls, WrongIdentity, certificates};
+pub use certificates::{Certificate, HostCertificates, Identity, Tls, WrongIdentity, certificates};
 pub use certs_d::certificate_folders;
 pub use challenge::{Bearer, Challenge};
 pub use client::{Part, Registry};

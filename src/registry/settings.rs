@@ -90,6 +90,13 @@ impl Replacement {
         Ok(Self { host, url: url.to_owned() })
     }
 
+    /// The host and port that are contacted.
+    #[must_use]
+    pub fn contacted(&self) -> String {
+        let url = Url::parse(&self.url.replace("{host}", "docker.io"));
+        url.map(|url| authority(&url)).unwrap_or_default()
+    }
+
     fn is_about(&self, host: &str) -> bool {
         match &self.host {
             HostPattern::Any => true,

@@ -7,7 +7,7 @@ use crate::image::{Globs, PinForm, Platform};
 use crate::lock::Cooldown;
 use crate::places::Scope;
 use crate::policy::{Expectation, Mutable};
-use crate::registry::Replacement;
+use crate::registry::{HostCertificates, Replacement};
 
 /// A checked configuration.
 #[derive(Debug, Default)]
@@ -38,6 +38,8 @@ pub struct Config {
     pub caches: Vec<String>,
     /// Hosts that are asked over plain HTTP.
     pub plain_http: Vec<String>,
+    /// Hosts, each with the certificates that count for it.
+    pub certificates: Vec<(String, HostCertificates)>,
     /// Hosts whose certificates are not verified.
     pub insecure: Vec<String>,
     /// Those of them that logins are sent to.
@@ -81,6 +83,7 @@ impl Config {
             platforms: joined(self.platforms, weaker.platforms),
             caches: joined(self.caches, weaker.caches),
             plain_http: joined(self.plain_http, weaker.plain_http),
+            certificates: joined(self.certificates, weaker.certificates),
             insecure: joined(self.insecure, weaker.insecure),
             insecure_login: joined(self.insecure_login, weaker.insecure_login),
             lock: self.lock.or(weaker.lock),

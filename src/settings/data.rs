@@ -1,5 +1,7 @@
 //! The data of a `ConfigMap`: every value is a text, so lists and booleans are read from texts.
 
+use std::path::Path;
+
 use serde::de::value::{MapDeserializer, SeqDeserializer};
 use serde::de::{Error as _, IntoDeserializer, Visitor};
 use serde::{Deserialize as _, Deserializer, forward_to_deserialize_any};
@@ -36,7 +38,7 @@ pub fn from_data(entries: &[Entry<'_>]) -> Result<Config, Vec<(usize, String)>> 
 fn read(entries: &[Entry<'_>]) -> Result<Config, Vec<Wrong>> {
     let entries = entries.iter().map(|&(key, text)| (key, Text(text)));
     let raw = PinImages::deserialize(MapDeserializer::<_, Error>::new(entries));
-    raw.map_err(|error| vec![Wrong::of(&error, "")])?.checked()
+    raw.map_err(|error| vec![Wrong::of(&error, "")])?.checked(Path::new(""))
 }
 
 /// A value of a `ConfigMap`.

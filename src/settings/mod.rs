@@ -16,6 +16,7 @@ mod network;
 pub mod origins;
 mod pin_images;
 pub mod reading;
+mod registry_entry;
 mod rules;
 mod skipped;
 pub mod trust;

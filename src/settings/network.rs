@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use super::certificates;
+use super::certificates::{self, File};
 use super::config::Config;
 use crate::cli::RegistryFlags;
 use crate::credentials::{self, Credentials};
 use crate::diagnostic::{Diagnostic, usage};
-use crate::registry::{self, Concurrency, Proxies, Replacement, Tls};
+use crate::registry::{self, Concurrency, HostCertificates, Proxies, Replacement, Tls};
 
 /// The settings for requests. `config` has the hosts of all sources.
 ///
@@ -18,7 +18,7 @@ pub(super) fn registries(
     config: Config,
     log_requests: bool,
 ) -> Result<registry::Settings, Diagnostic> {
-    let tls = tls(&flags, config.insecure, config.insecure_login)?;
+    let tls = tls(&flags, config.certificates, config.insecure, config.insecure_login)?;
     let (mut named, defaults) = credentials::default_files();
     if let Some(file) = flags.auth_file {
         named = vec![file];
@@ -42,10 +42,11 @@ pub(super) fn registries(
     })
 }
 
-/// The certificates of TLS connections. The hosts in `insecure` are reached without verification, and
-/// those in `insecure_login` get logins nevertheless.
+/// The certificates of TLS connections, and those for single `hosts`. The hosts in `insecure` are reached
+/// without verification, and those in `insecure_login` get logins nevertheless.
 fn tls(
     flags: &RegistryFlags,
+    hosts: Vec<(String, HostCertificates)>,
     insecure: Vec<String>,
     insecure_login: Vec<String>,
 ) -> Result<Tls, Diagnostic> {
@@ -55,20 +56,21 @@ fn tls(
         return Err(wrong(message));
     }
     let home = std::env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
-    let identity = flags.client_cert.as_deref().zip(flags.client_key.as_deref());
-    Ok(Tls {
-        trusted: match &flags.ca_file {
-            Some(path) => certificates::trusted(path).map_err(wrong)?,
-            None => Vec::new(),
-        },
-        identity: identity
-            .map(|(certificate, key)| certificates::identity(certificate, key))
-            .transpose()
-            .map_err(wrong)?,
-        folders: registry::certificate_folders(home.as_deref()),
-        insecure,
-        insecure_login,
-    })
+    let file = |named_by, path: &PathBuf| File { named_by, path: path.clone() };
+    let trusted = match &flags.ca_file {
+        Some(path) => certificates::trusted(&file("--ca-file", path)).map_err(wrong)?,
+        None => Vec::new(),
+    };
+    let identity = match flags.client_cert.as_ref().zip(flags.client_key.as_ref()) {
+        Some((certificate, key)) => {
+            let files = (file("--client-cert", certificate), file("--client-key", key));
+            let identity = certificates::identity(&files.0, &files.1);
+            Some(identity.map_err(|unusable| usage(&unusable.message))?)
+        }
+        None => None,
+    };
+    let folders = registry::certificate_folders(home.as_deref());
+    Ok(Tls { trusted, identity, hosts, folders, insecure, insecure_login })
 }
 
 /// Reads replacements. The parser of arguments would repeat a wrong one, which may hold a password.

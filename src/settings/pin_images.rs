@@ -2,17 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
+use std::path::Path;
 use std::str::FromStr;
 
 use schemars::JsonSchema;
 use serde::de::{Error as _, IgnoredAny};
 use serde::{Deserialize, Deserializer};
-use serde_saphyr::{Location, Spanned};
+use serde_saphyr::Spanned;
 
 use super::config::Config;
 use super::cooldown::Cooldown;
 use super::glob::Glob;
 use super::included::Included;
+use super::registry_entry::Registry;
 use super::rules::{self, Fallback};
 use super::skipped::Skipped;
 use super::wrong::{Wrong, span};
@@ -21,8 +23,6 @@ use crate::image::PinForm;
 use crate::places::ChartKey;
 use crate::places::fields::Field;
 use crate::policy::Mutable;
-use crate::registry::{self, Replacement};
-use crate::text::Span;
 
 /// How digestif handles the images of manifests.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -147,37 +147,6 @@ struct Policy {
     require_platforms: Vec<Spanned<String>>,
 }
 
-/// A registry that is reached at another URL, has mirrors, or is a cache.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a key of its own")]
-pub(super) struct Registry {
-    /// The registry's host, as images name it; `*` is every host.
-    #[schemars(with = "String")]
-    host: Spanned<String>,
-    /// Where it is reached instead. A path goes before the repository; `{host}` is the host.
-    #[schemars(with = "Option<String>")]
-    url: Option<Spanned<String>>,
-    /// Mirrors, tried first and in order. The host itself is used if none of them has the image.
-    #[schemars(with = "Option<Vec<String>>")]
-    mirrors: Option<Vec<Spanned<String>>>,
-    /// True if it is a pull-through cache, whose 404 proves nothing.
-    #[serde(default)]
-    cache: bool,
-    /// True if it is asked over plain HTTP. Logins then travel in plain text, so the configuration of a
-    /// checkout must not say it.
-    #[serde(default)]
-    plain_http: bool,
-    /// True if the host's certificate is not verified. No login is sent to it unless `insecureLogin` is
-    /// true as well. The configuration of a checkout must not say it.
-    #[serde(default)]
-    insecure: bool,
-    /// True if logins are sent although `insecure` is true. The configuration of a checkout must not say
-    /// it.
-    #[serde(default)]
-    insecure_login: bool,
-}
-
 /// Parses a string as another type.
 fn parsed<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
@@ -189,8 +158,8 @@ where
 }
 
 impl PinImages {
-    /// The checked configuration.
-    pub(super) fn checked(self) -> Result<Config, Vec<Wrong>> {
+    /// The checked configuration. Relative paths of certificates count from `folder`.
+    pub(super) fn checked(self, folder: &Path) -> Result<Config, Vec<Wrong>> {
         let keys = self.keys();
         let (rules, mut wrong) = rules::checked(self.fallbacks.unwrap_or_default());
         let mut config = Config {
@@ -249,7 +218,7 @@ impl PinImages {
         let mut hosts = BTreeSet::new();
         for registry in self.registries.unwrap_or_default() {
             let at = span(registry.referenced);
-            wrong.extend(registry.value.add_to(&mut config, &mut hosts, at).err());
+            wrong.extend(registry.value.add_to(&mut config, &mut hosts, at, folder).err());
         }
         if wrong.is_empty() { Ok(config) } else { Err(wrong) }
     }
@@ -305,85 +274,5 @@ impl Policy {
             }
         }
         wrong
-    }
-}
-
-impl Registry {
-    /// Where a registry is said to be asked in plain text, other than on this machine.
-    pub(super) fn in_plain_text(&self) -> Vec<Location> {
-        let urls = self.url.iter().chain(self.mirrors.iter().flatten());
-        let plain = urls.filter(|url| registry::is_plain_text(&url.value));
-        let plain = plain.map(|url| url.referenced);
-        plain.chain(self.plain_http.then_some(self.host.referenced)).collect()
-    }
-
-    /// Where a registry is said to be asked without the verification of its certificate.
-    pub(super) fn unverified(&self) -> Option<Location> {
-        (self.insecure || self.insecure_login).then_some(self.host.referenced)
-    }
-
-    /// Why the keys about verification make no sense together.
-    fn wrong_verification(&self) -> Option<&'static str> {
-        match self {
-            Self { insecure: true, .. } if self.host.value == "*" => {
-                Some("`insecure` needs the host that it is about")
-            }
-            Self { insecure: true, url: Some(_), .. } => {
-                Some("`insecure` needs an entry for the host of `url`")
-            }
-            Self { insecure: false, insecure_login: true, .. } => {
-                Some("`insecureLogin: true` does nothing without `insecure: true`")
-            }
-            _ => None,
-        }
-    }
-
-    fn add_to(
-        self,
-        config: &mut Config,
-        hosts: &mut BTreeSet<String>,
-        at: Option<Span>,
-    ) -> Result<(), Wrong> {
-        let host = span(self.host.referenced);
-        let canonical = match self.host.value.as_str() {
-            "*" => "*".to_owned(),
-            text => registry::host(text).map_err(|error| Wrong::at(host, error))?,
-        };
-        if !hosts.insert(canonical.clone()) {
-            return Err(Wrong::at(host, format!("there are two entries for `{canonical}`")));
-        }
-        if let Some(url) = &self.url {
-            let replacement = Replacement::new(&canonical, &url.value);
-            let wrong = |error: String| Wrong::at(span(url.referenced), error).hidden();
-            config.replacements.push(replacement.map_err(wrong)?);
-        }
-        for mirror in self.mirrors.iter().flatten() {
-            let parsed = Replacement::new(&canonical, &mirror.value);
-            let wrong = |error: String| Wrong::at(span(mirror.referenced), error);
-            config.mirrors.push(parsed.map_err(wrong)?);
-        }
-        let is_idle = self.url.is_none() && self.mirrors.as_ref().is_none_or(Vec::is_empty);
-        if self.plain_http {
-            if canonical == "*" {
-                return Err(Wrong::at(host, "`plainHttp` needs the host that it is about"));
-            }
-            config.plain_http.push(canonical.clone());
-        }
-        if let Some(message) = self.wrong_verification() {
-            return Err(Wrong::at(host, message));
-        }
-        config.insecure.extend(self.insecure.then(|| canonical.clone()));
-        config.insecure_login.extend(self.insecure_login.then(|| canonical.clone()));
-        let is_idle = is_idle && !self.plain_http && !self.insecure;
-        match (self.cache, canonical.as_str()) {
-            (true, "*") => return Err(Wrong::at(host, "`cache` needs the host that is one")),
-            (true, _) => config.caches.push(canonical),
-            (false, _) if is_idle => {
-                let message = "the registry has no `url`, no `mirrors`, no `cache: true`, no `plainHttp: true` and no `insecure: true`";
-                return Err(Wrong::at(at, message));
-            }
-            (false, _) => {}
-        }
-        Ok(())
     }
 }

@@ -53,7 +53,7 @@ pub fn read_function(
     })
 }
 
-/// Reads a text that is one `PinImages` object.
+/// Reads a text that is one `PinImages` object. The paths of certificates count from `folder`.
 fn read_part(text: &str, owner: Owner<'_>, folder: &Path) -> Result<Config, Vec<Wrong>> {
     let options = serde_saphyr::options! {
         with_snippet: false,
@@ -76,7 +76,7 @@ fn read_part(text: &str, owner: Owner<'_>, folder: &Path) -> Result<Config, Vec<
         )]);
     }
     let refused = owner.refusals(&raw, folder);
-    if refused.is_empty() { raw.checked() } else { Err(refused) }
+    if refused.is_empty() { raw.checked(folder) } else { Err(refused) }
 }
 
 /// The JSON Schema of a configuration, as JSON text.
@@ -212,7 +212,7 @@ mod tests {
             ("registries: [{url: 'https://a'}]", "the key `host` is missing", "url"),
             (
                 "registries: [{host: a.io}]",
-                "the registry has no `url`, no `mirrors`, no `cache: true`, no `plainHttp: true` and no `insecure: true`",
+                "the entry has only a `host`: add `url`, `mirrors`, `cache`, `plainHttp`, `insecure`, `caFile` or `clientCert`",
                 "{",
             ),
             (

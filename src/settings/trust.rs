@@ -7,7 +7,8 @@
 use std::path::Path;
 
 use super::checkout::REMEDY;
-use super::pin_images::{PinImages, Registry};
+use super::pin_images::PinImages;
+use super::registry_entry::Registry;
 use super::wrong::{Wrong, span};
 use crate::io::repository::is_inside;
 
@@ -60,17 +61,31 @@ impl Owner<'_> {
     }
 }
 
-/// What a checkout must not set: files outside it, and registries in plain text or without verification.
+/// What a checkout must not set: files outside it, registries in plain text or without verification, and
+/// certificates that say who asks.
 fn of_checkout(raw: &PinImages, root: &Path, folder: &Path) -> Vec<Wrong> {
-    let lock = raw.lock.as_ref().filter(|lock| !is_inside(root, &folder.join(lock.value.trim())));
+    let at = |file: &str| folder.join(file.trim());
+    let lock = raw.lock.as_ref().filter(|lock| !is_inside(root, &at(&lock.value)));
     let lock = lock.map(|lock| (lock.referenced, "the lock of a checkout has to be inside it"));
     let registries = || raw.registries.iter().flatten().map(|registry| &registry.value);
+    let outside = registries()
+        .filter_map(Registry::ca_file)
+        .filter(|file| !is_file_inside(root, &at(&file.value)))
+        .map(|file| (file.referenced, "`caFile` of a checkout has to be a file inside it"));
     let plain = registries().flat_map(Registry::in_plain_text).map(|at| {
         (at, "a checkout reaches registries over https only, unless they are on this machine")
     });
     let unverified = registries()
         .filter_map(Registry::unverified)
         .map(|at| (at, "a checkout can't turn off the verification of certificates"));
-    let refused = lock.into_iter().chain(plain).chain(unverified);
+    let identities = registries()
+        .filter_map(Registry::client_certificate)
+        .map(|at| (at, "a checkout can't choose a certificate that is sent to a registry"));
+    let refused = lock.into_iter().chain(outside).chain(plain).chain(unverified).chain(identities);
     refused.map(|(at, message)| Wrong::at(span(at), message).help(REMEDY)).collect()
+}
+
+/// True if a path is in a folder, and is a file or nothing: a pipe would be waited for.
+fn is_file_inside(root: &Path, path: &Path) -> bool {
+    is_inside(root, path) && (path.is_file() || !path.exists())
 }

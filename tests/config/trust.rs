@@ -5,11 +5,13 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
+use std::process::Command;
 
 use tempfile::TempDir;
 
 use crate::support::Ran;
 use crate::support::registry::{Content, Registry};
+use crate::support::tls::{Authority, Signed};
 use crate::{HEAD, NOTHING, pods, run_in, write, written};
 
 /// A folder with these files. A name that ends with a slash is a folder.
@@ -251,11 +253,87 @@ fn verbose_shows_where_each_setting_comes_from() {
     assert!(!quiet.contains("comes from") && !quiet.contains("applies"), "{quiet}");
 }
 
+/// Files that configurations name: an authority, and a client certificate with its key.
+struct Certificates {
+    authority: Authority,
+    client: Signed,
+}
+
+impl Certificates {
+    fn new() -> Self {
+        let authority = Authority::new();
+        Self { client: authority.client(), authority }
+    }
+
+    /// Writes them to a folder, and one to the folder above it.
+    fn write_to(&self, folder: &Path) {
+        for (name, text) in [
+            ("ca.pem", self.authority.pem()),
+            ("../above.pem", self.authority.pem()),
+            ("c.pem", &self.client.certificate),
+            ("k.pem", &self.client.key),
+        ] {
+            fs::write(folder.join(name), text).expect("writable");
+        }
+    }
+}
+
+#[test]
+fn a_checkout_names_authorities_inside_it_and_no_client_certificate() {
+    let registry = Registry::start_tls(Content::of(&[("docker.io/library/web", &["1"])]));
+    let certificates = Certificates::new();
+    let outside = tempfile::tempdir().expect("a temporary folder");
+    fs::write(outside.path().join("ca.pem"), registry.ca_pem()).expect("writable");
+    let absolute = outside.path().join("ca.pem").display().to_string();
+    let inside = "`caFile` of a checkout has to be a file inside it";
+    let chosen = "a checkout can't choose a certificate that is sent to a registry";
+    for (keys, message) in [
+        ("caFile: sub/ca.pem", None),
+        ("caFile: sub/../sub/ca.pem", None),
+        ("caFile: link.pem", None),
+        ("caFile: ../above.pem", Some(inside)),
+        ("caFile: out/ca.pem", Some(inside)),
+        ("caFile: out.pem", Some(inside)),
+        ("caFile: gone.pem", Some(inside)),
+        ("caFile: pipe", Some(inside)),
+        ("caFile: sub", Some(inside)),
+        (&format!("caFile: '{absolute}'"), Some(inside)),
+        ("clientCert: sub/c.pem, clientKey: sub/k.pem", Some(chosen)),
+        ("clientKey: sub/k.pem", Some(chosen)),
+        ("caFile: sub/ca.pem, clientCert: sub/c.pem, clientKey: sub/k.pem", Some(chosen)),
+    ] {
+        let config = format!(
+            "registries: [{{host: '*', url: 'https://{}/{{host}}', {keys}}}]\n",
+            registry.address()
+        );
+        let folder = folder(&[(".git/", ""), ("sub/", ""), ("digestif.yaml", &config)]);
+        let path = |name: &str| folder.path().join(name);
+        certificates.write_to(&path("sub"));
+        fs::write(path("sub/ca.pem"), registry.ca_pem()).expect("writable");
+        symlink("sub/ca.pem", path("link.pem")).expect("writable");
+        symlink(outside.path(), path("out")).expect("writable");
+        symlink(outside.path().join("ca.pem"), path("out.pem")).expect("writable");
+        symlink(outside.path().join("gone.pem"), path("gone.pem")).expect("writable");
+        let made = Command::new("mkfifo").arg(path("pipe")).status().expect("it is installed");
+        assert!(made.success());
+        let ran = run_in(folder.path(), &[], &[], &pods(&["web:1"]));
+        let Some(message) = message else {
+            assert_eq!(form(ran), "web:1@", "{keys}");
+            continue;
+        };
+        let said = ran.failed(2);
+        assert!(said.contains(&format!("the configuration is wrong: {message}\n")), "{said}");
+        assert!(said.contains("digestif.yaml:3:"), "{keys}: {said}");
+        assert!(said.contains("`--no-config` ignores it"), "{said}");
+    }
+}
+
 /// Who sets a key: the caller and the user always, the checkout and the manifests if it says so.
 #[test]
 fn each_owner_sets_what_the_contract_allows() {
     const CHECKOUT: bool = true;
     const MANIFESTS: bool = true;
+    let certificates = Certificates::new();
     for (config, checkout, manifests) in [
         ("kubeVersion: '1.32'", CHECKOUT, MANIFESTS),
         ("pin: digest", CHECKOUT, MANIFESTS),
@@ -276,17 +354,25 @@ fn each_owner_sets_what_the_contract_allows() {
         ("registries: [{host: a.io, insecure: true}]", !CHECKOUT, !MANIFESTS),
         ("registries: [{host: 127.0.0.1, insecure: true}]", !CHECKOUT, !MANIFESTS),
         ("registries: [{host: a.io, insecure: true, insecureLogin: true}]", !CHECKOUT, !MANIFESTS),
+        ("registries: [{host: a.io, caFile: ca.pem}]", CHECKOUT, !MANIFESTS),
+        ("registries: [{host: a.io, caFile: ../above.pem}]", !CHECKOUT, !MANIFESTS),
+        ("registries: [{host: a.io, clientCert: c.pem, clientKey: k.pem}]", !CHECKOUT, !MANIFESTS),
     ] {
         let text = format!("{HEAD}{config}\n");
         let at = |name: &str| {
-            let folder = folder(&[("web/", "")]);
-            let path = folder.path().join(name);
-            fs::create_dir_all(path.parent().expect("it is in the folder")).expect("writable");
-            fs::write(path, &text).expect("writable");
+            let folder = folder(&[("in/web/", "")]);
+            let path = folder.path().join("in").join(name);
+            let beside = path.parent().expect("it is in the folder");
+            fs::create_dir_all(beside).expect("writable");
+            // A function has the working directory in the place of the folder of a file.
+            for folder in [beside, &folder.path().join("in/web")] {
+                certificates.write_to(folder);
+            }
+            fs::write(&path, &text).expect("writable");
             folder
         };
         let run = |folder: &TempDir, env: &[(&str, &str)], flags: &[&str], stdin: &str| {
-            let ran = run_in(&folder.path().join("web"), env, flags, stdin);
+            let ran = run_in(&folder.path().join("in/web"), env, flags, stdin);
             let is_refused = ran.stderr.contains("the configuration is wrong");
             assert_eq!(ran.status, if is_refused { 2 } else { 0 }, "{config}: {}", ran.stderr);
             !is_refused
@@ -296,7 +382,7 @@ fn each_owner_sets_what_the_contract_allows() {
         let env = [("DIGESTIF_CONFIG", "../own.yaml")];
         assert!(run(&own, &env, &["images"], NOTHING), "DIGESTIF_CONFIG: {config}");
         let user = at("digestif/config.yaml");
-        let home = user.path().display().to_string();
+        let home = user.path().join("in").display().to_string();
         let env = [("XDG_CONFIG_HOME", home.as_str())];
         assert!(run(&user, &env, &["images"], NOTHING), "the user: {config}");
         let there = at("web/digestif.yaml");

@@ -7,12 +7,15 @@
 //! runs, [`tokens`] about who is asked for a token and who gets to see one, [`credentials`] about who
 //! digestif says it is, [`session`] about what the stages of a run share, [`mirrors`] about hosts that
 //! are asked first, [`proxies`] about those in between, [`tls`] about HTTP/2 and plain HTTP,
-//! [`certificates`] about which are trusted, [`certs_d`] about those of single hosts, [`request_log`] about `-vv`, and [`identity`] about certificates of our own.
+//! [`certificates`] about which are trusted, [`certs_d`] and
+//! [`configured_certificates`] about those of single hosts, [`request_log`] about `-vv`, and [`identity`]
+//! about certificates of our own.
 
 mod absence;
 mod answers;
 mod certificates;
 mod certs_d;
+mod configured_certificates;
 mod cost;
 mod credentials;
 mod faults;

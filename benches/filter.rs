@@ -73,6 +73,7 @@ impl Release {
             update: Globs::default(),
             drift: digestif::lock::DriftGate::Off,
             unchanged: std::collections::BTreeSet::new(),
+            unwritable: digestif::Unwritable::default(),
             policy: Policy::default(),
             empty: Empty::Refused,
         }

@@ -54,5 +54,5 @@ pub mod text;
 mod version;
 
 pub(crate) use run::written;
-pub use run::{Empty, Options, Run, edit, locate, run, run_document};
+pub use run::{Empty, Options, Run, Unwritable, edit, locate, run, run_document};
 pub use version::{VERSION, user_agent};

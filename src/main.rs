@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anstream::ColorChoice;
-use digestif::cli::{Color, Invocation};
+use digestif::cli::{self, Color, Invocation};
 use digestif::commands;
 use digestif::commands::caller::Caller;
 use digestif::diagnostic::{Diagnostic, Failure};
@@ -27,7 +27,7 @@ fn run() -> ExitCode {
         Err(error) if !error.use_stderr() => error.exit(),
         Err(error) => {
             let mut console = Console::default();
-            console.print(&error.render().ansi().to_string());
+            console.print(&cli::rendered(&error));
             console.finish(Failure::Usage.status(), stderr_is_lost);
             return ExitCode::from(Failure::Usage.status());
         }
@@ -47,7 +47,7 @@ fn run() -> ExitCode {
     }
     console.print(&outcome.requests);
     for messages in &outcome.messages {
-        console.print_all(&messages.diagnostics, &messages.sources);
+        console.print_each(&messages.diagnostics, &messages.sources, messages.detail);
     }
     console.print_left_out();
     console.print(&outcome.origins);

@@ -2,7 +2,7 @@
 //! is written and nothing is printed here.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use crate::diagnostic::{Diagnostic, Failure, Location, RuleId, sort, verdict};
@@ -47,6 +47,31 @@ pub struct Options {
     pub unchanged: BTreeSet<Name>,
     /// Tells if input without any object is accepted.
     pub empty: Empty,
+    /// Files that the result can't be written to.
+    pub unwritable: Unwritable,
+}
+
+/// Files that the result can't be written to, each with the reason. That matters only if there is
+/// something to write.
+#[derive(Debug, Default)]
+pub struct Unwritable {
+    /// The lock.
+    pub lock: Option<Diagnostic>,
+    /// Sources that are to be rewritten, by their indexes.
+    pub sources: BTreeMap<usize, Diagnostic>,
+}
+
+impl Unwritable {
+    /// The reasons that matter for a plan: those of files that would get a digest.
+    fn of(&self, plan: &Plan, places: &[Place]) -> Vec<Diagnostic> {
+        let open = plan.unsettled().flat_map(|entry| &entry.places);
+        let sources: BTreeSet<_> = open.map(|&n| places[n].source).collect();
+        if sources.is_empty() {
+            return Vec::new();
+        }
+        let sources = sources.iter().filter_map(|n| self.sources.get(n));
+        self.lock.iter().chain(sources).cloned().collect()
+    }
 }
 
 /// Tells if input without any object is accepted.
@@ -183,6 +208,13 @@ fn ask(
         let impossible = lock.impossible(&plan, &options.rules, &options.update);
         if !impossible.is_empty() {
             found.diagnostics.extend(impossible);
+            return Ok(plan);
+        }
+    }
+    if resolves {
+        let unwritable = options.unwritable.of(&plan, &found.places);
+        if !unwritable.is_empty() {
+            found.diagnostics.extend(unwritable);
             return Ok(plan);
         }
     }

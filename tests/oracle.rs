@@ -137,6 +137,7 @@ fn through_the_gate(text: &str) -> Option<BTreeSet<String>> {
         update: Globs::default(),
         drift: digestif::lock::DriftGate::Off,
         unchanged: std::collections::BTreeSet::new(),
+        unwritable: digestif::Unwritable::default(),
         policy: Policy {
             digests: Digests::Required,
             unpinnable: Unpinnable::Denied,

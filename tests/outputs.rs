@@ -164,6 +164,59 @@ fn a_folder_that_is_missing_is_found_before_any_request() {
     assert_eq!(fs::read_dir(folder.path()).expect("readable").count(), 0);
 }
 
+/// What is read-only can be seen as root too, which may write everywhere else.
+#[cfg(target_os = "linux")]
+#[test]
+fn what_cannot_be_written_is_found_before_any_request() {
+    let registry = registry();
+    let host = for_every_host(&registry);
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let lock = "apiVersion: digestif.dev/v1alpha1\nkind: ImageLock\nimages: []\n";
+    for (name, text) in [("web.yaml", POD), ("old.yaml", "old"), ("lock.yaml", lock)] {
+        fs::write(folder.path().join(name), text).expect("writable");
+        read_only(&folder.path().join(name), true);
+    }
+    for (args, flag) in [
+        (&["web.yaml", "-o", "old.yaml"][..], "--output"),
+        (&["web.yaml", "-o", "/proc/digestif"], "--output"),
+        (&["web.yaml", "--report", "/proc/digestif"], "--report"),
+        (&["web.yaml", "--lock", "/proc/digestif"], "--lock"),
+        (&["web.yaml", "--lock", "lock.yaml"], "--lock"),
+        (&["-i", "web.yaml"], "-i"),
+        (&["check", "web.yaml", "-o", "old.yaml"], "--output"),
+        (&["images", "web.yaml", "-o", "old.yaml"], "--output"),
+        (&["suggest", "web.yaml", "-o", "/proc/digestif"], "--output"),
+        (&["explain", "clastix/kubectl:v1.32", "-o", "/proc/digestif"], "--output"),
+    ] {
+        let args: Vec<_> = args.iter().copied().chain([&*host]).collect();
+        let args = if args[0] == "images" { &args[..4] } else { &args[..] };
+        let ran = run_in(folder.path(), args, "");
+        assert_eq!((ran.status, &*ran.stdout), (2, ""), "{args:?}: {}", ran.stderr);
+        let said = format!("error: `{flag}` can't write the file: ");
+        assert!(ran.stderr.contains(&said), "{args:?}: {}", ran.stderr);
+        assert!(!ran.stderr.contains(".digestif-") && !ran.stderr.contains(".tmp"), "{args:?}");
+    }
+    assert_eq!(registry.requests().len(), 0);
+    // What need not be written may be read-only.
+    for args in [&["-i", "--diff", "web.yaml"][..], &["--diff", "web.yaml", "--lock", "lock.yaml"]]
+    {
+        let args: Vec<_> = args.iter().copied().chain([&*host]).collect();
+        let ran = run_in(folder.path(), &args, "");
+        assert_eq!(ran.status, 0, "{args:?}: {}", ran.stderr);
+    }
+    read_only(&folder.path().join("lock.yaml"), false);
+    run_in(folder.path(), &["web.yaml", "--lock", "lock.yaml", &host], "").succeeded();
+    read_only(&folder.path().join("lock.yaml"), true);
+    run_in(folder.path(), &["web.yaml", "--lock", "lock.yaml", &host], "").succeeded();
+}
+
+#[cfg(target_os = "linux")]
+fn read_only(file: &Path, yes: bool) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = if yes { 0o444 } else { 0o644 };
+    fs::set_permissions(file, fs::Permissions::from_mode(mode)).expect("ours");
+}
+
 #[test]
 fn a_log_that_the_user_names_is_appended_to() {
     let folder = tempfile::tempdir().expect("a temporary folder");

@@ -46,7 +46,10 @@ fn each_slip_gets_the_way_to_say_it() {
         (&["nginx:1.27"], "`digestif explain nginx:1.27`"),
         (&["-o", "json", "web.yaml"], "`-o` takes a file, and `json` is a format"),
         (&["check", "--report", "sarif", "web.yaml"], "`--report-format` sets the format"),
-        (&["check", "--format", "sarif", "web.yaml"], "`--report-format json` sets the format"),
+        (
+            &["check", "--format", "sarif", "web.yaml"],
+            "`--report-format` sets the format of a report",
+        ),
         (&["--drift", "web.yaml"], "`--drift` is a flag of `digestif check`"),
         (&["check", "-i", "web.yaml"], "`-i` is a flag of `digestif` without a command"),
         (
@@ -64,10 +67,58 @@ fn each_slip_gets_the_way_to_say_it() {
         (&["--include", "all", "web.yaml"], "the classes are values, env"),
         (&["--preset", "bitnmai", "web.yaml"], "a similar value exists: 'bitnamilegacy'"),
         (&["man", "chekc"], "did you mean `check`?"),
+        // Words and flags of kubectl, helm, kustomize, crane, kbld and Renovate.
+        (&["apply", "-f", "web.yaml"], "`digestif FILE… | kubectl apply -f -`"),
+        (&["template", "web", "./chart"], "render first: `helm template … | digestif`"),
+        (&["-n", "default", "web.yaml"], "digestif reads no cluster"),
+        (&["-l", "app=web", "web.yaml"], "digestif reads manifests and no cluster"),
+        (&["--selector", "app=web", "web.yaml"], "digestif reads manifests and no cluster"),
+        (&["-k", "deploy"], "build it first: `kustomize build DIR | digestif`"),
+        (&["--set", "image.tag=1", "web.yaml"], "render the chart first"),
+        (&["--values", "v.yaml", "web.yaml"], "render the chart first"),
+        (&["copy", "a", "b"], "digestif copies no image"),
+        (&["pull", "nginx"], "digestif copies no image"),
+        (&["manifest", "nginx"], "`digestif explain IMAGE` shows one image"),
+        (&["tags", "nginx"], "the nearest tags"),
+        (&["outdated"], "`digestif check --drift` shows which tags have moved"),
+        (&["rollback"], "the older lock and `--offline`"),
+        (&["sbom", "web.yaml"], "`digestif images --format cyclonedx`"),
+        (&["explain", "--tag", "1", "nginx"], "write an image as `NAME:TAG`"),
+        (&["explain", "nginx", "1.29.1"], "`explain` takes one image, with its tag: `NAME:TAG`"),
+        (&["explain"], "name an image: `digestif explain nginx:1.27`"),
+        (&["explain", "web.yaml"], "`digestif images web.yaml` lists its images"),
+        (&["lock", "web.yaml"], "`digestif --lock FILE PATH…` records images"),
+        (&["lock", "update"], "`digestif --lock FILE PATH…` records images, with `--update` again"),
+        (&["helm-plugin", "update"], "there is `digestif helm-plugin install`"),
+        (&["completions"], "`digestif completions bash`; possible here: bash, elvish"),
+        (&["schema"], "`digestif schema config`; possible here: config, report"),
+        // Formats.
+        (&["-ojson", "web.yaml"], "`-o` takes a file, and `json` is a format"),
+        (&["--output=yaml", "web.yaml"], "the manifests go to stdout as they came"),
+        (&["images", "-o", "wide", "web.yaml"], "for example `--format json`"),
+        (&["images", "--json", "web.yaml"], "for example `--format json`"),
+        (&["check", "--json", "web.yaml"], "for example `--report-format json`"),
+        (&["version", "--json"], "it has no other format"),
+        (&["images", "--report-format", "json", "web.yaml"], "`--report-format` is a flag of"),
+        // Orders and values.
+        (&["web.yaml", "check"], "a command comes before the paths: `digestif check PATH…`"),
+        (&["check", "images"], "a command comes before the paths: `digestif images PATH…`"),
+        (&["--retries", "-1", "web.yaml"], "numbers are not negative here"),
+        (&["--retries", "many", "web.yaml"], "it takes a whole number"),
+        (&["--offline=true", "web.yaml"], "`--offline` takes no value"),
+        (&["--verbose=2", "web.yaml"], "write `-v`, or `-vv`"),
+        (&["--insecure", "web.yaml"], "`--insecure` takes a host, and `web.yaml` is a file"),
+        (&["--mirror", "docker.io=mirror.corp", "web.yaml"], "it is no URL, such as `https://"),
+        (&["--lock", "web.yaml"], "it is a `Pod` of `v1`"),
+        (&["-c", "web.yaml"], "it is a `Pod` of `v1`"),
+        (&["lock", "diff", "web.yaml", "web.yaml"], "it is a `Pod` of `v1`"),
+        (&["--zzz", "web.yaml"], "`digestif --help` shows all flags"),
+        (&["--outptu", "x", "web.yaml"], "did you mean `--output`?"),
     ] {
         let (status, said) = said(args, &[]);
         assert_eq!(status, 2, "{args:?}: {said}");
         assert!(said.contains(hint), "{args:?}: {said}");
+        assert!(!said.contains("to pass '"), "{args:?}: {said}");
     }
 }
 
@@ -118,4 +169,28 @@ fn a_misspelt_variable_is_warned_about_and_those_of_kubernetes_are_not() {
     assert!(said.contains("`DIGESTIF_OFLINE` is no variable of digestif"), "{said}");
     assert!(said.contains("did you mean `DIGESTIF_OFFLINE`?"), "{said}");
     assert_eq!(said.matches("is no variable").count(), 1, "{said}");
+}
+
+#[test]
+fn a_word_that_is_a_value_is_neither_a_command_nor_in_the_wrong_order() {
+    for args in [
+        &["check", "web.yaml", "--require-digest", "--lock", "lock"][..],
+        &["--diff", "web.yaml", "--offline", "-o", "check", "--no-fallback"],
+    ] {
+        let (_, said) = said(args, &[]);
+        assert!(!said.contains("a command comes before"), "{args:?}: {said}");
+    }
+    for args in [&["-h", "anything"][..], &["--help", "check"], &["anything", "-h"]] {
+        let (status, _) = said(args, &[]);
+        assert_eq!(status, 0, "{args:?}");
+    }
+}
+
+#[test]
+fn an_error_of_the_parser_has_an_id_as_any_other() {
+    let mut command = command(["--zzz"]);
+    let said = finish(start(&mut command), b"").said;
+    assert!(said.starts_with("error[usage]: unexpected argument '--zzz' found\n"), "{said}");
+    let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/messages.md"));
+    assert!(page.expect("readable").contains("\n## usage\n"));
 }

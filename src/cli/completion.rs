@@ -1,10 +1,10 @@
 //! Completion scripts for shells.
 
 use clap::builder::PossibleValuesParser;
-use clap::{Arg, CommandFactory as _, ValueHint};
+use clap::{Arg, ValueHint};
 use clap_complete::Shell;
 
-use super::Cli;
+use super::parser;
 
 /// The classes of `--include`.
 const CLASSES: [&str; 6] = ["values", "env", "args", "config", "annotations", "other"];
@@ -14,7 +14,7 @@ const CLASSES: [&str; 6] = ["values", "env", "args", "config", "annotations", "o
 pub fn script(shell: Shell) -> String {
     let hinted = |command: clap::Command| command.mut_args(hinted);
     let mut parser =
-        hinted(Cli::command()).mut_subcommands(|command| hinted(command).mut_subcommands(hinted));
+        hinted(parser()).mut_subcommands(|command| hinted(command).mut_subcommands(hinted));
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut parser, "digestif", &mut script);
     let script = String::from_utf8(script).expect("names are text");

@@ -6,16 +6,34 @@ use std::ffi::OsStr;
 use std::fmt::Display;
 use std::str::FromStr;
 
-use clap::builder::Resettable;
+use clap::builder::{BoolishValueParser, Resettable};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches};
 
 use super::{Emit, Flags, function};
+use crate::lock::DriftGate;
 use crate::text::escape::closest;
 
 /// The start of each variable's name.
 const PREFIX: &str = "DIGESTIF_";
-use crate::lock::DriftGate;
+
+/// The parser in which each flag has its variable, and a repeatable one takes one value a line.
+pub(super) fn named(parser: clap::Command) -> clap::Command {
+    let parser = parser.mut_args(with_name);
+    parser.mut_subcommands(named)
+}
+
+fn with_name(argument: Arg) -> Arg {
+    let Some(variable) = argument.get_long().map(variable) else { return argument };
+    let argument = argument.env(variable);
+    match argument.get_action() {
+        ArgAction::SetTrue => argument.value_parser(BoolishValueParser::new()),
+        ArgAction::Append if argument.get_value_delimiter().is_none() => {
+            argument.value_delimiter('\n')
+        }
+        _ => argument,
+    }
+}
 
 /// The parser, with the values that environment variables really have.
 pub(super) fn apply(parser: clap::Command) -> clap::Command {

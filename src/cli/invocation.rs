@@ -3,13 +3,13 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{CommandFactory as _, FromArgMatches as _};
+use clap::FromArgMatches as _;
 use clap_complete::Shell;
 
 use super::{
-    CheckArgs, Cli, ExplainArgs, ExplainFormat, Flags, FnArgs, HelmPlugin, ImagesArgs, ListFormat,
-    LockAction, PinArgs, PinFlags, PrintArgs, Subcommands, Subject, SuggestArgs, brief,
-    environment, function, slips, words,
+    CheckArgs, Cli, ExplainArgs, ExplainFlags, ExplainFormat, Flags, FnArgs, HelmPlugin,
+    ImagesArgs, InputFlags, ListFormat, LockAction, PinArgs, PrintArgs, Subcommands, Subject,
+    SuggestArgs, brief, environment, function, parser, slips, words,
 };
 use crate::lock::DiffFormat;
 
@@ -62,7 +62,7 @@ impl Invocation {
         arguments: impl IntoIterator<Item = impl Into<OsString>>,
     ) -> Result<Self, clap::Error> {
         let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
-        let mut parser = environment::apply(Cli::command());
+        let mut parser = environment::apply(parser());
         slips::check_values(&parser, &arguments)?;
         let mut arguments = words::command_first(&parser, arguments)?;
         let is_function = function::is_meant(&parser, &arguments)
@@ -113,122 +113,29 @@ impl From<Cli> for Invocation {
     }
 }
 
-impl From<PinArgs> for Flags {
-    fn from(args: PinArgs) -> Self {
-        let PinArgs { input, output, pin, config, images, missing, lock, update, policy, .. } =
-            args;
-        let PinArgs { cooldown, registries, reports, console, .. } = args;
-        Self {
-            input,
-            output,
-            pin,
-            config,
-            images,
-            missing,
-            lock,
-            cooldown,
-            update,
-            policy,
-            registries,
-            reports,
-            console,
-            ..Self::default()
+/// Moves the groups of flags that a command has into the flags of a call.
+macro_rules! flags_of {
+    ($arguments:ty: $($group:ident),+) => {
+        impl From<$arguments> for Flags {
+            fn from(arguments: $arguments) -> Self {
+                Self { $($group: arguments.$group,)+ ..Self::default() }
+            }
         }
-    }
+    };
 }
 
-impl From<CheckArgs> for Flags {
-    fn from(args: CheckArgs) -> Self {
-        let CheckArgs { input, output, config, images, missing, lock, drift, policy, .. } = args;
-        let CheckArgs { cooldown, base, strict, registries, reports, console, .. } = args;
-        Self {
-            input,
-            output,
-            config,
-            images,
-            missing,
-            lock,
-            cooldown,
-            drift,
-            base,
-            strict,
-            policy,
-            registries,
-            reports,
-            console,
-            ..Self::default()
-        }
-    }
-}
-
-impl From<FnArgs> for Flags {
-    fn from(args: FnArgs) -> Self {
-        let FnArgs { output, form, config, images, missing, lock, update, policy, .. } = args;
-        let FnArgs { cooldown, registries, reports, console, .. } = args;
-        Self {
-            output,
-            pin: PinFlags { form, ..PinFlags::default() },
-            config,
-            images,
-            missing,
-            lock,
-            cooldown,
-            update,
-            policy,
-            registries,
-            reports,
-            console,
-            ..Self::default()
-        }
-    }
-}
-
-impl From<ImagesArgs> for Flags {
-    fn from(args: ImagesArgs) -> Self {
-        let ImagesArgs { input, output, config, images, lock, registries, console, .. } = args;
-        Self { input, output, config, images, lock, registries, console, ..Self::default() }
-    }
-}
-
-impl From<SuggestArgs> for Flags {
-    fn from(args: SuggestArgs) -> Self {
-        let SuggestArgs { input, output, config, images, missing, lock, .. } = args;
-        let SuggestArgs { registries, console, .. } = args;
-        Self {
-            input,
-            output,
-            config,
-            images,
-            missing,
-            lock,
-            registries,
-            console,
-            ..Self::default()
-        }
-    }
-}
+flags_of!(PinArgs: input, output, pin, form, config, images, missing, lock, cooldown, update, policy, registries, reports, console);
+flags_of!(CheckArgs: input, output, config, images, missing, lock, cooldown, drift, base, strict, policy, registries, reports, console);
+flags_of!(FnArgs: output, form, config, images, missing, lock, cooldown, update, policy, registries, reports, console);
+flags_of!(ImagesArgs: input, output, config, images, lock, registries, console);
+flags_of!(SuggestArgs: input, output, config, images, missing, lock, registries, console);
+flags_of!(PrintArgs: output, console);
 
 impl From<ExplainArgs> for Flags {
-    fn from(args: ExplainArgs) -> Self {
-        let ExplainArgs { output, config, images, missing, lock, policy, .. } = args;
-        let ExplainArgs { cooldown, registries, console, .. } = args;
-        Self {
-            output,
-            config,
-            images,
-            missing,
-            lock,
-            cooldown,
-            policy,
-            registries,
-            console,
-            ..Self::default()
-        }
+    fn from(arguments: ExplainArgs) -> Self {
+        let input = InputFlags { files: arguments.files, ..InputFlags::default() };
+        Self { input, ..arguments.flags.into() }
     }
 }
 
-impl From<PrintArgs> for Flags {
-    fn from(PrintArgs { output, console }: PrintArgs) -> Self {
-        Self { output, console, ..Self::default() }
-    }
-}
+flags_of!(ExplainFlags: output, config, images, missing, lock, cooldown, policy, registries, console);

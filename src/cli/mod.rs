@@ -15,18 +15,19 @@ mod words;
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use crate::diagnostic::RuleId;
 use crate::lock::DiffFormat;
 
 pub use completion::script;
 pub use invocation::{Command, Invocation};
 
 pub use flags::{
-    BaseFlags, Color, ConfigFlags, ConsoleFlags, CooldownFlags, DriftFlags, Emit, Flags, FormFlags,
-    ImageFlags, InputFlags, LockFlags, MissingTagFlags, OutputFlags, PinFlags, PolicyFlags,
-    RegistryFlags, ReportFlags, StrictFlags, UpdateFlags, cooldown,
+    BaseFlags, Color, ConfigFlags, ConsoleFlags, CooldownFlags, DriftFlags, Emit, FileFlags, Flags,
+    FormFlags, ImageFlags, InputFlags, LockFlags, MissingTagFlags, OutputFlags, PinFlags,
+    PolicyFlags, RegistryFlags, ReportFlags, StrictFlags, UpdateFlags, cooldown,
 };
 
 /// Calls for the start.
@@ -51,6 +52,18 @@ pub const EXIT_STATUSES: [(&str, &str); 8] = [
     ("6", "a registry refused: the image is absent or private"),
     ("129, 130, 143", "a signal ended the run"),
 ];
+
+/// The parser. Each flag has its variable.
+pub(crate) fn parser() -> clap::Command {
+    environment::named(Cli::command())
+}
+
+/// The text of an error, with ANSI colours and the id that every error has.
+#[must_use]
+pub fn rendered(error: &clap::Error) -> String {
+    let id = format!("error[{}]:", RuleId::Usage.id());
+    error.render().ansi().to_string().replacen("error:", &id, 1)
+}
 
 /// The end of `--help`.
 fn epilogue() -> String {
@@ -104,6 +117,8 @@ enum Subcommands {
     /// Show how one image is resolved, step by step
     ///
     /// It prints what is asked, what exists, which rule applies, the nearest tags, and the rule to add.
+    /// With `-f`, the pull secrets of these manifests are used, and the configuration of a function's
+    /// list: `digestif explain IMAGE -f - < list.yaml`.
     Explain(ExplainArgs),
     /// Compare two locks
     Lock {
@@ -134,6 +149,8 @@ struct PinArgs {
     output: OutputFlags,
     #[command(flatten)]
     pin: PinFlags,
+    #[command(flatten)]
+    form: FormFlags,
     #[command(flatten)]
     config: ConfigFlags,
     #[command(flatten)]
@@ -219,7 +236,7 @@ struct FnArgs {
 #[derive(Debug, Args)]
 struct ImagesArgs {
     /// The format of the list
-    #[arg(long, value_enum, default_value_t, env = "DIGESTIF_FORMAT")]
+    #[arg(long, value_enum, default_value_t)]
     format: ListFormat,
     #[command(flatten)]
     input: InputFlags,
@@ -242,8 +259,16 @@ struct ExplainArgs {
     /// The image, as a manifest has it
     image: String,
     /// The format of the explanation
-    #[arg(long, value_enum, default_value_t, env = "DIGESTIF_FORMAT")]
+    #[arg(long, value_enum, default_value_t)]
     format: ExplainFormat,
+    #[command(flatten)]
+    files: FileFlags,
+    #[command(flatten)]
+    flags: ExplainFlags,
+}
+
+#[derive(Debug, Args)]
+struct ExplainFlags {
     #[command(flatten)]
     output: OutputFlags,
     #[command(flatten)]
@@ -399,7 +424,6 @@ pub enum ExplainFormat {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory as _;
 
     /// Reads a line of arguments.
     fn read(line: &[&str]) -> Result<Invocation, String> {
@@ -408,12 +432,12 @@ mod tests {
 
     #[test]
     fn the_arguments_are_consistent() {
-        Cli::command().debug_assert();
+        parser().debug_assert();
     }
 
     #[test]
     fn every_flag_has_its_environment_variable() {
-        let cli = Cli::command();
+        let cli = parser();
         let commands = std::iter::once(&cli).chain(cli.get_subcommands());
         let mut seen = 0;
         for argument in commands.flat_map(clap::Command::get_arguments) {
@@ -438,7 +462,11 @@ mod tests {
         ] {
             let invocation = read(line).expect("valid");
             assert_eq!(invocation.command, Command::Images(ListFormat::Table), "{line:?}");
-            assert_eq!(invocation.flags.input.filename, ["a", "b"].map(PathBuf::from), "{line:?}");
+            assert_eq!(
+                invocation.flags.input.files.filename,
+                ["a", "b"].map(PathBuf::from),
+                "{line:?}"
+            );
         }
     }
 

@@ -21,55 +21,100 @@ pub(super) fn command_first(
     parser: &clap::Command,
     mut arguments: Vec<OsString>,
 ) -> Result<Vec<OsString>, clap::Error> {
-    let Some(at) = first_word(parser, &arguments) else { return Ok(arguments) };
+    let words = words(parser, &arguments);
+    let Some(&at) = words.first() else { return Ok(arguments) };
     let Some(word) = arguments[at].to_str() else { return Ok(arguments) };
-    if parser.find_subcommand(word).is_some() {
+    if let Some(command) = parser.find_subcommand(word) {
+        if takes_paths(command) {
+            check_order(parser, &arguments, &words[1..])?;
+        }
         let command = arguments.remove(at);
         arguments.insert(1, command);
         return Ok(arguments);
     }
     if is_path(word) {
         // Every word after a path is a path, even one that is spelt like a command.
+        return check_order(parser, &arguments, &words[1..]).map(|()| arguments);
+    }
+    if asks_for_help(&arguments) {
         return Ok(arguments);
     }
     let mut parser = parser.clone();
     Err(parser.error(ErrorKind::InvalidSubcommand, unknown(&parser, word)))
 }
 
-/// The index of the first argument that is neither a flag nor a flag's value.
-fn first_word(parser: &clap::Command, arguments: &[OsString]) -> Option<usize> {
+/// Finds a command that comes after a path, unless a file has its name.
+///
+/// # Errors
+/// There is one.
+fn check_order(
+    parser: &clap::Command,
+    arguments: &[OsString],
+    rest: &[usize],
+) -> Result<(), clap::Error> {
+    let mut words = rest.iter().filter_map(|&at| arguments[at].to_str());
+    let is_late = |word: &&str| {
+        parser.find_subcommand(word).is_some() && !Path::new(OsStr::new(word)).exists()
+    };
+    let Some(command) = words.find(is_late) else { return Ok(()) };
+    let message = format!("there is no file {}", quoted(command));
+    let help = format!("a command comes before the paths: `digestif {command} PATH…`");
+    Err(slips::error(parser, ErrorKind::InvalidSubcommand, &message, &help))
+}
+
+fn takes_paths(command: &clap::Command) -> bool {
+    command.get_positionals().any(|own| own.get_id() == "paths")
+}
+
+fn asks_for_help(arguments: &[OsString]) -> bool {
+    let mut flags = arguments.iter().take_while(|word| *word != "--");
+    flags.any(|word| matches!(word.to_str(), Some("-h" | "--help" | "-V" | "--version")))
+}
+
+/// The indexes of the arguments that are neither flags nor values of flags, up to a flag that is not known:
+/// the word after it may be its value, and the flag is the error.
+fn words(parser: &clap::Command, arguments: &[OsString]) -> Vec<usize> {
     let values = flags_with_values(parser);
+    let mut words = Vec::new();
     let mut rest = arguments.iter().enumerate().skip(1);
     while let Some((at, argument)) = rest.next() {
         let text = argument.to_string_lossy();
         if text == "--" {
-            return None;
+            break;
         }
         if text == "-" || !text.starts_with('-') {
-            return Some(at);
+            words.push(at);
+            continue;
         }
-        let takes_next = if text.starts_with("--") {
-            // The word after an unknown flag may be its value. The error is the flag.
-            let flag = text.split('=').next().unwrap_or_default();
-            let takes_next = *values.get(flag)?;
-            takes_next && flag == text
-        } else {
-            // A cluster of short flags: the first that takes a value takes the rest of the word.
-            let mut letters = text.chars().skip(1);
-            let taking =
-                letters.by_ref().find(|letter| values.get(&format!("-{letter}")) == Some(&true));
-            taking.is_some() && letters.next().is_none()
-        };
-        if takes_next {
-            rest.next();
+        match takes_next_word(&values, &text) {
+            Some(true) => drop(rest.next()),
+            Some(false) => {}
+            None => break,
         }
     }
-    None
+    words
+}
+
+/// True if the word after a flag is its value; none if the flag is not known.
+fn takes_next_word(values: &BTreeMap<String, bool>, text: &str) -> Option<bool> {
+    if text.starts_with("--") {
+        let flag = text.split('=').next().unwrap_or_default();
+        return Some(*values.get(flag)? && flag == text);
+    }
+    // A cluster of short flags: the first that takes a value takes the rest of the word.
+    let mut letters = text.chars().skip(1);
+    for letter in letters.by_ref() {
+        if *values.get(&format!("-{letter}"))? {
+            return Some(letters.next().is_none());
+        }
+    }
+    Some(false)
 }
 
 /// The flags of all commands by their names, and whether each takes the next argument as its value.
 fn flags_with_values(parser: &clap::Command) -> BTreeMap<String, bool> {
-    let mut flags = BTreeMap::new();
+    let mut flags: BTreeMap<_, _> =
+        ["-h", "--help", "-V", "--version"].map(|own| (own.to_owned(), false)).into();
     let mut commands = vec![parser];
     while let Some(command) = commands.pop() {
         commands.extend(command.get_subcommands());
@@ -111,15 +156,12 @@ fn unknown(parser: &clap::Command, word: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
-    use crate::cli::Cli;
 
     /// The arguments as the parser gets them, or the error.
     fn ordered(line: &[&str]) -> Result<Vec<String>, String> {
         let arguments = ["digestif"].iter().chain(line).map(OsString::from).collect();
-        let ordered = command_first(&Cli::command(), arguments).map_err(|e| e.to_string())?;
+        let ordered = command_first(&crate::cli::parser(), arguments).map_err(|e| e.to_string())?;
         Ok(ordered.into_iter().skip(1).map(|text| text.into_string().expect("ASCII")).collect())
     }
 
@@ -131,8 +173,7 @@ mod tests {
             (&["-fcheck", "images"], &["images", "-fcheck"]),
             (&["--update", "check"], &["check", "--update"]),
             (&["--lock=check", "images"], &["images", "--lock=check"]),
-            (&["./images", "check"], &["./images", "check"]),
-            (&["-", "images"], &["-", "images"]),
+            (&["./images", "./check"], &["./images", "./check"]),
             (&["--", "images"], &["--", "images"]),
             (&["-f", "images"], &["-f", "images"]),
             (&["lock", "diff", "a", "b"], &["lock", "diff", "a", "b"]),

@@ -30,9 +30,14 @@ impl Closing {
             command: invocation.command.clone(),
             quiet: flags.console.quiet,
             report: flags.reports.report.is_some(),
-            paths: flags.input.paths.iter().chain(&flags.input.filename).cloned().collect(),
+            paths: flags.input.paths().cloned().collect(),
             lock: flags.lock.lock.clone(),
         }
+    }
+
+    /// The parts of a call that could not begin, so that it writes no report.
+    pub(super) fn of_refused(invocation: &Invocation) -> Self {
+        Self { report: false, ..Self::new(invocation) }
     }
 
     /// The line; empty if the run succeeded or messages are not wanted.
@@ -64,9 +69,11 @@ impl Closing {
     fn written(&self, outcome: &Outcome) -> Option<&'static str> {
         match self.command {
             _ if outcome.is_partly_written() => Some("only a part of the result was written"),
+            Command::Pin | Command::Function if outcome.is_function => {
+                Some("the list was given back without changes")
+            }
             Command::Pin if self.report => Some("nothing but the report was written"),
-            Command::Pin => Some("nothing was written"),
-            Command::Function => Some("the list was given back without changes"),
+            Command::Pin | Command::Function => Some("nothing was written"),
             _ => None,
         }
     }

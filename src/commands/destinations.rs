@@ -2,6 +2,7 @@
 //!
 //! Paths are compared after all links are resolved, and before any request.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -34,8 +35,7 @@ pub(super) struct Destinations {
 impl Destinations {
     /// The destinations that the flags of a task name.
     pub(super) fn new(flags: &Flags, task: Task) -> Self {
-        let named: Vec<_> =
-            flags.input.paths.iter().chain(&flags.input.filename).cloned().collect();
+        let named: Vec<_> = flags.input.paths().cloned().collect();
         let directories = expand::paths(&named).into_iter().filter(|path| path.is_dir());
         Self {
             directories: directories.filter_map(|path| fs::canonicalize(path).ok()).collect(),
@@ -81,14 +81,37 @@ impl Destinations {
         Ok(())
     }
 
-    /// Checks that the folder of each output exists, before any request is made for what goes there.
+    /// Checks that the folder of each output exists and takes new files, before any request is made for what goes there.
     ///
     /// # Errors
-    /// One does not.
+    /// One does not, or an output is read-only.
     pub(super) fn check_folders(&self) -> Result<(), Diagnostic> {
         let mut named =
             self.written().into_iter().filter_map(|(flag, path)| Some((flag, path.as_ref()?)));
-        named.try_for_each(|(flag, path)| check_folder(flag, path))
+        named.try_for_each(|(flag, path)| {
+            check_folder(flag, path)?;
+            // The log is open already, and is not replaced.
+            if flag == "--log" || flag == "--output" && self.previews {
+                return Ok(());
+            }
+            unwritable(flag, path).map_or(Ok(()), Err)
+        })
+    }
+
+    /// The reason why the lock can't be written, if the task writes it.
+    pub(super) fn unwritable_lock(&self, lock: &Path) -> Option<Diagnostic> {
+        let is_written = matches!(self.task, Task::Pin | Task::Function) && !self.previews;
+        is_written.then(|| unwritable("--lock", lock)).flatten()
+    }
+
+    /// The sources that `-i` can't rewrite, each with the reason.
+    pub(super) fn unwritable_sources(&self, sources: &[Source]) -> BTreeMap<usize, Diagnostic> {
+        if !self.in_place || self.previews {
+            return BTreeMap::new();
+        }
+        let unwritable =
+            |(n, source): (usize, &Source)| Some((n, unwritable("-i", source.origin().path()?)?));
+        sources.iter().enumerate().filter_map(unwritable).collect()
     }
 
     /// Checks that no output overwrites an input. Only pinning may write to its own input: `-i`, and
@@ -198,6 +221,16 @@ fn check_folder(flag: &str, path: &Path) -> Result<(), Diagnostic> {
                 .help("make the folder, or name a file elsewhere"))
         }
     }
+}
+
+/// The reason why a file can't be written, if it can't.
+fn unwritable(flag: &str, path: &Path) -> Option<Diagnostic> {
+    let error = atomic::check_writable(path).err()?;
+    let error = failed(&format!("`{flag}` can't write the file: {error}"))
+        .of(RuleId::File)
+        .location(Location::File(shown(path)))
+        .help("check the permissions of the file and its folder, and the space on the disk");
+    Some(error)
 }
 
 /// The path of a file after all links, also of one that does not exist yet; none for what is no file.

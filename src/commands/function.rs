@@ -28,6 +28,7 @@ impl Call<'_> {
     /// The settings are wrong, the run was interrupted, or its result could not be delivered.
     pub(super) fn run(self, reports: &mut Reports, outcome: &mut Outcome) -> Result<(), Error> {
         let Self { function, sources, settings, destinations } = self;
+        outcome.is_function = true;
         let source = &sources[0];
         let output = destinations.output.as_deref();
         let settings = settings.and_then(|settings| refuse_emit(settings.emit).map(|()| settings));
@@ -52,7 +53,13 @@ impl Call<'_> {
         krm::explain_no_network(&mut run.found.diagnostics);
         outcome.requests.clone_from(&run.requests);
         outcome.images = images(&settings, &run);
-        outcome.say(run.found.diagnostics.clone(), sources);
+        // The results say more, and kpt prints them too; `-v` is for hosts that drop them.
+        let said = run.found.diagnostics.clone();
+        if settings.verbose {
+            outcome.say(said, sources);
+        } else {
+            outcome.say_shortly(said, sources);
+        }
         let written = reports.write(&run, sources, outcome).map_err(Error::from);
         let is_good = outcome.failure().is_none();
         let recorded = if is_good && written.is_ok() {

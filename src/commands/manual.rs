@@ -1,10 +1,9 @@
 //! Manual pages, one for each command.
 
-use clap::CommandFactory as _;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 
-use crate::cli::{Cli, EXAMPLES, EXIT_STATUSES};
+use crate::cli::{self, EXAMPLES, EXIT_STATUSES};
 use crate::diagnostic::{Diagnostic, usage};
 use crate::text::escape::{closest, quoted};
 
@@ -51,7 +50,7 @@ const FILES: [(&str, &str); 6] = [
 /// # Errors
 /// There is no such command.
 pub(super) fn page(words: &[String]) -> Result<String, Diagnostic> {
-    let mut parser = Cli::command();
+    let mut parser = cli::parser();
     parser.build();
     let mut command = &parser;
     for word in words {

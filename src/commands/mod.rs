@@ -15,8 +15,8 @@ mod prepare;
 mod reports;
 mod suggest;
 
-use crate::cli::{self, Command, ExplainFormat, Flags, Invocation, ListFormat, Subject};
-use crate::diagnostic::{Diagnostic, RuleId, usage, verdict};
+use crate::cli::{self, Command, Flags, Invocation, ListFormat, Subject};
+use crate::diagnostic::{Diagnostic, RuleId, usage};
 use crate::image::Globs;
 use crate::io::delivery::show;
 use crate::plan::Plan;
@@ -59,7 +59,7 @@ fn misspelt(invocation: &Invocation) -> Vec<Diagnostic> {
 pub fn refused(invocation: &Invocation, error: Diagnostic) -> Outcome {
     let mut outcome = Outcome::default();
     outcome.fail(error.into());
-    outcome.closing = Closing::new(invocation).line(&outcome);
+    outcome.closing = Closing::of_refused(invocation).line(&outcome);
     outcome
 }
 
@@ -84,8 +84,7 @@ fn dispatch(invocation: Invocation, outcome: &mut Outcome) -> Result<(), Error> 
         Command::Images(format) => images(flags, &destinations, format, outcome),
         Command::Suggest => suggest::run(flags, &destinations, outcome),
         Command::Explain(image, format) => {
-            destinations.check_folders()?;
-            explain(flags, &image, format, outcome)
+            explain::run(flags, &destinations, (&image, format), outcome)
         }
         Command::LockDiff(old, new, format) => {
             if old.as_os_str() == "-" && new.as_os_str() == "-" {
@@ -165,27 +164,4 @@ fn images(
         ListFormat::Cyclonedx => lists::cyclonedx(&plan),
     };
     Ok(show(destinations.output.as_deref(), &text)?)
-}
-
-/// Explains how one image is resolved. Its diagnostics are part of the explanation, and decide the
-/// exit status.
-fn explain(
-    flags: Flags,
-    image: &str,
-    format: ExplainFormat,
-    outcome: &mut Outcome,
-) -> Result<(), Error> {
-    let output = flags.output.output.clone();
-    let (settings, said) = prepare::settings(flags, Task::Explain)?;
-    outcome.origins = said;
-    let options = settings.options;
-    let explanation = explain::explain(image, &options)?;
-    outcome.requests.clone_from(&explanation.requests);
-    let text = match format {
-        ExplainFormat::Text => explanation.text(),
-        ExplainFormat::Json => explanation.json(),
-    };
-    show(output.as_deref(), &text)?;
-    outcome.note_failure(verdict(&explanation.diagnostics));
-    Ok(())
 }

@@ -6,7 +6,7 @@ use crate::diagnostic::{Diagnostic, Failure, verdict};
 use crate::io::atomic::Unwritten;
 use crate::io::delivery::show;
 use crate::io::signals::Interrupted;
-use crate::report::detached;
+use crate::report::{Detail, detached};
 use crate::text::Source;
 
 /// The sources that diagnostics point into.
@@ -19,6 +19,8 @@ pub struct Messages {
     pub diagnostics: Vec<Diagnostic>,
     /// Their sources; empty if none points into one.
     pub sources: Sources,
+    /// How much of them is printed.
+    pub detail: Detail,
 }
 
 /// Why a command ended early.
@@ -45,14 +47,14 @@ pub(super) enum Ending {
 impl Error {
     /// Diagnostics that fail a run, with the sources that they point into.
     pub fn new(diagnostics: Vec<Diagnostic>, sources: Sources) -> Self {
-        Self::Failed(Messages { diagnostics, sources })
+        Self::Failed(Messages { diagnostics, sources, detail: Detail::Full })
     }
 
     /// The diagnostics, with positions instead of spans of their sources.
     #[must_use]
     pub(super) fn detached(&self) -> Vec<Diagnostic> {
         match self {
-            Self::Failed(Messages { diagnostics, sources }) => {
+            Self::Failed(Messages { diagnostics, sources, .. }) => {
                 diagnostics.iter().map(|said| detached(said, sources)).collect()
             }
             _ => self.diagnostics().to_vec(),
@@ -100,6 +102,7 @@ impl From<Unwritten> for Error {
 
 /// Everything that a command has to say, and how it ends.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Outcome {
     /// The messages to print, in order.
     pub messages: Vec<Messages>,
@@ -119,6 +122,8 @@ pub struct Outcome {
     failure: Option<Failure>,
     interrupted: Option<Interrupted>,
     partly_written: bool,
+    /// True if the input is the list of a function, which is given back on a failure too.
+    pub(super) is_function: bool,
     /// True if the host discards stderr.
     pub stderr_is_lost: bool,
     /// True if manifests were written to where stderr leads as well.
@@ -129,13 +134,23 @@ impl Outcome {
     /// Adds diagnostics, which decide the exit status if there are errors among them.
     pub(super) fn say(&mut self, diagnostics: Vec<Diagnostic>, sources: &Sources) {
         self.note_failure(verdict(&diagnostics));
-        self.messages.push(Messages { diagnostics, sources: sources.clone() });
+        self.print(diagnostics, sources, Detail::Full);
+    }
+
+    /// The same for diagnostics that stand in full elsewhere.
+    pub(super) fn say_shortly(&mut self, diagnostics: Vec<Diagnostic>, sources: &Sources) {
+        self.note_failure(verdict(&diagnostics));
+        self.print(diagnostics, sources, Detail::Short);
+    }
+
+    fn print(&mut self, diagnostics: Vec<Diagnostic>, sources: &Sources, detail: Detail) {
+        self.messages.push(Messages { diagnostics, sources: sources.clone(), detail });
     }
 
     /// Adds the reason why the command ended.
     pub(super) fn fail(&mut self, error: Error) {
         match error {
-            Error::Failed(Messages { diagnostics, sources }) => {
+            Error::Failed(Messages { diagnostics, sources, .. }) => {
                 let failure = verdict(&diagnostics).unwrap_or(Failure::Usage);
                 self.say(diagnostics, &sources);
                 self.note_failure(Some(failure));

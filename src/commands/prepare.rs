@@ -7,11 +7,14 @@ use std::rc::Rc;
 use super::caller::Caller;
 use super::destinations::Destinations;
 use super::outcome::{Error, Messages, Sources};
+use crate::Unwritable;
 use crate::cli::Flags;
 use crate::diagnostic::{Diagnostic, Failure, Severity, failed, usage};
 use crate::io::delivery;
 use crate::io::input::{self, Links, Reading};
 use crate::krm::{self, Function};
+use crate::lock::Mode;
+use crate::report::Detail;
 use crate::settings::config::Config;
 use crate::settings::files::{self, ConfigFile};
 use crate::settings::origins::Origins;
@@ -95,7 +98,8 @@ pub(super) fn prepare<'s>(
     if task == Task::Function && caller != Caller::Function {
         return Err(Error::new(vec![no_function(sources)], sources.clone()));
     }
-    let notes = Messages { diagnostics: input.notes, sources: Rc::from([]) };
+    let (sources_of_notes, detail) = (Rc::from([]), Detail::Full);
+    let notes = Messages { diagnostics: input.notes, sources: sources_of_notes, detail };
     let settings = settle(flags, destinations, task, sources, function.as_ref(), input.files);
     let (mut settings, said) = match settings {
         Ok((settings, said)) => (Ok(settings), said),
@@ -164,7 +168,18 @@ fn settle(
     if let Some(lock) = lock {
         destinations.check_lock(lock, sources).map_err(clash)?;
     }
-    Ok((Settings::new(flags, above, below, task)?, said))
+    let mut settings = Settings::new(flags, above, below, task)?;
+    settings.options.unwritable = Unwritable {
+        lock: lock_path(&settings).and_then(|lock| destinations.unwritable_lock(lock)),
+        sources: destinations.unwritable_sources(sources),
+    };
+    Ok((settings, said))
+}
+
+/// The lock that a run records in, if there is one.
+fn lock_path(settings: &Settings) -> Option<&Path> {
+    let lock = settings.options.lock.as_ref();
+    lock.filter(|lock| lock.mode == Mode::Record).map(|lock| lock.path.as_path())
 }
 
 /// The configuration files that apply.

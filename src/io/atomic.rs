@@ -116,6 +116,21 @@ pub fn destination(path: &Path) -> Result<Destination, Box<Diagnostic>> {
     follow(path).map_err(|error| Box::new(unwritable(path, &error)))
 }
 
+/// Checks that a file can be written: neither it nor its folder is read-only. A stream is not checked.
+///
+/// # Errors
+/// It can't be written, or its folder takes no file.
+pub fn check_writable(path: &Path) -> io::Result<()> {
+    let Destination::File(file) = follow(path)? else { return Ok(()) };
+    if fs::metadata(&file).is_ok_and(|old| old.permissions().readonly()) {
+        return Err(io::ErrorKind::PermissionDenied.into());
+    }
+    // Only the attempt shows what permissions, mounts and access lists forbid. The file has no name, if
+    // the system has such files.
+    let folder = file.parent().unwrap_or(Path::new("."));
+    tempfile::tempfile_in(folder).map(drop).map_err(|error| without_path(&error))
+}
+
 /// Writes a text to a device, a pipe, or what another program has open.
 ///
 /// # Errors

@@ -14,7 +14,7 @@ use anstream::adapter::strip_str;
 use super::log::Log;
 use super::stream;
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::report;
+use crate::report::{self, Detail};
 use crate::text::Source;
 use crate::text::escape::{inert, redacted};
 
@@ -53,12 +53,20 @@ impl Console {
         Ok(())
     }
 
-    /// Prints diagnostics, each followed by an empty line.
+    /// Prints diagnostics in full, each followed by an empty line.
     pub fn print_all(&mut self, diagnostics: &[Diagnostic], sources: &[Source]) {
+        self.print_each(diagnostics, sources, Detail::Full);
+    }
+
+    /// Prints diagnostics with this detail.
+    pub fn print_each(&mut self, diagnostics: &[Diagnostic], sources: &[Source], detail: Detail) {
         for diagnostic in diagnostics {
-            if self.counts(diagnostic.severity) {
-                self.print(&report::diagnostic(diagnostic, sources));
-                self.print("\n");
+            if !self.counts(diagnostic.severity) {
+                continue;
+            }
+            match detail {
+                Detail::Full => self.print(&(report::diagnostic(diagnostic, sources) + "\n")),
+                Detail::Short => self.print(&report::short(diagnostic, sources)),
             }
         }
     }

@@ -123,7 +123,11 @@ fn layouts_below(folder: &Path) -> Result<Vec<PathBuf>, Diagnostic> {
     let mut found = Vec::new();
     let mut walk = walkdir::WalkDir::new(folder).sort_by_file_name().into_iter();
     while let Some(entry) = walk.next() {
-        let entry = entry.map_err(|error| unusable(folder, &error.to_string()))?;
+        let entry = entry.map_err(|error| {
+            // Its own text names the path again.
+            let reason = error.io_error().map_or_else(|| error.to_string(), ToString::to_string);
+            unusable(folder, &reason)
+        })?;
         if entry.file_type().is_dir() && is_layout(entry.path()) {
             found.push(entry.into_path());
             walk.skip_current_dir();

@@ -55,7 +55,9 @@ impl std::str::FromStr for Replacement {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (host, url) = text.split_once('=').ok_or("expected HOST=URL")?;
+        let (host, url) = text
+            .split_once('=')
+            .ok_or("expected HOST=URL, such as `docker.io=https://mirror.example.com`")?;
         Self::new(host, url)
     }
 }
@@ -68,7 +70,7 @@ impl Replacement {
     pub fn new(host: &str, url: &str) -> Result<Self, String> {
         let example = url.replace("{host}", "docker.io");
         let parsed = Url::parse(&example)
-            .map_err(|error| format!("it is no URL ({error}); expected https://…"))?;
+            .map_err(|_| "it is no URL, such as `https://mirror.example.com`".to_owned())?;
         if !matches!(parsed.scheme(), "https" | "http") || parsed.host_str().is_none() {
             return Err("the URL does not start with https:// or http://".to_owned());
         }
@@ -222,7 +224,7 @@ mod tests {
     #[test]
     fn replacements_are_checked_when_they_are_read() {
         for (text, message) in [
-            ("docker.io", "expected HOST=URL"),
+            ("docker.io", "expected HOST=URL, such as `docker.io=https://mirror.example.com`"),
             ("=https://a", "the host before `=` is empty"),
             ("a=ftp://b", "the URL does not start with https:// or http://"),
             ("a=https://u:p@b", "credentials do not belong into the URL"),

@@ -58,6 +58,15 @@ pub enum Format {
     Junit,
 }
 
+/// How much of a diagnostic is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// All of it.
+    Full,
+    /// The message, its first place and the remedy.
+    Short,
+}
+
 /// The report of a run; `besides` is what was said of anything but the manifests.
 #[must_use]
 pub fn text(format: Format, run: &Run<'_>, sources: &[Source], besides: &[Diagnostic]) -> String {
@@ -76,10 +85,6 @@ pub fn text(format: Format, run: &Run<'_>, sources: &[Source], besides: &[Diagno
 /// is no terminal.
 #[must_use]
 pub fn diagnostic(diagnostic: &Diagnostic, sources: &[Source]) -> String {
-    let level = match diagnostic.severity {
-        Severity::Error(_) => Level::ERROR,
-        Severity::Substitution | Severity::Warning => Level::WARNING,
-    };
     let mut elements: Vec<Element<'_>> = Vec::new();
     for location in diagnostic.locations.iter().take(SHOWN_SPOTS) {
         match location {
@@ -101,7 +106,7 @@ pub fn diagnostic(diagnostic: &Diagnostic, sources: &[Source]) -> String {
     }
     let more = diagnostic.locations.len().saturating_sub(SHOWN_SPOTS);
     if more > 0 {
-        elements.push(Level::NOTE.message(format!("and {more} more places")).into());
+        elements.push(Level::NOTE.message(format!("and {}", counted_more(more))).into());
     }
     for (name, text) in &diagnostic.notes {
         elements.push(Level::NOTE.with_name(*name).message(text.clone()).into());
@@ -109,6 +114,45 @@ pub fn diagnostic(diagnostic: &Diagnostic, sources: &[Source]) -> String {
     if let Some(help) = &diagnostic.help {
         elements.push(Level::HELP.message(help.clone()).into());
     }
+    rendered(diagnostic, elements)
+}
+
+/// Renders a diagnostic without excerpts and notes: its message, its first place and the remedy.
+#[must_use]
+pub fn short(diagnostic: &Diagnostic, sources: &[Source]) -> String {
+    let mut elements: Vec<Element<'_>> = Vec::new();
+    match diagnostic.locations.first() {
+        Some(
+            Location::Source { source, span, label }
+            | Location::Hidden { source, span, label }
+            | Location::Place { source, span, label, .. },
+        ) => match object(label) {
+            Some(object) => elements.push(object),
+            None => elements.push(heading(&sources[*source], *span)),
+        },
+        Some(Location::Position(file, at)) => {
+            elements.push(Origin::path(format!("{file}:{}:{}", at.line, at.column)).into());
+        }
+        Some(Location::File(file)) => elements.push(Origin::path(file.clone()).into()),
+        None => {}
+    }
+    let more = diagnostic.locations.len().saturating_sub(1);
+    if more > 0 {
+        elements.push(Level::NOTE.message(format!("and {}", counted_more(more))).into());
+    }
+    if let Some(help) = &diagnostic.help {
+        elements.push(Level::HELP.message(help.clone()).into());
+    }
+    let text = rendered(diagnostic, elements);
+    let is_gap = |line: &&str| strip_str(line).to_string().trim() == "|";
+    text.split_inclusive('\n').filter(|line| !is_gap(line)).collect()
+}
+
+fn rendered(diagnostic: &Diagnostic, elements: Vec<Element<'_>>) -> String {
+    let level = match diagnostic.severity {
+        Severity::Error(_) => Level::ERROR,
+        Severity::Substitution | Severity::Warning => Level::WARNING,
+    };
     let rule = diagnostic.rule();
     let title = level.primary_title(diagnostic.message.clone()).id(rule.id());
     let title = rule.page().map_or(title.clone(), |page| title.id_url(page));
@@ -117,6 +161,10 @@ pub fn diagnostic(diagnostic: &Diagnostic, sources: &[Source]) -> String {
     // An excerpt whose position is said before it has no name, for which the renderer writes nothing else.
     let is_empty_name = |line: &&str| strip_str(line).to_string().trim() == ":::";
     text.split_inclusive('\n').filter(|line| !is_empty_name(line)).collect()
+}
+
+fn counted_more(n: usize) -> String {
+    format!("{n} more place{}", if n == 1 { "" } else { "s" })
 }
 
 /// The line of the span, with the span underlined. Where the line is in flow style, as JSON has it,

@@ -40,7 +40,7 @@ use crate::plan::{Date, Skips};
 use crate::policy::{Digests, Leniency, Placeholders, Policy, Unpinnable, WrittenDigests};
 use crate::resolve::Network;
 use crate::settings::config::{Config, ConfiguredRule};
-use crate::{Empty, Options};
+use crate::{Empty, Options, Unwritable};
 
 /// The purpose of the flags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,6 +140,7 @@ impl Settings {
             update: updates(&update.update)?,
             drift: drift.drift,
             unchanged: BTreeSet::new(),
+            unwritable: Unwritable::default(),
             policy,
             empty: if input.allow_empty { Empty::Allowed } else { Empty::Refused },
         };
@@ -150,10 +151,10 @@ impl Settings {
 
 /// The flags that a configuration has too, in its form. Rules and globs of `--skip` are not among them.
 fn layer(flags: &mut Flags) -> Result<Config, Diagnostic> {
-    let Flags { pin, images, missing, lock, strict, policy, registries, .. } = flags;
+    let Flags { form, images, missing, lock, strict, policy, registries, .. } = flags;
     Ok(Config {
         kube_version: missing.kube_version,
-        pin: pin.form.pin,
+        pin: form.pin,
         scope: Scope {
             include: take(&mut images.include),
             opt_outs: if strict.strict { OptOuts::Ignored } else { OptOuts::Obeyed },

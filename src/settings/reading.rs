@@ -217,7 +217,7 @@ mod tests {
             ),
             (
                 "registries: [{host: a.io, url: a.b}]",
-                "it is no URL (relative URL without a base); expected https://…",
+                "it is no URL, such as `https://mirror.example.com`",
                 "",
             ),
             (

@@ -41,6 +41,16 @@ fn is_object(text: &str) -> bool {
     }
 }
 
+/// The name of an object that is none of digestif's, for messages.
+fn stranger(text: &str) -> Option<String> {
+    let source = Source::new(Origin::Stdin, text.as_bytes().to_vec()).ok()?;
+    let document = yaml::documents(&source, 0).next()?.ok()?;
+    let value = |key: &str| document.string_at(document.root()?, &[key]);
+    let (version, kind) = (value("apiVersion")?, value("kind")?);
+    (!version.starts_with("digestif.dev/"))
+        .then(|| format!("it is a {} of {}", quoted(kind), quoted(version)))
+}
+
 impl Wrong {
     pub(crate) fn at(span: Option<Span>, message: impl Into<String>) -> Self {
         Self { span, shown: Shown::Yes, message: message.into(), help: None }
@@ -50,6 +60,10 @@ impl Wrong {
     /// that it is an object: it may be a link to a private key.
     pub(crate) fn of_file(error: &Error, text: &str) -> Self {
         let wrong = Self::of(error, text);
+        if let Some(stranger) = stranger(text) {
+            return Self::at(wrong.span, stranger)
+                .help("an object of digestif has `apiVersion: digestif.dev/v1alpha1`");
+        }
         if is_object(text) {
             return wrong;
         }

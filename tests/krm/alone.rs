@@ -399,7 +399,7 @@ fn a_validator_gives_back_what_it_got() {
         }
         let text = list(&pod("nginx:1.29.1"), &policy);
         let ran = run(&[], &text);
-        let said = "error: `docker.io/library/nginx:1.29.1` has no digest\n --> <stdin>:9:14\n";
+        let said = "error: `docker.io/library/nginx:1.29.1` has no digest\n = in: Pod web, spec.containers[0].image\n";
         assert!(ran.stderr.starts_with(said), "{}", ran.stderr);
         assert_eq!(ran.status, 5);
         inserted(&text, &ran.stdout);
@@ -585,4 +585,38 @@ fn images_are_listed_by_a_functions_own_configuration() {
     let listed = digestif(["images"], list(&pod("web:1"), &config).as_str()).succeeded();
     let row = listed.lines().find(|line| line.starts_with("web:1")).expect("the image");
     assert!(row.contains(" skipped "), "{row}");
+}
+
+#[test]
+fn an_image_is_explained_by_a_functions_own_configuration() {
+    let config = format!("{CONFIG}  skip: [docker.io/library/nginx]\n");
+    let text = list(&pod("nginx:1.29.1"), &config);
+    let explained = run(&["explain", "nginx:1.29.1", "-f", "-"], &text).succeeded();
+    let result = "\n  it is left alone: `docker.io/library/nginx` in `skip` of the configuration\n";
+    assert!(explained.ends_with(result), "{explained}");
+    let explained = run(&["explain", "nginx:1.29.1"], &text).succeeded();
+    assert!(explained.contains("\n  the digest comes from a layout\n"), "stdin is not read");
+    let wrong = list(&pod("nginx:1.29.1"), &format!("{CONFIG}  lock: a.yaml\n"));
+    let said = run(&["explain", "nginx:1.29.1", "-f", "-"], &wrong).failed(2);
+    assert!(said.contains("needs `digestif fn`"), "{said}");
+    let said = run(&["explain", "nginx:1.29.1", "-f", "-"], "a: [\n").failed(3);
+    assert!(said.starts_with("error: "), "{said}");
+}
+
+#[test]
+fn stderr_is_short_as_the_results_have_all() {
+    let text = list(&pod("docker.io/clastix/kubectl:v1.99").repeat(3), "");
+    let ran = run(&["fn"], &text);
+    let expected = "\
+error: `docker.io/clastix/kubectl:v1.99` does not exist
+ = in: Pod web, spec.containers[0].image
+ = note: and 2 more places
+ = help: use a tag that exists, or push this one; `--allow-unresolved` writes it unchanged
+digestif: 1 error; the list was given back without changes. Next: `digestif suggest` prints rules for the missing images, with the same input
+";
+    assert_eq!((ran.status, &*ran.stderr), (1, expected));
+    let result = results(&ran.stdout)[0].to_string();
+    assert!(result.contains("; tried: `docker.io/clastix/kubectl:v1.99`"), "{result}");
+    let verbose = run(&["fn", "-v"], &text).stderr;
+    assert!(verbose.contains(" = tried: ") && verbose.contains("--> <stdin>:"), "{verbose}");
 }

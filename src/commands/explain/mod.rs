@@ -8,14 +8,25 @@ mod json;
 mod text;
 mod trace;
 
-use crate::Options;
-use crate::diagnostic::Diagnostic;
+use std::ffi::OsStr;
+use std::path::Path;
+
+use super::destinations::Destinations;
+use super::outcome::{Error, Outcome};
+use super::prepare::{self, Input, prepare};
+use crate::cli::{ExplainFormat, Flags};
+use crate::credentials::PullSecret;
+use crate::diagnostic::{Diagnostic, failed, verdict};
 use crate::fallback::Suggestion;
+use crate::io::delivery::show;
 use crate::lock::{Cooldown, ago, waiting};
 use crate::plan::{Entry, History, Plan};
 use crate::policy::{self, Policy};
 use crate::registry::Layouts;
 use crate::resolve::{Interrupted, Session};
+use crate::settings::Task;
+use crate::text::escape::{escaped, quoted};
+use crate::{Empty, Options};
 
 use candidates::{Candidate, candidates};
 use trace::{Traced, trace};
@@ -39,11 +50,71 @@ pub struct Explanation {
     pub requests: String,
 }
 
+/// Explains how one image is resolved. Its diagnostics are part of the explanation, and decide the
+/// exit status. If manifests are named, their pull secrets are used, and the configuration of a
+/// function's list.
+///
+/// # Errors
+/// The settings or the manifests are wrong, or the explanation can't be written.
+pub(super) fn run(
+    flags: Flags,
+    destinations: &Destinations,
+    (image, format): (&str, ExplainFormat),
+    outcome: &mut Outcome,
+) -> Result<(), Error> {
+    if is_manifest(image) {
+        let message = format!("{} is a file, and `explain` takes an image", quoted(image));
+        let help = format!(
+            "`digestif images {0}` lists its images, and `digestif explain IMAGE -f {0}` explains one",
+            escaped(image)
+        );
+        return Err(failed(&message).help(help).into());
+    }
+    let (options, secrets) = if flags.input.files.filename.is_empty() {
+        destinations.check_folders()?;
+        let (settings, said) = prepare::settings(flags, Task::Explain)?;
+        outcome.origins = said;
+        (settings.options, Vec::new())
+    } else {
+        let (sources, input) = Input::read(&flags)?;
+        let prepared = prepare(flags, destinations, Task::Explain, &sources, input)?;
+        outcome.origins = prepared.said;
+        outcome.messages.push(prepared.notes);
+        let options = prepared.settings?.options;
+        let found = crate::locate(&sources, &options.scope, Empty::Allowed);
+        if verdict(&found.diagnostics).is_some() {
+            outcome.say(found.diagnostics, &sources);
+            return Ok(());
+        }
+        (options, found.pull_secrets)
+    };
+    let explanation = explain(image, &options, &secrets)?;
+    outcome.requests.clone_from(&explanation.requests);
+    let text = match format {
+        ExplainFormat::Text => explanation.text(),
+        ExplainFormat::Json => explanation.json(),
+    };
+    show(destinations.output.as_deref(), &text)?;
+    outcome.note_failure(verdict(&explanation.diagnostics));
+    Ok(())
+}
+
+/// True if a text is the path of a file with manifests.
+fn is_manifest(text: &str) -> bool {
+    let path = Path::new(text);
+    let extension = path.extension().and_then(OsStr::to_str);
+    matches!(extension, Some("yaml" | "yml" | "json")) && path.is_file()
+}
+
 /// Resolves one image as a run would, and keeps what was tried.
 ///
 /// # Errors
 /// The user interrupted it.
-pub fn explain(text: &str, options: &Options) -> Result<Explanation, Interrupted> {
+fn explain(
+    text: &str,
+    options: &Options,
+    secrets: &[PullSecret],
+) -> Result<Explanation, Interrupted> {
     let mut plan = Plan::of(text, &options.skips);
     if let Some(lock) = &options.lock {
         plan = lock.settle(plan, &options.update);
@@ -51,7 +122,7 @@ pub fn explain(text: &str, options: &Options) -> Result<Explanation, Interrupted
     let age = age(&plan, options);
     let asked = plan.unsettled().next().and_then(|entry| entry.name.asked());
     let session = Layouts::read(&options.layouts).and_then(|layouts| {
-        Session::new(layouts, &options.network, &[]).map_err(|diagnostic| vec![diagnostic])
+        Session::new(layouts, &options.network, secrets).map_err(|diagnostic| vec![diagnostic])
     });
     let (mut requests, mut found) = (String::new(), Vec::new());
     let (plan, mut diagnostics) = match session {

@@ -1,5 +1,7 @@
 //! The binary as a person meets it: files, environment, pipes, signals, and what it prints.
 
+#![cfg_attr(windows, allow(dead_code, unused_imports, reason = "some of the tests need Unix"))]
+
 mod support;
 
 use std::fs;

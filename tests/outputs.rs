@@ -1,6 +1,8 @@
 //! Outputs: what is written where, and what never gets there: half of a text, a message among manifests,
 //! the name of a temporary file, a command for a CI runner.
 
+#![cfg_attr(windows, allow(dead_code, unused_imports, reason = "some of the tests need Unix"))]
+
 mod support;
 
 use std::fs::{self, File};

@@ -137,7 +137,9 @@ fn stdout() -> io::Result<std::fs::File> {
     io::stdout().as_fd().try_clone_to_owned().map(std::fs::File::from)
 }
 
+/// Stdout, which a console of Windows needs: it writes UTF-16 there.
 #[cfg(not(unix))]
+#[expect(clippy::unnecessary_wraps, reason = "it may fail on Unix")]
 fn stdout() -> io::Result<io::Stdout> {
     Ok(io::stdout())
 }

@@ -43,6 +43,7 @@ impl Interrupted {
 /// Numbers that POSIX fixes.
 const SIGHUP: u8 = 1;
 const SIGINT: u8 = 2;
+#[cfg(unix)]
 const SIGTERM: u8 = 15;
 
 static PHASE: LazyLock<watch::Sender<Phase>> = LazyLock::new(|| watch::Sender::new(Phase::Deadly));
@@ -225,18 +226,18 @@ fn ignored(status: &str) -> u64 {
 }
 
 #[cfg(not(unix))]
-struct Signals;
+struct Signals(tokio::signal::windows::CtrlC);
 
 #[cfg(not(unix))]
 impl Signals {
     fn new() -> io::Result<Self> {
-        Ok(Self)
+        tokio::signal::windows::ctrl_c().map(Self)
     }
 
     async fn next(&mut self) -> u8 {
-        match tokio::signal::ctrl_c().await {
-            Ok(()) => SIGINT,
-            Err(_) => std::future::pending().await,
+        match self.0.recv().await {
+            Some(()) => SIGINT,
+            None => std::future::pending().await,
         }
     }
 }

@@ -11,6 +11,8 @@
 //! [`configured_certificates`] about those of single hosts, [`request_log`] about `-vv`, and [`identity`]
 //! about certificates of our own.
 
+#![cfg_attr(windows, allow(dead_code, unused_imports, reason = "some of the tests need Unix"))]
+
 mod absence;
 mod answers;
 mod certificates;

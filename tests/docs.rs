@@ -185,6 +185,8 @@ fn the_recipes_for_ci_may_do_no_more_than_they_have_to() {
         }
         let mut actions = Vec::new();
         texts(&workflow, &["uses"], &mut actions);
+        // The other one is digestif's own, which has no commit yet.
+        actions.retain(|action| !action.starts_with("acme/digestif@"));
         for action in actions {
             assert!(own.contains(&format!("uses: {action} # v")), "{action} is not the one we use");
         }

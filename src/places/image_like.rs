@@ -197,9 +197,6 @@ fn inside(text: &str, is_image: bool) -> Vec<Shape> {
             }
             let token = trimmed(line, token);
             let word = &line[token.clone()];
-            if is_destination(&line[..token.start]) || is_range(word) {
-                continue;
-            }
             let is_named = || {
                 let key = key_before(line, token.start);
                 let is_word =
@@ -207,7 +204,8 @@ fn inside(text: &str, is_image: bool) -> Vec<Shape> {
                 key.is_some_and(|key| is_image_of(key, word) && !is_word(key))
                     || is_image && has_tag(word)
             };
-            if is_image_anywhere(word) || is_named() && is_reference(word) {
+            let is_image = is_image_anywhere(word) || is_named() && is_reference(word);
+            if is_image && !is_destination(&line[..token.start]) && !is_range(word) {
                 let part = line_start + token.start..line_start + token.end;
                 shapes.push(Shape { part, kind: Kind::of(word) });
             }

@@ -17,9 +17,11 @@ fn main() -> ExitCode {
 fn run() -> ExitCode {
     let stderr_is_lost = Caller::discards_stderr();
     if let Err(error) = signals::install() {
-        let error =
-            Diagnostic::error(Failure::Usage, format!("signals can't be waited for: {error}"))
-                .help("look at the limits of this system for processes and open files");
+        let error = Diagnostic::error(
+            Failure::Usage,
+            format!("signal handlers can't be installed: {error}"),
+        )
+        .help("check the limits of this system for processes and open files");
         return fail(Console::default(), &error, stderr_is_lost);
     }
     let invocation = match Invocation::read(std::env::args_os()) {

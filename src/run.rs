@@ -282,9 +282,9 @@ fn not_empty(mut found: Found, sources: &[Source], empty: Empty) -> Found {
         let help = if sources.iter().any(|source| source.origin() == &Origin::Stdin)
             && stdin_is_pipe()
         {
-            "did the command before the pipe fail? `set -o pipefail` makes a shell notice; `--allow-empty` lets this through"
+            "did the command before the pipe fail? `set -o pipefail` makes a shell notice; `--allow-empty` accepts this"
         } else {
-            "an object has a `kind`; `--allow-empty` lets this through"
+            "an object has a `kind`; `--allow-empty` accepts this"
         };
         let error = explain_no_object(sources, error.clone()).unwrap_or_else(|| error.help(help));
         found.diagnostics.push(error);
@@ -363,7 +363,7 @@ fn is_elsewhere(place: &Place, status: &Status) -> bool {
 
 fn not_in_parts(place: &Place, name: &str) -> Diagnostic {
     let message = format!(
-        "{} has a substitute in another repository only, which its field can't name",
+        "the only substitute of {} is in another repository, which its field can't name",
         quoted(name)
     );
     Diagnostic::error(Failure::Absent, message)
@@ -379,7 +379,7 @@ fn not_editable(place: &Place) -> Diagnostic {
 }
 
 fn defect(source: usize, message: &str, span: Span) -> Diagnostic {
-    let message = format!("the change could not be proved right: {message}");
+    let message = format!("the change could not be verified: {message}");
     Diagnostic::error(Failure::Input, message)
         .location(Location::Source { source, span, label: String::new() })
         .help("nothing was written; this is a defect of digestif, please report it with this document")

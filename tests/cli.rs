@@ -141,7 +141,7 @@ fn a_patch_beside_the_manifests_is_left_alone() {
     let pod = write(folder.path(), "pod.yaml", POD);
     let path = folder.path().display().to_string();
     let ran = digestif(["-i", "-f", &path, &for_every_host(&registry)], "");
-    let warning = "warning: a document that is no Kubernetes object is left alone";
+    let warning = "warning: a document that is not a Kubernetes object is left alone";
     assert!(ran.stderr.starts_with(warning), "{}", ran.stderr);
     assert_eq!((ran.succeeded(), read(&pod)), (String::new(), pinned_pod()));
     let said = digestif(["-f", &patch], "").failed(3);
@@ -212,7 +212,7 @@ fn a_full_disk_behind_stdout_is_said_as_such() {
     let mut command = shell(r#""$0" "$@" > /dev/full"#, &[&for_every_host(&registry)]);
     let said = finish(start(&mut command), POD.as_bytes()).failed(2);
     assert!(said.starts_with("error: stdout can't be written: No space left"), "{said}");
-    assert!(said.contains("help: check what stdout leads to"), "{said}");
+    assert!(said.contains("help: check the target of stdout"), "{said}");
 }
 
 #[cfg(unix)]
@@ -342,7 +342,7 @@ fn what_is_excluded_in_the_working_directory_stays_as_it_is() {
         &for_every_host(&registry),
     ]);
     let ran = finish(start(command.current_dir(folder.path())), b"");
-    assert!(ran.stderr.starts_with("warning: `new/*` of `--exclude` fits nothing\n"), "{ran:?}");
+    assert!(ran.stderr.starts_with("warning: `new/*` of `--exclude` matches nothing\n"), "{ran:?}");
     assert_eq!(ran.succeeded(), "");
     assert_eq!((read(&pod), read(&old).as_str()), (pinned_pod(), POD));
 }
@@ -602,12 +602,12 @@ fn outputs_do_not_get_in_each_others_way() {
     std::os::unix::fs::symlink(&pod, &link).expect("a link");
     let (pod_path, link) = (pod.clone(), link.display().to_string());
     for (args, message) in [
-        (&["--report=-"][..], "error: `--report -` would mix with what stdout gets"),
+        (&["--report=-"][..], "error: `--report -` would mix with the output on stdout"),
         (
             &["--report=/dev/stdout"],
-            "error: `--report /dev/stdout` would mix with what stdout gets",
+            "error: `--report /dev/stdout` would mix with the output on stdout",
         ),
-        (&["check", "--report=-"], "error: `--report -` would mix with what stdout gets"),
+        (&["check", "--report=-"], "error: `--report -` would mix with the output on stdout"),
         (&["-o", &out, "--report", &out], "error: `--output` and `--report` name one file"),
         (&["--report", &out, "--log", &out], "error: `--report` and `--log` name one file"),
         (

@@ -40,7 +40,7 @@ fn a_run_that_fails_ends_with_the_count_and_the_next_command() {
         ),
         (
             &["other.yaml", "--report", "report"],
-            "digestif: 1 error; nothing but the report was written. Next: `digestif suggest other.yaml` prints rules for the missing images",
+            "digestif: 1 error; only the report was written. Next: `digestif suggest other.yaml` prints rules for the missing images",
         ),
         (
             &["check", "pod.yaml", "--require-digest"],

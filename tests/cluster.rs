@@ -497,7 +497,7 @@ fn a_chart_without_manifests_is_fine_for_helm_4_and_for_helm_3_where_that_is_ask
     let install = ["install", "acme", "nothing", "--create-namespace"];
     let said = run(&mut user.post_rendering(Helm::Three, &install, &[])).failed(1);
     assert!(said.contains("error: the input is empty\n"), "{said}");
-    assert!(said.contains("`--allow-empty` lets this through\n"), "{said}");
+    assert!(said.contains("`--allow-empty` accepts this\n"), "{said}");
 
     run(&mut user.post_rendering(Helm::Three, &install, &["--allow-empty"])).succeeded();
     let upgrade = ["upgrade", "acme", "nothing"];

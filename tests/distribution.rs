@@ -162,7 +162,7 @@ fn a_real_cache_is_a_mirror_that_is_never_believed_about_absence() {
     cached.run(&mirror, &["--fallback=2=1"], &absent).failed(4);
     cached.cache.stop();
     let said = cached.run(&mirror, &[], &stream).failed(4);
-    assert!(said.contains(&format!("the mirror `{}` was passed over", cached.cache.address)));
+    assert!(said.contains(&format!("the mirror `{}` was skipped", cached.cache.address)));
 }
 
 #[test]
@@ -199,7 +199,7 @@ fn a_real_mirror_that_asks_for_a_password_is_passed_over() {
     let cached = Cached { origin, cache, digest, folder };
     let stream = pod_at(&cached.origin.address, IMAGE);
     let ran = cached.run(&cached.as_mirror(), &[], &stream);
-    let note = format!("warning: the mirror `{}` was passed over: 401", cached.cache.address);
+    let note = format!("warning: the mirror `{}` was skipped: 401", cached.cache.address);
     assert!(ran.stderr.contains(&note), "{}", ran.stderr);
     let expected = pod_at(&cached.origin.address, &format!("{IMAGE}{}", cached.digest));
     assert_eq!(ran.succeeded(), expected);
@@ -241,7 +241,7 @@ fn the_images_of_every_host_may_be_below_the_hosts_name() {
             "{logins:?} {}",
             ran.stderr
         );
-        let warning = "warning: a login was of no use: the login for ";
+        let warning = "warning: a login did not work: the login for ";
         assert_eq!(ran.stderr.contains(warning), idle.is_some(), "{}", ran.stderr);
         if let Some(path) = idle {
             assert!(ran.stderr.contains(&format!("{warning}{address}{path} from ")));

@@ -81,11 +81,11 @@ fn what_a_list_cannot_say_is_refused() {
         let ran = emit(&["--allow-unresolved"], &containers(&images));
         let status = if refused { 5 } else { 0 };
         assert_eq!((ran.status, ran.stdout.is_empty()), (status, refused), "{}", ran.stderr);
-        let message = "stands for more than one image, which `images:` can't say";
+        let message = "means more than one image, which `images:` can't express";
         assert_eq!(ran.stderr.contains(message), refused, "{}", ran.stderr);
     }
     let said = emit(&[], &containers(&["clastix/kubectl:v1.31+"])).failed(5);
-    assert!(said.contains("kustomize takes this for no image"), "{said}");
+    assert!(said.contains("kustomize does not read this as an image"), "{said}");
     let policy = "---\napiVersion: kyverno.io/v1\nkind: ClusterPolicy\nspec:\n  rules:\n  - validate:\n      pattern:\n        spec:\n          containers:\n          - image: nginx:1.28.0\n";
     for (beside, what) in [(policy, "a pattern"), ("", "nothing")] {
         let ran = emit(&[], &format!("{}{beside}", containers(&["nginx:1.29.1"])));
@@ -108,7 +108,7 @@ fn kustomize_makes_of_the_list_what_digestif_makes_of_the_manifests() {
     let manifest = deployment(pod);
     let ran = emit(&[], &manifest);
     assert!(
-        ran.stderr.contains("kustomize's `images:` does not reach this image"),
+        ran.stderr.contains("kustomize's `images:` does not change this image"),
         "{}",
         ran.stderr
     );
@@ -134,7 +134,7 @@ fn what_kustomize_does_not_touch_is_named_and_stops_nothing() {
     let beside = "---\napiVersion: monitoring.coreos.com/v1\nkind: Prometheus\nmetadata: {name: p}\nspec: {image: 'clastix/kubectl:v1.31'}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata: {image: 'nginx:latest'}\n";
     let env = "containers:\n- image: nginx:1.29.1\n  env: [{name: IMAGE, value: nginx:latest}]\n";
     let ran = emit(&[], &(deployment(env) + beside));
-    let warning = "kustomize's `images:` does not reach this image";
+    let warning = "kustomize's `images:` does not change this image";
     assert_eq!(ran.stderr.matches(warning).count(), 1, "{}", ran.stderr);
     assert!(ran.stderr.contains("Prometheus p, spec.image"), "{}", ran.stderr);
     let list = ran.succeeded();

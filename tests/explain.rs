@@ -146,7 +146,7 @@ the tag
   channel main, version v1.61.20, channel stable
 
 rule kubernetes-version
-  it is not about this repository
+  it is not for this repository
 
 result
   `ghcr.io/berriai/litellm-database:main-v1.61.20-stable` does not exist
@@ -240,7 +240,7 @@ fn an_image_that_exists_costs_no_rule_and_is_shown_with_its_platforms() {
 docker.io/clastix/kubectl:v1.32
 
 rules
-  none is tried, as the image exists
+  no rule is tried, because the image exists
 
 result
   docker.io/clastix/kubectl:v1.32@{digest}
@@ -314,10 +314,10 @@ the tag
   name x
 
 rule own
-  it does not take what is denied for absent
+  it does not treat a denied image as absent
 
 rule kubernetes-version
-  it is not about this repository
+  it is not for this repository
 
 result
   `docker.io/acme/app:x` is absent or private: the registry does not say which
@@ -342,7 +342,7 @@ fn a_rule_that_takes_what_is_denied_for_absent_is_shown_at_work() {
     let text = explained(&registry, "acme/app:x", &[&config.flag()], 0);
     let (_, rules) = text.split_once("\nrule ordinary\n").expect("it is shown");
     let expected = format!(
-        "  it does not take what is denied for absent
+        "  it does not treat a denied image as absent
 
 rule brave
   docker.io/acme/app:w  missing (404 Not Found from REGISTRY, code MANIFEST_UNKNOWN)
@@ -370,7 +370,7 @@ rule kubernetes-version
   not reached
 
 result
-  `docker.io/acme/app:x` could not be resolved: the registry limits how often it is asked
+  `docker.io/acme/app:x` could not be resolved: the registry limits requests
   help: run it again later, or name another registry with `--registry`
 ";
     let registry = faulty(Misbehaviour::ErrorCode(429, "TOOMANYREQUESTS"));
@@ -397,8 +397,8 @@ rule kubernetes-version
   not reached
 
 result
-  `docker.io/acme/app:x` does not exist, and `docker.io/acme/app:y` could not be asked for in its stead
-  help: run it again: a later candidate is not tried, as it could hide an outage
+  `docker.io/acme/app:x` does not exist, and `docker.io/acme/app:y` could not be checked as its substitute
+  help: run it again: a later candidate is not tried, because it could hide an outage
 ";
     assert!(text.ends_with(expected), "{text}");
 }
@@ -438,7 +438,7 @@ docker.io/clastix/kubectl:v1.16+
 
 result
   `docker.io/clastix/kubectl:v1.16+` is not a valid image reference: `+` is not allowed in tag `v1.16+`
-  help: fix the value that renders it; what is invalid is never sent to a registry
+  help: fix the value in the chart or manifest; an invalid reference is never sent to a registry
   nearest tags:
     v1.16  the same version, spelt differently
 
@@ -460,28 +460,28 @@ fn what_is_not_looked_up_costs_no_request() {
             &[][..],
             0,
             &*format!("docker.io/library/a@{digest}"),
-            "it has a digest already, and stays as it is\n",
+            "it already has a digest and stays unchanged\n",
         ),
         (
             &format!("a:1@{digest}"),
             &["--offline"],
             0,
             &format!("docker.io/library/a:1@{digest}"),
-            "it has a digest already, and stays as it is\n",
+            "it already has a digest and stays unchanged\n",
         ),
         (
             "${IMAGE}",
             &[],
             0,
             "${IMAGE}",
-            "`${IMAGE}` is a placeholder, and is written unchanged\n  help: pin after it has been filled in; `--deny-placeholders` makes this an error\n",
+            "`${IMAGE}` is a placeholder, and is written unchanged\n  help: pin after its value is set; `--deny-placeholders` makes this an error\n",
         ),
         (
             "acme/app:$(params.tag)",
             &["--deny-placeholders"],
             5,
             "acme/app:$(params.tag)",
-            "`acme/app:$(params.tag)` is a placeholder, which `--deny-placeholders` forbids\n  help: fill it in before digestif runs\n",
+            "`acme/app:$(params.tag)` is a placeholder, which `--deny-placeholders` forbids\n  help: set its value before digestif runs\n",
         ),
         (
             "quay.io/a/b:1",
@@ -495,14 +495,14 @@ fn what_is_not_looked_up_costs_no_request() {
             &[],
             3,
             "Web:1",
-            "`Web:1` is not a valid image reference: uppercase `W` in repository `Web`\n  help: fix the value that renders it; what is invalid is never sent to a registry\n",
+            "`Web:1` is not a valid image reference: uppercase `W` in repository `Web`\n  help: fix the value in the chart or manifest; an invalid reference is never sent to a registry\n",
         ),
         (
             "web:1",
             &["--offline"],
             5,
             "docker.io/library/web:1",
-            "`docker.io/library/web:1` is in no image layout, and `--offline` forbids to ask for it\n  help: copy the image into a folder for `--layout`, or run without `--offline`\n",
+            "`docker.io/library/web:1` is in no image layout, and `--offline` forbids requests\n  help: copy the image into a folder for `--layout`, or run without `--offline`\n",
         ),
     ] {
         let text = explained(&registry, image, flags, status);
@@ -532,7 +532,7 @@ fn a_layout_is_explained_offline() {
 docker.io/library/nginx:1.29.1
 
 rules
-  none is tried, as the image exists
+  no rule is tried, because the image exists
 
 result
   docker.io/library/nginx:1.29.1@{digest}
@@ -561,7 +561,7 @@ the tag
   version 1.29.2
 
 rule kubernetes-version
-  it is not about this repository
+  it is not for this repository
 
 result
   `docker.io/library/nginx:1.29.2` does not exist
@@ -601,30 +601,29 @@ fn a_rule_that_is_passed_over_says_why() {
     assert!(notes.starts_with("  rule versions was skipped: the tag has no version"), "{notes}");
     let expected = "\
 elsewhere
-  it is not about this repository
+  it is not for this repository
 
 rule too-few-segments
-  it is not about this repository
+  it is not for this repository
 
 rule another-tag
-  `v(.+)` does not fit the tag
+  `v(.+)` does not match the tag
 
 rule versions
-  the tag has no version like 1.2 or v1.2.3
+  the tag has no version such as 1.2 or v1.2.3
 
 rule kubernetes
-  the tag is no version of Kubernetes like 1.32 or v1.32.1
+  the tag is not a Kubernetes version such as 1.32 or v1.32.1
 
 rule bitnamilegacy
-  it is not about this repository
+  it is not for this repository
 
 rule kubernetes-version
-  it is not about this repository
+  it is not for this repository
 ";
     assert_eq!(rules, expected);
     let text = explained(&registry, "acme/kube-scheduler:v1.32.0", &[&config.flag()], 1);
-    let expected =
-        "\nrule kubernetes\n  it never steps a component of the control plane or of a node\n";
+    let expected = "\nrule kubernetes\n  it never changes the version of a component of the control plane or of a node\n";
     assert!(text.contains(expected), "{text}");
 }
 
@@ -657,7 +656,7 @@ fn programs_get_the_same_as_json() {
             }],
             "suggestions": [],
             "rules": [
-                { "rule": "--fallback x=y", "note": "`x` does not fit the tag", "steps": [] },
+                { "rule": "--fallback x=y", "note": "`x` does not match the tag", "steps": [] },
                 {
                     "rule": "kubernetes-version",
                     "note": "rule kubernetes-version stops at 1 minor version (`--max-minor-skew`)",
@@ -870,7 +869,7 @@ fn that_a_denied_image_was_taken_for_absent_is_said() {
         "fallbacks: [{name: brave, images: ['**'], try: ['y'], when: [missing, denied]}]\n",
     );
     let registry = faulty(Misbehaviour::ErrorCode(403, "DENIED"));
-    let note = "rule brave takes what is denied for absent, by its `when: [missing, denied]`";
+    let note = "rule brave treats a denied image as absent, by its `when: [missing, denied]`";
     let found = explained_as_json(&registry, "acme/app:x", &[&config.flag()]);
     assert_eq!(found["notes"], json!([note]));
     let text = explained(&registry, "acme/app:x", &[&config.flag()], 0);
@@ -942,7 +941,7 @@ fn policies_judge_the_image_that_is_explained() {
         ("acme/app:1.2.3", "--deny-mutable", 0, ""),
         ("acme/app:1.2.3", &expected, 5, "is expected with the tag `1.2.4`, and has `1.2.3`"),
         ("acme/app:1.2.3", "--expect=quay.io/a/b=1", 0, ""),
-        ("acme/app:1.2.3", "--require-platform=linux/s390x", 1, "is not there for linux/s390x"),
+        ("acme/app:1.2.3", "--require-platform=linux/s390x", 1, "is not available for linux/s390x"),
         ("acme/app:1.2.3", "--require-platform=linux/arm64", 0, ""),
     ] {
         let text = explained(&registry, image, &[flag], status);

@@ -205,7 +205,7 @@ fn a_candidate_that_cannot_be_asked_for_ends_the_search() {
         let fault = Fault::on("manifests/v1.31", misbehaviour);
         let registry = Registry::start(content.with_fault(fault));
         let said = run(&registry, &["--retries=0"], &jobs(&[&image])).failed(status);
-        let message = "`docker.io/clastix/kubectl:v1.32` does not exist, and `docker.io/clastix/kubectl:v1.31` could not be asked for";
+        let message = "`docker.io/clastix/kubectl:v1.32` does not exist, and `docker.io/clastix/kubectl:v1.31` could not be checked as its substitute";
         assert!(said.contains(message), "{said}");
         assert!(!lines(&registry).iter().any(|line| line.contains("manifests/1.31")));
     }

@@ -279,7 +279,7 @@ fn what_digestif_did_not_write_stays() {
         let before = entries(plugins.path());
         let said = install(plugins.path()).failed(2);
         let expected = format!(
-            "error: the folder holds what `digestif helm-plugin` did not write\n--> {}\n",
+            "error: the folder has files that `digestif helm-plugin` did not write\n--> {}\n",
             folder.display(),
         );
         assert!(said.starts_with(&expected), "{said}");
@@ -349,7 +349,7 @@ fn the_plugin_goes_where_helm_4_looks_first() {
         let plugin = Path::new(looked.next().expect("a folder")).join("digestif");
         let ran =
             run(Path::new(env!("CARGO_BIN_EXE_digestif")), &["helm-plugin", "install"], &variables);
-        let warning = "warning: where Helm 3 is used as well, it now loads none of its plugins";
+        let warning = "warning: if you also use Helm 3, it now loads none of its plugins";
         assert_eq!(ran.stderr.starts_with(warning), shared, "{variables:?}: {}", ran.stderr);
         let installed = format!("Installed in {}, ", plugin.display());
         assert!(ran.succeeded().starts_with(&installed), "{variables:?}: {installed}");
@@ -380,7 +380,10 @@ fn helm_3_loses_its_plugins_in_the_same_folder() {
 fn without_a_folder_of_plugins_nothing_is_written() {
     let binary = Path::new(env!("CARGO_BIN_EXE_digestif"));
     for (variables, message) in [
-        (&[("HELM_PLUGINS", Path::new(""))][..], "`HELM_PLUGINS` is set, but names no folder"),
+        (
+            &[("HELM_PLUGINS", Path::new(""))][..],
+            "`HELM_PLUGINS` is set, but does not name a folder",
+        ),
         (&[("HOME", Path::new(""))], "the folder of Helm's plugins is not known"),
     ] {
         let said = run(binary, &["helm-plugin", "install"], variables).failed(2);

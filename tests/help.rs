@@ -105,7 +105,7 @@ fn each_command_has_a_manual_page() {
     let page = digestif(["man", "lock", "diff"], "").succeeded().replace("\\-", "-");
     assert!(page.contains("digestif-lock-diff"), "{page}");
     let said = digestif(["man", "chekc"], "").failed(2);
-    assert!(said.contains("`chekc` is no command of `digestif`"), "{said}");
+    assert!(said.contains("`chekc` is not a command of `digestif`"), "{said}");
     assert!(said.contains("did you mean `check`?"), "{said}");
 }
 

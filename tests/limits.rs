@@ -48,7 +48,7 @@ fn an_input_without_an_end_is_refused() {
     let said = run_in(folder.path(), &["-c", "a.yaml"], POD).failed(2);
     assert!(said.contains("it is larger than any configuration"), "{said}");
     let said = run_in(folder.path(), &["--lock", "a.yaml"], POD).failed(2);
-    assert!(said.contains("the lock has to be a file"), "{said}");
+    assert!(said.contains("the lock must be a file"), "{said}");
 }
 
 #[cfg(unix)]
@@ -75,7 +75,7 @@ fn globs_have_limits_wherever_they_stand() {
     let nested = format!("{}a/b{}", "{".repeat(250), "}".repeat(250));
     let long = "a".repeat(2000);
     for (glob, reason) in [
-        (&nested, "a glob has more than 10 braces in each other"),
+        (&nested, "a glob has more than 10 nested braces"),
         (&long, "a glob has more than 1024 bytes"),
     ] {
         for flag in ["--skip", "--update", "--exclude", "--fallback"] {
@@ -168,11 +168,11 @@ fn a_folder_with_nothing_but_a_chart_says_so() {
         said.contains("= left out: ./web: a chart is left out: its templates are not YAML yet"),
         "{said}"
     );
-    assert!(said.contains("= help: pin what `helm template` makes of it"), "{said}");
+    assert!(said.contains("= help: pin the output of `helm template`"), "{said}");
     // The chart itself is named.
     let said = run_in(folder.path(), &["--offline", "web"], "").failed(3);
-    assert_eq!(said.matches("a template is no manifest").count(), 1, "{said}");
-    assert!(said.starts_with("error: a template is no manifest\n"), "{said}");
+    assert_eq!(said.matches("a template is not a manifest").count(), 1, "{said}");
+    assert!(said.starts_with("error: a template is not a manifest\n"), "{said}");
     assert!(said.contains("web/templates/other.yaml:4:5"), "{said}");
     assert!(said.contains("web/templates/pod.yaml:4:5"), "{said}");
     assert!(said.contains("= help: render it: `helm template NAME web | digestif`"), "{said}");

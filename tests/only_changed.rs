@@ -68,8 +68,8 @@ fn a_base_that_is_none_is_status_2() {
     git(folder, &["init", "-q"]);
     for (base, words) in [
         ("nowhere", "`nowhere` can't be read: there is no such folder or revision"),
-        ("--output=x", "it is no name of a revision"),
-        ("HEAD:./a.yaml", "it is no name of a revision"),
+        ("--output=x", "it is not the name of a revision"),
+        ("HEAD:./a.yaml", "it is not the name of a revision"),
     ] {
         let ran = check(folder, &["a.yaml", &format!("--only-changed={base}")], "");
         assert_eq!(ran.status, 2, "{base}: {}", ran.stderr);
@@ -77,5 +77,5 @@ fn a_base_that_is_none_is_status_2() {
     }
     let piped = check(folder, &["--only-changed=HEAD"], &pod(&["a:1"]));
     assert_eq!(piped.status, 2, "{}", piped.stderr);
-    assert!(piped.stderr.contains("stdin is in no git revision"), "{}", piped.stderr);
+    assert!(piped.stderr.contains("a git revision does not contain stdin"), "{}", piped.stderr);
 }

@@ -100,7 +100,7 @@ fn a_report_has_what_has_drifted_and_what_a_lock_has_too_much() {
     assert_eq!(drifted[0]["places"], json!([{"file": "images.lock.yaml"}]));
     assert_eq!(drifted[1]["image"], "docker.io/library/web:1");
     let notes = ["old", "web"].map(|name| digest_of(&format!("docker.io/library/{name}:1")));
-    let gone = "gone: the registry no longer has what is locked".to_owned();
+    let gone = "gone: the registry no longer has the locked digest".to_owned();
     let notes = [format!("locked: {}", notes[0]), format!("now: {}", notes[1]), gone];
     assert_eq!(drifted[1]["notes"], json!(notes));
     let ran = check(folder.path(), "json", &lock, &pod(&["new:1"]));

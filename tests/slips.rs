@@ -41,7 +41,7 @@ fn each_slip_gets_the_way_to_say_it() {
         (&["--update", "docker.io/library/*", "web.yaml"], "write `--update=docker.io/library/*`"),
         (&["--deny-mutable", "versions", "web.yaml"], "write `--deny-mutable=versions`"),
         (&["nothere.yaml"], "check the path"),
-        (&["deploy/*.yaml"], "digestif expands no globs"),
+        (&["deploy/*.yaml"], "digestif does not expand globs"),
         (&["https://example.com/web.yaml"], "`curl -fsSL https://example.com/web.yaml | digestif`"),
         (&["nginx:1.27"], "`digestif explain nginx:1.27`"),
         (&["-o", "json", "web.yaml"], "`-o` takes a file, and `json` is a format"),
@@ -58,7 +58,7 @@ fn each_slip_gets_the_way_to_say_it() {
         ),
         (&["-diff", "web.yaml"], "write it with two dashes: `--diff`"),
         (&["--username", "bob", "web.yaml"], "log in with `docker login HOST`"),
-        (&["--namespace", "shop", "web.yaml"], "digestif reads manifests and no cluster"),
+        (&["--namespace", "shop", "web.yaml"], "digestif reads manifests, not a cluster"),
         (&["--tls-verify=false", "web.yaml"], "`--insecure HOST`"),
         (&["--timeout", "5parsecs", "web.yaml"], "such as `45`, `45s` or `5m`"),
         (&["--layout", "nothere", "web.yaml"], "help: check the path\n"),
@@ -71,8 +71,8 @@ fn each_slip_gets_the_way_to_say_it() {
         (&["apply", "-f", "web.yaml"], "`digestif FILE… | kubectl apply -f -`"),
         (&["template", "web", "./chart"], "render first: `helm template … | digestif`"),
         (&["-n", "default", "web.yaml"], "digestif reads no cluster"),
-        (&["-l", "app=web", "web.yaml"], "digestif reads manifests and no cluster"),
-        (&["--selector", "app=web", "web.yaml"], "digestif reads manifests and no cluster"),
+        (&["-l", "app=web", "web.yaml"], "digestif reads manifests, not a cluster"),
+        (&["--selector", "app=web", "web.yaml"], "digestif reads manifests, not a cluster"),
         (&["-k", "deploy"], "build it first: `kustomize build DIR | digestif`"),
         (&["--set", "image.tag=1", "web.yaml"], "render the chart first"),
         (&["--values", "v.yaml", "web.yaml"], "render the chart first"),
@@ -108,7 +108,7 @@ fn each_slip_gets_the_way_to_say_it() {
         (&["--offline=true", "web.yaml"], "`--offline` takes no value"),
         (&["--verbose=2", "web.yaml"], "write `-v`, or `-vv`"),
         (&["--insecure", "web.yaml"], "`--insecure` takes a host, and `web.yaml` is a file"),
-        (&["--mirror", "docker.io=mirror.corp", "web.yaml"], "it is no URL, such as `https://"),
+        (&["--mirror", "docker.io=mirror.corp", "web.yaml"], "it is not a URL, such as `https://"),
         (&["--lock", "web.yaml"], "it is a `Pod` of `v1`"),
         (&["-c", "web.yaml"], "it is a `Pod` of `v1`"),
         (&["lock", "diff", "web.yaml", "web.yaml"], "it is a `Pod` of `v1`"),
@@ -166,9 +166,9 @@ fn a_misspelt_variable_is_warned_about_and_those_of_kubernetes_are_not() {
         ("DIGESTIF_LOKC", ""),
     ];
     let (_, said) = said(&["check", "--require-digest", "web.yaml"], &env);
-    assert!(said.contains("`DIGESTIF_OFLINE` is no variable of digestif"), "{said}");
+    assert!(said.contains("`DIGESTIF_OFLINE` is not a variable of digestif"), "{said}");
     assert!(said.contains("did you mean `DIGESTIF_OFFLINE`?"), "{said}");
-    assert_eq!(said.matches("is no variable").count(), 1, "{said}");
+    assert_eq!(said.matches("is not a variable").count(), 1, "{said}");
 }
 
 #[test]

@@ -314,7 +314,7 @@ fn the_caller_excludes_objects() {
     assert!(ran.stderr.contains("1 skipped"), "{}", ran.stderr);
     assert_eq!(ran.succeeded(), job);
     let said = digestif(["--offline", "--skip-kind=Jbo", "--skip=**"], &job).stderr;
-    assert!(said.contains("`Jbo` of `--skip-kind` fits no object with an image"), "{said}");
+    assert!(said.contains("`Jbo` of `--skip-kind` matches no object with an image"), "{said}");
     for wrong in ["", "Job/web", "Job/a/b/c", "/a/b", "Job/a/"] {
         let said = digestif([&*format!("--skip-kind={wrong}")], &job).failed(2);
         assert!(said.contains("expected KIND or KIND/NAMESPACE/NAME"), "{wrong}: {said}");

@@ -43,10 +43,10 @@ pub const EXAMPLES: [&str; 7] = [
 
 /// Each exit status with its meaning.
 pub const EXIT_STATUSES: [(&str, &str); 8] = [
-    ("0", "every image is pinned, or left alone as the flags say"),
+    ("0", "every image is pinned, or the flags leave it alone"),
     ("1", "an image is proved absent"),
     ("2", "the call is wrong, or a file can't be read or written"),
-    ("3", "the input is empty, is not YAML, or holds an invalid reference"),
+    ("3", "the input is empty, is not YAML, or contains an invalid reference"),
     ("4", "a registry gave no usable answer; try again"),
     ("5", "a policy is not met"),
     ("6", "a registry refused: the image is absent or private"),
@@ -72,14 +72,14 @@ fn epilogue() -> String {
     let statuses: String = EXIT_STATUSES.iter().map(status).collect();
     format!(
         "Examples:\n{examples}\nExit status:\n{statuses}If several apply, the first of 2, 3, 5, 1, 6, 4 is \
-         returned. On every status but 0,\nno manifest is written."
+         returned. No manifest is written,\nunless the status is 0."
     )
 }
 
 /// Pin every image of rendered Kubernetes manifests to a digest, and change no other byte.
 ///
-/// Manifests come in on stdin, every image tag becomes an immutable digest, the manifests go out
-/// on stdout. All or nothing: on any failure stdout stays empty and every file stays as it was.
+/// digestif reads manifests from stdin, replaces each image tag by an immutable digest, and prints the manifests
+/// on stdout. All or nothing: after a failure stdout is empty and all files are unchanged.
 #[derive(Debug, Parser)]
 #[command(
     name = "digestif",
@@ -100,15 +100,15 @@ pub struct Cli {
 enum Subcommands {
     /// Check, and print a report instead of the manifests
     ///
-    /// The report goes to stdout on every exit status, which is the verdict. Every image is resolved,
+    /// The report goes to stdout with every exit status. The exit status is the result. Every image is resolved,
     /// except with `--require-digest`, `--strict`, or `--lock` without `--drift`.
     Check(CheckArgs),
     /// Run as a KRM function, and trust its `functionConfig`
     ///
-    /// kustomize and kpt give a `ResourceList` on stdin and get it back with `results`. digestif
-    /// recognises such a list without this command too, but `lock` and `registries` in its
-    /// `functionConfig` are then an error: the author of manifests must not choose files or hosts.
-    /// The program is `digestif fn` too if it is called `digestif-fn`, or if `DIGESTIF_FN=true`.
+    /// kustomize and kpt send a `ResourceList` to stdin and read it back with `results`. digestif also recognises
+    /// such a list without this command. But then `lock` and `registries` in its `functionConfig` are an error,
+    /// because the author of manifests must not choose files or hosts. A link called `digestif-fn`, or
+    /// `DIGESTIF_FN=true`, means the same as this command.
     Fn(Box<FnArgs>),
     /// List every image and its place; makes no request
     Images(ImagesArgs),
@@ -116,7 +116,7 @@ enum Subcommands {
     Suggest(SuggestArgs),
     /// Show how one image is resolved, step by step
     ///
-    /// It prints what is asked, what exists, which rule applies, the nearest tags, and the rule to add.
+    /// It prints the requests, the existing tags, the rule that applies, the nearest tags, and the rule to add.
     /// With `-f`, the pull secrets of these manifests are used, and the configuration of a function's
     /// list: `digestif explain IMAGE -f - < list.yaml`.
     Explain(ExplainArgs),
@@ -311,7 +311,7 @@ struct SuggestArgs {
 
 #[derive(Debug, Subcommand)]
 enum LockAction {
-    /// Show which images differ between two locks; `-` is stdin
+    /// Show the images that differ between two locks; `-` is stdin
     Diff(LockDiffArgs),
 }
 
@@ -347,7 +347,7 @@ struct CompletionsArgs {
 
 #[derive(Debug, Args)]
 struct ManArgs {
-    /// The command that the page is about; without it, digestif itself
+    /// The command that the page describes; without it, digestif itself
     command: Vec<String>,
     #[command(flatten)]
     print: PrintArgs,
@@ -373,7 +373,7 @@ struct PrintArgs {
 /// An action for the plugin that Helm 4 needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
 pub enum HelmPlugin {
-    /// Write it into the first folder of `HELM_PLUGINS`, or else into Helm's own
+    /// Write it into the first folder of `HELM_PLUGINS`, or into Helm's own folder
     Install,
     /// Print its plugin.yaml
     Print,

@@ -39,10 +39,10 @@ fn of_revision(base: &str, sources: &Sources) -> Result<Vec<Source>, Error> {
     let paths: Option<Vec<&Path>> = sources.iter().map(|source| source.origin().path()).collect();
     let Some(paths) = paths else {
         let message = format!(
-            "`--only-changed`: {} is no folder, and stdin is in no git revision",
+            "`--only-changed`: {} is not a folder, and a git revision does not contain stdin",
             quoted(base)
         );
-        let help = "name the files, or a folder with the manifests of before";
+        let help = "name the files, or a folder with the earlier manifests";
         return Err(usage(&message).help(help).into());
     };
     let mut before = Vec::new();

@@ -72,7 +72,7 @@ impl Closing {
             Command::Pin | Command::Function if outcome.is_function => {
                 Some("the list was given back without changes")
             }
-            Command::Pin if self.report => Some("nothing but the report was written"),
+            Command::Pin if self.report => Some("only the report was written"),
             Command::Pin | Command::Function => Some("nothing was written"),
             _ => None,
         }

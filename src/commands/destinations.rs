@@ -62,7 +62,7 @@ impl Destinations {
             let elsewhere = self.in_place || self.output.as_deref().is_some_and(|o| !is_stdout(o));
             if self.task == Task::Check || !elsewhere {
                 let message =
-                    format!("`--report {}` would mix with what stdout gets", slashed(report));
+                    format!("`--report {}` would mix with the output on stdout", slashed(report));
                 return Err(
                     failed(&message).help("name a file for the report, or use `digestif check`")
                 );
@@ -75,7 +75,7 @@ impl Destinations {
         for (n, (flag, path)) in named.iter().enumerate() {
             if let Some((other, _)) = named[..n].iter().find(|(_, other)| other == path) {
                 let message = format!("`{other}` and `{flag}` name one file");
-                return Err(failed(&message).help("give each a file of its own"));
+                return Err(failed(&message).help("use a different file for each"));
             }
         }
         Ok(())
@@ -143,7 +143,7 @@ impl Destinations {
                 let message = format!("`{flag}` names {what}, which it would overwrite");
                 return Err(failed(&message)
                     .location(Location::File(shown(&path)))
-                    .help("give it a file of its own; `-i` rewrites manifests in place"));
+                    .help("use another file; `-i` rewrites manifests in place"));
             }
         }
         Ok(())
@@ -155,10 +155,10 @@ impl Destinations {
     /// It is no file, or an output or an input.
     pub(super) fn check_lock(&self, lock: &Path, sources: &[Source]) -> Result<(), Diagnostic> {
         let at = |message: &str| {
-            failed(message).location(Location::File(shown(lock))).help("give it a file of its own")
+            failed(message).location(Location::File(shown(lock))).help("use another file")
         };
         let Destination::File(_) = atomic::destination(lock).map_err(|error| *error)? else {
-            return Err(at("the lock has to be a file"));
+            return Err(at("the lock must be a file"));
         };
         check_folder("--lock", lock)?;
         let Some(own) = real(lock) else { return Ok(()) };
@@ -169,7 +169,7 @@ impl Destinations {
         }
         let mut sources = sources.iter().filter_map(|source| real(source.origin().path()?));
         if sources.any(|source| source == own) {
-            return Err(at("the lock is named with `-f` as well, and is no manifest"));
+            return Err(at("the lock is also named with `-f`, but it is not a manifest"));
         }
         Ok(())
     }
@@ -184,7 +184,7 @@ impl Destinations {
             let path = path.as_deref().and_then(real);
             if path.is_some() && locks.contains(&path) {
                 let message = format!("`{flag}` names one of the locks that are compared");
-                return Err(failed(&message).help("give it a file of its own"));
+                return Err(failed(&message).help("use another file"));
             }
         }
         Ok(())
@@ -213,7 +213,7 @@ fn check_folder(flag: &str, path: &Path) -> Result<(), Diagnostic> {
         Some(Ok(folder)) if folder.is_dir() => Ok(()),
         Some(found) => {
             let reason =
-                found.err().map_or("it is no folder".to_owned(), |error| error.to_string());
+                found.err().map_or("it is not a folder".to_owned(), |error| error.to_string());
             let message = format!("the folder of `{flag}` can't be used: {reason}");
             Err(failed(&message)
                 .of(RuleId::File)

@@ -56,6 +56,6 @@ pub(super) fn refuse_emit(emit: Emit) -> Result<(), Error> {
     if emit == Emit::Manifests {
         return Ok(());
     }
-    let message = "a function gives its list back, so that `--emit` has no effect";
+    let message = "a function returns its list, so `--emit` has no effect";
     Err(usage(message).into())
 }

@@ -149,8 +149,8 @@ fn plugins() -> Result<PathBuf, Diagnostic> {
         let first = env::split_paths(&folders).find(|folder| !folder.as_os_str().is_empty());
         // Helm does not fall back to its default then: it finds no plugin.
         return first.ok_or_else(|| {
-            failed("`HELM_PLUGINS` is set, but names no folder")
-                .help("unset it, or let it name the folder where Helm 4 is to find its plugins")
+            failed("`HELM_PLUGINS` is set, but does not name a folder")
+                .help("unset it, or set it to the folder with the plugins of Helm 4")
         });
     }
     let own = variable("HELM_DATA_HOME").map(|home| home.join("plugins"));
@@ -181,11 +181,11 @@ fn is_shared(plugins: &Path) -> bool {
 
 /// Helm 3 does not know `apiVersion`, and loads no plugin where it can't load them all.
 fn shared_with_helm_3(folder: &Path) -> Diagnostic {
-    let message = "where Helm 3 is used as well, it now loads none of its plugins";
+    let message = "if you also use Helm 3, it now loads none of its plugins";
     Diagnostic::warning(message.to_owned())
         .location(file(folder))
         .note("note", "Helm 3 and Helm 4 share this folder, and Helm 3 can't read plugins of Helm 4")
-        .help("remove the folder again, set `HELM_PLUGINS` to another one for Helm 4, and install there; without Helm 3, nothing is to be done")
+        .help("remove the folder again, set `HELM_PLUGINS` to another one for Helm 4, and install there; without Helm 3, you need to do nothing")
 }
 
 /// Helm runs a copy, which an update of the binary leaves as it is.
@@ -212,7 +212,7 @@ fn refuse_foreign(folder: &Path, program: &Path, access: Access<'_>) -> Result<(
     if ours && free {
         return Ok(());
     }
-    Err(failed("the folder holds what `digestif helm-plugin` did not write")
+    Err(failed("the folder has files that `digestif helm-plugin` did not write")
         .location(file(if ours { program } else { folder }))
         .help(
             "move it away, or remove it with `helm plugin uninstall digestif`; nothing was written",
@@ -249,7 +249,7 @@ fn copy(binary: &Path, at: &Path) -> io::Result<()> {
 fn unusable(path: &Path, error: &io::Error) -> Diagnostic {
     failed(&format!("the plugin can't be written: {error}"))
         .location(file(path))
-        .help("check what stands there, its permissions and the space on the disk; then try again")
+        .help("check the path, its permissions and the space on the disk; then try again")
 }
 
 fn file(path: &Path) -> Location {

@@ -16,7 +16,7 @@ const VARIABLES: [(&str, &str); 10] = [
     ("DIGESTIF_FN", "If it is true, a call without a command is `digestif fn`."),
     (
         "DOCKER_CONFIG, REGISTRY_AUTH_FILE, XDG_RUNTIME_DIR",
-        "Where logins are, as Docker and Podman have it.",
+        "The folder or file with logins, as Docker and Podman use it.",
     ),
     (
         "HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY",
@@ -24,10 +24,10 @@ const VARIABLES: [(&str, &str); 10] = [
     ),
     ("SSL_CERT_FILE, SSL_CERT_DIR", "Certificates that are trusted instead of the system's."),
     ("HELM_PLUGIN_NAME", "Helm sets it for its plugins; `digestif` means Helm 4."),
-    ("HELM_PLUGINS", "Where `digestif helm-plugin install` writes the plugin."),
+    ("HELM_PLUGINS", "The folder for the plugin of `digestif helm-plugin install`."),
     ("XDG_CONFIG_HOME", "The folder of the user's configuration [default: ~/.config]."),
     ("XDG_STATE_HOME", "The folder of the log [default: ~/.local/state]."),
-    ("NO_COLOR", "If it is set, nothing is coloured."),
+    ("NO_COLOR", "If it is set, the output has no colours."),
 ];
 
 const FILES: [(&str, &str); 6] = [
@@ -57,7 +57,7 @@ pub(super) fn page(words: &[String]) -> Result<String, Diagnostic> {
         command = command.find_subcommand(word).ok_or_else(|| {
             let names = command.get_subcommands().map(clap::Command::get_name);
             let near = closest(word, names).map(|name| format!("did you mean `{name}`?"));
-            usage(&format!("{} is no command of `{}`", quoted(word), command.get_name()))
+            usage(&format!("{} is not a command of `{}`", quoted(word), command.get_name()))
                 .help(near.unwrap_or_else(|| "`digestif -h` lists the commands".to_owned()))
         })?;
     }

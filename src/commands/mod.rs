@@ -47,7 +47,7 @@ pub fn run(invocation: Invocation) -> Outcome {
 /// Warns of variables that look like those of flags, and are none.
 fn misspelt(invocation: &Invocation) -> Vec<Diagnostic> {
     let warning = |(name, near): &(String, String)| {
-        Diagnostic::warning(format!("{} is no variable of digestif", quoted(name)))
+        Diagnostic::warning(format!("{} is not a variable of digestif", quoted(name)))
             .of(RuleId::Idle)
             .help(format!("did you mean `{near}`?"))
     };
@@ -88,7 +88,7 @@ fn dispatch(invocation: Invocation, outcome: &mut Outcome) -> Result<(), Error> 
         }
         Command::LockDiff(old, new, format) => {
             if old.as_os_str() == "-" && new.as_os_str() == "-" {
-                return Err(usage("stdin can be one of two locks only").into());
+                return Err(usage("only one of the two locks can be stdin").into());
             }
             destinations.check_compared([&old, &new])?;
             let (old, new) = (lock::read_either(&old)?, lock::read_either(&new)?);

@@ -58,7 +58,7 @@ impl Input {
         }
         if paths.is_empty() {
             if delivery::stdin_is_terminal() {
-                let message = "stdin is a terminal, so that there is nothing to read";
+                let message = "stdin is a terminal, so there is no input";
                 let help = "pipe manifests in, or name files: `digestif FILE…`; `digestif --help` shows all flags";
                 return Err(failed(message).help(help).into());
             }
@@ -116,7 +116,8 @@ pub(super) fn prepare<'s>(
 fn no_function(sources: &Sources) -> Diagnostic {
     krm::list(&sources[0]).err().unwrap_or_else(|| {
         let variable = super::caller::PLUGIN_NAME;
-        let message = format!("this is no function's input: `{variable}` is set, so Helm made it");
+        let message =
+            format!("this is not the input of a function: `{variable}` is set, so Helm made it");
         Diagnostic::error(Failure::Input, message)
             .help("if a plugin of Helm starts kustomize or kpt, unset the variable for them")
     })

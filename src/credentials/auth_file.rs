@@ -164,7 +164,7 @@ pub(super) fn read(path: &Path) -> Result<Option<Vec<Source>>, Diagnostic> {
     sources.extend(logins.map_err(|key| {
         // What stands before the host in a URL may be a login itself.
         let host = quoted(key.rsplit('@').next().unwrap_or_default());
-        unusable(path, &format!("the entry for {host} holds no login that can be read"))
+        unusable(path, &format!("the entry for {host} has no readable login"))
     })?);
     Ok(Some(sources))
 }

@@ -152,7 +152,7 @@ impl Said {
             // What it writes on stdout may be a secret, also if it fails.
             let stderr = String::from_utf8_lossy(self.stderr.expose_secret());
             let words = Some(stderr.trim()).filter(|text| !text.is_empty() && !text.contains('{'));
-            let words = escaped(&shortened(words.unwrap_or("it says nothing that can be shown")));
+            let words = escaped(&shortened(words.unwrap_or("its message can't be shown")));
             return Err(format!("{}: {words}", self.status));
         }
         let Answer { username, secret } = serde_json::from_slice(answer)

@@ -23,7 +23,7 @@ pub enum Failure {
     Absent,
     /// A policy is not met; a person decides.
     Policy,
-    /// The input is empty, is not YAML, or holds an invalid reference.
+    /// The input is empty, is not YAML, or contains an invalid reference.
     Input,
     /// The call is wrong, or a file can't be read or written.
     Usage,

@@ -13,7 +13,7 @@ pub enum RuleId {
     Cooldown,
     /// A tag moves.
     DenyMutable,
-    /// A registry no longer agrees with the lock.
+    /// A registry differs from the lock.
     Drift,
     /// The input holds no Kubernetes object.
     Empty,
@@ -23,13 +23,13 @@ pub enum RuleId {
     File,
     /// A flag matches nothing.
     Idle,
-    /// The input holds an invalid reference, or what can't be changed safely.
+    /// An image reference is invalid, or can't be changed safely.
     Input,
     /// A host's certificate is not verified.
     Insecure,
     /// The image of a Job changes.
     Jobs,
-    /// A list for kustomize can't express what is in the manifests.
+    /// A list for kustomize can't express these images.
     KustomizeImages,
     /// An image layout can't be used.
     Layout,
@@ -39,13 +39,13 @@ pub enum RuleId {
     LockFile,
     /// An image is not in the lock.
     Locked,
-    /// A login can't be used, or was of no use.
+    /// A login can't be used, or was refused.
     Login,
     /// A mirror did not answer.
     Mirror,
     /// An image is in no image layout, and `--offline` forbids requests.
     Offline,
-    /// Something needs a look.
+    /// Something needs attention.
     Other,
     /// An image is a placeholder that another tool fills in later.
     Placeholders,
@@ -53,7 +53,7 @@ pub enum RuleId {
     Policy,
     /// Kubernetes' own readers read an object in different ways.
     Readers,
-    /// A registry refused to tell if an image exists.
+    /// A registry refused access to an image.
     Refused,
     /// An image has no digest.
     RequireDigest,
@@ -65,7 +65,7 @@ pub enum RuleId {
     TwoTags,
     /// A registry gave no usable answer.
     Unavailable,
-    /// An image is written without a digest, as its operator can't read one.
+    /// An image is written without a digest, because its operator can't read one.
     Unpinnable,
     /// The lock has an image that is not used.
     Unused,
@@ -195,12 +195,12 @@ impl RuleId {
             Self::Config => (
                 "config",
                 "A configuration is wrong",
-                "Fix what the message points at; `digestif schema config` prints the schema.",
+                "Fix the place that the message shows; `digestif schema config` prints the schema.",
             ),
             Self::Cooldown => (
                 "cooldown",
                 "A digest is not old enough, or its age is not known",
-                "Wait until it is old enough, or take it with `--update=GLOB --cooldown 0d`.",
+                "Wait until it is old enough, or use it with `--update=GLOB --cooldown 0d`.",
             ),
             Self::DenyMutable => (
                 "deny-mutable",
@@ -209,13 +209,13 @@ impl RuleId {
             ),
             Self::Drift => (
                 "drift",
-                "A registry no longer agrees with the lock",
-                "Look at the change, then accept it with `digestif --lock FILE --update`, or keep the lock.",
+                "A registry differs from the lock",
+                "Review the change, then accept it with `digestif --lock FILE --update`, or keep the lock.",
             ),
             Self::Empty => (
                 "empty",
                 "The input holds no Kubernetes object",
-                "Look at the command that renders it; `--allow-empty` accepts it.",
+                "Check the command that renders it; `--allow-empty` accepts it.",
             ),
             Self::Expect => (
                 "expect",
@@ -230,12 +230,12 @@ impl RuleId {
             Self::Idle => (
                 "idle",
                 "A flag matches nothing",
-                "Look for a slip; `digestif images` lists the full names.",
+                "Check it for typos; `digestif images` lists the full names.",
             ),
             Self::Input => (
                 "input",
-                "The input holds an invalid reference, or what can't be changed safely",
-                "Fix what renders the manifests.",
+                "An image reference is invalid, or can't be changed safely",
+                "Fix the tool that renders the manifests.",
             ),
             Self::Insecure => (
                 "insecure",
@@ -249,8 +249,8 @@ impl RuleId {
             ),
             Self::KustomizeImages => (
                 "kustomize-images",
-                "A list for kustomize can't express what is in the manifests",
-                "Give the images of one repository one tag, or pin the manifests themselves.",
+                "A list for kustomize can't express these images",
+                "Use one tag for all images of a repository, or pin the manifests themselves.",
             ),
             Self::Layout => (
                 "layout",
@@ -260,12 +260,12 @@ impl RuleId {
             Self::LeftOut => (
                 "left-out",
                 "A file or folder was left out",
-                "Check it on its own, or leave it out with `--exclude`.",
+                "Check it separately, or exclude it with `--exclude`.",
             ),
             Self::LockFile => (
                 "lock-file",
                 "The lock can't be used",
-                "Fix what the message points at; `digestif schema lock` prints the schema.",
+                "Fix the place that the message shows; `digestif schema lock` prints the schema.",
             ),
             Self::Locked => (
                 "locked",
@@ -274,20 +274,20 @@ impl RuleId {
             ),
             Self::Login => (
                 "login",
-                "A login can't be used, or was of no use",
+                "A login can't be used, or was refused",
                 "Log in again, or remove the login.",
             ),
             Self::Mirror => (
                 "mirror",
                 "A mirror did not answer",
-                "Look at the mirror, or leave it out; the registry itself was asked.",
+                "Repair the mirror, or remove it; digestif asked the registry itself.",
             ),
             Self::Offline => (
                 "offline",
                 "An image is in no image layout, and `--offline` forbids requests",
                 "Copy the image into a folder for `--layout`, or run without `--offline`.",
             ),
-            Self::Other => ("other", "Something needs a look", "Do what the message says."),
+            Self::Other => ("other", "Something needs attention", "Do what the message says."),
             Self::Placeholders => (
                 "placeholders",
                 "An image is a placeholder that another tool fills in later",
@@ -299,12 +299,12 @@ impl RuleId {
             Self::Readers => (
                 "readers",
                 "Kubernetes' own readers read an object in different ways",
-                "Write the value once, and in one way.",
+                "Write the value only once, in plain YAML.",
             ),
             Self::Refused => (
                 "refused",
-                "A registry refused to tell if an image exists",
-                "Log in: the image is absent or private, which can't be told apart.",
+                "A registry refused access to an image",
+                "Log in. The image is absent or private; the answer does not show which.",
             ),
             Self::RequireDigest => (
                 "require-digest",
@@ -333,8 +333,8 @@ impl RuleId {
             ),
             Self::Unpinnable => (
                 "unpinnable",
-                "An image is written without a digest, as its operator can't read one",
-                "Write it with a tag that is never moved.",
+                "An image is written without a digest, because its operator can't read one",
+                "Use a tag that never moves.",
             ),
             Self::Unused => (
                 "unused",
@@ -347,14 +347,14 @@ impl RuleId {
             Self::Verify => (
                 "verify",
                 "A digest in the manifests does not exist",
-                "Pin the image again, or find out who removed it.",
+                "Pin the image again, or find out who deleted it.",
             ),
             Self::Withdrawn => (
                 "withdrawn",
                 "An image is locked by a rule that is no longer configured",
                 "Configure the rule again, or resolve the image again with `--update`.",
             ),
-            Self::Yaml => ("yaml", "The input is not YAML", "Look at the command that writes it."),
+            Self::Yaml => ("yaml", "The input is not YAML", "Check the command that writes it."),
         }
     }
 }

@@ -215,13 +215,16 @@ impl Rule {
     /// The reason why the rule does not match it, for messages.
     pub fn steps(&self, asked: &Asked) -> Result<Vec<Step>, String> {
         if !self.scope.covers(&asked.repository) {
-            return Err("it is not about this repository".to_owned());
+            return Err("it is not for this repository".to_owned());
         }
         if self.is_about_versions()
             && kubernetes::is_component(&asked.repository)
             && !self.scope.names(&asked.repository)
         {
-            return Err("it never steps a component of the control plane or of a node".to_owned());
+            return Err(
+                "it never changes the version of a component of the control plane or of a node"
+                    .to_owned(),
+            );
         }
         let repositories = || self.repositories.of(&asked.repository);
         match &self.kind {
@@ -232,7 +235,7 @@ impl Rule {
             }
             Kind::Try { tag, templates } => {
                 let Some(captures) = tag.0.captures(&asked.tag) else {
-                    return Err(format!("{} does not fit the tag", quoted(&tag.to_string())));
+                    return Err(format!("{} does not match the tag", quoted(&tag.to_string())));
                 };
                 let proposals =
                     templates.iter().map(|template| template.proposal(&captures, asked));
@@ -295,9 +298,7 @@ impl FromStr for WholeTag {
         let whole = compiled(&format!("^(?:{pattern})$"))?;
         let taken = |name: &&str| template::VARIABLES.contains(name);
         if let Some(name) = whole.capture_names().flatten().find(taken) {
-            return Err(format!(
-                "a group can't be called `{name}`, which has a meaning of its own"
-            ));
+            return Err(format!("a group can't be called `{name}`, which is a built-in variable"));
         }
         Ok(Self(whole))
     }
@@ -423,12 +424,15 @@ mod tests {
             ("a=$nmae", "unknown `$nmae`, did you mean `$name`?"),
             ("(?<major>a)=$mayor", "unknown `$mayor`, did you mean `$major`?"),
             ("a=${foo", "`}` is missing after `${foo`"),
-            ("a=acme/b:$tag", "a whole reference starts with its registry, as in `docker.io/…`"),
+            (
+                "a=acme/b:$tag",
+                "a whole reference starts with its registry, for example `docker.io/…`",
+            ),
             (
                 "a=$repository:stable",
-                "a whole reference starts with its registry, as in `docker.io/…`",
+                "a whole reference starts with its registry, for example `docker.io/…`",
             ),
-            ("a=quay.io/$repository", "a whole reference ends with a tag, as in `…:$tag`"),
+            ("a=quay.io/$repository", "a whole reference ends with a tag, for example `…:$tag`"),
         ] {
             assert_eq!(rule.parse::<Rule>().expect_err(rule), message);
         }

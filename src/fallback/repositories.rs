@@ -22,7 +22,7 @@ impl Repositories {
         names.iter().try_for_each(|name| {
             if !has_host(name) {
                 return Err(format!(
-                    "`{name}` in `in` starts with its registry, as in `docker.io/…`"
+                    "`{name}` in `in` starts with its registry, for example `docker.io/…`"
                 ));
             }
             filled(name, &example).map(drop)
@@ -69,7 +69,7 @@ fn filled(name: &str, repository: &Repository) -> Result<Repository, String> {
     if text.contains('$') {
         return Err(format!("unknown variable in `{name}`; there are $name and $repository"));
     }
-    text.parse().map_err(|error| format!("`{name}` in `in` is no repository: {error}"))
+    text.parse().map_err(|error| format!("`{name}` in `in` is not a repository: {error}"))
 }
 
 #[cfg(test)]
@@ -96,10 +96,13 @@ mod tests {
         for (name, message) in [
             (
                 "acme/kubectl",
-                "`acme/kubectl` in `in` starts with its registry, as in `docker.io/…`",
+                "`acme/kubectl` in `in` starts with its registry, for example `docker.io/…`",
             ),
             ("quay.io/$tag", "unknown variable in `quay.io/$tag`; there are $name and $repository"),
-            ("quay.io/A", "`quay.io/A` in `in` is no repository: uppercase `A` in repository `A`"),
+            (
+                "quay.io/A",
+                "`quay.io/A` in `in` is not a repository: uppercase `A` in repository `A`",
+            ),
         ] {
             assert_eq!(Repositories::new([name]).expect_err(name), message);
         }

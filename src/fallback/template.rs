@@ -67,15 +67,16 @@ impl Template {
         let template = Self(parts);
         if template.kind() == Proposal::Reference {
             if !has_host(text) || text.starts_with('$') {
-                let message = "a whole reference starts with its registry, as in `docker.io/…`";
+                let message =
+                    "a whole reference starts with its registry, for example `docker.io/…`";
                 return Err(message.to_owned());
             }
             if text.contains('@') {
-                let message = "a digest is found out, not written: end with a tag, as in `…:$tag`";
+                let message = "digestif finds the digest: end with a tag, for example `…:$tag`";
                 return Err(message.to_owned());
             }
             if !text.rsplit('/').next().is_some_and(|last| last.contains(':')) {
-                return Err("a whole reference ends with a tag, as in `…:$tag`".to_owned());
+                return Err("a whole reference ends with a tag, for example `…:$tag`".to_owned());
             }
         }
         Ok(template)

@@ -68,7 +68,7 @@ impl SemanticVersion {
         is_own: bool,
     ) -> Result<Vec<Step>, String> {
         let reading = Reading::of(&asked.tag).without_metadata();
-        let version = reading.version().ok_or("the tag has no version like 1.2 or v1.2.3")?;
+        let version = reading.version().ok_or("the tag has no version such as 1.2 or v1.2.3")?;
         let v = version.v;
         let pick = |repository: &Repository, within: Within, v: bool| {
             let settings = Self { within, ..self };

@@ -99,7 +99,7 @@ impl FromStr for Digest {
         };
         if let Some(wrong) = hex.chars().find(|c| !matches!(c, '0'..='9' | 'a'..='f')) {
             return Err(ParseError::new(format!(
-                "`{wrong}` is no lower-case hex digit in digest `{text}`"
+                "`{wrong}` is not a lower-case hex digit in digest `{text}`"
             )));
         }
         if hex.len() != algorithm.hex_digits() {

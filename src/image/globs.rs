@@ -44,10 +44,10 @@ impl Globs {
         let globs = Self::new(globs)?;
         for glob in globs.0.iter().map(|glob| glob.glob().glob()) {
             if glob.is_empty() {
-                return Err(WrongGlob("an empty glob fits no image".to_owned()));
+                return Err(WrongGlob("an empty glob matches no image".to_owned()));
             }
             if let Some(reason) = no_name(glob) {
-                return Err(WrongGlob(format!("{} can fit no image: {reason}", quoted(glob))));
+                return Err(WrongGlob(format!("{} can't match an image: {reason}", quoted(glob))));
             }
         }
         Ok(globs)
@@ -97,7 +97,7 @@ impl Globs {
 /// The reason why a glob can fit no full name, if it can't.
 fn no_name(glob: &str) -> Option<&'static str> {
     if !glob.contains(['/', '{']) && !glob.contains("**") {
-        return Some("a full name has a registry, as `docker.io/library/nginx`");
+        return Some("a full name has a registry, for example `docker.io/library/nginx`");
     }
     // What is in brackets and braces may stand for anything.
     let is_plain = !glob.contains(['[', '{', '\\']);
@@ -125,7 +125,7 @@ pub(crate) fn glob_of(text: &str) -> Result<Glob, WrongGlob> {
         return Err(WrongGlob(format!("a glob has more than {LONGEST} bytes")));
     }
     if depth(text) > DEEPEST {
-        return Err(WrongGlob(format!("a glob has more than {DEEPEST} braces in each other")));
+        return Err(WrongGlob(format!("a glob has more than {DEEPEST} nested braces")));
     }
     let glob = GlobBuilder::new(text).literal_separator(true).build();
     glob.map_err(|error| WrongGlob(error.to_string()))
@@ -182,9 +182,8 @@ mod tests {
         for glob in ["**", "a**", "{nginx,a/b}", "quay.io/*"] {
             assert_eq!(wrong(glob), None, "{glob}");
         }
-        assert_eq!(wrong("").as_deref(), Some("an empty glob fits no image"));
-        let nginx =
-            "`nginx` can fit no image: a full name has a registry, as `docker.io/library/nginx`";
+        assert_eq!(wrong("").as_deref(), Some("an empty glob matches no image"));
+        let nginx = "`nginx` can't match an image: a full name has a registry, for example `docker.io/library/nginx`";
         assert_eq!(wrong("nginx").as_deref(), Some(nginx));
         assert!(wrong("a/[").is_some_and(|message| message.starts_with("error parsing glob")));
     }
@@ -195,8 +194,8 @@ mod tests {
         assert!(Globs::new([nested(10)]).is_ok());
         assert!(Globs::new(["a".repeat(1024)]).is_ok());
         for (globs, message) in [
-            (vec![nested(11)], "a glob has more than 10 braces in each other"),
-            (vec![nested(250)], "a glob has more than 10 braces in each other"),
+            (vec![nested(11)], "a glob has more than 10 nested braces"),
+            (vec![nested(250)], "a glob has more than 10 nested braces"),
             (vec!["a".repeat(1025)], "a glob has more than 1024 bytes"),
             (vec!["a/b".to_owned(); 1001], "there are more than 1000 globs in one list"),
         ] {

@@ -166,9 +166,7 @@ pub(super) fn check_text(text: &str) -> Result<(), ParseError> {
     }
     let scheme = text.split_once(':').filter(|(_, rest)| rest.starts_with("//"));
     if let Some((scheme, _)) = scheme {
-        return Err(ParseError::new(format!(
-            "`{scheme}://` does not belong into an image reference"
-        )));
+        return Err(ParseError::new(format!("`{scheme}://` is not part of an image reference")));
     }
     Ok(())
 }
@@ -237,7 +235,7 @@ fn check_host(host: &str) -> Result<(), ParseError> {
                 return Err(ParseError::new(format!("`]` is missing in host `{host}`")));
             };
             if address.parse::<std::net::Ipv6Addr>().is_err() {
-                return Err(ParseError::new(format!("`{address}` is no IPv6 address")));
+                return Err(ParseError::new(format!("`{address}` is not an IPv6 address")));
             }
             (None, (!port.is_empty()).then(|| port.strip_prefix(':').unwrap_or(port)))
         }
@@ -249,7 +247,7 @@ fn check_host(host: &str) -> Result<(), ParseError> {
     if let Some(port) = port
         && !port.parse::<u16>().is_ok_and(|port| port > 0)
     {
-        return Err(ParseError::new(format!("`{port}` is no port in host `{host}`")));
+        return Err(ParseError::new(format!("`{port}` is not a port in host `{host}`")));
     }
     let label = |label: &str| {
         label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
@@ -259,7 +257,7 @@ fn check_host(host: &str) -> Result<(), ParseError> {
     };
     match name {
         Some(name) if !name.split('.').all(label) => {
-            Err(ParseError::new(format!("`{host}` is no host name")))
+            Err(ParseError::new(format!("`{host}` is not a host name")))
         }
         _ => Ok(()),
     }
@@ -293,7 +291,7 @@ fn check_path(path: &str) -> Result<(), ParseError> {
         };
         if let Some(separator) = separators.into_iter().find(|separator| !valid(separator)) {
             return Err(ParseError::new(format!(
-                "`{separator}` is no separator in repository `{path}`"
+                "`{separator}` is not a separator in repository `{path}`"
             )));
         }
     }

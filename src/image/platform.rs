@@ -63,7 +63,7 @@ impl FromStr for Platform {
             [os, architecture, rest @ ..] if rest.len() < 2 && parts.iter().all(is_word) => {
                 Ok(Self::new(os, architecture, rest.first().copied()))
             }
-            _ => Err(ParseError::new(format!("`{text}` is no platform like linux/amd64"))),
+            _ => Err(ParseError::new(format!("`{text}` is not a platform such as linux/amd64"))),
         }
     }
 }
@@ -90,7 +90,7 @@ mod tests {
         for text in
             ["", "linux", "linux/", "/amd64", "linux/amd64/v1/x", "Linux/amd64", "linux amd64"]
         {
-            let message = format!("`{text}` is no platform like linux/amd64");
+            let message = format!("`{text}` is not a platform such as linux/amd64");
             assert_eq!(text.parse::<Platform>().expect_err(text).to_string(), message);
         }
         assert_eq!(platform("linux/arm/v7").to_string(), "linux/arm/v7");

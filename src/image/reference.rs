@@ -20,7 +20,7 @@ impl FromStr for Asked {
         match text.parse() {
             Ok(Reference::Tagged(tagged)) => Ok(Self::from(&tagged)),
             Ok(Reference::Pinned(_)) => {
-                Err(ParseError::new(format!("`{text}` has a digest already")))
+                Err(ParseError::new(format!("`{text}` already has a digest")))
             }
             Err(error) => error.asked().cloned().ok_or(error),
         }
@@ -312,7 +312,7 @@ mod tests {
             (
                 &upper,
                 &format!(
-                    "`C` is no lower-case hex digit in digest `sha256:{}`",
+                    "`C` is not a lower-case hex digit in digest `sha256:{}`",
                     HEX.to_uppercase()
                 ),
             ),
@@ -324,15 +324,15 @@ mod tests {
             ("a//b", "empty component in repository `a//b`"),
             ("quay.io/", "empty component in repository ``"),
             ("a/-b", "`-b` in repository `a/-b` starts or ends with `-`"),
-            ("a..b", "`..` is no separator in repository `a..b`"),
+            ("a..b", "`..` is not a separator in repository `a..b`"),
             ("a$b", "`$` is not allowed in repository `a$b`"),
             ("nginx :1", "white space in `nginx :1`"),
             ("nginx\n", "a control character in `nginx\\n`"),
-            ("docker://nginx", "`docker://` does not belong into an image reference"),
-            ("-a.io/b", "`-a.io` is no host name"),
-            ("a.io:x/b", "`x` is no port in host `a.io:x`"),
+            ("docker://nginx", "`docker://` is not part of an image reference"),
+            ("-a.io/b", "`-a.io` is not a host name"),
+            ("a.io:x/b", "`x` is not a port in host `a.io:x`"),
             ("[::1/b", "`]` is missing in host `[::1`"),
-            ("[1::g]/b", "`1::g` is no IPv6 address"),
+            ("[1::g]/b", "`1::g` is not an IPv6 address"),
             (HEX, &format!("`{HEX}` is an image ID, not a name")),
         ] {
             assert_eq!(text.parse::<Reference>().expect_err(text).to_string(), message);

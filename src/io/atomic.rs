@@ -321,7 +321,7 @@ fn unwritten(
     diagnostic.help(if not_restored.is_empty() {
         "check its folder, its permissions and the space on the disk; no file was changed"
     } else {
-        "the files above have their new text already, as it could not be taken back; every other file is as it was"
+        "the files above already have their new content, which could not be undone; no other file was changed"
     })
 }
 

@@ -18,7 +18,7 @@ pub fn stdin() -> Result<Source, Diagnostic> {
     input::stream(Origin::Stdin, io::stdin().lock())
 }
 
-/// True if stdin is a terminal, so that there is nothing to read.
+/// True if stdin is a terminal, so there is no input.
 #[must_use]
 pub fn stdin_is_terminal() -> bool {
     io::stdin().is_terminal()
@@ -148,10 +148,9 @@ fn stdout() -> io::Result<io::Stdout> {
 fn unprinted(error: &io::Error) -> Unwritten {
     partly(match error.kind() {
         io::ErrorKind::BrokenPipe => failed("stdout was closed before everything was written")
-            .help("the command behind the pipe ended early; see what it says"),
-        _ => failed(&format!("stdout can't be written: {error}")).help(
-            "check what stdout leads to, and its space; what is there already is not the whole",
-        ),
+            .help("the command after the pipe ended early; read its messages"),
+        _ => failed(&format!("stdout can't be written: {error}"))
+            .help("check the target of stdout and its space; the output is incomplete"),
     })
 }
 

@@ -47,9 +47,9 @@ impl Exclusions {
     pub(super) fn idle(&self) -> impl Iterator<Item = Diagnostic> {
         let idle = self.globs.iter().enumerate().filter(|(n, _)| !self.used.contains(n));
         idle.map(|(_, glob)| {
-            Diagnostic::warning(format!("{} of `--exclude` fits nothing", quoted(glob)))
+            Diagnostic::warning(format!("{} of `--exclude` matches nothing", quoted(glob)))
                 .of(RuleId::Idle)
-                .help("a glob has to fit a whole path, as it was named or from the named directory on: `old/**`, `**/*.json`")
+                .help("a glob must match a whole path, as it was named or relative to the named directory: `old/**`, `**/*.json`")
         })
     }
 }

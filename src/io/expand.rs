@@ -14,7 +14,7 @@ const WILD: [char; 3] = ['*', '?', '['];
 pub(crate) const HELP: &str = if cfg!(windows) {
     "nothing fits the glob; check it, or name the directory"
 } else {
-    "digestif expands no globs: leave it to the shell, without quotes, or name the directory"
+    "digestif does not expand globs: let the shell expand it, without quotes, or name the directory"
 };
 
 /// The files that these paths name.

@@ -136,26 +136,25 @@ impl Walk {
         // A pipe would be waited for, and a device may never end.
         if fs::metadata(&path).is_ok_and(|found| !found.is_file()) {
             let message = "a device or a pipe is left out";
-            return self.leave_out(&path, message, "name it with `-f` to have it read");
+            return self.leave_out(&path, message, "name it with `-f` to read it");
         }
         let real = fs::canonicalize(&path).ok();
         // Whatever is in it: what is wrong with such a file is said where the run reads it.
         if real.as_ref().is_some_and(|real| self.own.contains(real)) {
-            let message =
-                "the lock or the configuration of this run is left out, as it is no manifest";
+            let message = "the lock or the configuration of this run is left out, because it is not a manifest";
             let note = Diagnostic::warning(message.to_owned()).location(location(&path));
             return self.files.idle.push(note.help(WITHOUT_A_WORD));
         }
         let leads_out = |real: &PathBuf| !self.roots.iter().any(|root| real.starts_with(root));
         if is_link && self.links == Links::Inside && real.as_ref().is_some_and(leads_out) {
             let message = "a link that leads out of the checkout is not rewritten";
-            return self.leave_out(&path, message, "name it with `-f` to have it rewritten");
+            return self.leave_out(&path, message, "name it with `-f` to rewrite it");
         }
         let Some(source) = self.source(path.clone()) else { return };
         match own(&source) {
             None => self.files.sources.push(source),
             Some(own) => {
-                let message = format!("{own} is left out, as it is no manifest");
+                let message = format!("{own} is left out, because it is not a manifest");
                 self.leave_out(&path, &message, WITHOUT_A_WORD);
             }
         }
@@ -194,11 +193,11 @@ impl Walk {
         let (message, help) = if is_layout(path) {
             ("an image layout is left out: it holds no manifests", WITHOUT_A_WORD)
         } else if entry.path_is_symlink() {
-            ("a link to a directory is not followed", "name it with `-f` to have it read")
+            ("a link to a directory is not followed", "name it with `-f` to read it")
         } else if path.join("Chart.yaml").is_file() {
             (
                 "a chart is left out: its templates are not YAML yet",
-                "pin what `helm template` makes of it",
+                "pin the output of `helm template`",
             )
         } else {
             return false;
@@ -258,7 +257,7 @@ fn no_manifest(path: &Path, left_out: &[Diagnostic]) -> Diagnostic {
     let message = "there is no manifest in this directory".to_owned();
     let error = Diagnostic::error(Failure::Usage, message).location(location(path));
     let Some(first) = left_out.first() else {
-        return error.help("digestif takes files ending in .yaml, .yml and .json");
+        return error.help("digestif reads files ending in .yaml, .yml and .json");
     };
     let name = |at: &Location| match at {
         Location::File(name) => name.clone(),
@@ -276,7 +275,7 @@ fn no_manifest(path: &Path, left_out: &[Diagnostic]) -> Diagnostic {
     }
 }
 
-const WITHOUT_A_WORD: &str = "`--exclude` leaves it out without a word";
+const WITHOUT_A_WORD: &str = "`--exclude` leaves it out without a warning";
 
 fn unreadable(path: &Path, reason: &str) -> Diagnostic {
     Diagnostic::error(Failure::Usage, format!("the file can't be read: {reason}"))
@@ -294,7 +293,7 @@ fn remedy(path: &Path) -> String {
         "check its permissions".to_owned()
     } else if is_url {
         format!(
-            "digestif reads no URLs: `curl -fsSL {name} | digestif`, or render a chart with `helm template`"
+            "digestif does not read URLs: `curl -fsSL {name} | digestif`, or render a chart with `helm template`"
         )
     } else if text.contains(['*', '?', '[']) {
         expand::HELP.to_owned()
@@ -393,10 +392,10 @@ mod tests {
         }
         let (names, warnings) = read(folder.path(), &["b.json"]);
         assert_eq!(names, ["c.yaml", "d.yaml", "e.yaml", "f.yaml"]);
-        let lock = "a lock of digestif is left out, as it is no manifest";
+        let lock = "a lock of digestif is left out, because it is not a manifest";
         assert_eq!(warnings, [lock]);
         let (_, warnings) = read(folder.path(), &[]);
-        let configuration = "a configuration of digestif is left out, as it is no manifest";
+        let configuration = "a configuration of digestif is left out, because it is not a manifest";
         assert_eq!(warnings, [lock, configuration]);
         // The lock of the run is known by its path.
         let globs = Exclusions::new(&[]).expect("none is wrong");

@@ -94,7 +94,7 @@ fn unwritable_log(path: &Path, error: &io::Error) -> Diagnostic {
     Diagnostic::error(Failure::Usage, format!("the log can't be written: {error}"))
         .of(RuleId::File)
         .location(Location::File(shown(path)))
-        .help("name another with `--log FILE`")
+        .help("name another file with `--log FILE`")
 }
 
 #[cfg(test)]

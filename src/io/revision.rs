@@ -16,7 +16,7 @@ const LARGEST: u64 = 64 << 20;
 /// There is no such revision or no git, or the file was no text: why, for people.
 pub fn text(revision: &str, path: &Path) -> Result<Option<Source>, String> {
     if revision.starts_with('-') || revision.contains(':') {
-        return Err("it is no name of a revision".to_owned());
+        return Err("it is not the name of a revision".to_owned());
     }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));

@@ -143,8 +143,10 @@ fn not_added(reason: &str) -> Diagnostic {
 /// The reason why the source is no input of a function.
 pub fn list(source: &Source) -> Result<List<'_>, Diagnostic> {
     let none = |at: Option<usize>, reason: &str| {
-        let error =
-            Diagnostic::error(Failure::Input, format!("this is no function's input: {reason}"));
+        let error = Diagnostic::error(
+            Failure::Input,
+            format!("this is not the input of a function: {reason}"),
+        );
         let error = error.help("a function gets one `ResourceList` of `config.kubernetes.io/v1` from kustomize or kpt; for anything else, leave out `fn`");
         match at {
             Some(at) => error.location(position(source, at)),
@@ -165,7 +167,7 @@ pub fn list(source: &Source) -> Result<List<'_>, Diagnostic> {
     let root = document.root().expect("documents without one are left out");
     let start = Some(document.node(root).span.start);
     if document.string_at(root, &["kind"]) != Some(KIND) {
-        return Err(none(start, "it is no `ResourceList`"));
+        return Err(none(start, "it is not a `ResourceList`"));
     }
     let version = document.string_at(root, &["apiVersion"]);
     if !version.is_some_and(|version| version.starts_with(GROUP)) {
@@ -223,7 +225,7 @@ fn entries(
         && document.string(data).is_some_and(|text| !text.is_empty())
     {
         let at = document.node(data).span.start;
-        return Err(wrong_value(source, at, "`data` is no mapping"));
+        return Err(wrong_value(source, at, "`data` is not a mapping"));
     }
     let text = |id: NodeId| match &document.node(document.target(id)).content {
         Content::Scalar { text, .. } => Some(text.clone().into_owned()),
@@ -234,7 +236,7 @@ fn entries(
         let at = document.node(key).span.start;
         match (text(key), text(value)) {
             (Some(key), Some(value)) => Ok(Entry { key, value, at }),
-            _ => Err(wrong_value(source, at, "the data of a ConfigMap are texts")),
+            _ => Err(wrong_value(source, at, "the values in the data of a ConfigMap are strings")),
         }
     };
     written.iter().map(entry).collect()
@@ -263,7 +265,7 @@ fn wrong_value(source: &Source, at: usize, message: &str) -> Diagnostic {
     Diagnostic::error(Failure::Usage, format!("the configuration is wrong: {message}"))
         .of(RuleId::Config)
         .location(position(source, at))
-        .help("every value is a text: lists have one value a line, deeper ones are YAML in it")
+        .help("every value is a string: a list has one value per line, deeper structures are YAML in the string")
 }
 
 /// Keeps a run from waiting for what can't be reached: without any network, a look-up of a name

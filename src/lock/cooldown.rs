@@ -180,7 +180,7 @@ impl Locking {
         Ok((plan, findings.diagnostics(self)))
     }
 
-    /// The queue of each tag that was asked for and has a digest already, in the lock or in the input,
+    /// The queue of each tag that was asked for and already has a digest, in the lock or in the input,
     /// and the tags of which nothing is known.
     #[expect(clippy::type_complexity, reason = "each is named where it is used")]
     fn queues(
@@ -245,7 +245,7 @@ impl Locking {
                 _ if days == 0 => return None,
                 Some(seen) if is_old(seen, days, self.today) => return None,
                 Some(seen) => format!("was first seen {}", ago(seen, self.today)),
-                None => "has no `seen` in the lock, so that its age is not known".to_owned(),
+                None => "has no `seen` in the lock, so its age is not known".to_owned(),
             };
             let name = quoted(&entry.name.to_string());
             Some(
@@ -265,7 +265,7 @@ impl Locking {
         let late = |locked: &Locked| locked.history.days().find(|day| *day > self.today);
         let (key, day) = self.lock.images().find_map(|(key, locked)| Some((key, late(locked)?)))?;
         let message = format!(
-            "the lock says that {} was first seen on {day}, and today is {}",
+            "the lock has {} as first seen on {day}, but today is {}",
             quoted(&key.to_string()),
             self.today
         );
@@ -310,24 +310,24 @@ impl Findings {
                 new,
                 "an image is new to the lock, and is used at once",
                 "images are new to the lock, and are used at once",
-                "nothing is known of their age; `cooldown: {new: deny}` refuses them",
+                "their age is not known; `cooldown: {new: deny}` refuses them",
             ),
             warning(
                 self.waiting,
                 "an image has a newer digest that is not old enough",
                 "images have a newer digest that is not old enough",
-                "run with `--update` on that day or later; `--update=GLOB --cooldown 0d` takes it now",
+                "run with `--update` on that day or later; `--update=GLOB --cooldown 0d` uses it now",
             ),
             warning(
                 self.at_once,
-                "an image has a new digest at once, as its cooldown is 0 days",
-                "images have a new digest at once, as their cooldown is 0 days",
-                "look at what has changed",
+                "an image gets a new digest at once, because its cooldown is 0 days",
+                "images get a new digest at once, because their cooldown is 0 days",
+                "review the change",
             ),
             warning(
                 self.gone,
-                "a digest that was waiting is gone from its registry, and is not used",
-                "digests that were waiting are gone from their registries, and are not used",
+                "a waiting digest no longer exists in its registry, and is not used",
+                "waiting digests no longer exist in their registries, and are not used",
                 "find out why they were removed",
             ),
         ];

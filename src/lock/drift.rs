@@ -183,7 +183,7 @@ impl Drift<'_> {
             return self.unknown(&name, &Status::Unresolved(refusal.clone(), Search::default()));
         }
         let message =
-            format!("the digest that is locked for {} is gone", quoted(&supplier.to_string()));
+            format!("the locked digest of {} no longer exists", quoted(&supplier.to_string()));
         Some(
             Diagnostic::error(Failure::Policy, message)
                 .of(RuleId::Drift)
@@ -201,12 +201,12 @@ impl Drift<'_> {
             Status::Pinned(now) => (
                 format!("{shown} has moved since it was locked"),
                 now.digest.to_string(),
-                "to take it; to keep what is locked, do nothing",
+                "to use it; to keep the locked digest, do nothing",
             ),
             Status::Unresolved(refusal, _) if refusal.outcome.failure() == Failure::Absent => (
                 format!("{shown} is locked, and no longer exists"),
                 escaped(&refusal.detail),
-                "to look for another; its digest may be gone soon as well",
+                "to look for another; its digest may be deleted soon too",
             ),
             other => return self.unknown(&name, other),
         };
@@ -215,7 +215,7 @@ impl Drift<'_> {
             .note("locked", pin.digest.to_string())
             .note("now", now);
         let gone =
-            self.is_gone(supplier, pin).then_some("the registry no longer has what is locked");
+            self.is_gone(supplier, pin).then_some("the registry no longer has the locked digest");
         let error = gone.into_iter().fold(error, |error, gone| error.note("gone", gone.to_owned()));
         Some(error.help(self.how_to_take(asked, purpose)))
     }
@@ -230,7 +230,7 @@ impl Drift<'_> {
         match self.now.get(asked)? {
             Status::Pinned(now) => {
                 let asked_for = quoted(&asked.to_string());
-                let message = format!("{asked_for} exists now, and is locked to a substitute");
+                let message = format!("{asked_for} exists now, but the lock has a substitute");
                 Some(
                     Diagnostic::error(Failure::Policy, message)
                         .of(RuleId::Drift)

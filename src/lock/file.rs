@@ -184,12 +184,12 @@ impl Record {
     fn overtaken(&self, key: &Key, now: Option<&Locked>, ours: &Locked) -> Diagnostic {
         let now = now.map_or_else(|| "nothing any more".to_owned(), Locked::said);
         let name = quoted(&key.to_string());
-        let message = format!("the lock says something else of {name} than this run has found");
+        let message = format!("the lock has another entry for {name} than this run found");
         Diagnostic::error(Failure::Unavailable, message)
             .location(Location::File(self.file()))
             .note("recorded", now)
             .note("found", ours.said())
-            .help("another run was faster: run it again, to take what is recorded, or with `--update`")
+            .help("another run recorded it first: run it again to use the recorded digest, or with `--update`")
     }
 
     fn too_large(&self) -> Diagnostic {
@@ -201,9 +201,9 @@ impl Record {
     }
 
     fn not_editable(&self) -> Diagnostic {
-        let message = "the lock is written in a way that can't be added to".to_owned();
+        let message = "the lock is written in a way that can't be changed safely".to_owned();
         Diagnostic::error(Failure::Usage, message).of(RuleId::LockFile).location(Location::File(self.file())).help(
-            "write `images` as a list with one `- image: …` a line and each key on a line of its own, without anchors; the file was not changed",
+            "write `images` as a list with one `- image: …` per line and each key on its own line, without anchors; the file was not changed",
         )
     }
 
@@ -242,7 +242,7 @@ impl Record {
             format!("another run still holds the lock after {} s", self.timeout.as_secs());
         Diagnostic::error(Failure::Unavailable, message)
             .location(Location::File(self.file()))
-            .help("run it again once the other one is over, or wait longer with `--timeout`; nothing was written")
+            .help("run it again after the other run, or wait longer with `--timeout`; nothing was written")
     }
 }
 
@@ -275,9 +275,9 @@ impl Recording {
 pub fn not_there(path: &Path) -> Diagnostic {
     let file = shown(path);
     let help = format!(
-        "check the path, which has to be seen from inside a container as well; `digestif --lock {file}` makes a lock"
+        "check the path (in a container, its folder must be mounted); `digestif --lock {file}` writes a lock"
     );
-    Diagnostic::error(Failure::Usage, "there is no lock".to_owned())
+    Diagnostic::error(Failure::Usage, "the lock does not exist".to_owned())
         .of(RuleId::LockFile)
         .location(Location::File(file))
         .help(help)
@@ -288,5 +288,5 @@ fn unreadable(path: &Path, error: &io::Error) -> Diagnostic {
     Diagnostic::error(Failure::Usage, message)
         .of(RuleId::LockFile)
         .location(Location::File(shown(path)))
-        .help("name a file with `--lock FILE`; one that is not there yet is made")
+        .help("name a file with `--lock FILE`; a new file is created")
 }

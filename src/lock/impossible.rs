@@ -44,7 +44,7 @@ impl Locking {
             quoted(&asked.to_string())
         );
         let help = format!(
-            "find out who wrote this entry; `--update={}` asks for the image again",
+            "find out who wrote this entry; `--update={}` resolves the image again",
             asked.repository
         );
         Diagnostic::error(Failure::Usage, message)

@@ -141,10 +141,10 @@ impl Found<'_> {
                             "{shown} is written with the digest of {}",
                             quoted(&other.to_string())
                         ),
-                        "write the tag and the digest of the image that is meant".to_owned(),
+                        "write the tag and the digest of the same image".to_owned(),
                     ),
                     None => (
-                        format!("{shown} has another digest now than the one that is written"),
+                        format!("{shown} no longer has the digest in the input"),
                         how_to_take(written.pinned),
                     ),
                 };
@@ -154,7 +154,7 @@ impl Found<'_> {
             Status::Unresolved(refusal, _) if refusal.outcome.failure() == Failure::Absent => {
                 let message = format!("the tag {shown} no longer exists");
                 let error = error(message, written.pinned).note("now", escaped(&refusal.detail));
-                Some(error.help("its digest may be gone soon as well; choose another tag"))
+                Some(error.help("its digest may be deleted soon too; choose another tag"))
             }
             other => self.unknown(Name::Tagged(tagged.clone()), other.clone()),
         }
@@ -182,5 +182,7 @@ fn error(message: String, pinned: &Pinned) -> Diagnostic {
 
 fn how_to_take(pinned: &Pinned) -> String {
     let repository = escaped(&pinned.repository.to_string());
-    format!("run `digestif -i --update={repository}` on the files to take what the tag has now")
+    format!(
+        "run `digestif -i --update={repository}` on the files to write the tag's current digest"
+    )
 }

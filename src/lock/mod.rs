@@ -217,7 +217,7 @@ impl Locking {
                 let detail =
                     format!("is locked to the substitute {instead}, which `--no-fallback` forbids");
                 let remedy = format!(
-                    "ask for it again with `--update={}`, or leave out `--no-fallback`",
+                    "resolve it again with `--update={}`, or remove `--no-fallback`",
                     asked.repository
                 );
                 not_locked(detail, remedy)
@@ -252,13 +252,13 @@ impl Locking {
                     entry.name.asked().is_some_and(|asked| self.lock.find(&asked).is_some());
                 let (detail, remedy) = if is_locked {
                     (
-                        "is in the lock, but `--update` asks for it again, and `--offline` forbids that",
-                        "leave out `--offline`, or leave out `--update` to take what is locked"
+                        "is in the lock, but `--update` must resolve it again, and `--offline` forbids that",
+                        "remove `--offline`, or remove `--update` to use the locked digest"
                             .to_owned(),
                     )
                 } else {
                     (
-                        "is neither in the lock nor in an image layout, and `--offline` forbids to ask for it",
+                        "is neither in the lock nor in an image layout, and `--offline` forbids requests",
                         self.how_to_add("without `--offline`"),
                     )
                 };
@@ -371,7 +371,7 @@ impl Locking {
             }
             warning = warning.note("unused", names.join("\n"));
         }
-        Some(warning.help("remove what no other input needs"))
+        Some(warning.help("remove the entries that no other input needs"))
     }
 
     fn unused_images(&self, plan: &Plan, places: &[Place]) -> Vec<&Key> {
@@ -415,12 +415,12 @@ fn withdrawn(plan: &Plan, places: &[Place], rules: &[Rule]) -> Vec<Diagnostic> {
     let gone = entries.filter(|(_, found)| !rules.iter().any(|rule| rule.name == found.rule));
     let warning = |(entry, found): (&Entry, &Substitute)| {
         let name = quoted(&entry.name.to_string());
-        let message = format!("{name} is locked by a rule that is not configured any more");
+        let message = format!("{name} is locked by a rule that is no longer configured");
         Diagnostic::warning(message)
             .of(RuleId::Withdrawn)
             .locations(entry.places.iter().map(|&n| &places[n]))
             .note("rule", escaped(&found.rule))
-            .help("configure the rule, or ask for the image again with `--update`")
+            .help("configure the rule, or resolve the image again with `--update`")
     };
     gone.map(warning).collect()
 }
@@ -447,9 +447,9 @@ pub fn unmatched_updates<'u>(
     let repositories: Vec<_> = repositories.collect();
     let idle = update.unused(&repositories.iter().collect::<Vec<_>>());
     let warning = |glob: &str| {
-        Diagnostic::warning(format!("{} of `--update` fits no image", quoted(glob)))
+        Diagnostic::warning(format!("{} of `--update` matches no image", quoted(glob)))
             .of(RuleId::Idle)
-            .help("a glob has to fit the full repository name, as in `docker.io/library/*` or `quay.io/**`")
+            .help("a glob must match the full repository name, for example `docker.io/library/*` or `quay.io/**`")
     };
     idle.filter(|glob| *glob != EVERYTHING).map(warning)
 }

@@ -137,7 +137,7 @@ fn read(text: &str) -> Result<Lock, wrong::Wrong> {
             let supplier = quoted(&supplier.to_string());
             let message = format!("{supplier} has another digest in another entry");
             return Err(wrong::Wrong::at(digest, message)
-                .help("keep the one that is right; `--update` asks for both again"));
+                .help("keep the correct one; `--update` resolves both again"));
         }
         match images.entry(key) {
             btree_map::Entry::Vacant(entry) => entry.insert(locked),
@@ -212,7 +212,7 @@ impl LockedImage {
             (false, None) => {
                 return Err(wrong::Wrong::at(
                     at,
-                    "the digest is that of another image, and no `rule` says why",
+                    "the digest is that of another image, but the entry has no `rule`",
                 ));
             }
             (true, Some(_)) => {
@@ -377,7 +377,7 @@ mod tests {
         let web = format!("- image: docker.io/acme/web:v1\n  tag: v1\n  digest: {A}\n");
         for (images, message, line, column) in [
             (web.replace("tag", "tga"), "unknown key `tga`, did you mean `tag`?".to_owned(), 5, 3),
-            (format!("{web}  digest: {A}\n"), "the key `digest` is given twice".to_owned(), 7, 3),
+            (format!("{web}  digest: {A}\n"), "the key `digest` occurs twice".to_owned(), 7, 3),
             (
                 format!("{web}{web}"),
                 "there are two entries for `docker.io/acme/web:v1`".to_owned(),
@@ -399,7 +399,7 @@ mod tests {
             ),
             (
                 web.replace("tag: v1", "tag: v0"),
-                "the digest is that of another image, and no `rule` says why".to_owned(),
+                "the digest is that of another image, but the entry has no `rule`".to_owned(),
                 4,
                 3,
             ),
@@ -419,7 +419,7 @@ mod tests {
             ),
             (
                 web.replace("tag: v1", "tag: 1"),
-                "`1` is read as a number, null or true: quote it".to_owned(),
+                "YAML reads `1` as a number, null or true: quote it".to_owned(),
                 5,
                 8,
             ),
@@ -443,7 +443,7 @@ mod tests {
                 2,
                 7,
             ),
-            ("- a\n", "it is no mapping with `apiVersion` and `kind`", 1, 1),
+            ("- a\n", "it is not a mapping with `apiVersion` and `kind`", 1, 1),
         ] {
             assert_eq!(wrong(text), (message.to_owned(), line, column), "{text}");
         }

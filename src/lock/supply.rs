@@ -84,7 +84,7 @@ impl Locking {
             _ => Diagnostic::error(Failure::Policy, message),
         };
         let help = format!(
-            "write the digest that is locked, or take the one that the tag has now, in both: `digestif --lock {} --update={}`",
+            "write the locked digest, or use the tag's current digest in both: `digestif --lock {} --update={}`",
             shown(&self.path),
             tagged.repository
         );

@@ -50,7 +50,7 @@ fn unknown_alias_of_image(ctx: Context<'_, '_>, id: NodeId) -> Diagnostic {
         quoted(ctx.source.slice(ctx.document.node(id).span))
     );
     Diagnostic::error(Failure::Input, message).location(ctx.location(id)).help(
-        "write the value out; Helm 4 separates anchors from aliases when it takes a `List` apart",
+        "write the value instead of the alias; Helm 4 separates anchors from aliases when it splits a `List`",
     )
 }
 
@@ -67,12 +67,12 @@ pub(super) fn contradictions(ctx: Context<'_, '_>, images: &[Finding]) -> Vec<Di
     };
     let error = |image: &Finding| {
         let message = format!(
-            "{} is to be left as it is, but changes with the image that it is an alias of",
+            "{} must stay unchanged, but it is an alias of an image that changes",
             quoted(ctx.source.slice(document.node(image.node).span))
         );
         Diagnostic::error(Failure::Input, message)
             .location(ctx.location(image.node))
-            .help("write one of the two out")
+            .help("write one of the two without the alias")
     };
     images.iter().filter(is_bound).map(error).collect()
 }
@@ -86,7 +86,7 @@ pub(super) fn unknown_alias(ctx: Context<'_, '_>) -> Option<Diagnostic> {
     Some(
         Diagnostic::warning(format!("{alias} has no anchor in this document"))
             .location(ctx.labelled(id, String::new()))
-            .note("note", "no image depends on it; it is written as it came"),
+            .note("note", "no image depends on it; it is written unchanged"),
     )
 }
 
@@ -132,12 +132,12 @@ pub(super) fn side_effects(
 
 fn changes_with(ctx: Context<'_, '_>, id: NodeId, image: Span) -> Diagnostic {
     let message = format!(
-        "{} is no image, but changes with the image that it is an alias of",
+        "{} is not an image, but it is an alias of an image that changes",
         quoted(ctx.source.slice(ctx.document.node(id).span))
     );
     let line = ctx.source.position(image.start).line;
     Diagnostic::warning(message)
         .location(ctx.location(id))
         .note("note", format!("the image is on line {line}"))
-        .help("write one of the two out if they are not to change together")
+        .help("write one of the two without the alias if they must not change together")
 }

@@ -104,7 +104,8 @@ fn printed(text: &str) -> Result<Vec<Step>, String> {
         while let Some(item) = rest.strip_prefix('[').filter(|item| !item.starts_with('\'')) {
             let (item, after) = item.split_once(']').ok_or("a bracket of the path has no end")?;
             if !item.is_empty() {
-                let n = item.parse().map_err(|_| format!("`{item}` is no number of an item"))?;
+                let n =
+                    item.parse().map_err(|_| format!("`{item}` is not the number of an item"))?;
                 steps.push(Step::Item(n));
             }
             rest = after;

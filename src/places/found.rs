@@ -194,15 +194,15 @@ impl Found {
         let may_be_left =
             source.origin().path().is_some() && matches!(node.content, Content::Sequence(_));
         let diagnostic = if may_be_left {
-            let message = "a document that is no Kubernetes object is left alone";
+            let message = "a document that is not a Kubernetes object is left alone";
             let warning = Diagnostic::warning(message.to_owned());
-            let help = "the images of a patch are listed only: pin what kustomize renders";
+            let help = "the images of a patch are only listed: pin the output of kustomize";
             if is_patch { warning.help(help) } else { warning }
         } else {
             self.complete = false;
             let message = "the input holds no Kubernetes object".to_owned();
             Diagnostic::error(Failure::Input, message).of(RuleId::Empty).help(
-                "look at what renders it: an error message or a web page may have come instead",
+                "check the command that renders it: its output may be an error message or a web page",
             )
         };
         let span = Span::new(node.span.start, node.span.end.min(node.span.start + 1));

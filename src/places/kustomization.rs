@@ -66,7 +66,7 @@ fn images(ctx: Context<'_, '_>, owner: &Owner, holders: &[NodeId], found: &mut F
     found.diagnostics.push(
         Diagnostic::warning("the tags that a kustomization sets are left alone".to_owned())
             .location(Location::Source { source: ctx.index, span, label })
-            .note("note", "a tag applies to manifests that are elsewhere; over a pinned image, kustomize 5.8 replaces the digest by the tag, so the image is no longer pinned")
-            .help("give these images a `digest`, as `digestif --emit kustomize-images` prints it, or pin what kustomize renders"),
+            .note("note", "a tag applies to other manifests; kustomize 5.8 replaces the digest of a pinned image by the tag, so the image is no longer pinned")
+            .help("give these images a `digest`, as `digestif --emit kustomize-images` prints it, or pin the output of kustomize"),
     );
 }

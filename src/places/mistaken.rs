@@ -56,7 +56,7 @@ impl Kind {
     }
 }
 
-const TEMPLATE: &str = "a template is no manifest";
+const TEMPLATE: &str = "a template is not a manifest";
 
 /// True for the error of a template.
 pub(super) fn is_template(error: &Diagnostic) -> bool {

@@ -98,7 +98,7 @@ impl Findings {
             format!("one field is a part of two images, {} and {}", quoted(name), quoted(joined));
         let error = Diagnostic::error(Failure::Input, message)
             .location(ctx.location(node))
-            .help("write it out for each of them, instead of merging it in");
+            .help("write it for each of them instead of merging it");
         self.diagnostics.push(error);
         false
     }

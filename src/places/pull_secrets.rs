@@ -51,9 +51,9 @@ fn decoded(text: &str) -> Option<SecretString> {
 /// A warning that says where the logins should be, without the line, which may hold half of one.
 pub(super) fn unreadable(source: &Source, document: &Document<'_>, node: NodeId) -> Diagnostic {
     let at = source.position(document.node(node).span.start);
-    Diagnostic::warning("the pull secret holds no logins that can be read".to_owned())
+    Diagnostic::warning("the pull secret has no readable logins".to_owned())
         .location(Location::Position(source.origin().display_name(), at))
-        .help("`kubectl create secret docker-registry` writes one; private images are asked for without it")
+        .help("`kubectl create secret docker-registry` writes one; private images are requested without it")
 }
 
 #[cfg(test)]

@@ -74,7 +74,7 @@ impl FromStr for Date {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{text}` is no day like 2026-11-29");
+        let wrong = || format!("`{text}` is not a day such as 2026-11-29");
         let number = |part: &str, digits: usize| {
             let is_number = part.len() == digits && part.bytes().all(|byte| byte.is_ascii_digit());
             part.parse::<i64>().ok().filter(|_| is_number)

@@ -20,7 +20,7 @@ pub enum Status {
     Pinned(Pin),
     /// It does not exist or its tag is invalid; a rule found a substitute.
     Substituted(Substitute, Search),
-    /// It has a digest already.
+    /// It already has a digest.
     Already,
     /// It is left unchanged on request.
     Skipped(Skip),
@@ -146,7 +146,7 @@ impl fmt::Display for Skip {
                 f.write_str("`pin: false` in `fields` of the configuration")
             }
             Self::Place(SkipReason::Candidate) => {
-                f.write_str("nobody asked for its class with `--include`")
+                f.write_str("`--include` does not name its class")
             }
             Self::Place(SkipReason::Operator(reason)) => f.write_str(reason),
             Self::Place(SkipReason::Kind) => f.write_str("`--skip-kind`"),

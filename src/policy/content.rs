@@ -52,17 +52,17 @@ fn missing_platforms(
         return None;
     }
     let message =
-        format!("{} is not there for {}", quoted(&entry.name.to_string()), listed(missing));
+        format!("{} is not available for {}", quoted(&entry.name.to_string()), listed(missing));
     let offers = if offered.is_empty() {
-        "it is for no platform: it may be no image".to_owned()
+        "it names no platform: it may not be an image".to_owned()
     } else {
-        format!("it is there for {}", listed(offered.iter().collect()))
+        format!("it is available for {}", listed(offered.iter().collect()))
     };
     Some(
         Diagnostic::error(Failure::Absent, message)
             .of(RuleId::RequirePlatform)
             .note("note", offers)
-            .help("use an image that is built for it, or keep its pods off these nodes and leave the platform out"),
+            .help("use an image that is built for it, or keep its pods off these nodes and do not require the platform"),
     )
 }
 
@@ -85,21 +85,21 @@ fn unknown(entry: &Entry, refusal: &Refusal, policy: &Policy) -> Diagnostic {
     let login = how_to_log_in(refusal);
     let (message, help) = match failure {
         Failure::Absent if digest.is_some_and(|pin| pin.via == Via::Lock) => (
-            format!("{name} does not exist by the digest in the lock"),
-            "its digest was removed from the registry: ask for the tag again with `--update`",
+            format!("the locked digest of {name} does not exist"),
+            "the registry deleted it: resolve the tag again with `--update`",
         ),
         Failure::Absent => (
-            format!("{name} does not exist by its digest"),
-            "pin it again: its digest was removed from the registry, or never pushed there",
+            format!("the digest of {name} does not exist"),
+            "pin it again: the digest was deleted from the registry, or never pushed there",
         ),
         Failure::Refused => {
-            (format!("{name} can't be looked into: the registry refuses it"), login.as_str())
+            (format!("{name} can't be inspected: the registry refuses it"), login.as_str())
         }
         Failure::Policy => (
-            format!("{name} can't be looked into without the network"),
+            format!("{name} can't be inspected without the network"),
             "copy it into a folder for `--layout`, or run without `--offline`",
         ),
-        _ => (format!("{name} could not be looked into"), "run it again"),
+        _ => (format!("{name} could not be inspected"), "run it again"),
     };
     let diagnostic = Diagnostic::error(failure, message).of(rule);
     let diagnostic = match digest {

@@ -133,7 +133,7 @@ pub fn uncounted(plan: &Plan, found: &Found, policy: &Policy) -> Vec<Diagnostic>
         Diagnostic::error(Failure::Policy, "an image is empty".to_owned())
             .of(RuleId::RequireDigest)
             .location(location.clone())
-            .help("fill it in before it is checked")
+            .help("set it before the check")
     };
     let candidates = plan.entries.iter().filter(|entry| entry.status == Status::Candidate);
     let candidates: Vec<_> = candidates.collect();
@@ -170,17 +170,15 @@ pub fn judge_tags(plan: &Plan, places: &[Place], policy: &Policy) -> Vec<Diagnos
 #[must_use]
 pub fn idle(skips: &Skips, scope: &Scope, places: &[Place]) -> Vec<Diagnostic> {
     let globs = skips.unused(places).map(|glob| {
-        Diagnostic::warning(format!("{} of `--skip` fits no image", quoted(glob)))
+        Diagnostic::warning(format!("{} of `--skip` matches no image", quoted(glob)))
             .of(RuleId::Idle)
-            .help("a glob has to fit the full repository name, as in `docker.io/library/*` or `quay.io/**`")
+            .help("a glob must match the full repository name, for example `docker.io/library/*` or `quay.io/**`")
     });
     let objects = scope.skipped.unused(places).map(|object| {
         let object = quoted(&object.to_string());
-        Diagnostic::warning(format!("{object} of `--skip-kind` fits no object with an image"))
+        Diagnostic::warning(format!("{object} of `--skip-kind` matches no object with an image"))
             .of(RuleId::Idle)
-            .help(
-                "the namespace is the one that is written in the object, or empty: `Job//migrate`",
-            )
+            .help("the namespace is the one in the object, or empty: `Job//migrate`")
     });
     globs.chain(objects).collect()
 }
@@ -189,14 +187,14 @@ pub fn idle(skips: &Skips, scope: &Scope, places: &[Place]) -> Vec<Diagnostic> {
 /// without them, and mirrors that did not answer.
 pub fn registry_warnings(idle: &RegistryNotes) -> impl Iterator<Item = Diagnostic> {
     let logins = idle.logins.iter().map(|reason| {
-        Diagnostic::warning(format!("a login was of no use: {reason}"))
+        Diagnostic::warning(format!("a login did not work: {reason}"))
             .of(RuleId::Login)
             .help("log in again, or remove the login; the images were found without it")
     });
     let mirrors = idle.mirrors.iter().map(|(mirror, reason)| {
-        Diagnostic::warning(format!("the mirror {} was passed over: {reason}", quoted(mirror)))
+        Diagnostic::warning(format!("the mirror {} was skipped: {reason}", quoted(mirror)))
             .of(RuleId::Mirror)
-            .help("its registry was asked instead; look at the mirror, or leave it out")
+            .help("digestif asked its registry instead; repair the mirror, or remove it")
     });
     let insecure = idle.insecure.iter().map(|host| {
         let (logins, help) = if idle.insecure_login.contains(host) {
@@ -245,7 +243,7 @@ fn tags_beside_each_other(plan: &Plan, places: &[Place]) -> Vec<Diagnostic> {
         Diagnostic::warning(message)
             .of(RuleId::TwoTags)
             .locations(tags.values().map(|&(_, place)| place))
-            .help("where these are parts of one release, give them one tag")
+            .help("if these are parts of one release, use the same tag")
     };
     new.map(warning).collect()
 }
@@ -277,7 +275,7 @@ fn judge_entry(entry: &Entry, policy: &Policy) -> Option<Diagnostic> {
                 && policy.placeholders == Placeholders::Allowed =>
         {
             let message = format!("{name} is a placeholder, and has no digest");
-            let help = "fill it in and pin it before it is checked";
+            let help = "set its value and pin it before the check";
             let error = Diagnostic::error(Failure::Policy, message);
             Some(error.of(RuleId::RequireDigest).help(help))
         }
@@ -290,7 +288,7 @@ fn judge_entry(entry: &Entry, policy: &Policy) -> Option<Diagnostic> {
             let message = format!("{name} is not a valid image reference: {}", shortened(&reason));
             let diagnostic = lenient(policy.unresolved, Failure::Input, message);
             let diagnostic = explained(diagnostic, search);
-            let help = "fix the value that renders it; what is invalid is never sent to a registry";
+            let help = "fix the value in the chart or manifest; an invalid reference is never sent to a registry";
             Some(diagnostic.help(help))
         }
         Status::Unresolved(refusal, search) => {
@@ -336,13 +334,13 @@ fn placeholder(name: &str, placeholders: Placeholders) -> Diagnostic {
         Placeholders::Allowed => {
             Diagnostic::warning(format!("{name} is a placeholder, and is written unchanged"))
                 .of(RuleId::Placeholders)
-                .help("pin after it has been filled in; `--deny-placeholders` makes this an error")
+                .help("pin after its value is set; `--deny-placeholders` makes this an error")
         }
         Placeholders::Denied => {
             let message = format!("{name} is a placeholder, which `--deny-placeholders` forbids");
             Diagnostic::error(Failure::Policy, message)
                 .of(RuleId::Placeholders)
-                .help("fill it in before digestif runs")
+                .help("set its value before digestif runs")
         }
     }
 }
@@ -353,14 +351,14 @@ fn unpinnable(name: &str, reason: &str, unpinnable: Unpinnable) -> Diagnostic {
         Unpinnable::Allowed => {
             Diagnostic::warning(format!("{name} is written unchanged: {reason}"))
                 .of(RuleId::Unpinnable)
-                .help("write it with a tag that is never moved")
+                .help("use a tag that never moves")
         }
         Unpinnable::Denied => {
             let error = Diagnostic::error(Failure::Policy, format!("{name} has no digest"));
             error
                 .of(RuleId::RequireDigest)
                 .note("note", format!("digestif does not pin it: {reason}"))
-                .help("if that is fine, leave its repository out with `--skip`")
+                .help("to accept this, leave its repository alone with `--skip`")
         }
     }
 }
@@ -385,7 +383,7 @@ fn substituted(asked: &Name, substitute: &Substitute, search: &Search) -> Diagno
         let message = format!("{name} is locked to a substitute: {instead} is used instead");
         return Diagnostic::substitution(message)
             .note("rule", escaped(&substitute.rule))
-            .help("`digestif check --drift` says whether it exists by now; `--update` asks again, `--no-fallback` forbids this");
+            .help("`digestif check --drift` shows if it exists now; `--update` resolves it again, `--no-fallback` forbids this");
     }
     let message = format!("{name} {what}: {instead} is used instead");
     let diagnostic = Diagnostic::substitution(message).note("rule", substitute.rule.clone());
@@ -460,19 +458,17 @@ fn unresolved(asked: &Name, refusal: &Refusal, search: &Search, leniency: Lenien
         let what = what_is_wrong(asked, search);
         let last = search.tried.last().map(|tried| quoted(&tried.target.to_string()));
         let last = last.as_ref().unwrap_or(&name);
-        let message = format!("{name} {what}, and {last} could not be asked for in its stead");
+        let message = format!("{name} {what}, and {last} could not be checked as its substitute");
         let diagnostic = Diagnostic::error(failure, message);
         let help = match refusal.outcome {
             Outcome::OfflineMiss => {
                 "copy it into a folder for `--layout`, or run without `--offline`"
             }
-            Outcome::Unlistable => {
-                "name a tag of it with `try`: its list of tags has no end that can be found"
-            }
+            Outcome::Unlistable => "name a tag of it with `try`: its list of tags is too long",
             Outcome::Denied => {
-                "make it readable: a later candidate is not tried, as it could be the wrong one"
+                "make it readable: a later candidate is not tried, because it could be the wrong one"
             }
-            _ => "run it again: a later candidate is not tried, as it could hide an outage",
+            _ => "run it again: a later candidate is not tried, because it could hide an outage",
         };
         return explained(diagnostic, search).help(help);
     }

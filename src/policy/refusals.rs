@@ -18,67 +18,67 @@ pub(super) fn described(refusal: &Refusal) -> (String, String) {
         ),
         Outcome::MissingRepository => (
             "does not exist: the registry has no such repository",
-            "look for a slip in the name, or for a project that has moved; `--allow-unresolved` writes it unchanged",
+            "check the name for typos, or find out if the project has moved; `--allow-unresolved` writes it unchanged",
         ),
         Outcome::Denied => {
             let what = "is absent or private: the registry does not say which".to_owned();
-            let help = format!("{}; or give it a copy with `--layout DIR`", how_to_log_in(refusal));
+            let help = format!("{}; or use a copy with `--layout DIR`", how_to_log_in(refusal));
             return (what, help);
         }
         Outcome::RateLimited => (
-            "could not be resolved: the registry limits how often it is asked",
+            "could not be resolved: the registry limits requests",
             "run it again later, or name another registry with `--registry`",
         ),
         Outcome::Unreachable => (
             "could not be resolved: the registry gave no answer",
-            "run it again; if it stays so, look at the network and the proxy variables, or allow more with `--timeout`",
+            "run it again; if it fails again, check the network and the proxy variables, or allow more time with `--timeout`",
         ),
         Outcome::NoConnection => (
             "could not be resolved: no connection to the registry can be made",
-            "look at the host's name and port, the network and the proxy variables, and run it again",
+            "check the host's name and port, the network and the proxy variables, and run it again",
         ),
         Outcome::Untrusted => (
             "could not be resolved: the registry's certificate is not trusted",
-            "name the certificate of its CA with `--ca-file FILE`, or look whether a proxy has put its own in between",
+            "name the certificate of its CA with `--ca-file FILE`, or check if a proxy replaced the certificate",
         ),
         Outcome::WrongCertificate => (
             "could not be resolved: the registry's certificate is not valid for it",
-            "renew the certificate, or name the registry as the certificate does; if a time is wrong, look at the clock of this machine",
+            "renew the certificate, or use the name in the certificate; if a time is wrong, check the clock of this machine",
         ),
         Outcome::UnusableCertificates => (
             "could not be resolved: its certificates can't be used",
             "correct or remove the file; the certificates of a host are the files in its folder below `certs.d`",
         ),
         Outcome::ClientCertificateRequired => (
-            "could not be resolved: the registry wants to see another certificate",
-            "name one with `--client-cert` and `--client-key`, which its registry trusts",
+            "could not be resolved: the registry requires another client certificate",
+            "name one that the registry trusts, with `--client-cert` and `--client-key`",
         ),
         Outcome::ProxyFailed => (
-            "could not be resolved: the proxy does not lead to its registry",
-            "look at `HTTPS_PROXY` and `HTTP_PROXY`, whose URLs hold user and password where the proxy wants them; hosts in `NO_PROXY` are asked directly",
+            "could not be resolved: the proxy does not connect to its registry",
+            "check `HTTPS_PROXY` and `HTTP_PROXY`; their URLs contain user and password if the proxy needs them; hosts in `NO_PROXY` are reached directly",
         ),
         Outcome::InvalidResponse => (
-            "could not be resolved: the registry's answer makes no sense",
-            "a proxy or a login page may have answered; see what `crane digest` says, and run it again",
+            "could not be resolved: the registry's answer is not valid",
+            "a proxy or a login page may have answered; compare with `crane digest`, and run it again",
         ),
         Outcome::OldManifest => (
-            "could not be resolved: it has a manifest of Docker's schema 1, which has been retired",
-            "push the image again with a tool of today, or use another tag",
+            "could not be resolved: its manifest has Docker's schema 1, which is obsolete",
+            "push the image again with a current tool, or use another tag",
         ),
         Outcome::Unlistable => (
             "could not be resolved: the tags can't be listed",
-            "name a tag with `try`: the list of tags has no end that can be found",
+            "name a tag with `try`: the list of tags is too long",
         ),
         Outcome::Unproven => (
-            "could not be resolved: a 404 that may not be its registry's proves nothing",
-            "look whether the host is right and leads to a registry: a gateway or a proxy may have answered",
+            "could not be resolved: a 404 that may not come from its registry proves nothing",
+            "check that the host is right and is a registry: a gateway or a proxy may have answered",
         ),
         Outcome::NotCached => (
             "could not be resolved: the cache does not have it, which proves nothing",
-            "pull it once through the cache, or ask its registry itself: leave out `--registry`, or `cache: true` where this is no cache",
+            "pull it once through the cache, or ask its registry itself: remove `--registry`, or remove `cache: true` if this is not a cache",
         ),
         Outcome::OfflineMiss => (
-            "is in no image layout, and `--offline` forbids to ask for it",
+            "is in no image layout, and `--offline` forbids requests",
             "copy the image into a folder for `--layout`, or run without `--offline`",
         ),
         Outcome::NotLocked => (refusal.detail.as_str(), "record it with `--lock`"),

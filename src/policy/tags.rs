@@ -204,20 +204,22 @@ pub(super) fn unexpected(
                 None => "a placeholder".to_owned(),
             };
             let message =
-                format!("{name} is expected with the tag {}, and has {found}", quoted(&tag));
+                format!("{name} is expected with the tag {}, but has {found}", quoted(&tag));
             diagnostics.push(
                 Diagnostic::error(Failure::Policy, message)
                     .of(RuleId::Expect)
                     .locations(entry.places.iter().map(|&n| &places[n]))
-                    .help("was the manifest rendered before its tag was raised? render it again, or correct what is expected"),
+                    .help("the manifest may be older than its tag: render it again, or correct the expectation"),
             );
         }
         if !is_there {
             let message =
-                format!("{name} is expected with the tag {}, and is nowhere", quoted(&tag));
-            diagnostics.push(Diagnostic::error(Failure::Policy, message).of(RuleId::Expect).help(
-                "see `digestif images` for what there is; the image may have another name now",
-            ));
+                format!("{name} is expected with the tag {}, but does not occur", quoted(&tag));
+            diagnostics.push(
+                Diagnostic::error(Failure::Policy, message).of(RuleId::Expect).help(
+                    "`digestif images` lists all images; the image may have another name now",
+                ),
+            );
         }
     }
     diagnostics

@@ -123,7 +123,7 @@ impl Registry {
             if found == *digest {
                 return Ok(());
             }
-            let detail = format!("{found} from {} in its stead", host.name());
+            let detail = format!("{found} from {} instead", host.name());
             Err(Refusal::new(Outcome::InvalidResponse, detail))
         });
         found.await
@@ -255,14 +255,14 @@ impl Registry {
         {
             return answer;
         }
-        let detail = "no answer before the time of `--timeout` was up";
+        let detail = "no answer within the time of `--timeout`";
         Err(Refusal::new(Outcome::Unreachable, detail))
     }
 
     /// The host that has a repository, and what it calls it.
     fn host(&self, repository: &Repository) -> Result<(Arc<Host>, String), Refusal> {
         let endpoint = self.settings.endpoint(repository).ok_or_else(|| {
-            let detail = format!("`{}` is no host that a URL can hold", repository.host());
+            let detail = format!("`{}` is not a host that a URL can contain", repository.host());
             Refusal::new(Outcome::InvalidResponse, detail)
         })?;
         Ok(self.host_at(endpoint, repository))
@@ -359,12 +359,12 @@ impl Question<'_> {
         let doubt = match prior {
             Prior::Found => Some("but 200 to HEAD"),
             _ if !is_silent => None,
-            _ if elsewhere => Some("which says nothing, by a redirect"),
+            _ if elsewhere => Some("which proves nothing, by a redirect"),
             Prior::Missing => None,
-            Prior::Unclear => Some("which says nothing, and HEAD was refused"),
+            Prior::Unclear => Some("which proves nothing, and HEAD was refused"),
             Prior::Nothing => match self.send(Method::HEAD, Limit::Nothing, Retry::Yes).await {
                 Ok(head) if head.status == StatusCode::NOT_FOUND => None,
-                _ => Some("which says nothing, and which HEAD does not confirm"),
+                _ => Some("which proves nothing, because HEAD does not confirm it"),
             },
         };
         match doubt {

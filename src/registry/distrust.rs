@@ -33,7 +33,7 @@ impl Distrust {
             detail: format!("{certificate} {what}"),
         };
         match error {
-            E::UnknownIssuer => untrusted(format!("nobody we trust has signed {certificate}")),
+            E::UnknownIssuer => untrusted(format!("no trusted authority has signed {certificate}")),
             E::Other(OtherError(error)) if error.is::<NoAuthorities>() => untrusted(format!(
                 "{error}, which {certificate} needs; install `ca-certificates`, or name a file of them with `--ca-file`"
             )),
@@ -43,7 +43,7 @@ impl Distrust {
                     Some(webpki::Error::CaUsedAsEndEntity)
                 );
                 let detail = if is_authority {
-                    format!("{certificate} is the one of an authority, which nobody has named")
+                    format!("{certificate} is the certificate of an authority that is not trusted")
                 } else {
                     format!("{certificate} does not pass the checks of this system")
                 };

@@ -33,7 +33,7 @@ pub fn host(text: &str) -> Result<String, String> {
     match reference {
         Ok(Reference::Tagged(tagged)) if tagged.repository.host() == host => Ok(host),
         _ => Err(format!(
-            "{} is no host of a registry as images name it, like `registry.local:5000`",
+            "{} is not the host of a registry, such as `registry.local:5000`",
             quoted(text)
         )),
     }

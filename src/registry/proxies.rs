@@ -90,7 +90,7 @@ impl Proxy {
             SCHEMES.contains(&url.scheme()) && url.host_str().is_some_and(|host| !host.is_empty())
         });
         let url = url.ok_or_else(|| {
-            format!("`{variable}` is no URL of a proxy like `http://proxy.corp:3128`")
+            format!("`{variable}` is not the URL of a proxy, such as `http://proxy.corp:3128`")
         })?;
         Ok(Self { name: authority(&url), url: String::from(url).into() })
     }
@@ -194,7 +194,8 @@ mod tests {
         for value in ["http://", "ftp://u:hunter2@p", "socks://p:1", "u:hunter2@p:x", "http://a b"]
         {
             let said = read(&[("https_proxy", value)]).err();
-            let expected = "`https_proxy` is no URL of a proxy like `http://proxy.corp:3128`";
+            let expected =
+                "`https_proxy` is not the URL of a proxy, such as `http://proxy.corp:3128`";
             assert_eq!(said.as_deref(), Some(expected), "{value}");
         }
         // Nobody asks through it.

@@ -80,7 +80,8 @@ fn no_manifest(reply: &Fetched) -> Refusal {
         let detail = format!("200 from {answered} with a manifest of schema 1");
         return Refusal::new(Outcome::OldManifest, detail);
     }
-    let what = if is_html(reply) { "an HTML page" } else { "something that is no image manifest" };
+    let what =
+        if is_html(reply) { "an HTML page" } else { "something that is not an image manifest" };
     let detail = format!("200 from {answered} with {what} ({} bytes)", reply.body.len());
     Refusal::new(Outcome::InvalidResponse, detail)
 }
@@ -115,7 +116,7 @@ pub(super) fn absence(reply: &Fetched) -> Refusal {
         return Refusal::new(Outcome::Unproven, detail);
     }
     let Some(words) = Words::of_registry(&reply.body) else {
-        let detail = format!("{status} from {answered}, but not in the words of a registry");
+        let detail = format!("{status} from {answered}, but not in the format of a registry");
         return Refusal::new(Outcome::Unproven, detail);
     };
     let has_any = |codes: &[&str]| codes.iter().any(|code| words.has(code));
@@ -155,7 +156,7 @@ pub(super) fn refused(reply: &Fetched) -> Refusal {
         _ => Outcome::InvalidResponse,
     };
     let said = if is_html(reply) {
-        ", with an HTML page, as firewalls and login pages send it".to_owned()
+        ", with an HTML page, probably from a firewall or a login page".to_owned()
     } else {
         Words::of_server(&reply.body).to_string()
     };

@@ -70,19 +70,19 @@ impl Replacement {
     pub fn new(host: &str, url: &str) -> Result<Self, String> {
         let example = url.replace("{host}", "docker.io");
         let parsed = Url::parse(&example)
-            .map_err(|_| "it is no URL, such as `https://mirror.example.com`".to_owned())?;
+            .map_err(|_| "it is not a URL, such as `https://mirror.example.com`".to_owned())?;
         if !matches!(parsed.scheme(), "https" | "http") || parsed.host_str().is_none() {
             return Err("the URL does not start with https:// or http://".to_owned());
         }
         if !parsed.username().is_empty() || parsed.password().is_some() {
-            return Err("credentials do not belong into the URL".to_owned());
+            return Err("the URL must not contain credentials".to_owned());
         }
         if parsed.query().is_some() || parsed.fragment().is_some() {
             return Err("the URL has more than a host and a path".to_owned());
         }
         let authority = url.split("://").nth(1).and_then(|rest| rest.split('/').next());
         if authority.is_some_and(|authority| authority.contains("{host}")) {
-            return Err("`{host}` may stand in the path of the URL, not in its host".to_owned());
+            return Err("`{host}` is allowed in the path of the URL, not in its host".to_owned());
         }
         let host = match host {
             "*" => HostPattern::Any,
@@ -227,12 +227,12 @@ mod tests {
             ("docker.io", "expected HOST=URL, such as `docker.io=https://mirror.example.com`"),
             ("=https://a", "the host before `=` is empty"),
             ("a=ftp://b", "the URL does not start with https:// or http://"),
-            ("a=https://u:p@b", "credentials do not belong into the URL"),
-            ("*=https://{host}.b", "`{host}` may stand in the path of the URL, not in its host"),
+            ("a=https://u:p@b", "the URL must not contain credentials"),
+            ("*=https://{host}.b", "`{host}` is allowed in the path of the URL, not in its host"),
             ("a=https://b/?c", "the URL has more than a host and a path"),
         ] {
             assert_eq!(text.parse::<Replacement>(), Err(message.to_owned()));
         }
-        assert!("a=b".parse::<Replacement>().is_err_and(|error| error.contains("no URL")));
+        assert!("a=b".parse::<Replacement>().is_err_and(|error| error.contains("is not a URL")));
     }
 }

@@ -93,7 +93,7 @@ pub(super) fn page(reply: &Fetched) -> Result<Page, Refusal> {
         _ => return Err(refused(reply)),
     }
     let answer: Answer = serde_json::from_slice(&reply.body).map_err(|_| {
-        let detail = "200 with something that is no list of tags".to_owned();
+        let detail = "200 with something that is not a list of tags".to_owned();
         Refusal::new(Outcome::InvalidResponse, detail)
     })?;
     Ok(answer.tags.map(|Names(page)| page).unwrap_or_default())

@@ -30,7 +30,7 @@ pub(super) struct NoAuthorities;
 
 impl fmt::Display for NoAuthorities {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("this machine has no certificates of authorities")
+        f.write_str("this machine has no CA certificates")
     }
 }
 

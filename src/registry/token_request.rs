@@ -114,7 +114,7 @@ impl<'r> TokenRequest<'r> {
         };
         let outcome = if is_denied { Outcome::Denied } else { Outcome::InvalidResponse };
         let words = Words::of_server(&body);
-        Err(Refusal::new(outcome, format!("{status} from {host}, which gives the tokens{words}")))
+        Err(Refusal::new(outcome, format!("{status} from the token server {host}{words}")))
     }
 }
 
@@ -128,7 +128,7 @@ fn token_url(
 ) -> Result<Url, Refusal> {
     let nonsense = |detail: String| Refusal::new(Outcome::InvalidResponse, detail);
     let mut url = Url::parse(&bearer.realm)
-        .map_err(|error| nonsense(format!("the realm of the challenge is no URL: {error}")))?;
+        .map_err(|error| nonsense(format!("the realm of the challenge is not a URL: {error}")))?;
     let same_host = url.host_str() == origin.host_str();
     let plain = url.scheme() == "http" && origin.scheme() == "http";
     let on_loopback = is_loopback(origin) && is_loopback(&url);
@@ -206,7 +206,7 @@ fn granted(body: &[u8]) -> Result<Granted, String> {
     let text = [answer.token, answer.access_token].into_iter().flatten().find(|t| !t.is_empty());
     let text = text.ok_or("200, but without a token")?;
     let mut header = HeaderValue::from_str(&format!("Bearer {text}"))
-        .map_err(|_| "200, but the token holds characters that no header can carry".to_owned())?;
+        .map_err(|_| "200, but the token has characters that a header can't contain".to_owned())?;
     header.set_sensitive(true);
     let lifetime = answer.expires_in.as_ref().and_then(lifetime).unwrap_or(DEFAULT_LIFETIME);
     // Short-lived tokens are used up to their end; a renewal follows the 401.
@@ -287,7 +287,7 @@ mod tests {
             ("<html>", Err("200, but the body is not the JSON of a token")),
             (
                 r#"{"token":"a\nb: c"}"#,
-                Err("200, but the token holds characters that no header can carry"),
+                Err("200, but the token has characters that a header can't contain"),
             ),
             (r#"{"token":"a","expires_in":18446744073709551615}"#, Ok("Bearer a")),
         ] {

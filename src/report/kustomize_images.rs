@@ -166,25 +166,25 @@ fn is_reached(place: &Place) -> bool {
 }
 
 fn unreached(place: &Place) -> Diagnostic {
-    Diagnostic::warning("kustomize's `images:` does not reach this image".to_owned())
+    Diagnostic::warning("kustomize's `images:` does not change this image".to_owned())
         .of(RuleId::KustomizeImages)
         .location(place)
         .help("pin it where it is written: with `digestif -i -f FILE`, or a patch")
 }
 
 fn unknown(place: &Place) -> Diagnostic {
-    let message = "kustomize takes this for no image, so that `images:` would not change it";
+    let message = "kustomize does not read this as an image, so `images:` would not change it";
     Diagnostic::error(Failure::Policy, message.to_owned())
         .of(RuleId::KustomizeImages)
         .location(place)
-        .help("fix the tag where it is rendered, or pin the manifests themselves")
+        .help("fix the tag in the chart, or pin the manifests themselves")
 }
 
 fn contradiction(name: &str, first: &Place) -> Diagnostic {
     let message =
-        format!("{} stands for more than one image, which `images:` can't say", quoted(name));
+        format!("{} means more than one image, which `images:` can't express", quoted(name));
     Diagnostic::error(Failure::Policy, message)
         .of(RuleId::KustomizeImages)
         .location(first)
-        .help("give them one tag, or pin the manifests themselves")
+        .help("use one tag, or pin the manifests themselves")
 }

@@ -129,13 +129,13 @@ fn parsed(text: &str, of: &Digest) -> Result<Digest, Refusal> {
 }
 
 fn nonsense(what: &str, of: &Digest) -> Refusal {
-    let detail = format!("{what} of {of} is none that the OCI image spec knows");
+    let detail = format!("{what} of {of} is not in the OCI image spec");
     Refusal::new(Outcome::InvalidResponse, detail)
 }
 
 /// The answer to a question about a digest that no layout has.
 pub(super) fn not_here() -> Refusal {
-    let detail = "no layout has it, and `--offline` forbids to ask for it".to_owned();
+    let detail = "no layout has it, and `--offline` forbids requests".to_owned();
     Refusal::new(Outcome::OfflineMiss, detail)
 }
 

@@ -90,7 +90,7 @@ impl Sources<'_> {
                 }
             };
             if outcome == Some(Outcome::Denied) {
-                let note = format!("rule {} takes what is denied for absent", rule.name);
+                let note = format!("rule {} treats a denied image as absent", rule.name);
                 search.notes.push(format!("{note}, by its `when: [missing, denied]`"));
             }
             match self.follow(rule, steps, asked, outcome, search).await {
@@ -183,7 +183,7 @@ impl Sources<'_> {
             Step::Ask(tagged) => self.try_candidate(tagged, rule, search).await,
             Step::Unusable(text, reason) => {
                 let made = format!("rule {} makes {}", rule.name, quoted(&text));
-                search.notes.push(format!("{made}, which is no image: {reason}"));
+                search.notes.push(format!("{made}, which is not an image: {reason}"));
                 Taken::Nothing
             }
         }
@@ -235,7 +235,7 @@ impl Sources<'_> {
     }
 
     /// Asks for a candidate. One that is denied or can't be asked for ends the search, as a later
-    /// one must not hide an outage; unless the rule takes what is denied for absent.
+    /// one must not hide an outage; unless the rule treats a denied image as absent.
     async fn try_candidate(&self, tagged: Tagged, rule: &Rule, search: &mut Search) -> Taken {
         if search.refusal_of(&tagged).is_some() {
             return Taken::Nothing;

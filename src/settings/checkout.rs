@@ -61,7 +61,7 @@ fn open(path: &Path, root: &Path, start: &Path) -> Result<Checkout, Diagnostic> 
     }
     // A pipe would be waited for.
     if !real.is_file() && !real.is_dir() {
-        return no("the file can't be read: it is no file");
+        return no("the file can't be read: it is not a file");
     }
     let opened = File::open(&real).and_then(|file| Ok((file.metadata()?, file)));
     let (metadata, file) = match opened {
@@ -87,7 +87,7 @@ fn distrusted(file: &Metadata, working_directory: &Path) -> Option<&'static str>
         return Some("the configuration belongs to another user");
     }
     let is_open = file.mode() & OTHERS_MAY_WRITE != 0;
-    is_open.then_some("the configuration can be written by everybody")
+    is_open.then_some("the configuration is writable for everybody")
 }
 
 #[cfg(not(unix))]

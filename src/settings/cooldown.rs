@@ -11,17 +11,17 @@ use super::glob::Glob;
 use crate::cli::cooldown;
 use crate::lock::{self, New};
 
-/// How old a digest has to be before it is used, in whole days (UTC) since a run first saw it.
+/// How old a digest must be before it is used, in whole days (UTC) since a run first saw it.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Cooldown {
-    /// The cooldown of images that no glob fits, for example `7d`.
+    /// The cooldown of images that no glob matches, for example `7d`.
     #[serde(default)]
     default: Days,
-    /// The cooldown of images by a glob over the full repository name. The longest glob that fits counts.
+    /// Cooldowns by globs over the full repository name. If several globs match, the longest one applies.
     #[serde(default)]
     images: BTreeMap<Glob, Days>,
-    /// What happens to images that the lock does not have yet.
+    /// The treatment of images that the lock does not have yet.
     #[serde(default)]
     new: NewImages,
 }
@@ -31,7 +31,7 @@ pub(super) struct Cooldown {
 #[schemars(inline, transparent)]
 struct Days(#[schemars(with = "String", regex(pattern = r"^\d+d$"))] u32);
 
-/// What happens to images that the lock does not have yet.
+/// The treatment of images that the lock does not have yet.
 #[derive(Debug, Default, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum NewImages {

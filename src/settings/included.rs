@@ -15,7 +15,7 @@ use crate::places::{Include, Inclusion};
 pub(super) enum Included {
     /// All candidates of this class.
     Class(Include),
-    /// Those in one kind or field.
+    /// The candidates in one kind or field.
     Part(Part),
 }
 
@@ -25,17 +25,17 @@ pub(super) enum Included {
 pub(super) struct Part {
     /// The class.
     class: Include,
-    /// The kind of the objects; every kind without it.
+    /// The kind of the objects. If it is missing: every kind.
     #[serde(default)]
     kind: String,
-    /// The path of the field, for example `data.image`; every field without it. It means all that is below
-    /// it, too.
+    /// The path of the field, for example `data.image`, which includes everything below it. If it is missing: every
+    /// field.
     #[serde(default)]
     path: Option<String>,
 }
 
 impl Included {
-    /// What it stands for.
+    /// The checked form.
     ///
     /// # Errors
     /// The path is wrong.
@@ -55,7 +55,7 @@ impl<'de> Deserialize<'de> for Included {
     }
 }
 
-/// Reads a text as a class, and a mapping as a part of one.
+/// Reads a string as a class, and a mapping as a part of a class.
 struct ClassOrPart;
 
 impl<'de> Visitor<'de> for ClassOrPart {

@@ -179,8 +179,9 @@ fn layer(flags: &mut Flags) -> Result<Config, Diagnostic> {
 }
 
 fn strict_makes_no_request() -> Diagnostic {
-    failed("`--strict` makes no request, which another flag or `-c FILE` asks for")
-        .help("run `digestif check` once more for `--drift`, `--verify` and `--require-platform`")
+    failed("`--strict` makes no request, but another flag or `-c FILE` needs requests").help(
+        "run `digestif check` a second time for `--drift`, `--verify` and `--require-platform`",
+    )
 }
 
 /// The policy of a run, by its flags and the policies of all sources.

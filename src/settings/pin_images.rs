@@ -1,4 +1,4 @@
-//! The schema: what may be written, and what it becomes. Comments here are what editors show.
+//! The schema of a configuration, and its checks. Editors show the doc comments.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
@@ -35,16 +35,16 @@ pub(super) struct PinImages {
     /// The kind, always `PinImages`.
     #[schemars(required)]
     pub(super) kind: Option<Kind>,
-    /// A name and annotations, as Kubernetes objects have them; digestif reads none of it.
+    /// A name and annotations, as in Kubernetes objects. digestif ignores them.
     #[schemars(with = "Option<BTreeMap<String, serde_json::Value>>")]
     metadata: Option<IgnoredAny>,
-    /// The cluster's version, for example 1.32. It limits how far Kubernetes client tools may step down.
+    /// The cluster's version, for example 1.32. Rules for Kubernetes client tools count from it.
     #[serde(deserialize_with = "parsed")]
     #[schemars(with = "Option<String>")]
     kube_version: Option<MinorVersion>,
     /// How a pin is written: `tag-digest` or `digest`.
     pin: Option<PinForm>,
-    /// Rules for tags that do not exist. The first rule that leads to an existing image wins.
+    /// Rules for tags that do not exist. The first rule that finds an existing image is used.
     #[schemars(with = "Option<Vec<Fallback>>")]
     fallbacks: Option<Vec<Spanned<Fallback>>>,
     /// Images that are left alone: globs over the full repository name, for example `quay.io/**`, and
@@ -53,7 +53,7 @@ pub(super) struct PinImages {
     /// Fields of custom resources that are images, in addition to the built-in table.
     #[schemars(with = "Option<Vec<FieldSpec>>")]
     fields: Option<Vec<Spanned<FieldSpec>>>,
-    /// Keys in the values of charts whose templates break on a digest, in addition to the built-in table.
+    /// Keys in the values of charts that fail on a digest, in addition to the built-in table.
     values: Option<Vec<ValueSpec>>,
     /// Candidates that are also pinned: classes, or parts of them.
     #[schemars(with = "Option<Vec<Included>>")]
@@ -63,17 +63,17 @@ pub(super) struct PinImages {
     /// How registries are reached.
     #[schemars(with = "Option<Vec<Registry>>")]
     pub(super) registries: Option<Vec<Spanned<Registry>>>,
-    /// The file with recorded digests. Its path counts from the folder of the configuration.
+    /// The file with recorded digests. Its path is relative to the folder of the configuration.
     #[schemars(with = "Option<String>")]
     pub(super) lock: Option<Spanned<String>>,
-    /// With a lock: how old a digest has to be before it is used.
+    /// With a lock: how old a digest must be before it is used.
     cooldown: Option<Cooldown>,
 }
 
 /// The version of the schema.
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 pub(super) enum ApiVersion {
-    /// Its first version.
+    /// The first version.
     #[serde(rename = "digestif.dev/v1alpha1")]
     V1Alpha1,
 }
@@ -85,23 +85,23 @@ pub(super) enum Kind {
     PinImages,
 }
 
-/// A field of a kind of objects, as kustomize's field specs name one.
+/// A field of objects, in the form of kustomize's field specs.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct FieldSpec {
-    /// The API group; every group without it.
+    /// The API group. If it is missing: every group.
     #[serde(default)]
     group: String,
-    /// The API version; every version without it.
+    /// The API version. If it is missing: every version.
     #[serde(default)]
     version: String,
-    /// The kind; every kind without it.
+    /// The kind. If it is missing: every kind.
     #[serde(default)]
     kind: String,
-    /// The way to the field, with slashes between the keys: `spec/engines[]/image`. A slash in a key
-    /// is written as `\/`, and `*` is every key.
+    /// The path of the field, with slashes between the keys: `spec/engines[]/image`. Write a slash in a key as `\/`.
+    /// `*` is every key.
     path: String,
-    /// False if the field is only reported, for example because its operator breaks on a digest.
+    /// False if the field is only reported, for example because its operator fails on a digest.
     #[serde(default = "yes")]
     pin: bool,
 }
@@ -110,12 +110,12 @@ struct FieldSpec {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct ValueSpec {
-    /// The name of the chart; every chart without it.
+    /// The name of the chart. If it is missing: every chart.
     #[serde(default)]
     chart: String,
     /// The path of the tag, or of the whole reference, in the values: `image.tag`.
     key: String,
-    /// False if it is only reported, because the chart breaks on a digest there.
+    /// False if the image is only reported, because the chart fails on a digest there.
     #[serde(default = "yes")]
     pin: bool,
 }
@@ -128,20 +128,20 @@ fn yes() -> bool {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Policy {
-    /// True if every image has to have a digest already. No tag is resolved and nothing is changed then.
+    /// True if every image must already have a digest. Then no tag is resolved and nothing is changed.
     #[serde(default)]
     require_digest: bool,
-    /// True if moving tags are refused: `latest`, `nightly`, branches.
+    /// True if tags that move are refused: `latest`, `nightly`, branches.
     #[serde(default)]
     deny_mutable: bool,
     /// True if tags that move with every patch are refused too, for example `1` and `1.27`.
     #[serde(default)]
     deny_mutable_versions: bool,
-    /// The tag that every image of a repository must have. A repository that does not occur fails, too.
+    /// The tag that every image of a repository must have. A repository that does not occur also fails.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, String>")]
     expect: BTreeMap<String, Spanned<String>>,
-    /// Platforms that every image must be available for, for example linux/arm64.
+    /// Platforms for which every image must be available, for example linux/arm64.
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     require_platforms: Vec<Spanned<String>>,

@@ -112,11 +112,11 @@ mod tests {
                 "kubeVersio",
             ),
             ("colour: red", "unknown key `colour`", "colour"),
-            ("pin: digest\npin: digest", "the key `pin` is given twice", "pin"),
+            ("pin: digest\npin: digest", "the key `pin` occurs twice", "pin"),
             ("pin: tag", "unknown value `tag`", "tag"),
             ("pin: digets", "unknown value `digets`, did you mean `digest`?", "digets"),
-            ("kubeVersion: new", "`new` is no version like 1.32", "new"),
-            ("kubeVersion: [1]", "expected a text", "["),
+            ("kubeVersion: new", "`new` is not a version such as 1.32", "new"),
+            ("kubeVersion: [1]", "expected a string", "["),
             ("skip: quay.io/**", "expected a list", "quay.io/**"),
             (
                 "skip: ['a[']",
@@ -150,7 +150,11 @@ mod tests {
                 "the regular expression is wrong: unclosed group",
                 "'('",
             ),
-            ("fallbacks:\n- {name: a, images: [b/c], tag: x}", "the rule says nothing to try", "{"),
+            (
+                "fallbacks:\n- {name: a, images: [b/c], tag: x}",
+                "the rule has no `try`, `version` or `kubernetesVersion`",
+                "{",
+            ),
             (
                 "fallbacks:\n- {name: a, images: [b/c], try: [x], version: {within: minor}}",
                 "the rule has both `try` and `version`",
@@ -158,7 +162,7 @@ mod tests {
             ),
             (
                 "fallbacks:\n- {name: a, images: [b/c], tag: x, version: {within: minor}}",
-                "`tag` goes with `try` only",
+                "`tag` is only for rules with `try`",
                 "{",
             ),
             (
@@ -201,7 +205,7 @@ mod tests {
             ("fallbacks:\n- {preset: bitnamilegacy, try: [x]}", "a preset has its own `try`", "{"),
             (
                 "fallbacks:\n- {preset: bitnamilegacy, kubernetesVersion: {}}",
-                "`kubernetesVersion` goes with preset `kubernetes-version` only",
+                "`kubernetesVersion` is only for the preset `kubernetes-version`",
                 "{",
             ),
             (
@@ -217,44 +221,44 @@ mod tests {
             ),
             (
                 "registries: [{host: a.io, url: a.b}]",
-                "it is no URL, such as `https://mirror.example.com`",
+                "it is not a URL, such as `https://mirror.example.com`",
                 "",
             ),
             (
                 "registries: [{host: 'a b', cache: true}]",
-                "`a b` is no host of a registry as images name it, like `registry.local:5000`",
+                "`a b` is not the host of a registry, such as `registry.local:5000`",
                 "'a b'",
             ),
-            ("kubeVersion: 1.30", "`1.30` is read as a number, null or true: quote it", "1.30"),
+            ("kubeVersion: 1.30", "YAML reads `1.30` as a number, null or true: quote it", "1.30"),
             (
                 "fallbacks:\n- {name: a, images: [b/c], try: [1.30]}",
-                "`1.30` is read as a number, null or true: quote it",
+                "YAML reads `1.30` as a number, null or true: quote it",
                 "1.30",
             ),
             (
                 "skip: [nginx]",
-                "`nginx` can fit no image: a full name has a registry, as `docker.io/library/nginx`",
+                "`nginx` can't match an image: a full name has a registry, for example `docker.io/library/nginx`",
                 "nginx",
             ),
             (
                 "fallbacks:\n- {name: a, images: [b/c], try: ['q.io/a:1@sha256:x']}",
-                "a digest is found out, not written: end with a tag, as in `…:$tag`",
+                "digestif finds the digest: end with a tag, for example `…:$tag`",
                 "'q.io/a:1@sha256:x'",
             ),
             (
                 "fallbacks:\n- {name: a, images: [b/c], tag: '(?<name>.+)', try: [x]}",
-                "a group can't be called `name`, which has a meaning of its own",
+                "a group can't be called `name`, which is a built-in variable",
                 "'(?<name>.+)'",
             ),
             (
                 "registries: [{host: a.io, url: 'https://u:hunter2@b'}]",
-                "credentials do not belong into the URL",
+                "the URL must not contain credentials",
                 "",
             ),
-            ("pin: [digest]", "expected a text", "["),
+            ("pin: [digest]", "expected a string", "["),
             (
                 "skip: [null]",
-                "expected a glob, or an object by `group`, `kind`, `namespace` and `name`",
+                "expected a glob, or an object with `group`, `kind`, `namespace` or `name`",
                 "null",
             ),
             ("fallbacks: [{preset: bitnamilegacy, enabled: 1}]", "expected true or false", "1"),

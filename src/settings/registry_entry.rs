@@ -18,28 +18,26 @@ use crate::text::Span;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a key of its own")]
 pub(super) struct Registry {
-    /// The registry's host, as images name it; `*` is every host.
+    /// The registry's host, as in image names; `*` is every host.
     #[schemars(with = "String")]
     host: Spanned<String>,
-    /// Where it is reached instead. A path goes before the repository; `{host}` is the host.
+    /// The URL that is used instead. A path goes before the repository; `{host}` is the host.
     #[schemars(with = "Option<String>")]
     url: Option<Spanned<String>>,
-    /// Mirrors, tried first and in order. The host itself is used if none of them has the image.
+    /// Mirrors, which are asked first and in order. If none of them has the image, the host itself is asked.
     #[schemars(with = "Option<Vec<String>>")]
     mirrors: Option<Vec<Spanned<String>>>,
-    /// True if it is a pull-through cache, whose 404 proves nothing.
+    /// True if it is a pull-through cache. Its 404 proves nothing.
     #[serde(default)]
     cache: bool,
-    /// True if it is asked over plain HTTP. Logins then travel in plain text, so the configuration of a
-    /// checkout must not say it.
+    /// True for plain HTTP. Logins are then sent in plain text, so the configuration of a checkout must not set this.
     #[serde(default)]
     plain_http: bool,
-    /// True if the host's certificate is not verified. No login is sent to it unless `insecureLogin` is
-    /// true as well. The configuration of a checkout must not say it.
+    /// True if the host's certificate is not verified. No login is sent to it unless `insecureLogin` is also true.
+    /// The configuration of a checkout must not set this.
     #[serde(default)]
     insecure: bool,
-    /// True if logins are sent although `insecure` is true. The configuration of a checkout must not say
-    /// it.
+    /// True if logins are sent although `insecure` is true. The configuration of a checkout must not set this.
     #[serde(default)]
     insecure_login: bool,
     /// A PEM file with certificates that are trusted for this registry, besides the system's. It counts for
@@ -57,7 +55,7 @@ pub(super) struct Registry {
 }
 
 impl Registry {
-    /// Where a registry is said to be asked in plain text, other than on this machine.
+    /// The places of keys that select plain HTTP for a host other than this machine.
     pub(super) fn in_plain_text(&self) -> Vec<Location> {
         let urls = self.url.iter().chain(self.mirrors.iter().flatten());
         let plain = urls.filter(|url| registry::is_plain_text(&url.value));
@@ -65,7 +63,7 @@ impl Registry {
         plain.chain(self.plain_http.then_some(self.host.referenced)).collect()
     }
 
-    /// Where a registry is said to be asked without the verification of its certificate.
+    /// The place of the host whose certificate is not verified.
     pub(super) fn unverified(&self) -> Option<Location> {
         (self.insecure || self.insecure_login).then_some(self.host.referenced)
     }
@@ -137,12 +135,10 @@ impl Registry {
         let has_certificates = self.ca_file.is_some() || self.client_certificate().is_some();
         match self {
             Self { plain_http: true, .. } if is_any => {
-                Some("`plainHttp` needs the host that it is about")
+                Some("`plainHttp` needs the name of one host")
             }
-            Self { cache: true, .. } if is_any => Some("`cache` needs the host that is one"),
-            Self { insecure: true, .. } if is_any => {
-                Some("`insecure` needs the host that it is about")
-            }
+            Self { cache: true, .. } if is_any => Some("`cache` needs the name of one host"),
+            Self { insecure: true, .. } if is_any => Some("`insecure` needs the name of one host"),
             Self { insecure: true, url: Some(_), .. } => {
                 Some("`insecure` needs an entry for the host of `url`")
             }

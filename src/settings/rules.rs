@@ -21,26 +21,26 @@ use crate::text::escape::escaped;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Fallback {
-    /// How messages, reports and locks call the rule.
+    /// The name of the rule in messages, reports and locks.
     name: Option<String>,
-    /// A rule that comes with the binary. `images` adds to its own, `when` and `enabled` change it.
+    /// A rule that comes with digestif. `images` adds repositories; `when` and `enabled` change it.
     preset: Option<Preset>,
     /// The repositories that it applies to: globs over their full names. `**` is every repository.
     images: Option<Vec<Glob>>,
-    /// A regular expression over the whole tag as it was written.
+    /// A regular expression that must match the whole tag.
     #[schemars(with = "Option<String>")]
     tag: Option<Spanned<String>>,
-    /// Tags or whole references, tried in order. `$1`, `${group}`, `$tag`, `$name` (the last part of
-    /// the repository's path) and `$repository` (the path) are filled in.
+    /// Tags or whole references, tried in order. They may use `$1`, `${group}`, `$tag`, `$name` (the last part of the
+    /// repository's path) and `$repository` (the path).
     #[schemars(with = "Option<Vec<String>>")]
     r#try: Option<Spanned<Vec<Spanned<String>>>>,
     /// For client tools that follow Kubernetes' versions.
     kubernetes_version: Option<KubernetesSettings>,
     /// Another version of the same series.
     version: Option<VersionSettings>,
-    /// The conditions in which the rule is tried. The default is `missing`, or a preset's own.
+    /// The conditions under which the rule is tried. The default is `missing`, or the default of the preset.
     when: Option<Vec<Condition>>,
-    /// False if the rule is never tried.
+    /// False turns the rule off.
     enabled: Option<bool>,
 }
 
@@ -52,28 +52,28 @@ struct KubernetesSettings {
     /// default is 1.
     #[schemars(with = "Option<u32>", range(max = 20))]
     max_minor_skew: Option<Spanned<u32>>,
-    /// The repositories to search, in order. `$name` and `$repository` are filled in. The default is
+    /// The repositories to search, in order. They may use `$name` and `$repository`. The default is
     /// the image's own.
     #[schemars(with = "Option<Vec<String>>")]
     r#in: Option<Spanned<Vec<String>>>,
 }
 
-/// Which other versions may stand in for one that does not exist.
+/// The versions that may replace one that does not exist.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct VersionSettings {
-    /// What stays the same.
+    /// The part of the version that must stay the same.
     within: Within,
-    /// Which of several is taken.
+    /// The choice if several versions exist.
     #[serde(default)]
     prefer: Prefer,
-    /// On which side of what was asked for.
+    /// Older versions, newer versions, or both.
     #[serde(default)]
     direction: Direction,
-    /// True if a pre-release may be taken.
+    /// True if a pre-release may be used.
     #[serde(default)]
     prerelease: bool,
-    /// The repositories to search, in order. `$name` and `$repository` are filled in. The default is
+    /// The repositories to search, in order. They may use `$name` and `$repository`. The default is
     /// the image's own.
     #[schemars(with = "Option<Vec<String>>")]
     r#in: Option<Spanned<Vec<String>>>,
@@ -90,9 +90,9 @@ impl From<&VersionSettings> for SemanticVersion {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum Condition {
-    /// It is proved absent, or its tag is invalid.
+    /// The image is proved absent, or its tag is invalid.
     Missing,
-    /// A registry answers 401 or 403, as some do for images that do not exist.
+    /// The registry answers 401 or 403. Some registries do this for images that do not exist.
     Denied,
 }
 
@@ -107,7 +107,9 @@ pub(super) fn checked(written: Vec<Spanned<Fallback>>) -> (Vec<ConfiguredRule>, 
         let at = span(fallback.referenced);
         if n == MOST {
             let message = format!("there are more than {MOST} rules");
-            wrong.push(Wrong::at(at, message).help("let one rule with globs stand for several"));
+            wrong.push(
+                Wrong::at(at, message).help("use one rule with globs instead of several rules"),
+            );
             break;
         }
         match fallback.value.checked(at) {
@@ -162,7 +164,7 @@ impl Fallback {
                 Ok(Rule { scope, kind, ..Rule::preset(preset) })
             }
             _ if self.kubernetes_version.is_some() => {
-                Err("`kubernetesVersion` goes with preset `kubernetes-version` only".to_owned())
+                Err("`kubernetesVersion` is only for the preset `kubernetes-version`".to_owned())
             }
             (Scope::Images(own), kind) => {
                 Ok(Rule { scope: Scope::Images(own.and(more)), kind, ..Rule::preset(preset) })
@@ -194,9 +196,9 @@ impl Fallback {
         ];
         let kinds: Vec<_> = kinds.iter().filter(|(_, there)| *there).map(|(key, _)| *key).collect();
         match kinds[..] {
-            [] => lacks("the rule says nothing to try"),
+            [] => lacks("the rule has no `try`, `version` or `kubernetesVersion`"),
             ["try"] => {}
-            [_] if self.tag.is_some() => lacks("`tag` goes with `try` only"),
+            [_] if self.tag.is_some() => lacks("`tag` is only for rules with `try`"),
             [_] => {}
             [one, other, ..] => lacks(&format!("the rule has both `{one}` and `{other}`")),
         }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer};
 use super::glob::Glob;
 use crate::places::ObjectPattern;
 
-/// Images that are left alone: a glob over the full name of their repository, or their object.
+/// Images that are left alone: a glob over the full repository name, or an object.
 #[derive(Debug, JsonSchema)]
 #[schemars(untagged)]
 pub(super) enum Skipped {
@@ -20,7 +20,7 @@ pub(super) enum Skipped {
     Objects(Objects),
 }
 
-/// Objects: those that have each of these parts.
+/// Objects that match all of these parts.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[schemars(extend("minProperties" = 1))]
@@ -29,14 +29,14 @@ pub(super) struct Objects {
     group: Option<String>,
     /// The kind, for example `Job`.
     kind: Option<String>,
-    /// The namespace as it is written in the object; empty if none is.
+    /// The namespace in the object; empty if the object has none.
     namespace: Option<String>,
-    /// The name, or the prefix of a generated one.
+    /// The name, or the prefix in `generateName`.
     name: Option<String>,
 }
 
 impl Objects {
-    /// The pattern that it stands for.
+    /// The checked form.
     pub(super) fn pattern(self) -> ObjectPattern {
         let Self { group, kind, namespace, name } = self;
         ObjectPattern { group, kind, namespace, name }
@@ -49,14 +49,14 @@ impl<'de> Deserialize<'de> for Skipped {
     }
 }
 
-/// Reads a text as a glob, and a mapping as objects.
+/// Reads a string as a glob, and a mapping as objects.
 struct GlobOrObjects;
 
 impl<'de> Visitor<'de> for GlobOrObjects {
     type Value = Skipped;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a glob, or an object by `group`, `kind`, `namespace` and `name`")
+        f.write_str("a glob, or an object with `group`, `kind`, `namespace` or `name`")
     }
 
     fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Skipped, E> {
@@ -64,7 +64,7 @@ impl<'de> Visitor<'de> for GlobOrObjects {
     }
 
     fn visit_unit<E: serde::de::Error>(self) -> Result<Skipped, E> {
-        Err(E::custom("expected a glob, or an object by `group`, `kind`, `namespace` and `name`"))
+        Err(E::custom("expected a glob, or an object with `group`, `kind`, `namespace` or `name`"))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Skipped, A::Error> {

@@ -32,7 +32,7 @@ pub enum Owner<'r> {
 const CHOOSES_FILES_AND_HOSTS: [&str; 2] = ["lock", "registries"];
 
 /// The remedy for a key that manifests must not set.
-pub(crate) const HOW_TO_TRUST: &str = "manifests choose no files and no hosts, but a kustomization or package that you trust may: write `exec: {path: digestif, args: [fn]}` for kustomize, `exec: digestif fn` for kpt";
+pub(crate) const HOW_TO_TRUST: &str = "manifests may not choose files or hosts, but a kustomization or package that you trust may: write `exec: {path: digestif, args: [fn]}` for kustomize, `exec: digestif fn` for kpt";
 
 impl Owner<'_> {
     /// The error about a key that this owner must not set.
@@ -66,14 +66,14 @@ impl Owner<'_> {
 fn of_checkout(raw: &PinImages, root: &Path, folder: &Path) -> Vec<Wrong> {
     let at = |file: &str| folder.join(file.trim());
     let lock = raw.lock.as_ref().filter(|lock| !is_inside(root, &at(&lock.value)));
-    let lock = lock.map(|lock| (lock.referenced, "the lock of a checkout has to be inside it"));
+    let lock = lock.map(|lock| (lock.referenced, "the lock of a checkout must be inside it"));
     let registries = || raw.registries.iter().flatten().map(|registry| &registry.value);
     let outside = registries()
         .filter_map(Registry::ca_file)
         .filter(|file| !is_file_inside(root, &at(&file.value)))
         .map(|file| (file.referenced, "`caFile` of a checkout has to be a file inside it"));
     let plain = registries().flat_map(Registry::in_plain_text).map(|at| {
-        (at, "a checkout reaches registries over https only, unless they are on this machine")
+        (at, "a checkout may use registries only over https, unless they are on this machine")
     });
     let unverified = registries()
         .filter_map(Registry::unverified)

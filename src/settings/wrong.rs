@@ -67,7 +67,7 @@ impl Wrong {
         if is_object(text) {
             return wrong;
         }
-        let message = "it is no mapping with `apiVersion` and `kind`";
+        let message = "it is not a mapping with `apiVersion` and `kind`";
         Self::at(wrong.span, message).hidden()
     }
 
@@ -150,7 +150,7 @@ impl Wrong {
                 choice("value", variant, expected)
             }
             Error::DuplicateMappingKey { key: Some(key), .. } => {
-                wrong(format!("the key {} is given twice", quoted(key)))
+                wrong(format!("the key {} occurs twice", quoted(key)))
             }
             Error::SerdeMissingField { field, .. } => {
                 wrong(format!("the key `{field}` is missing"))
@@ -162,18 +162,18 @@ impl Wrong {
                 wrong("expected a mapping".to_owned())
             }
             Error::Unexpected { expected: "string scalar", .. } => {
-                wrong("expected a text".to_owned())
+                wrong("expected a string".to_owned())
             }
             Error::InvalidScalar { ty: "u32", .. } => wrong("expected a whole number".to_owned()),
             Error::InvalidScalar { ty: "bool" | "boolean", .. } => {
                 wrong("expected true or false".to_owned())
             }
             Error::QuotingRequired { value, .. } => {
-                wrong(format!("{} is read as a number, null or true: quote it", quoted(value)))
+                wrong(format!("YAML reads {} as a number, null or true: quote it", quoted(value)))
             }
             Error::NullIntoString { .. }
             | Error::ExternallyTaggedEnumExpectedScalarOrMapping { .. }
-            | Error::TaggedEnumMismatch { .. } => wrong("expected a text".to_owned()),
+            | Error::TaggedEnumMismatch { .. } => wrong("expected a string".to_owned()),
             Error::SerdeInvalidType { expected, .. } => wrong(format!("expected {expected}")),
             Error::Message { msg, .. } => wrong(msg.clone()),
             Error::MultipleDocuments { .. } => {

@@ -80,12 +80,12 @@ impl Source {
             Origin::Stdin | Origin::File(_) => (
                 "the input",
                 "save it as UTF-8, which is what kubectl and Helm read",
-                "this is no YAML text; look at what writes it",
+                "this is not YAML; check the command that writes it",
             ),
             Origin::Configuration(_) => (
                 "the file",
                 "save it as UTF-8",
-                "this is no YAML text; take the file from your version control",
+                "this is not YAML; restore the file from your version control",
             ),
         };
         if bytes.starts_with(&[0xFF, 0xFE]) || bytes.starts_with(&[0xFE, 0xFF]) {

@@ -17,7 +17,7 @@ fn what_is_denied_is_substituted_only_by_a_rule_that_says_so() {
             let (code, said, report) = setup.reported(&["-q"], &[&asked]);
             assert_eq!(code, 0, "{said}");
             let note =
-                "rule brave takes what is denied for absent, by its `when: [missing, denied]`";
+                "rule brave treats a denied image as absent, by its `when: [missing, denied]`";
             let first =
                 format!("warning: `{asked}` is absent or private: `{APP}:y` is used instead\n");
             assert!(said.starts_with(&first), "{said}");
@@ -63,7 +63,7 @@ fn what_a_registry_cannot_say_is_covered_by_no_rule() {
             let content = asked_for.into_iter().fold(content, Content::with_fault);
             let setup = Setup::new(BRAVE, content);
             let said = setup.run(&["--retries=0"], &[&asked]).failed(4);
-            let message = format!("and `{APP}:y` could not be asked for in its stead\n");
+            let message = format!("and `{APP}:y` could not be checked as its substitute\n");
             assert!(said.contains(&message), "{fault:?}: {said}");
             assert!(!setup.requests().iter().any(|line| line.ends_with("/z")), "{fault:?}");
         }
@@ -90,7 +90,7 @@ fn a_denied_candidate_ends_the_search_unless_its_rule_takes_it_for_absent() {
             let Some(tag) = found else {
                 let said = ran.failed(6);
                 let message = format!(
-                    "error: `{asked}` does not exist, and `{APP}:y` could not be asked for in its stead\n"
+                    "error: `{asked}` does not exist, and `{APP}:y` could not be checked as its substitute\n"
                 );
                 assert!(said.starts_with(&message), "{said}");
                 let denial = denial(&format!("{APP}:y"), status);

@@ -61,7 +61,7 @@ fn a_candidate_that_a_cache_does_not_have_ends_the_search() {
     let path = write(folder.path(), "config.yaml", config);
     let said = digestif(["-c", &path], pods(&[&format!("{origin}/a/b:x")])).failed(4);
     let message = format!(
-        "error: `{origin}/a/b:x` does not exist, and `{address}/a/b:y` could not be asked for in its stead\n"
+        "error: `{origin}/a/b:x` does not exist, and `{address}/a/b:y` could not be checked as its substitute\n"
     );
     assert!(said.starts_with(&message), "{said}");
     assert!(!registry.requests().iter().any(|line| line.path.ends_with("/z")), "{said}");

@@ -129,11 +129,17 @@ fn what_is_wrong_is_refused_by_the_binary_and_where_it_can_be_by_the_schema() {
             39,
         ),
         ("registries:\n- {url: 'https://a.io'}", Refuses, "the key `host` is missing", 4, 4),
-        ("pin: digest\npin: digest", Refuses, "the key `pin` is given twice", 4, 1),
-        ("kubeVersion: new", Takes, "`new` is no version like 1.32", 3, 14),
+        ("pin: digest\npin: digest", Refuses, "the key `pin` occurs twice", 4, 1),
+        ("kubeVersion: new", Takes, "`new` is not a version such as 1.32", 3, 14),
         ("fallbacks:\n- {name: a, try: [x]}", Takes, "the rule has no `images`", 4, 3),
         ("fallbacks:\n- {images: ['**'], try: [x]}", Takes, "the rule has no `name`", 4, 3),
-        ("fallbacks:\n- {name: a, images: ['**']}", Takes, "the rule says nothing to try", 4, 3),
+        (
+            "fallbacks:\n- {name: a, images: ['**']}",
+            Takes,
+            "the rule has no `try`, `version` or `kubernetesVersion`",
+            4,
+            3,
+        ),
         (
             "fallbacks:\n- {name: a, images: ['**'], tag: '(', try: [x]}",
             Takes,
@@ -158,7 +164,7 @@ fn what_is_wrong_is_refused_by_the_binary_and_where_it_can_be_by_the_schema() {
         (
             "registries:\n- {host: '*', cache: true}",
             Takes,
-            "`cache` needs the host that is one",
+            "`cache` needs the name of one host",
             4,
             10,
         ),
@@ -167,7 +173,7 @@ fn what_is_wrong_is_refused_by_the_binary_and_where_it_can_be_by_the_schema() {
         (
             "registries:\n- {host: '*', insecure: true}",
             Takes,
-            "`insecure` needs the host that it is about",
+            "`insecure` needs the name of one host",
             4,
             10,
         ),
@@ -188,7 +194,7 @@ fn what_is_wrong_is_refused_by_the_binary_and_where_it_can_be_by_the_schema() {
         (
             "registries:\n- {host: a.io, url: 'https://u:p@b.io'}",
             Takes,
-            "credentials do not belong into the URL",
+            "the URL must not contain credentials",
             4,
             21,
         ),

@@ -96,7 +96,7 @@ fn images_to_skip_add_up() {
     let said = setup.run(&["-q", "--skip=ghcr.io/**"], &["docker.io/a/b:1"]);
     assert_eq!((said.status, said.stderr.as_str()), (0, ""));
     let said = setup.run(&["--skip=ghcr.io/**"], &["docker.io/a/b:1"]).stderr;
-    assert!(said.starts_with("warning: `ghcr.io/**` of `--skip` fits no image\n"), "{said}");
+    assert!(said.starts_with("warning: `ghcr.io/**` of `--skip` matches no image\n"), "{said}");
     assert!(!said.contains("`quay.io/**` of"), "{said}");
 }
 

@@ -59,7 +59,7 @@ fn commands_that_need_no_configuration_read_none() {
     }
     for args in [&[][..], &["images"], &["explain", "a:1", "--offline"]] {
         let said = run_in(folder.path(), &[], args, &pods(&["a:1"])).failed(2);
-        let expected = "error: the configuration is wrong: it is no mapping with `apiVersion` and `kind`\n--> digestif.yaml:1:1";
+        let expected = "error: the configuration is wrong: it is not a mapping with `apiVersion` and `kind`\n--> digestif.yaml:1:1";
         assert!(said.starts_with(expected), "{args:?}: {said}");
     }
     write(folder.path(), "digestif.yaml", format!("{HEAD}skip: [docker.io/library/a]\n"));
@@ -100,12 +100,12 @@ fn a_file_that_is_no_configuration_is_refused_with_its_name() {
         ("comment.yaml", missing, " --> comment.yaml:1:1\n"),
         (
             "text.yaml",
-            "error: the configuration is wrong: it is no mapping with `apiVersion` and `kind`\n",
+            "error: the configuration is wrong: it is not a mapping with `apiVersion` and `kind`\n",
             "--> text.yaml:1:1\n",
         ),
         (
             "list.yaml",
-            "error: the configuration is wrong: it is no mapping with `apiVersion` and `kind`\n",
+            "error: the configuration is wrong: it is not a mapping with `apiVersion` and `kind`\n",
             "--> list.yaml:1:1\n",
         ),
         (

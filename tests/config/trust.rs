@@ -119,7 +119,7 @@ fn a_file_that_breaks_a_rule_is_an_error_with_the_ways_out() {
     let open = folder(&[("digestif.yaml", DIGEST)]);
     let mode = fs::Permissions::from_mode(0o666);
     fs::set_permissions(open.path().join("digestif.yaml"), mode).expect("ours");
-    check(&open, "the configuration can be written by everybody");
+    check(&open, "the configuration is writable for everybody");
 
     let inside = folder(&[(".git/", ""), ("real.yaml", DIGEST)]);
     symlink("real.yaml", inside.path().join("digestif.yaml")).expect("writable");
@@ -158,10 +158,18 @@ fn a_checkout_stays_within_its_root_and_reaches_registries_over_https() {
         (format!("registries: [{{host: a.io, url: '{url}'}}]"), true, ""),
         ("registries: [{host: a.io, url: 'https://b.io'}]".to_owned(), true, ""),
         ("registries: [{host: a.io, cache: true}]".to_owned(), true, ""),
-        ("registries: [{host: a.io, url: 'http://b.io'}]".to_owned(), false, "https only"),
-        ("registries: [{host: '*', url: 'http://b.io/{host}'}]".to_owned(), false, "https only"),
-        ("registries: [{host: a.io, mirrors: ['http://b.io']}]".to_owned(), false, "https only"),
-        ("registries: [{host: a.io, plainHttp: true}]".to_owned(), false, "https only"),
+        ("registries: [{host: a.io, url: 'http://b.io'}]".to_owned(), false, "only over https"),
+        (
+            "registries: [{host: '*', url: 'http://b.io/{host}'}]".to_owned(),
+            false,
+            "only over https",
+        ),
+        (
+            "registries: [{host: a.io, mirrors: ['http://b.io']}]".to_owned(),
+            false,
+            "only over https",
+        ),
+        ("registries: [{host: a.io, plainHttp: true}]".to_owned(), false, "only over https"),
     ] {
         let folder = folder(&[(".git/", ""), ("sub/", ""), ("digestif.yaml", &config)]);
         let outside = tempfile::tempdir().expect("a temporary folder");

@@ -97,7 +97,7 @@ fn an_alias_of_an_image_is_not_left_in_silence() {
     let comment = "kind: Pod\nspec:\n  containers:\n  - image: &i quay.io/acme/web:1\n  - image: *i # digestif: skip\n";
     for text in [nvidia.as_str(), skipped, comment] {
         let said = run(&[], text).failed(3);
-        assert!(said.contains("is to be left as it is, but changes with the image"), "{said}");
+        assert!(said.contains("must stay unchanged, but it is an alias of an image"), "{said}");
     }
     // Where the anchor is left, the alias gets a text of its own.
     let reverse = "kind: Pod\nspec:\n  containers:\n  - image: &i quay.io/acme/web:1 # digestif: skip\n  - image: *i\n";
@@ -241,7 +241,7 @@ fn a_substitute_from_elsewhere_does_not_fit_into_parts() {
     let run =
         |rule: &str| digestif([every_host.as_str(), "--no-config", "--fallback", rule], &text);
     let said = run("1=docker.io/acme/other:1").failed(1);
-    assert!(said.contains("error: `docker.io/library/solr:1` has a substitute in another repository only, which its field can't name\n"), "{said}");
+    assert!(said.contains("error: the only substitute of `docker.io/library/solr:1` is in another repository, which its field can't name\n"), "{said}");
     let digest = digest_of("library/solr:2");
     assert_eq!(run("1=2").succeeded(), text.replace("'1'", &format!("'2@{digest}'")));
 }

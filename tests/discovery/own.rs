@@ -226,7 +226,7 @@ fn a_glob_that_can_fit_nothing_is_refused_where_it_stands() {
     ] {
         let config = format!("skip: ['{glob}']\n");
         let said = run_with(Some(&config), &[], &[], WIDGET).failed(2);
-        assert!(said.contains("can fit no image"), "{said}");
+        assert!(said.contains("can't match an image"), "{said}");
         assert!(said.contains("digestif.yaml:3:8"), "{said}");
     }
 }

@@ -92,7 +92,7 @@ fn each_image_has_a_result() {
             json!({"digestif.dev/status": "pinned"}),
         ),
         // Of the whole list, so not at a place.
-        json!({"message": "`ghcr.io/**` of `--skip` fits no image; help: a glob has to fit the full repository name, as in `docker.io/library/*` or `quay.io/**`",
+        json!({"message": "`ghcr.io/**` of `--skip` matches no image; help: a glob must match the full repository name, for example `docker.io/library/*` or `quay.io/**`",
                "severity": "warning"}),
         result(
             &format!(
@@ -194,7 +194,7 @@ fn a_wrong_function_config_is_shown_where_it_stands() {
     for (rest, message, place) in [
         (config("  pni: digest\n"), "unknown key `pni`, did you mean `pin`?", "13:3"),
         (config("  pin: digets\n"), "unknown value `digets`, did you mean `digest`?", "13:8"),
-        (config("  pin: digest\n  pin: digest\n"), "the key `pin` is given twice", "14:3"),
+        (config("  pin: digest\n  pin: digest\n"), "the key `pin` occurs twice", "14:3"),
         (config("  skip:\n  - quay.io/**\n  - 'a['\n"), "error parsing glob 'a['", "15:5"),
         (config("  policy: {requireDigest: maybe}\n"), "", "13:27"),
         (
@@ -209,9 +209,13 @@ fn a_wrong_function_config_is_shown_where_it_stands() {
             "10:70",
         ),
         (data("{pin: digest, pni: \"a\"}"), "unknown key `pni`, did you mean `pin`?", "13:23"),
-        (data("{kubeVersion: \"new\"}"), "`new` is no version like 1.32", "13:10"),
+        (data("{kubeVersion: \"new\"}"), "`new` is not a version such as 1.32", "13:10"),
         (data("\n    policy: |\n      requireDigest: maybe"), "", "14:5"),
-        (data("\n    skip: [quay.io/**]"), "the data of a ConfigMap are texts", "14:5"),
+        (
+            data("\n    skip: [quay.io/**]"),
+            "the values in the data of a ConfigMap are strings",
+            "14:5",
+        ),
     ] {
         // Windows' line endings change no position.
         for end in ["\n", "\r\n"] {
@@ -339,7 +343,7 @@ fn a_list_beside_other_documents_is_a_manifest() {
         let text = format!("{}---\n{second}", list(&pod("nginx:1.29.1"), &config));
         assert_eq!(run(&[], &text).succeeded(), pinned(&text), "no results and no configuration");
         let said = run(&["fn"], &text).failed(3);
-        let message = "error: this is no function's input: it has more than one document\n";
+        let message = "error: this is not the input of a function: it has more than one document\n";
         assert!(said.starts_with(message) && said.contains("--> <stdin>:14:"), "{said}");
     }
 }

@@ -143,8 +143,8 @@ fn what_is_no_function_is_status_3_with_the_command() {
     for (env, text, reason) in [
         (&[][..], String::new(), "it is empty"),
         (&[], "---\n# nothing\n---\n".to_owned(), "it is empty"),
-        (&[], "kind: Pod\n".to_owned(), "it is no `ResourceList`"),
-        (&[], "[a]".to_owned(), "it is no `ResourceList`"),
+        (&[], "kind: Pod\n".to_owned(), "it is not a `ResourceList`"),
+        (&[], "[a]".to_owned(), "it is not a `ResourceList`"),
         (&[], whole.replace("config.kubernetes.io/v1", "v1"), "its `apiVersion` is not"),
         (
             &[],
@@ -157,7 +157,7 @@ fn what_is_no_function_is_status_3_with_the_command() {
     ] {
         let ran = run_with(env, &mut command(["fn", "--offline"]), &text);
         let said = ran.failed(3);
-        let message = format!("error: this is no function's input: {reason}");
+        let message = format!("error: this is not the input of a function: {reason}");
         assert!(said.starts_with(&message), "{text}\n{said}");
     }
     let said = run(&["fn"], "kind: [").failed(3);

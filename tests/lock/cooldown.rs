@@ -90,7 +90,7 @@ fn what_the_registry_no_longer_has_or_the_tag_went_back_from_is_not_used() {
     setup.registry.collect(WEB, "v1", "build-3");
     move_to(4);
     let late = nightly(12);
-    says(&late.stderr, &["gone from its registry", &build(WEB, 3)]);
+    says(&late.stderr, &["no longer exists in its registry", &build(WEB, 3)]);
     assert_eq!(images(&late.succeeded()), [format!("{WEB}:v1@{}", build(WEB, 2))]);
     assert!(!setup.lock().contains(&build(WEB, 3)), "{}", setup.lock());
     // The tag goes back: what came after is forgotten.
@@ -110,7 +110,10 @@ fn an_override_takes_a_digest_at_once_and_says_so() {
     setup.registry.move_tag(WEB, "v1", "build-2");
     let glob = format!("--update={WEB}");
     let taken = on(&setup, &day(2), &[&glob, "--cooldown=0d"], &manifests);
-    says(&taken.stderr, &["an image has a new digest at once, as its cooldown is 0 days", WEB]);
+    says(
+        &taken.stderr,
+        &["an image gets a new digest at once, because its cooldown is 0 days", WEB],
+    );
     assert_eq!(images(&taken.succeeded()), [format!("{WEB}:v1@{}", build(WEB, 2))]);
     assert_eq!(setup.lock(), lock_of(&[entry(WEB, &build(WEB, 2), "  seen: 2026-11-02\n")]));
 }
@@ -196,7 +199,7 @@ fn a_call_or_a_lock_that_makes_no_sense_is_refused() {
     for flags in [&["--cooldown=7d"][..], &[], &["check"]] {
         let ran = on(&setup, "2026-11-08", flags, &manifests);
         assert_eq!(ran.status, 2, "{}", ran.stderr);
-        says(&ran.stderr, &["was first seen on 2026-11-09, and today is 2026-11-08"]);
+        says(&ran.stderr, &["as first seen on 2026-11-09, but today is 2026-11-08"]);
     }
     assert_eq!(on(&setup, "2026-11-09", &[], &manifests).status, 0);
     for (flags, message) in [
@@ -212,7 +215,7 @@ fn a_call_or_a_lock_that_makes_no_sense_is_refused() {
     says(&ran.stderr, &["`--cooldown` needs a lock"]);
     let again = format!("  next: [{{digest: {}, seen: 2026-11-09}}]\n", build(WEB, 1));
     for (more, message) in [
-        ("  seen: 2026-11-31\n", "`2026-11-31` is no day like 2026-11-29"),
+        ("  seen: 2026-11-31\n", "`2026-11-31` is not a day such as 2026-11-29"),
         (&*again, "`next` has a digest that the entry has already"),
     ] {
         setup.write(lock_of(&[entry(WEB, &build(WEB, 1), more)]));

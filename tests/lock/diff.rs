@@ -61,7 +61,7 @@ fn a_difference_is_shown_for_people_and_for_pull_requests() {
         ["old.yaml", "new.yaml"].map(|name| fs::read_to_string(setup.folder.path().join(name)));
     assert_eq!(kept.map(|text| text.expect("there")), [old.clone(), new.clone()]);
     diff(&["old.yaml", "new.yaml", "-o", "diff.txt"], "").succeeded();
-    says(&diff(&["-", "-"], &old).failed(2), &["stdin can be one of two locks only"]);
+    says(&diff(&["-", "-"], &old).failed(2), &["only one of the two locks can be stdin"]);
     let wrong = format!("{HEAD}x: 1\n");
     says(&diff(&["-", "new.yaml"], &wrong).failed(2), &["unknown key `x`"]);
 }

@@ -33,7 +33,7 @@ fn drift_says_what_is_gone_and_what_cannot_be_known() {
         says(&drift.stderr, &["docker.io/clastix/kubectl:v1.32"]);
         assert_eq!(setup.lock(), lock);
     }
-    // A rule that takes what is denied for absent has done so before.
+    // A rule that treats a denied image as absent has done so before.
     let fault = Fault::on("manifests/v1.32", Misbehaviour::ErrorCode(403, "DENIED"));
     let setup = Setup::locked(
         Content::of(&[(KUBECTL, &["v1.31"])]).with_fault(fault),

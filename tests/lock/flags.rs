@@ -30,8 +30,8 @@ fn an_update_that_may_ask_nobody_says_so() {
     says(
         &said,
         &[
-            "error: `docker.io/acme/web:v1` is in the lock, but `--update` asks for it again, and `--offline` forbids that",
-            "help: leave out `--offline`, or leave out `--update` to take what is locked",
+            "error: `docker.io/acme/web:v1` is in the lock, but `--update` must resolve it again, and `--offline` forbids that",
+            "help: remove `--offline`, or remove `--update` to use the locked digest",
         ],
     );
     assert!(!said.contains("neither"), "{said}");
@@ -50,9 +50,12 @@ fn flags_that_need_a_lock_or_contradict_each_other_are_refused() {
         (&["--locked", "--update"], "'--update' cannot be used with '--locked'"),
         (&["check", "--drift", "--offline"], "'--drift' cannot be used with '--offline'"),
         (&["--update=["], "`--update`: error parsing glob"),
-        (&["--update="], "`--update`: an empty glob fits no image"),
-        (&["--update=nginx"], "`--update`: `nginx` can fit no image: a full name has a registry"),
-        (&["--lock", "-"], "the lock has to be a file"),
+        (&["--update="], "`--update`: an empty glob matches no image"),
+        (
+            &["--update=nginx"],
+            "`--update`: `nginx` can't match an image: a full name has a registry",
+        ),
+        (&["--lock", "-"], "the lock must be a file"),
         (
             &["--lock", "images.lock.yaml", "-o", "./images.lock.yaml"],
             "`--output` and `--lock` name one file",
@@ -63,7 +66,7 @@ fn flags_that_need_a_lock_or_contradict_each_other_are_refused() {
         ),
         (
             &["--lock", "images.lock.yaml", "-f", "./images.lock.yaml"],
-            "the lock is named with `-f` as well, and is no manifest",
+            "the lock is also named with `-f`, but it is not a manifest",
         ),
         (&["--lock", "images.lock.yaml", "-f", "."], "there is no manifest in this directory"),
     ] {

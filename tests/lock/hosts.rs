@@ -68,7 +68,7 @@ fn a_function_reads_and_writes_the_lock_that_its_configuration_names() {
             5,
             "`docker.io/acme/new:v1` is not in the lock",
         ),
-        ("gone.yaml", "acme/web:v1", &["fn", "--locked"], 2, "there is no lock"),
+        ("gone.yaml", "acme/web:v1", &["fn", "--locked"], 2, "the lock does not exist"),
         ("nowhere/lock.yaml", "acme/web:v1", &["fn"], 2, "the file can't be written"),
     ] {
         let input = list(lock, image);

@@ -28,7 +28,7 @@ fn a_digest_in_the_input_is_compared_with_what_its_tag_has_now() {
     says(
         &ran.stderr,
         &[
-            &format!("error: `{WEB}:v3` has another digest now than the one that is written"),
+            &format!("error: `{WEB}:v3` no longer has the digest in the input"),
             &format!("= written: {}", build(1)),
             &format!("= now: {}", build(2)),
             &format!("`digestif -i --update={WEB}`"),
@@ -96,7 +96,7 @@ fn of_locked_images_only_those_that_are_gone_fail_with_vanished() {
     let manifests = pods(&[&web, &other]);
     let ran = setup.run(&["check", "--drift=vanished"], &manifests);
     assert_eq!(ran.status, 5, "{}", ran.stderr);
-    says(&ran.stderr, &[&format!("the digest that is locked for `{other}` is gone")]);
+    says(&ran.stderr, &[&format!("the locked digest of `{other}` no longer exists")]);
     assert!(!ran.stderr.contains(&format!("`{web}`")), "{}", ran.stderr);
     let ran = setup.run(&["check", "--drift"], &manifests);
     says(
@@ -104,7 +104,7 @@ fn of_locked_images_only_those_that_are_gone_fail_with_vanished() {
         &[
             &format!("`{web}` has moved since it was locked"),
             &format!("`{other}` has moved since it was locked"),
-            "= gone: the registry no longer has what is locked",
+            "= gone: the registry no longer has the locked digest",
         ],
     );
 }

@@ -10,7 +10,7 @@ use crate::{HEAD, KUBECTL, Setup, images, lock_of, own, pods, says};
 fn a_lock_that_is_wrong_is_said_with_line_and_column_and_stays_as_it_is() {
     let good = lock_of(&[own("docker.io/acme/web:v1")]);
     for (lock, message, at) in [
-        (good.replace("kind", "knd"), "it is no mapping with `apiVersion` and `kind`", "2:1"),
+        (good.replace("kind", "knd"), "it is not a mapping with `apiVersion` and `kind`", "2:1"),
         (good.replace("  tag", "  tga"), "unknown key `tga`, did you mean `tag`?", "5:3"),
         (
             good.replace("v1alpha1", "v2"),
@@ -18,8 +18,8 @@ fn a_lock_that_is_wrong_is_said_with_line_and_column_and_stays_as_it_is() {
             "1:13",
         ),
         (format!("{good}{}", own("docker.io/acme/web:v1")), "there are two entries", "7:10"),
-        (good.replace("sha256:", "sha256:x"), "`x` is no lower-case hex digit", "6:11"),
-        (format!("{good}  digest: a\n"), "the key `digest` is given twice", "7:3"),
+        (good.replace("sha256:", "sha256:x"), "`x` is not a lower-case hex digit", "6:11"),
+        (format!("{good}  digest: a\n"), "the key `digest` occurs twice", "7:3"),
         (format!("{good}<<<<<<< ours\n"), "", "7:"),
         (String::new(), "`apiVersion` or `kind` is missing", "1:1"),
         (format!("{good}---\n{good}"), "there is more than one document in it", ""),
@@ -61,7 +61,7 @@ fn a_lock_in_another_style_is_added_to_or_refused() {
     let said = setup.run(&[], &pods(&["acme/web:v1", "acme/new:v1"])).failed(2);
     says(
         &said,
-        &["error: the lock is written in a way that can't be added to", "images.lock.yaml"],
+        &["error: the lock is written in a way that can't be changed safely", "images.lock.yaml"],
     );
     assert_eq!(setup.lock(), flow);
     setup.write(format!("{HEAD}images: [] # none yet\n"));
@@ -78,7 +78,7 @@ fn what_is_missing_fails_and_the_message_says_how_to_add_it() {
         (&["--locked"][..], "`docker.io/acme/new:v1` is not in the lock", "without `--locked`"),
         (
             &["--offline"],
-            "`docker.io/acme/new:v1` is neither in the lock nor in an image layout, and `--offline` forbids to ask for it",
+            "`docker.io/acme/new:v1` is neither in the lock nor in an image layout, and `--offline` forbids requests",
             "without `--offline`",
         ),
         (&["check"], "`docker.io/acme/new:v1` is not in the lock", "without `--locked`"),
@@ -96,7 +96,7 @@ fn what_is_missing_fails_and_the_message_says_how_to_add_it() {
     for flags in [&["--locked"][..], &["check"], &["check", "--drift"]] {
         let ran = setup.run(flags, &manifests);
         assert_eq!(ran.status, 2, "{}", ran.stderr);
-        says(&ran.stderr, &["error: there is no lock", "--> images.lock.yaml"]);
+        says(&ran.stderr, &["error: the lock does not exist", "--> images.lock.yaml"]);
     }
     assert_eq!(setup.files().len(), 0);
 }

@@ -108,7 +108,7 @@ fn a_substitute_stays_until_the_original_is_asked_for_again() {
         assert_eq!(drift.status, 5);
         says(
             &drift.stderr,
-            &["error: `docker.io/clastix/kubectl:v1.32` exists now, and is locked to a substitute"],
+            &["error: `docker.io/clastix/kubectl:v1.32` exists now, but the lock has a substitute"],
         );
         assert_eq!(drift.stderr.matches("error: ").count(), 1, "{}", drift.stderr);
         let updated = published.run(&["--update=docker.io/clastix/*"], &manifests).succeeded();
@@ -129,7 +129,7 @@ fn a_substitute_in_the_lock_obeys_the_rules_of_the_run() {
     let message = "error: `docker.io/clastix/kubectl:v1.32` is locked to the substitute `docker.io/clastix/kubectl:v1.31`, which `--no-fallback` forbids";
     says(&ran.failed(5), &[message, "--update=docker.io/clastix/kubectl"]);
     let used = setup.run(&["--locked"], &pods(&[&kubectl]));
-    says(&used.stderr, &["is locked by a rule that is not configured any more", "rule: gone"]);
+    says(&used.stderr, &["is locked by a rule that is no longer configured", "rule: gone"]);
     assert_eq!(images(&used.succeeded()), [pinned(&format!("{KUBECTL}:v1.31"))]);
     let updated = setup.run(&["--no-fallback", "--update"], &pods(&[&kubectl]));
     assert_eq!(images(&updated.succeeded()), [pinned(&kubectl)]);

@@ -30,7 +30,7 @@ fn the_lock_keeps_what_moved_until_it_is_updated() {
             "<stdin>:5:12",
             &format!("= locked: {old}"),
             &format!("= now: {}", digest_of(&image)),
-            &format!("`digestif --lock images.lock.yaml --update={EXTPROC}` to take it"),
+            &format!("`digestif --lock images.lock.yaml --update={EXTPROC}` to use it"),
         ],
     );
     let (run, cost) = setup.cost(|| setup.run(&[], &manifests).succeeded());
@@ -38,7 +38,7 @@ fn the_lock_keeps_what_moved_until_it_is_updated() {
     assert_eq!(setup.lock(), before);
 
     let other = setup.run(&["--update=docker.io/**"], &manifests);
-    says(&other.stderr, &["`docker.io/**` of `--update` fits no image"]);
+    says(&other.stderr, &["`docker.io/**` of `--update` matches no image"]);
     assert_eq!(other.succeeded(), run);
     let new = setup.run(&[&format!("--update={EXTPROC}")], &manifests).succeeded();
     assert_eq!(images(&new), [pinned(&image)]);
@@ -89,7 +89,7 @@ fn an_update_of_one_repository_reaches_what_has_its_substitute_there() {
         );
         fs::write(setup.folder.path().join("digestif.yaml"), config).expect("writable");
         let ran = setup.run(&["--update=docker.io/acme/web"], &pods(asked));
-        assert!(!ran.stderr.contains("fits no image"), "{}", ran.stderr);
+        assert!(!ran.stderr.contains("matches no image"), "{}", ran.stderr);
         let given = ran.succeeded();
         assert!(images(&given).iter().all(|image| image.ends_with(&digest_of(web))), "{given}");
         assert_eq!(setup.lock(), *after);

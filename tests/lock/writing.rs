@@ -45,7 +45,7 @@ fn a_lock_that_cannot_be_written_keeps_its_text_and_nothing_is_given_out() {
     for (lock, message) in [
         ("/proc/images.lock.yaml", "the file can't be written: "),
         (".", "the file can't be written: is a directory"),
-        ("/dev/null", "the lock has to be a file"),
+        ("/dev/null", "the lock must be a file"),
         ("nowhere/images.lock.yaml", "the file can't be written: No such file or directory"),
     ] {
         let said = setup.without(&[], &["--lock", lock], &manifests).failed(2);
@@ -195,9 +195,7 @@ fn what_another_run_recorded_meanwhile_is_kept() {
     let said = ran.failed(4);
     says(
         &said,
-        &[
-            "error: the lock says something else of `docker.io/acme/slow:v1` than this run has found",
-        ],
+        &["error: the lock has another entry for `docker.io/acme/slow:v1` than this run found"],
     );
     assert_eq!(setup.lock(), lock_of(&[&*other]));
     let again = setup.run(&[], &pods(&["acme/slow:v1"])).succeeded();

@@ -147,7 +147,7 @@ fn an_entry_of_a_digest_is_checked() {
         ),
         (format!("{good}  rule: a\n"), "has only `image`, `digest` and `seen`", "6:9"),
         (format!("{good}{good}"), "there are two entries for", "6:10"),
-        (good.replace("@sha256", ":v1@sha256"), "has a digest already", "4:10"),
+        (good.replace("@sha256", ":v1@sha256"), "already has a digest", "4:10"),
     ] {
         setup.write(format!("{HEAD}images:\n{bad}"));
         let said = setup.run(&["--locked"], &pods(&["acme/web:v1"])).failed(2);

@@ -36,8 +36,9 @@ const SEARCH: &str = "HEAD v1.32, GET v1.32, GET list, HEAD 1.32, GET 1.32, HEAD
 const MISSING: &str = "`docker.io/a/kubectl:v1.32` (missing: 404 Not Found";
 const NO_REPOSITORY: &str = "does not exist: the registry has no such repository";
 const DENIED: &str = "is absent or private: the registry does not say which";
-const NO_REGISTRY: &str = "but not in the words of a registry)";
-const NOT_ASKED: &str = "exist, and `docker.io/a/kubectl:1.32` could not be asked for in its stead";
+const NO_REGISTRY: &str = "but not in the format of a registry)";
+const NOT_ASKED: &str =
+    "exist, and `docker.io/a/kubectl:1.32` could not be checked as its substitute";
 
 #[expect(clippy::too_many_lines, reason = "it is one table")]
 fn table(elsewhere: &str) -> Vec<Row> {
@@ -131,7 +132,7 @@ fn table(elsewhere: &str) -> Vec<Row> {
             one()
                 .with_fault(head("v1.32", ErrorCode(403, "DENIED")))
                 .with_fault(get("v1.32", Empty404)),
-            Fails(4, "which says nothing, and HEAD was refused"),
+            Fails(4, "which proves nothing, and HEAD was refused"),
             "HEAD v1.32, GET v1.32",
         ),
         (
@@ -139,7 +140,7 @@ fn table(elsewhere: &str) -> Vec<Row> {
             one()
                 .with_fault(head("v1.32", ErrorCode(405, "UNSUPPORTED")))
                 .with_fault(get("v1.32", Empty404)),
-            Fails(4, "which says nothing, and HEAD was refused"),
+            Fails(4, "which proves nothing, and HEAD was refused"),
             "HEAD v1.32, GET v1.32",
         ),
         (
@@ -147,7 +148,7 @@ fn table(elsewhere: &str) -> Vec<Row> {
             one()
                 .with_fault(head("v1.32", ErrorCode(500, "UNKNOWN")))
                 .with_fault(get("v1.32", Empty404)),
-            Fails(4, "which says nothing, and HEAD was refused"),
+            Fails(4, "which proves nothing, and HEAD was refused"),
             "HEAD v1.32, GET v1.32",
         ),
         (
@@ -364,7 +365,7 @@ fn table(elsewhere: &str) -> Vec<Row> {
         (
             "a login page for a list",
             on("tags/list", login_page()),
-            Fails(4, "200 with something that is no list of tags"),
+            Fails(4, "200 with something that is not a list of tags"),
             "HEAD v1.32, GET v1.32, GET list",
         ),
         (
@@ -514,7 +515,7 @@ fn a_404_that_says_nothing_proves_nothing_where_another_host_says_it() {
     let to = RedirectTo(format!("{}/gone", elsewhere.url()));
     let registry = Registry::start(on("manifests/v1.32", to));
     let said = run(&registry, &["--retries=0"], &pods([&format!("{KUBECTL}:v1.32")])).failed(4);
-    assert!(said.contains("which says nothing, by a redirect"), "{said}");
+    assert!(said.contains("which proves nothing, by a redirect"), "{said}");
 }
 
 #[test]
@@ -571,7 +572,7 @@ fn a_rule_for_what_is_denied_is_none_for_what_is_not_known() {
         if let Fails(6, _) = end {
             // Of a repository that opens to nobody, v1.31 can't be read either.
             assert_eq!(status, if instead { 0 } else { 6 }, "{name}: {}", ran.stderr);
-            let said = ran.stderr.contains("rule hidden takes what is denied for absent");
+            let said = ran.stderr.contains("rule hidden treats a denied image as absent");
             assert!(said || of_a_candidate, "{name}: {}", ran.stderr);
             helped += usize::from(instead);
         } else {

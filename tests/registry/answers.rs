@@ -69,7 +69,7 @@ fn absence_is_status_1_and_needs_a_registrys_own_word() {
 fn an_empty_404_needs_the_header_of_a_registry_there_or_at_the_ping() {
     let empty = || always(Empty404);
     let at_ping = |misbehaviour| empty().with_fault(Fault::on("/v2/", misbehaviour));
-    let from_gateway = "a 404 that may not be its registry's proves nothing";
+    let from_gateway = "a 404 that may not come from its registry proves nothing";
     for (name, content, status, words) in [
         ("a registry behind it", empty().with_api_version(), 1, "does not exist"),
         ("a registry that wants a login", at_ping(signed(401, "")), 1, "does not exist"),
@@ -122,7 +122,7 @@ fn a_200_without_a_manifest_is_status_4() {
         index(200, r#"{"errors":[{"code":"MANIFEST_UNKNOWN"}]}"#),
     ] {
         let name = format!("{misbehaviour:?}");
-        let words = " with something that is no image manifest";
+        let words = " with something that is not an image manifest";
         fail_web(&name, always(misbehaviour), ONCE, 4, words);
     }
 }

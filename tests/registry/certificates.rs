@@ -101,7 +101,7 @@ fn a_machine_without_authorities_fails_only_where_it_needs_them() {
     let ran = machine.run(&tls, Some((By::Flag, tls.ca_pem())), &[]);
     assert_eq!(ran.succeeded(), pinned([WEB]));
     let ran = machine.run(&tls, None, &[]);
-    assert_web_failed("none", &ran, 4, "this machine has no certificates of authorities");
+    assert_web_failed("none", &ran, 4, "this machine has no CA certificates");
     assert!(ran.stderr.contains("`ca-certificates`"), "{}", ran.stderr);
 }
 

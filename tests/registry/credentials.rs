@@ -125,7 +125,7 @@ pub(crate) fn pinned(images: impl IntoIterator<Item = impl AsRef<str>>) -> Strin
     pods(images.into_iter().map(|image| {
         let image = image.as_ref();
         let digestif::image::Reference::Tagged(tagged) = image.parse().expect("valid") else {
-            panic!("`{image}` has a digest already");
+            panic!("`{image}` already has a digest");
         };
         let digest = registry::digest_of(tagged.repository.path(), &tagged.tag.to_string());
         format!("{image}@{digest}")

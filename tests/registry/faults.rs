@@ -49,9 +49,9 @@ const FUTURE: &str = "Fri, 31 Dec 9999 23:59:59 GMT";
 const BEARER: &str = "Bearer realm=\"http://127.0.0.1:1/";
 const MANIFEST: &str = r#"{"schemaVersion":2,"manifests":[]}"#;
 
-const TIME_IS_UP: &str = "(unreachable: no answer before the time of `--timeout` was up)";
-const NO_MANIFEST: &str = " with something that is no image manifest";
-const NO_REGISTRY: &str = "but not in the words of a registry";
+const TIME_IS_UP: &str = "(unreachable: no answer within the time of `--timeout`)";
+const NO_MANIFEST: &str = " with something that is not an image manifest";
+const NO_REGISTRY: &str = "but not in the format of a registry";
 const MALFORMED: &str = "(invalid-response: 200 with a malformed Docker-Content-Digest header";
 const DIFFERS: &str = "(invalid-response: the header says sha256:";
 const TOO_LARGE: &str = " with a body of more than 4096 KiB";
@@ -112,13 +112,13 @@ fn table() -> Vec<Row> {
         row("a reset in the middle of the body", get(Reset), HASHED, 4, "(unreachable: "),
         row("no answer", always(Hang), RETRIED, 4, TIME_IS_UP),
         row("no answer to GET", without_digest(Hang), RETRIED, 4, TIME_IS_UP),
-        row("no answer to who asks for a token", token(Hang), RETRIED, 4, "before the time of"),
+        row("no answer to who asks for a token", token(Hang), RETRIED, 4, "within the time of"),
         // What comes is slow.
         row("a slow status", Dripping(b"HTTP/1.1 200 ".to_vec(), b'O'), RETRIED, 4, TIME_IS_UP),
         row("a slow header", Dripping(ok("X-Slow: "), b'a'), RETRIED, 4, TIME_IS_UP),
         row("a slow body", get(DrippingBody(200)), HASHED, 4, TIME_IS_UP),
         row("a slow error", get(DrippingBody(404)), HASHED, 4, TIME_IS_UP),
-        row("a slow token", token(DrippingBody(200)), RETRIED, 4, "before the time of"),
+        row("a slow token", token(DrippingBody(200)), RETRIED, 4, "within the time of"),
         list("a slow list", DrippingBody(200), TIME_IS_UP),
         // What comes is large.
         row("an endless manifest", get(EndlessBody(200)), HASHED, 4, TOO_LARGE),
@@ -143,7 +143,7 @@ fn table() -> Vec<Row> {
         list(
             "a list that gzip makes small",
             GzipBomb,
-            "200 with something that is no list of tags",
+            "200 with something that is not a list of tags",
         ),
         // What comes leads in circles.
         row(
@@ -166,7 +166,7 @@ fn table() -> Vec<Row> {
         row("a page with 404, as proxies send it", always(Html404), ONCE, 4, NO_REGISTRY),
         row("a page with 502", always(html(502)), ONCE, 4, "(unreachable: 502 Bad Gateway"),
         row("a page for a token", token(html(200)), ONCE, 4, "the body is not the JSON of a token"),
-        list("a page for a list", html(200), "200 with something that is no list of tags"),
+        list("a page for a list", html(200), "200 with something that is not a list of tags"),
         row("half a JSON text", always(index(200, r#"{"schemaVersion":2,"#)), ONCE, 4, NO_MANIFEST),
         row("JSON without errors", always(index(404, "{}")), ONCE, 4, NO_REGISTRY),
         row("no error of many", always(index(404, r#"{"errors":[]}"#)), ONCE, 4, NO_REGISTRY),

@@ -98,7 +98,11 @@ fn a_registry_that_asks_for_another_certificate_is_status_4_at_once() {
             let before = closed.registry.connections();
             let ran = closed.run(flags);
             assert_web_failed(name, &ran, 4, words);
-            assert!(ran.stderr.contains("name one with `--client-cert`"), "{}", ran.stderr);
+            assert!(
+                ran.stderr.contains("name one that the registry trusts, with `--client-cert`"),
+                "{}",
+                ran.stderr
+            );
             assert_eq!(closed.registry.connections() - before, 1, "asking again is no use");
         }
         assert!(closed.registry.requests().is_empty());

@@ -48,7 +48,7 @@ fn a_mirror_that_is_of_no_use_is_passed_over_once_with_a_note() {
         let mirror = Registry::start(Content::of(&[]).with_fault(Fault::on("", misbehaviour)));
         let origin = Registry::start(Content::everything());
         let ran = mirrored(&mirror, &origin, &[], &pods(images));
-        let note = format!("warning: the mirror `{}` was passed over: ", mirror.address());
+        let note = format!("warning: the mirror `{}` was skipped: ", mirror.address());
         assert_eq!(ran.stderr.matches(&note).count(), 1, "{name}: {}", ran.stderr);
         assert_eq!(ran.succeeded(), pinned(images), "{name}");
     }
@@ -61,7 +61,7 @@ fn a_mirror_whose_404_proves_nothing_is_asked_for_the_next_image_too() {
     let mirror = Registry::start(Content::everything().with_fault(gone));
     let origin = Registry::start(Content::everything());
     let ran = mirrored(&mirror, &origin, &[], &pods(images));
-    assert_eq!(ran.stderr.matches("was passed over: ").count(), 1, "{}", ran.stderr);
+    assert_eq!(ran.stderr.matches("was skipped: ").count(), 1, "{}", ran.stderr);
     assert_eq!(ran.succeeded(), pinned(images));
     assert_eq!(lines(&origin), ["HEAD /v2/registry.example/acme/web/manifests/1"]);
 }
@@ -73,7 +73,7 @@ fn a_mirror_that_nobody_runs_is_passed_over() {
     let flags =
         [for_every_host(&origin), "--mirror=registry.example=http://127.0.0.1:1".to_owned()];
     let ran = digestif(flags, pods([WEB]));
-    assert!(ran.stderr.contains("the mirror `127.0.0.1:1` was passed over"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("the mirror `127.0.0.1:1` was skipped"), "{}", ran.stderr);
     assert_eq!(ran.succeeded(), pinned([WEB]));
 }
 

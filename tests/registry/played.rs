@@ -197,7 +197,7 @@ fn table() -> Vec<Row> {
                 says(401, r#"{"details":"incorrect username or password"}"#),
             )),
             NOBODY,
-            Fails(6, "which gives the tokens: \"incorrect username or password\")"),
+            Fails(6, "from the token server registry.example: \"incorrect username or password\")"),
             "HEAD web:1, GET token",
         ),
         row(
@@ -237,7 +237,7 @@ fn table() -> Vec<Row> {
             "a manifest of schema 1",
             all(says(200, r#"{"schemaVersion":1,"name":"acme/web","tag":"1","fsLayers":[]}"#)),
             NOBODY,
-            Fails(4, "it has a manifest of Docker's schema 1, which has been retired"),
+            Fails(4, "its manifest has Docker's schema 1, which is obsolete"),
             "HEAD web:1, GET web:1",
         ),
         row(
@@ -315,7 +315,7 @@ fn table() -> Vec<Row> {
             "R3: a gateway without a route (istio/istio#1437)",
             all(Empty404),
             NOBODY,
-            Fails(4, "a 404 that may not be its registry's proves nothing"),
+            Fails(4, "a 404 that may not come from its registry proves nothing"),
             "HEAD web:1, GET web:1, GET ping",
         ),
         // A token for many repositories is no use.

@@ -186,7 +186,7 @@ fn a_proxy_that_does_not_know_us_is_status_4_at_once() {
             let words =
                 format!("407 Proxy Authentication Required from the proxy {}", proxy.address());
             assert_web_failed(prefix, &ran, 4, &words);
-            let help = "look at `HTTPS_PROXY` and `HTTP_PROXY`, whose URLs hold user and password";
+            let help = "check `HTTPS_PROXY` and `HTTP_PROXY`; their URLs contain user and password";
             assert!(ran.stderr.contains(help), "{}", ran.stderr);
             assert_eq!(proxy.asked().len() - before, 1, "asking again is no use");
         }
@@ -250,7 +250,7 @@ fn a_certificate_that_a_proxy_put_in_between_is_not_trusted() {
 fn a_variable_that_names_no_proxy_is_status_2_and_is_not_shown() {
     for value in [format!("ftp://bob:{}@p", password("bob")), format!("{}@p:x", password("bob"))] {
         let said = run(&[("https_proxy", &value)], None, &[]).failed(2);
-        assert!(said.contains("`https_proxy` is no URL of a proxy"), "{said}");
+        assert!(said.contains("`https_proxy` is not the URL of a proxy"), "{said}");
         // Nobody is asked, so nobody is asked through it.
         assert_eq!(run(&[("https_proxy", &value)], None, &["--offline"]).status, 5);
     }
@@ -261,8 +261,7 @@ fn a_mirror_behind_a_proxy_that_is_down_is_passed_over() {
     let registry = Registry::start(Content::everything());
     let flags = [for_every_host(&registry), "--mirror=*=https://registry.example/m".to_owned()];
     let ran = run(&[("HTTPS_PROXY", "http://127.0.0.1:1")], None, &flags.each_ref().map(|f| &**f));
-    let words =
-        "the mirror `registry.example` was passed over: no connection to the proxy 127.0.0.1:1";
+    let words = "the mirror `registry.example` was skipped: no connection to the proxy 127.0.0.1:1";
     assert!(ran.stderr.contains(words), "{}", ran.stderr);
     assert_eq!(ran.succeeded(), pinned([WEB]));
 }

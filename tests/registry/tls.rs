@@ -67,7 +67,12 @@ fn a_registry_without_http_2_is_asked_over_http_1() {
 fn a_certificate_that_nobody_vouches_for_is_status_4() {
     let registry = Registry::start_tls(Content::everything());
     let ran = digestif([for_every_host(&registry).as_str(), ONCE], pods([WEB]));
-    assert_web_failed("no authority", &ran, 4, "nobody we trust has signed the certificate of ");
+    assert_web_failed(
+        "no authority",
+        &ran,
+        4,
+        "no trusted authority has signed the certificate of ",
+    );
     assert!(ran.stderr.contains("`--ca-file FILE`"), "{}", ran.stderr);
     let other = Registry::start_tls(Content::everything());
     let ran = trusting(&registry, &[&other], &[ONCE], &pods([WEB]));
@@ -112,7 +117,7 @@ fn a_loopback_host_with_tls_is_asked_over_tls() {
     assert_eq!(registry.connections(), 1);
 
     let said = digestif([ONCE], &stream).failed(4);
-    assert!(said.contains("nobody we trust has signed the certificate of "), "{said}");
+    assert!(said.contains("no trusted authority has signed the certificate of "), "{said}");
     let plain = format!("--plain-http={}", registry.address());
     digestif([plain.as_str(), flag.as_str(), ONCE], &stream).failed(4);
     assert_eq!(registry.requests().len(), 1, "only the first was let in");
@@ -172,7 +177,12 @@ fn faults_over_http_2_end_as_over_http_1() {
     for (name, content, flags, words) in [
         ("half a body", on_get(Misbehaviour::Reset), &[ONCE][..], "(unreachable: "),
         ("endless", on_get(Misbehaviour::EndlessBody(200)), &[ONCE], "more than 4096 KiB"),
-        ("hang", on_get(Misbehaviour::Hang), &["--timeout=1"], "before the time of `--timeout`"),
+        (
+            "hang",
+            on_get(Misbehaviour::Hang),
+            &["--timeout=1"],
+            "no answer within the time of `--timeout`",
+        ),
     ] {
         let registry = Registry::start_tls(content);
         let flags = [&["--verify-content"], flags].concat();

@@ -103,13 +103,13 @@ fn the_failures_of_a_token_endpoint_are_told_apart() {
     let none = Status(200, Vec::new(), "{\"expires_in\":300}".to_owned());
     let injected = Status(200, Vec::new(), "{\"token\":\"a\\r\\nx: y\"}".to_owned());
     for (name, content, status, words) in [
-        ("401", fault(ErrorCode(401, "UNAUTHORIZED")), 6, "which gives the tokens"),
-        ("403", fault(ErrorCode(403, "DENIED")), 6, "which gives the tokens"),
+        ("401", fault(ErrorCode(401, "UNAUTHORIZED")), 6, "from the token server"),
+        ("403", fault(ErrorCode(403, "DENIED")), 6, "from the token server"),
         ("429", fault(ErrorCode(429, "TOOMANYREQUESTS")), 4, "(rate-limited: 429"),
         ("500", fault(ErrorCode(500, "UNKNOWN")), 4, "(unreachable: 500"),
-        ("404", fault(ErrorCode(404, "NOT_FOUND")), 4, "which gives the tokens"),
+        ("404", fault(ErrorCode(404, "NOT_FOUND")), 4, "from the token server"),
         ("none", fault(none), 4, "200, but without a token"),
-        ("injected", fault(injected), 4, "characters that no header can carry"),
+        ("injected", fault(injected), 4, "characters that a header can't contain"),
     ] {
         let registry = fail_web(name, content, ONCE, status, words);
         assert_eq!(registry.requests_to("manifests/1"), 1, "{name}");
@@ -152,7 +152,7 @@ fn an_insecure_realm_is_not_asked() {
     for (name, url, words) in [
         ("another host", "http://auth.invalid/token", "`http://auth.invalid`, which is not https"),
         ("a file", "file:///etc/passwd", "which is not https"),
-        ("no URL", "/token", "is no URL"),
+        ("no URL", "/token", "is not a URL"),
         ("credentials", &format!("http://u:{SECRET}@127.0.0.1:1/token"), "holds credentials"),
     ] {
         let registry = fail_web(name, realm(url.to_owned()), ONCE, 4, words);

@@ -185,7 +185,7 @@ pub fn pinned(reference: &str) -> String {
 pub fn digest_of(reference: &str) -> String {
     let digestif::image::Reference::Tagged(tagged) = reference.parse().expect("a valid reference")
     else {
-        panic!("`{reference}` has a digest already");
+        panic!("`{reference}` already has a digest");
     };
     registry::digest_of(&tagged.repository.to_string(), &tagged.tag.to_string())
 }

@@ -17,7 +17,7 @@ pub enum Emit {
     KustomizeImages,
 }
 
-/// Which files are read.
+/// The files to read.
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Input and output")]
 pub struct InputFlags {
@@ -71,12 +71,12 @@ pub struct FileFlags {
     #[arg(short, long, value_name = "PATH")]
     pub filename: Vec<PathBuf>,
 
-    /// Leave these paths out of a directory; repeatable
+    /// Do not read these paths in a directory; repeatable
     #[arg(long, value_name = "GLOB")]
     pub exclude: Vec<String>,
 }
 
-/// Where the result goes.
+/// The file for the result.
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Input and output")]
 pub struct OutputFlags {
@@ -85,7 +85,7 @@ pub struct OutputFlags {
     pub output: Option<PathBuf>,
 }
 
-/// How pinning writes.
+/// The form of the result of pinning.
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Input and output")]
 pub struct PinFlags {
@@ -112,16 +112,16 @@ pub struct FormFlags {
     pub pin: Option<PinForm>,
 }
 
-/// Which configuration is read.
+/// The configuration to read.
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Input and output")]
 pub struct ConfigFlags {
-    /// Read this configuration file instead of the checkout's, which is digestif.yaml in the working
-    /// directory or above it in the repository
+    /// Read this configuration file instead of the checkout's. That is digestif.yaml in the working directory or
+    /// in a parent directory inside the repository
     #[arg(short, long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 
-    /// Read no configuration file, and no `functionConfig` unless with `fn`
+    /// Ignore configuration files, and the `functionConfig` without `fn`
     #[arg(long)]
     pub no_config: bool,
 }

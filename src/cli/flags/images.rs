@@ -6,7 +6,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use crate::fallback::{MAX_SKEW, MinorVersion, Preset, Rule};
 use crate::places::{Inclusion, ObjectPattern};
 
-/// Which images are pinned.
+/// The images to pin.
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Images")]
 pub struct ImageFlags {
@@ -18,8 +18,8 @@ pub struct ImageFlags {
     #[arg(long, value_name = "KIND[/NAMESPACE/NAME]")]
     pub skip_kind: Vec<ObjectPattern>,
 
-    /// Also pin candidates of these classes: `values`, `env`, `args`, `config`, `annotations`, `other`; all of a
-    /// class, or those in one kind or field (`config:ConfigMap:data.image`); `digestif images` lists them
+    /// Also pin candidates of these classes: `values`, `env`, `args`, `config`, `annotations`, `other`. A class can
+    /// be limited to a kind or a field (`config:ConfigMap:data.image`). `digestif images` lists them
     #[arg(long, value_name = "CLASS[:KIND[:PATH]]", value_delimiter = ',')]
     pub include: Vec<Inclusion>,
 }
@@ -34,9 +34,9 @@ fn presets() -> impl TypedValueParser<Value = Preset> {
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Missing tags")]
 pub struct MissingTagFlags {
-    /// A rule for a tag that does not exist: a regular expression over the whole tag, and a
-    /// tag or reference with `$1`, `${group}`, `$tag`, `$name` and `$repository`; with `GLOB:` only
-    /// for repositories that it fits, as in `ghcr.io/acme/*:`; repeatable
+    /// A rule for tags that do not exist: a regular expression over the whole tag, and a tag or reference, which may
+    /// use `$1`, `${group}`, `$tag`, `$name` and `$repository`. With `GLOB:`, only for matching repositories, for
+    /// example `ghcr.io/acme/*:`; repeatable
     #[arg(long, value_name = "[GLOB:]REGEX=TRY")]
     pub fallback: Vec<Rule>,
 
@@ -52,7 +52,7 @@ pub struct MissingTagFlags {
     #[arg(long)]
     pub no_fallback: bool,
 
-    /// The cluster's version, which limits how far Kubernetes client tools may step down
+    /// The cluster's version. Rules for Kubernetes client tools count from it
     #[arg(long, value_name = "X.Y")]
     pub kube_version: Option<MinorVersion>,
 

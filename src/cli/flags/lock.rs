@@ -9,15 +9,15 @@ use crate::lock::{DriftGate, EVERYTHING};
 /// The longest cooldown in days: ten years.
 const LONGEST_COOLDOWN: u32 = 3_650;
 
-/// Where digests come from besides registries.
+/// Sources of digests other than registries.
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Lock")]
 pub struct LockFlags {
-    /// Use the digests that this file records, and record new ones in it
+    /// Use the digests in this file, and add new ones to it
     #[arg(long, value_name = "FILE")]
     pub lock: Option<PathBuf>,
 
-    /// Fail if the lock lacks an image; make no request for it and do not write the lock
+    /// Fail if the lock lacks an image; make no request, and do not write the lock
     #[arg(long)]
     pub locked: bool,
 
@@ -30,22 +30,22 @@ pub struct LockFlags {
     pub offline: bool,
 }
 
-/// How old a digest has to be.
+/// The minimum age of digests.
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Lock")]
 pub struct CooldownFlags {
-    /// With a lock: use a digest only when it was first seen so many days ago, as in `7d`. Newer ones
-    /// wait in the lock for a later `--update`
+    /// With a lock: use a digest only if a run saw it this many days ago, for example `7d`. Newer digests wait in the
+    /// lock for a later `--update`
     #[arg(long, value_name = "DURATION", value_parser = cooldown)]
     pub cooldown: Option<u32>,
 }
 
-/// Which recorded images are resolved again.
+/// The recorded images to resolve again.
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Lock")]
 pub struct UpdateFlags {
-    /// Resolve again the images that the lock records, and tags that have a digest in the input; with a
-    /// glob, only images whose full repository name it matches; repeatable
+    /// Resolve again the images in the lock, and tags that have a digest in the input. With a glob, only images
+    /// whose full repository name matches; repeatable
     #[arg(
         long,
         value_name = "GLOB",
@@ -60,8 +60,8 @@ pub struct UpdateFlags {
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Lock")]
 pub struct DriftFlags {
-    /// Ask registries whether tags moved, digests vanished or missing images exist now: for images with a
-    /// digest, or with `--lock` for locked ones; with `=vanished`, only vanished digests fail
+    /// Ask registries if tags moved, digests vanished or missing images exist now. This checks images with a digest
+    /// or, with `--lock`, locked images. With `=vanished`, only vanished digests fail
     #[arg(
         long,
         value_name = "WHAT",
@@ -77,7 +77,7 @@ pub struct DriftFlags {
 /// Reads the days of a cooldown: `7d`, `0d`.
 ///
 /// # Errors
-/// It is no number of whole days.
+/// It is not a number of whole days.
 pub fn cooldown(text: &str) -> Result<u32, String> {
     let days = text.strip_suffix('d').and_then(|days| days.parse().ok());
     days.filter(|days| *days <= LONGEST_COOLDOWN)

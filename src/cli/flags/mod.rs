@@ -19,35 +19,35 @@ pub use reports::{Color, ConsoleFlags, ReportFlags};
 /// Every group of flags. A group that a command lacks has its defaults.
 #[derive(Debug, Default)]
 pub struct Flags {
-    /// Which files are read.
+    /// The files to read.
     pub input: InputFlags,
-    /// Where the result goes.
+    /// The file for the result.
     pub output: OutputFlags,
-    /// How pinning writes.
+    /// The form of the result of pinning.
     pub pin: PinFlags,
     /// How a pin is written.
     pub form: FormFlags,
-    /// Which configuration is read.
+    /// The configuration to read.
     pub config: ConfigFlags,
-    /// Which images are pinned.
+    /// The images to pin.
     pub images: ImageFlags,
     /// Rules for tags that do not exist.
     pub missing: MissingTagFlags,
-    /// Where digests come from besides registries.
+    /// Sources of digests other than registries.
     pub lock: LockFlags,
-    /// How old a digest has to be.
+    /// The minimum age of digests.
     pub cooldown: CooldownFlags,
-    /// Which recorded images are resolved again.
+    /// The recorded images to resolve again.
     pub update: UpdateFlags,
     /// The comparison of recorded images with registries.
     pub drift: DriftFlags,
-    /// Which images are not new.
+    /// The base that images are compared with.
     pub base: BaseFlags,
     /// The gate that only the caller configures.
     pub strict: StrictFlags,
     /// Policies.
     pub policy: PolicyFlags,
-    /// How registries are reached.
+    /// URLs, logins and limits for registries.
     pub registries: RegistryFlags,
     /// Reports in files.
     pub reports: ReportFlags,

@@ -5,11 +5,11 @@ use clap::Args;
 use crate::image::Platform;
 use crate::policy::{Expectation, Mutable};
 
-/// Which images are not new.
+/// The base that images are compared with.
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Input")]
 pub struct BaseFlags {
-    /// Check only images that do not occur in BASE, a folder or a git revision of the files
+    /// Check only images that do not occur in BASE: a folder, or a git revision of the files
     #[arg(long, value_name = "BASE")]
     pub only_changed: Option<String>,
 }
@@ -18,8 +18,8 @@ pub struct BaseFlags {
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Policy")]
 pub struct StrictFlags {
-    /// Pass only if every image has a digest or, with `--lock`, is in the lock. Only flags, variables and
-    /// `-c FILE` count: no other configuration, no opt-out in manifests; makes no request
+    /// Pass only if every image has a digest or, with `--lock`, is in the lock. Only flags, variables and `-c FILE`
+    /// count; other configurations and opt-outs in manifests do not. It makes no request
     #[arg(long)]
     pub strict: bool,
 }
@@ -29,7 +29,7 @@ pub struct StrictFlags {
 #[command(next_help_heading = "Policy")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct PolicyFlags {
-    /// Write images that are absent or invalid unchanged, with a warning
+    /// Write absent and invalid images unchanged, with a warning
     #[arg(long)]
     pub allow_unresolved: bool,
 

@@ -10,11 +10,11 @@ use crate::registry;
 /// The longest `--timeout`: one day.
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(86_400);
 
-/// How registries are reached.
+/// URLs, logins and limits for registries.
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Registries")]
 pub struct RegistryFlags {
-    /// Reach the registry HOST at this URL instead; `*` is every host, `{host}` its name; repeatable
+    /// Ask the registry at URL instead of HOST; `*` is every host, `{host}` its name; repeatable
     #[arg(long, value_name = "HOST=URL")]
     pub registry: Vec<String>,
 
@@ -22,11 +22,11 @@ pub struct RegistryFlags {
     #[arg(long, value_name = "HOST=URL")]
     pub mirror: Vec<String>,
 
-    /// Read logins from this file before those of Docker and of containers
+    /// Use the logins in this file before those of Docker and Podman
     #[arg(long, value_name = "FILE")]
     pub auth_file: Option<PathBuf>,
 
-    /// Use plain HTTP for this host (loopback hosts need not be named); repeatable
+    /// Use plain HTTP for this host; loopback hosts need no flag; repeatable
     #[arg(
         long,
         value_name = "HOST",
@@ -54,15 +54,15 @@ pub struct RegistryFlags {
     )]
     pub insecure_login: Vec<String>,
 
-    /// Send this certificate, from a PEM file, to registries that ask for one
+    /// Send this certificate (a PEM file) to registries that ask for one
     #[arg(long, value_name = "FILE", requires = "client_key")]
     pub client_cert: Option<PathBuf>,
 
-    /// The key of that certificate, from a PEM file
+    /// The key of that certificate (a PEM file)
     #[arg(long, value_name = "FILE", requires = "client_cert")]
     pub client_key: Option<PathBuf>,
 
-    /// The time for the whole run, and for waiting until another run releases the lock: 45, 45s, 5m
+    /// The time limit of the whole run, and of waiting for a lock that another run holds: 45, 45s, 5m
     #[arg(
         long,
         value_name = "DURATION",
@@ -71,11 +71,11 @@ pub struct RegistryFlags {
     )]
     pub timeout: Duration,
 
-    /// How often a request is tried again
+    /// How often a failed request is repeated
     #[arg(long, value_name = "N", default_value_t = 3)]
     pub retries: u8,
 
-    /// The most requests in flight to one host [default: 16; over HTTP/2 up to 64, as the host bears it]
+    /// The most simultaneous requests to one host [default: 16; up to 64 over HTTP/2]
     #[arg(
         long,
         value_name = "N",
@@ -83,7 +83,7 @@ pub struct RegistryFlags {
     )]
     pub concurrency: Option<u16>,
 
-    /// Fetch every manifest and hash it; do not trust the registry's header
+    /// Fetch every manifest and hash it instead of trusting the registry's header
     #[arg(long)]
     pub verify_content: bool,
 }
@@ -91,7 +91,7 @@ pub struct RegistryFlags {
 /// Reads a time limit as people write it: `45`, `45s`, `5m`, `1h 30m`.
 ///
 /// # Errors
-/// It is no duration, or not between one second and one day.
+/// It is not a duration, or not between one second and one day.
 fn timeout(text: &str) -> Result<Duration, String> {
     let read = match text.parse() {
         Ok(seconds) => Ok(Duration::from_secs(seconds)),

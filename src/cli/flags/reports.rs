@@ -6,7 +6,7 @@ use clap::{ArgAction, Args, ValueEnum};
 
 use crate::report;
 
-/// When output is coloured.
+/// When output has colours.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Color {
     /// On a terminal
@@ -22,12 +22,11 @@ pub enum Color {
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Reports and messages")]
 pub struct ReportFlags {
-    /// Also write a report to this file, whether the run succeeds or fails
+    /// Also write a report to this file, after success and failure
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
 
-    /// The format of the report, also of the one that `check` prints [default: json in a file, text from
-    /// `check`]
+    /// The format of the report in a file and of `check` [default: json in a file, text from `check`]
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub report_format: Option<report::Format>,
 }
@@ -41,7 +40,7 @@ pub struct ConsoleFlags {
     #[arg(long, value_name = "FILE")]
     pub log: Option<PathBuf>,
 
-    /// Print errors and substitutions only
+    /// Print only errors and substitutions
     #[arg(short, long)]
     pub quiet: bool,
 
@@ -49,12 +48,12 @@ pub struct ConsoleFlags {
     #[arg(short, long, action = ArgAction::Count, value_parser = verbosity)]
     pub verbose: u8,
 
-    /// When to colour messages
+    /// When to use colours
     #[arg(long, value_enum, default_value_t)]
     pub color: Color,
 }
 
-/// Reads `DIGESTIF_VERBOSE`: a number, or a word that switches other variables on or off.
+/// Reads `DIGESTIF_VERBOSE`: a number, or a word such as `true` or `off`.
 fn verbosity(text: &str) -> Result<u8, String> {
     match text {
         "true" | "yes" | "on" | "y" | "t" => Ok(1),

@@ -6,7 +6,7 @@ pub(super) const WORDS: [(&[&str], &str); 19] = [
     (&["fix", "write"], "digestif pins without a command; `-i` rewrites files"),
     (
         &["apply", "create", "delete", "get", "describe", "replace", "rollout"],
-        "digestif reads manifests and no cluster: `digestif FILE… | kubectl apply -f -`",
+        "digestif reads manifests, not a cluster: `digestif FILE… | kubectl apply -f -`",
     ),
     (
         &["template", "render", "build", "kustomize", "helm"],
@@ -68,10 +68,7 @@ pub(super) const FLAGS: [(&[&str], &str); 20] = [
     ),
     (&["--write", "--inplace", "-w"], "`-i` rewrites the named files"),
     (&["--file", "--files", "--input", "--manifest"], "name the file as an argument, or with `-f`"),
-    (
-        &["--recursive", "-R", "-r"],
-        "directories are read with everything below them, without a flag",
-    ),
+    (&["--recursive", "-R", "-r"], "directories are read recursively; no flag is needed"),
     (
         &["--username", "--user", "--password", "-u", "-p", "--token", "--creds"],
         "log in with `docker login HOST`, or name a file with `--auth-file`",
@@ -92,7 +89,7 @@ pub(super) const FLAGS: [(&[&str], &str); 20] = [
     (&["--no-network", "--no-net"], "`--offline` makes no request"),
     (
         &["--namespace", "--context", "--kubeconfig", "--selector", "-l", "--all-namespaces", "-A"],
-        "digestif reads manifests and no cluster: `kubectl get … -o yaml | digestif`",
+        "digestif reads manifests, not a cluster: `kubectl get … -o yaml | digestif`",
     ),
     (
         &["--values", "--set", "--set-string", "--chart", "--release-name", "--version-set"],

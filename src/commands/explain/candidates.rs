@@ -75,7 +75,7 @@ impl Candidate {
     pub(super) fn said(&self) -> String {
         match &self.platforms {
             Ok(platforms) if platforms.is_empty() => {
-                "it is for no platform: it may be no image".to_owned()
+                "it names no platform: it may not be an image".to_owned()
             }
             Ok(platforms) => {
                 let names: Vec<_> = platforms.iter().map(ToString::to_string).collect();

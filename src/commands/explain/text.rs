@@ -21,7 +21,7 @@ impl Explanation {
             text.add(&format!("rule {}", rule.rule), &lines);
         }
         if matches!(self.entry.status, Status::Pinned(_)) {
-            text.add("rules", &["none is tried, as the image exists".to_owned()]);
+            text.add("rules", &["no rule is tried, because the image exists".to_owned()]);
         }
         let notes = self.entry.status.search().map(|search| &search.notes[..]).unwrap_or_default();
         if !notes.is_empty() {
@@ -63,7 +63,7 @@ impl Explanation {
                 lines.push(format!("it is another image than was asked for, by rule {rule}"));
                 lines
             }
-            Status::Already => vec!["it has a digest already, and stays as it is".to_owned()],
+            Status::Already => vec!["it already has a digest and stays unchanged".to_owned()],
             Status::Skipped(skip) => vec![format!("it is left alone: {skip}")],
             _ => Vec::new(),
         };

@@ -59,7 +59,7 @@ pub(super) fn trace(
                 continue;
             }
             Ok(_) if !rule.when.covers(outcome) => {
-                traced.push(passed("it does not take what is denied for absent"));
+                traced.push(passed("it does not treat a denied image as absent"));
                 continue;
             }
             Ok(steps) => steps,

@@ -27,12 +27,11 @@ impl FromStr for MinorVersion {
                 let is_kubernetes = *major == 1 && *minor <= LAST_MINOR;
                 u32::try_from(*minor).ok().filter(|_| is_kubernetes).map(Self).ok_or_else(|| {
                     format!(
-                        "Kubernetes has no version {major}.{minor}; `kubectl version` shows the server's, \
-                         which is not that of a distribution such as OpenShift"
+                        "Kubernetes has no version {major}.{minor}; `kubectl version` shows the server's version, which differs from the version of a distribution such as OpenShift"
                     )
                 })
             }
-            _ => Err(format!("`{text}` is no version like 1.32")),
+            _ => Err(format!("`{text}` is not a version such as 1.32")),
         }
     }
 }

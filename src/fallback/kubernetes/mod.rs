@@ -86,7 +86,7 @@ impl KubernetesVersion {
     ) -> Result<Vec<Step>, String> {
         let reading = Reading::of(&asked.tag);
         let wanted = Wanted::of(&reading)
-            .ok_or("the tag is no version of Kubernetes like 1.32 or v1.32.1")?;
+            .ok_or("the tag is not a Kubernetes version such as 1.32 or v1.32.1")?;
         let suffixes = wanted.suffixes();
         let forms = || {
             let vs = [wanted.v, !wanted.v];

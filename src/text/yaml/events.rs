@@ -26,7 +26,7 @@ impl SyntaxError {
             .of(RuleId::Yaml)
             .location(Location::Source { source: index, span, label: String::new() })
             .help(
-                "look at what writes it: the text may be cut off, or be no YAML 1.2 or JSON at all",
+                "check the command that writes it: the text may be cut off, or may not be YAML 1.2 or JSON",
             )
     }
 }

@@ -117,7 +117,7 @@ fn a_file_that_makes_no_sense_is_named_and_not_shown() {
     let entry =
         |entry: serde_json::Value| json!({ "auths": { "quay.example": entry } }).to_string();
     let secret = password("ann");
-    let of_entry = "the entry for `quay.example` holds no login that can be read";
+    let of_entry = "the entry for `quay.example` has no readable login";
     for (name, text, reason) in [
         ("no JSON", format!("{secret}: {secret}"), "line 1, column 1: it is not an auth file"),
         (
@@ -358,7 +358,7 @@ fn a_login_that_is_refused_makes_room_for_the_next() {
         machine.write(".config/containers/auth.json", first.to_string());
         let said = machine.pin_web(&[]);
         let expected = format!(
-            "warning: a login was of no use: the login for registry.example from {} is refused\n",
+            "warning: a login did not work: the login for registry.example from {} is refused\n",
             machine.path(".config/containers/auth.json").display()
         );
         assert!(said.starts_with(&expected), "{name}: {said}");
@@ -388,7 +388,7 @@ fn a_stale_login_does_not_stand_in_the_way_of_what_anybody_may_read() {
         let ran = machine.run(&[], &pods(&images));
         assert_eq!((ran.status, &ran.stdout), (0, &pinned(&images)), "{name}: {}", ran.stderr);
         let expected = format!(
-            "warning: a login was of no use: the login for registry.example from {} is refused\n |\n \
+            "warning: a login did not work: the login for registry.example from {} is refused\n |\n \
              = help: log in again, or remove the login; the images were found without it\n\n",
             machine.path(".docker/config.json").display()
         );
@@ -461,7 +461,7 @@ fn where_all_are_refused_the_message_says_who_was_tried() {
         (basic(&[]), "401 Unauthorized from registry.example"),
         (
             tokens(&[Account::user("another")]),
-            "401 Unauthorized from registry.example, which gives the tokens, code UNAUTHORIZED",
+            "401 Unauthorized from the token server registry.example, code UNAUTHORIZED",
         ),
     ] {
         let docker = auths(&[("registry.example", "ann"), ("registry.example/acme", "bob")]);
@@ -476,7 +476,7 @@ fn where_all_are_refused_the_message_says_who_was_tried() {
                  the login for registry.example from {file} is refused)\n"
             ),
             "  = help: log in with `docker login registry.example`, or name a file with logins with `--auth-file`; \
-             or give it a copy with `--layout DIR`\n"
+             or use a copy with `--layout DIR`\n"
                 .to_owned(),
         ];
         for part in expected {

@@ -153,13 +153,13 @@ fn what_is_wrong_with_a_helper_is_said_and_stands_in_nobodys_way() {
             "echo the token has expired >&2; exit 1",
             "exit status: 1: the token has expired",
         ),
-        ("stdout", "echo hunter2; exit 3", "exit status: 3: it says nothing that can be shown"),
+        ("stdout", "echo hunter2; exit 3", "exit status: 3: its message can't be shown"),
         ("colour", "printf '\\033[31mred' >&2; exit 1", "exit status: 1: \\u{1b}[31mred"),
-        ("silence", "exit 1", "exit status: 1: it says nothing that can be shown"),
-        ("its answer on stdout", &failed, "exit status: 1: it says nothing that can be shown"),
-        ("its answer on stderr", &told, "exit status: 1: it says nothing that can be shown"),
-        ("a trace", &traced, "exit status: 1: it says nothing that can be shown"),
-        ("a signal", "kill -9 $$", "signal: 9 (SIGKILL): it says nothing that can be shown"),
+        ("silence", "exit 1", "exit status: 1: its message can't be shown"),
+        ("its answer on stdout", &failed, "exit status: 1: its message can't be shown"),
+        ("its answer on stderr", &told, "exit status: 1: its message can't be shown"),
+        ("a trace", &traced, "exit status: 1: its message can't be shown"),
+        ("a signal", "kill -9 $$", "signal: 9 (SIGKILL): its message can't be shown"),
         ("nothing", "cat > /dev/null", "its answer is not JSON with Username and Secret"),
         ("garbage", &garbage, "its answer is not JSON with Username and Secret"),
         ("half an answer", &half, "its answer is not JSON with Username and Secret"),
@@ -173,7 +173,7 @@ fn what_is_wrong_with_a_helper_is_said_and_stands_in_nobodys_way() {
         assert!(said.contains(&failing) && said.len() < 1500, "{name}: {said:.2000}");
         let open = machine(tokens(&[Account::nobody()]), &[("x", script)], &one("x"));
         let said = open.pin_web(&[]);
-        let warning = format!("warning: a login was of no use: {failing}");
+        let warning = format!("warning: a login did not work: {failing}");
         assert!(said.starts_with(&warning) && count(&said, "warning") == 1, "{name}: {said:.2000}");
     }
 }
@@ -182,7 +182,7 @@ fn what_is_wrong_with_a_helper_is_said_and_stands_in_nobodys_way() {
 fn a_helper_that_is_not_there_stands_in_nobodys_way() {
     let machine = machine(tokens(&[Account::nobody()]), &[], &one("nowhere"));
     let said = machine.pin_web(&[]);
-    let words = "warning: a login was of no use: docker-credential-nowhere is not on the PATH\n";
+    let words = "warning: a login did not work: docker-credential-nowhere is not on the PATH\n";
     assert!(said.starts_with(words), "{said}");
 }
 
@@ -265,6 +265,6 @@ fn helpers_of_two_files_are_asked_in_turn() {
     machine.write(".config/containers/auth.json", json!({ "credsStore": "x" }).to_string());
     let said = machine.pin_web(&[]);
     let words = "the login for registry.example from docker-credential-x is refused";
-    assert!(said.starts_with(&format!("warning: a login was of no use: {words}\n")), "{said}");
+    assert!(said.starts_with(&format!("warning: a login did not work: {words}\n")), "{said}");
     assert_eq!(asked(&machine), ["get registry.example"; 2]);
 }

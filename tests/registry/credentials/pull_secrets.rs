@@ -222,7 +222,7 @@ fn a_pull_secret_that_cannot_be_read_is_a_warning_that_shows_nothing() {
         assert_eq!(ran.stdout, format!("{secret}{}", pinned([WEB])), "{name}: {}", ran.stderr);
         let line =
             secret.lines().position(|line| line.contains(".docker")).expect("it is there") + 1;
-        let expected = "warning: the pull secret holds no logins that can be read\n";
+        let expected = "warning: the pull secret has no readable logins\n";
         assert!(ran.stderr.starts_with(expected), "{name}: {}", ran.stderr);
         assert!(ran.stderr.contains(&format!("--> <stdin>:{line}:")), "{name}: {}", ran.stderr);
         assert_eq!(count(&ran.stderr, "warning"), 1, "{name}: {}", ran.stderr);

@@ -12,7 +12,7 @@ use crate::diagnostic::{Diagnostic, Location, Severity};
 use crate::image::PinForm;
 use crate::places::{File, Found, Object, Place};
 use crate::plan::{Entry, Plan, Status, StatusWord};
-use crate::text::escape::redacted;
+use crate::text::escape::{is_plain, redacted};
 use crate::text::splice::Edit;
 use crate::text::yaml::{Content, Document, NodeId, TreeChange};
 use crate::text::{Source, Span};
@@ -314,8 +314,12 @@ impl Target {
 /// A result as one line of JSON, which is YAML too; without the characters that YAML wants escaped.
 fn json(result: &Outcome) -> String {
     let json = serde_json::to_string(result).expect("keys are strings");
+    let json = redacted(&json);
+    if is_plain(&json) {
+        return json.into_owned();
+    }
     let mut line = String::with_capacity(json.len());
-    for c in redacted(&json).chars() {
+    for c in json.chars() {
         match c {
             '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{7f}'..='\u{9f}' | '\0'..='\u{1f}' => {
                 write!(line, "\\u{:04x}", u32::from(c)).expect("a string takes all");

@@ -56,6 +56,9 @@ fn escaped_but(text: &str, is_kept: impl Fn(char) -> bool) -> String {
 
 /// A text in which `escape` writes each character that a reader can't see or tell from others.
 pub fn escaped_with(text: &str, escape: impl Fn(char, &mut String)) -> String {
+    if is_plain(text) {
+        return text.to_owned();
+    }
     let mut out = String::with_capacity(text.len());
     for word in text.split_inclusive(|c: char| !c.is_alphanumeric()) {
         let is_mixed = !word.is_ascii() && is_mixed(word);
@@ -65,6 +68,12 @@ pub fn escaped_with(text: &str, escape: impl Fn(char, &mut String)) -> String {
         }
     }
     out
+}
+
+/// True for a text of printable ASCII characters, as most are. Nothing in it is escaped.
+#[must_use]
+pub fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
 /// Lines in which nothing acts as a command of a CI runner: `::…` at the start of a line (GitHub), and

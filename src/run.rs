@@ -142,7 +142,7 @@ fn run_located<'s>(
         found.diagnostics.extend(policy::judge(&plan, &found.places, &options.policy));
         found.diagnostics.extend(policy::judge_tags(&plan, &found.places, &options.policy));
         found.diagnostics.extend(policy::uncounted(&plan, &found, &options.policy));
-        found.diagnostics.extend(policy::idle(&options.skips, &options.scope, &found.places));
+        found.diagnostics.extend(policy::unused(&options.skips, &options.scope, &found.places));
         found.diagnostics.extend(lock::unmatched_updates(
             &options.update,
             &found.places,

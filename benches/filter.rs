@@ -239,7 +239,7 @@ mod function {
     }
 }
 
-/// The whole process where the lock has every image: what a pipeline pays for a run that asks nobody.
+/// The whole process with a lock that has every image: the cost of a run without requests in a pipeline.
 mod locked {
     use super::*;
 

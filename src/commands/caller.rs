@@ -42,7 +42,7 @@ impl Caller {
     }
 
     /// The same once the objects are known: Helm 4 marks each of them, also where a program that is
-    /// built on it starts digestif by itself.
+    /// built on it starts digestif.
     #[must_use]
     pub fn or_seen_in(self, found: &Found) -> Self {
         if self == Self::Any && found.is_from_helm_4 { Self::Helm4 } else { self }

@@ -130,7 +130,7 @@ fn images(
 ) -> Result<(), Error> {
     let task = match format {
         ListFormat::Table | ListFormat::Json => Task::Show,
-        // What the lock records has a digest.
+        // A recorded image has a digest.
         _ => Task::Explain,
     };
     let (sources, input) = Input::read(&flags)?;

@@ -141,7 +141,7 @@ pub(super) fn read(path: &Path) -> Result<Option<Vec<Source>>, Diagnostic> {
     if text.expose_secret().trim_ascii().is_empty() {
         return Ok(Some(Vec::new()));
     }
-    // What serde says of a value may repeat it.
+    // A message of serde may repeat the value.
     let nonsense = |error: serde_json::Error| {
         unusable(
             path,
@@ -162,7 +162,7 @@ pub(super) fn read(path: &Path) -> Result<Option<Vec<Source>>, Diagnostic> {
     }
     let logins = logins(&file.auths, Owner::User, &origin);
     sources.extend(logins.map_err(|key| {
-        // What stands before the host in a URL may be a login itself.
+        // The part before the host in a URL may be a login.
         let host = quoted(key.rsplit('@').next().unwrap_or_default());
         unusable(path, &format!("the entry for {host} has no readable login"))
     })?);
@@ -259,7 +259,7 @@ impl PullSecret {
         let auths = if is_old_form {
             serde_json::from_str(text).ok()?
         } else {
-            // Helpers are programs of whoever runs digestif, not of who writes manifests.
+            // Helpers are programs of the caller, not of the author of a manifest.
             serde_json::from_str::<AuthFile>(text).ok()?.auths
         };
         Some(Self { sources: logins(&auths, Owner::Input, name).ok()? })

@@ -126,7 +126,7 @@ async fn ask(child: &mut Child, server: &str) -> io::Result<Said> {
     let stdout = read(child.stdout.take().expect("it is piped"));
     let stderr = read(child.stderr.take().expect("it is piped"));
     let asked = async move {
-        // A helper that ends early says why by itself.
+        // A helper that ends early reports the reason.
         let _ = stdin.write_all(format!("{server}\n").as_bytes()).await;
     };
     let ((), stdout, stderr) = tokio::join!(asked, stdout, stderr);
@@ -149,7 +149,7 @@ impl Said {
             if said.trim() == NOT_FOUND {
                 return Ok(None);
             }
-            // What it writes on stdout may be a secret, also if it fails.
+            // Its stdout may be a secret, also if it fails.
             let stderr = String::from_utf8_lossy(self.stderr.expose_secret());
             let words = Some(stderr.trim()).filter(|text| !text.is_empty() && !text.contains('{'));
             let words = escaped(&shortened(words.unwrap_or("its message can't be shown")));
@@ -208,7 +208,7 @@ mod tests {
     async fn a_helper_that_hangs_is_ended_and_waited_for() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let (program, mark) = (folder.path().join("program"), folder.path().join("mark"));
-        // Written by a child, so that nobody has it open for writing while it is started.
+        // A child writes it, so that no process has it open for writing when it starts.
         let script = format!("#!/bin/sh\necho $$ > '{}'\nexec sleep 600\n", mark.display());
         let written = std::process::Command::new("sh")
             .args(["-c", "printf %s \"$1\" > \"$0\" && chmod +x \"$0\""])

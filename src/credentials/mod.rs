@@ -61,7 +61,7 @@ enum Owner {
 /// The hosts and repositories of a login.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Scope {
-    /// Every host: a store of credentials decides by itself.
+    /// Every host: a store of credentials makes the choice.
     Every,
     /// A host and the start of its repositories' names; empty for all of them.
     Name { host: String, path: String },
@@ -157,7 +157,7 @@ impl Credentials {
         let mut sources: Vec<_> = self.0.iter().filter(is_for).collect();
         // Sorting is stable: of two that are as specific, the source decides.
         sources.sort_by_key(|source| (source.owner, source.scope.rank()));
-        // What several files have, or a pull secret in each namespace, is tried once.
+        // A login that several files or pull secrets have is tried once.
         let mut known = HashSet::new();
         sources.retain(|source| known.insert((source.scope.path(), source.kind.parts())));
         sources.into_iter().map(|source| Offer::new(source, &host)).collect()

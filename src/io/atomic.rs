@@ -248,7 +248,7 @@ fn follow(path: &Path) -> io::Result<Destination> {
     Err(io::Error::other("too many levels of symbolic links"))
 }
 
-/// What stands behind `/dev/fd/N` and `/proc/PID/fd/N`, to which `/dev/stdout` leads as well. It
+/// The target of `/dev/fd/N` and `/proc/PID/fd/N`, to which `/dev/stdout` leads as well. It
 /// is followed no further, as the name behind it may be a pipe's, or a file's that others write.
 fn descriptor(folder: &Path, name: &OsStr) -> Option<Destination> {
     let own = Path::new("/proc").join(std::process::id().to_string()).join("fd");
@@ -262,7 +262,7 @@ fn descriptor(folder: &Path, name: &OsStr) -> Option<Destination> {
     }
 }
 
-/// An empty file beside its target, which nobody may read who may not read that.
+/// An empty file beside its target, with the same permissions for reading.
 #[cfg(unix)]
 fn empty_file(target: &Path, old: Option<&fs::Metadata>) -> io::Result<NamedTempFile> {
     use std::os::unix::fs::PermissionsExt as _;
@@ -287,7 +287,7 @@ fn empty_file(target: &Path, _: Option<&fs::Metadata>) -> io::Result<NamedTempFi
     file.map_err(|error| without_path(&error))
 }
 
-/// An error of `tempfile` without the name of the temporary file, which nobody has chosen.
+/// An error of `tempfile` without the name of the temporary file, which the user did not choose.
 fn without_path(error: &io::Error) -> io::Error {
     error.raw_os_error().map_or_else(|| error.kind().into(), io::Error::from_raw_os_error)
 }

@@ -80,12 +80,12 @@ pub fn deliver_with(
         let lock = lock.as_ref().and_then(Recording::rewrite);
         return replace(&[text].into_iter().chain(lock).collect::<Vec<_>>());
     }
-    // It ends here: whoever reads what is printed may take all day, and others wait for the lock.
+    // Other runs wait for the lock, and the reader of stdout may be slow.
     record(lock)?;
     match destination {
         Destination::Stdout => print(text).map_err(|error| unprinted(&error)),
         Destination::Stderr => stream::write_all(io::stderr(), text.as_bytes()).map_err(|error| {
-            // Perhaps nobody reads this; the status says it as well.
+            // The message may be lost; the status is not.
             partly(failed(&format!("stderr can't be written: {error}")))
         }),
         Destination::Stream(path) => atomic::write_stream(&path, text).map_err(Unwritten::Partly),

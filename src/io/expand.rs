@@ -10,7 +10,7 @@ use crate::image::glob_of;
 /// The characters that make a glob of a path. Windows has no file with the first two.
 const WILD: [char; 3] = ['*', '?', '['];
 
-/// What to do about a glob that names no file.
+/// The help for a glob that matches no file.
 pub(crate) const HELP: &str = if cfg!(windows) {
     "nothing fits the glob; check it, or name the directory"
 } else {
@@ -31,7 +31,7 @@ fn expanded(paths: &[PathBuf]) -> Vec<PathBuf> {
     paths.iter().flat_map(fitting).collect()
 }
 
-/// What a glob fits: `*` stays within a path segment and `**` does not.
+/// The paths that a glob matches: `*` stays within a path segment and `**` does not.
 fn fitting(glob: &Path) -> Vec<PathBuf> {
     let is_wild = |part: &Component<'_>| part.as_os_str().to_string_lossy().contains(WILD);
     let folder: PathBuf = glob.components().take_while(|part| !is_wild(part)).collect();

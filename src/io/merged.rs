@@ -21,7 +21,7 @@ pub fn is_merged() -> bool {
     })
 }
 
-/// Elsewhere nobody can tell.
+/// Other systems have no way to find out.
 #[cfg(not(unix))]
 #[must_use]
 pub fn is_merged() -> bool {

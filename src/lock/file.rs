@@ -1,6 +1,6 @@
 //! The lock file: read with a limit, and written so that no one's entries are lost.
 //!
-//! A file is replaced by renaming a complete one over it (`io/atomic.rs`), so that whoever reads it or
+//! A file is replaced by renaming a complete one over it (`io/atomic.rs`), so that a program that reads it or
 //! pulls the plug finds the old text or the new one; a symbolic link stays a link. Whoever writes
 //! holds an advisory lock on the *folder*, reads the file again, and adds to what it finds.
 //!
@@ -246,7 +246,7 @@ impl Record {
     }
 }
 
-/// The lock of a file: its folder, as long as nobody moved it.
+/// The lock of a file: its folder, unless it was moved.
 #[cfg(unix)]
 fn guard(file: &Path) -> io::Result<File> {
     File::open(file.parent().unwrap_or(Path::new(".")))

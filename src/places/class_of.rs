@@ -50,7 +50,7 @@ pub(super) fn classify<'d>(
         [Some("name"), ..] if names_image_stream(document, node) => None,
         // They are compared with labels.
         [Some(_), Some("matchLabels" | "nodeSelector" | "selector"), ..] => None,
-        // What a build pushes to.
+        // The destination of a build.
         _ if owner.object.group() == "tekton.dev" && keys.contains(&Some("results")) => None,
         [Some("value"), None, Some("env"), ..] => {
             let variable = document.node(node).parent?;
@@ -62,7 +62,7 @@ pub(super) fn classify<'d>(
         }
         [.., Some(key)] if is_config(owner, key) => of(Class::Config),
         _ if keys.windows(2).any(|pair| is_metadata(&pair)) => of(Class::Annotations),
-        // What is a volume of Ceph, and what is the name of another field.
+        // A volume of Ceph, and the name of another field.
         [Some("image"), Some("rbd"), ..] => None,
         _ if is_value => of(Class::Values),
         // Policies hold patterns.

@@ -75,7 +75,7 @@ impl Entry {
 pub struct Plan {
     /// The images.
     pub entries: Vec<Entry>,
-    /// Digests of tags that need not be asked for, whoever wants them.
+    /// Digests of tags that cost no request.
     pub known: BTreeMap<Tagged, Pin>,
     /// The age of digests by a lock, by the tags that supplied them.
     pub histories: BTreeMap<Tagged, History>,
@@ -164,7 +164,7 @@ impl Plan {
             {
                 entry = Entry { places: entry.places, ..Entry::of_tag(tagged) };
             }
-            // What is left unchanged stays so, whatever is written elsewhere.
+            // An image that is left alone stays so in every place.
             let is_asked = entry.status == Status::Tagged;
             let same = known.get(&entry.name).filter(|_| is_asked);
             if let Some(&n) = same {

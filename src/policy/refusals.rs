@@ -9,7 +9,7 @@ use crate::plan::{Entry, Status};
 use crate::registry::{Outcome, Refusal};
 use crate::text::escape::quoted;
 
-/// What an image is or lacks by a refusal, and what to do next.
+/// The sentence about an image that a registry refused, and the remedy.
 pub(super) fn described(refusal: &Refusal) -> (String, String) {
     let (what, help) = match refusal.outcome {
         Outcome::MissingTag => (

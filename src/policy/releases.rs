@@ -48,7 +48,7 @@ pub(super) fn with_several_tags(plan: &Plan, places: &[Place]) -> Vec<Diagnostic
     new.map(warning).collect()
 }
 
-/// What objects of one release have in common.
+/// The mark that objects of one release share.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Release<'p> {
     /// A label and a namespace.

@@ -101,7 +101,7 @@ impl Mutable {
         let tag = tag.to_ascii_lowercase();
         let words: Vec<_> = tag.split(['-', '_', '+']).collect();
         let parts = || words.iter().flat_map(|word| word.split('.'));
-        // What is built of a branch at a version, a date or a commit is not moved.
+        // A build of a branch at a version, a date or a commit does not move.
         let is_fixed = words.iter().any(|word| is_release(word))
             || words.windows(3).any(is_date)
             || parts().any(is_commit);

@@ -34,7 +34,7 @@ pub fn kustomize_images(
     sources: &[Source],
     form: PinForm,
 ) -> Result<(String, Vec<Diagnostic>), Vec<Diagnostic>> {
-    // What each name becomes, where it stands first; none where it is to stay as it is.
+    // The pin of each name and its first place; none if the name stays as it is.
     let mut names: BTreeMap<String, (Option<Pinned>, &Place)> = BTreeMap::new();
     let (mut refused, mut warnings) = (Vec::new(), Vec::new());
     for entry in &run.plan.entries {

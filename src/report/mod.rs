@@ -174,7 +174,7 @@ fn excerpt<'s>(source: &'s Source, span: Span, label: &str, elements: &mut Vec<E
     let (lines, first) = source.lines_of(span);
     let name = name(source, span);
     let at = source.position(span.start);
-    // The user's own configuration holds no passwords, and has nobody else's.
+    // The user's own configuration has no passwords.
     let is_own = matches!(source.origin(), SourceOrigin::Configuration(_));
     // An image may stand beside anything; what is wrong with the YAML may be no YAML at all, as the
     // message of another program, which should be read.
@@ -201,7 +201,7 @@ fn excerpt<'s>(source: &'s Source, span: Span, label: &str, elements: &mut Vec<E
     let text = source.text();
     let start = floor(text, lines.start.max(span.start.saturating_sub(MAX_EXCERPT / 4)));
     let end = floor(text, lines.end.min(start + MAX_EXCERPT)).max(start);
-    // What is shown starts somewhere in the line or has code points, so the column has to be said.
+    // The shown part may not start at the first column, so the message has the column.
     elements.push(Origin::path(name).line(at.line).char_column(at.column).into());
     elements.push(snippet(Span::new(start, end)).into());
 }

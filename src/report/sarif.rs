@@ -234,8 +234,8 @@ fn object(place: &Place) -> String {
     parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/")
 }
 
-/// What stays the same when lines move: the rule, the image, and where it stands in its object. What
-/// is the same in two places is numbered.
+/// The fingerprint, which does not change when lines move: rule, image and path in the object. Equal
+/// fingerprints get numbers.
 fn fingerprint(finding: &Finding<'_>, label: &str, seen: &mut BTreeMap<String, usize>) -> String {
     let about = finding.image.map_or_else(|| finding.said.message.clone(), ToString::to_string);
     let whole = Digest::of(

@@ -173,7 +173,7 @@ impl Sources<'_> {
         match step {
             Step::Pick(pick) if is_gone(&pick.repository) => Taken::Nothing,
             Step::Pick(pick) => self.pick(&pick, asked, rule, search).await,
-            // What a registry says of the repository proves nothing about a layout.
+            // An answer of a registry proves nothing about a layout.
             Step::Ask(tagged)
                 if is_gone(&tagged.repository)
                     && !matches!(self.layouts.find(&tagged), Lookup::Found(_)) =>

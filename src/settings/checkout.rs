@@ -1,6 +1,6 @@
 //! The checkout's configuration: which file applies, and whether it may.
 //!
-//! Somebody else may have written it: whoever sends a pull request, or puts a file into a folder that
+//! Another person may have written it: the author of a pull request, or a user of a folder that
 //! everybody can write to. A file that breaks a rule here is an error and is never ignored.
 
 use std::fs::{self, File, Metadata};

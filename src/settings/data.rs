@@ -20,7 +20,7 @@ pub type Entry<'de> = (&'de str, &'de str);
 /// # Errors
 /// Errors, each with the index of its entry.
 pub fn from_data(entries: &[Entry<'_>]) -> Result<Config, Vec<(usize, String)>> {
-    // Each by itself first, so that an error says which one it is about.
+    // One at a time first, so that an error names its key.
     let wrong: Vec<_> = entries
         .iter()
         .enumerate()

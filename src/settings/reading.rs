@@ -26,7 +26,7 @@ pub fn read(source: &Source, owner: Owner<'_>) -> Result<Config, Vec<Diagnostic>
         let diagnostic = |wrong: Wrong| wrong.diagnostic(source, |offset| offset, Shown::Yes);
         wrong.into_iter().map(diagnostic).collect::<Vec<_>>()
     })?;
-    // What a file names lies beside it, wherever the run starts.
+    // A path in a file counts from the file, not from the working directory.
     if let (Some(lock), Some(file)) = (&mut config.lock, source.origin().path()) {
         *lock = file.with_file_name(&lock);
     }
@@ -57,7 +57,7 @@ pub fn read_function(
 fn read_part(text: &str, owner: Owner<'_>, folder: &Path) -> Result<Config, Vec<Wrong>> {
     let options = serde_saphyr::options! {
         with_snippet: false,
-        // What looks like a number becomes another text where a host writes YAML anew: 1.30 is 1.3.
+        // Hosts that write YAML anew change what looks like a number: 1.30 becomes 1.3.
         no_schema: true,
         // A thousand rules are far from it.
         budget: serde_saphyr::budget! { max_nodes: 50_000 },

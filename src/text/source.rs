@@ -75,7 +75,7 @@ impl Source {
     /// Text that is not UTF-8, starts with the byte order mark of UTF-16, or holds a NUL byte: with
     /// the position of the first byte that is wrong.
     pub fn new(origin: Origin, bytes: Vec<u8>) -> Result<Self, Diagnostic> {
-        // A lock and a configuration are the user's own; nobody renders them, nor gives them to kubectl.
+        // A lock and a configuration are not rendered, and kubectl never reads them.
         let (what, utf_8, no_text) = match origin {
             Origin::Stdin | Origin::File(_) => (
                 "the input",

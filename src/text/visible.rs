@@ -61,7 +61,7 @@ const LOOKS_LIKE_LATIN: [(char, char); 9] = [
     ('\u{a4d0}', '\u{a4ff}'),
 ];
 
-/// True if a character can be seen and told from ASCII by itself.
+/// True if a character is visible and does not look like an ASCII character.
 pub(super) fn is_visible(c: char) -> bool {
     !c.is_control() && !is_in(&INVISIBLE, c) && !is_in(&LOOKS_LIKE_ASCII, c)
 }

@@ -2,7 +2,7 @@
 //!
 //! They are in mappings, in texts of YAML, and in lists of parameters whose names are paths with
 //! dots. All are candidates of the class `values`. Elsewhere in custom resources and in texts of
-//! `ConfigMap`s, `repository` and `tag` are listed and never changed, because nobody knows how the
+//! `ConfigMap`s, `repository` and `tag` are listed and never changed, because it is unknown how the
 //! program that reads them joins them.
 
 pub(super) mod charts;

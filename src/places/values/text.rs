@@ -55,7 +55,7 @@ fn image_of(source: &Source, document: &Document<'_>, holder: NodeId) -> Option<
     let image = chart_image(document, &Fields::Of(holder))?;
     let ChartImage { name, nodes, node, writing, can_pin } = image;
     let fields = nodes.iter().filter_map(|&node| bytes(source, document, node)).collect();
-    // What an alias stands for is changed where it is written, which may be wrong there.
+    // Changing the target of an alias may be wrong at its own position.
     let is_own = document.target(node) == node;
     let part = bytes(source, document, node)?;
     let path = path_of(document, node).join(".");

@@ -70,7 +70,7 @@ impl Site {
             value.char_indices().filter(|(_, c)| !is_blank(*c)).zip(visible(raw, style));
         let form = |part: &Range<usize>| {
             if part.is_empty() {
-                // What is before it, as what follows may be a blank.
+                // The character before it, because the next one may be a blank.
                 let (c, at) = letters.find(|((at, c), _)| at + c.len_utf8() == part.start)?;
                 let start = node.start + at + c.1.len_utf8();
                 return Some(Form::Verbatim(Span::new(start, start)));
@@ -116,7 +116,7 @@ impl Site {
         let kept = before.bytes().zip(after.bytes()).take_while(|(old, new)| old == new).count();
         let (span, insert) = match self.form {
             Form::Verbatim(span) => (Span::new(span.start + kept, span.end), &after[kept..]),
-            // What follows the reference, between the quotes, would have to be found first.
+            // The end of the reference between the quotes is unknown.
             Form::Escaped(_) if **value != *before => return None,
             Form::Escaped(inner) if kept == before.len() => {
                 (Span::new(inner.end, inner.end), &after[kept..])

@@ -77,7 +77,7 @@ mod tests {
             ("a:\n- b: 1\n- c: 1\n- d: 1\n", &["- b: 1\n", "- c: 1\n"][..]),
             ("a:\n  -   b\n  # c\n\n  - d\n", &["  -   b\n  # c\n\n"]),
             ("a:\n- \"- c\n  - d\"\n- e\n", &["- \"- c\n  - d\"\n"]),
-            // What shares its first line with something else may not be left out.
+            // An item that shares its first line with something else is kept.
             ("a:\n- &x b\n- - c\n- d\n- e\n", &["- - c\n", "- d\n"]),
             ("a:\n-\n  b: 1\n- c\n- d\n", &["- c\n"]),
             ("a:\n- |\n  - b\n- c\n- d\n", &["- c\n"]),

@@ -196,7 +196,7 @@ fn stays_behind(binary: &Path) -> Diagnostic {
         .help("run `digestif helm-plugin install` again after each update, or move the binary to a path without spaces and `$`")
 }
 
-/// Refuses a folder that digestif did not write.
+/// What is there has to be ours, or nothing.
 fn refuse_foreign(folder: &Path, program: &Path, access: Access<'_>) -> Result<(), Diagnostic> {
     let manifest = folder.join("plugin.yaml");
     let ours = match fs::read(&manifest) {

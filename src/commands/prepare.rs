@@ -22,7 +22,7 @@ use crate::settings::trust::Owner;
 use crate::settings::{Settings, Task};
 use crate::text::path::shown;
 
-/// The input of a command, with everything that was read for it.
+/// What was read with the input of a command.
 #[derive(Debug)]
 pub(super) struct Input {
     /// Notes about the input.
@@ -40,7 +40,7 @@ pub(super) struct Prepared<'s> {
     pub(super) function: Option<Function<'s>>,
     /// The settings, or why there are none: a function reports that in its list.
     pub(super) settings: Result<Settings, Error>,
-    /// The lines for stderr about the sources of the settings.
+    /// What stderr says about the sources of the settings.
     pub(super) said: String,
     /// Notes about the input.
     pub(super) notes: Messages,
@@ -231,7 +231,7 @@ impl ConfigFiles {
         self.config = std::mem::take(&mut self.config).and(file.config);
     }
 
-    /// The lines for stderr about the sources of the settings: the files that apply, and with `-v` the source of each setting. `own` is the owner of a function's configuration, with its keys.
+    /// What stderr says about the sources of the settings: the files that apply, and with `-v` the source of each setting. `own` is the owner of a function's configuration, with its keys.
     fn said(&self, flags: &Flags, own: (Option<Owner<'_>>, &[&'static str])) -> String {
         if flags.console.quiet {
             return String::new();

@@ -43,11 +43,11 @@ pub struct Rule {
     pub name: String,
     /// The repositories that it is about.
     pub scope: Scope,
-    /// The condition for trying the rule.
+    /// What has to be known of an image before the rule is tried.
     pub when: When,
     /// Where a rule about versions searches.
     pub repositories: Repositories,
-    /// Its proposals.
+    /// What it proposes.
     pub kind: Kind,
 }
 
@@ -62,7 +62,7 @@ pub enum Scope {
     KubernetesClients(Globs),
 }
 
-/// The condition for trying a rule on an image.
+/// What has to be known of an image before a rule is tried.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub enum When {
     /// It is proved absent, or its tag is invalid.
@@ -84,14 +84,14 @@ impl When {
     }
 }
 
-/// The proposals of a rule.
+/// What a rule proposes.
 #[derive(Debug, Clone)]
 pub enum Kind {
     /// References made from the tag, where a regular expression fits the whole of it.
     Try {
         /// The regular expression.
         tag: WholeTag,
-        /// The candidates, in order; never empty.
+        /// What to try, in order; never empty.
         templates: Vec<Template>,
     },
     /// The same tag where an image has moved to.
@@ -102,7 +102,7 @@ pub enum Kind {
     Version(SemanticVersion),
 }
 
-/// The next step of a search.
+/// What to try next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
     /// Ask for this reference.
@@ -139,7 +139,7 @@ impl Pick {
 }
 
 impl fmt::Display for Pick {
-    /// The tags that are searched, as people write them: `v1.31.*`.
+    /// What is looked for, as people write it: `v1.31.*`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.pattern {
             Pattern::Patch(pattern) => pattern.fmt(f),
@@ -209,7 +209,7 @@ impl Rule {
         matches!(self.kind, Kind::KubernetesVersion(_) | Kind::Version(_))
     }
 
-    /// The steps for an absent or invalid tag, in order.
+    /// What to try for an absent or invalid tag, in order.
     ///
     /// # Errors
     /// The reason why the rule does not match it, for messages.
@@ -239,7 +239,7 @@ impl Rule {
                 };
                 let proposals =
                     templates.iter().map(|template| template.proposal(&captures, asked));
-                // The reference itself is no proposal.
+                // What was asked for itself is no proposal.
                 let is_other = |step: &Step| !matches!(step, Step::Ask(tagged) if Asked::from(tagged) == *asked);
                 Ok(proposals.filter(is_other).collect())
             }

@@ -151,7 +151,7 @@ impl Preset {
         }
     }
 
-    /// The condition for trying it, unless a configuration has another: the
+    /// What has to be known of an image before it is tried, unless a configuration says otherwise: the
     /// old registries of some answer 401 or 403 for what is gone.
     #[must_use]
     pub fn when(self) -> When {
@@ -179,7 +179,7 @@ impl Preset {
     }
 }
 
-/// The candidates for an image that has moved: the same tag in each new place. An image under another
+/// What to try for an image that has moved: the same tag in each new place. An image under another
 /// host, as a mirror has it, is looked for beside it first.
 pub(super) fn steps(moves: &[Move], asked: &Asked) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
@@ -242,7 +242,7 @@ impl Move {
         self.to.iter().filter_map(beside).chain(original).collect()
     }
 
-    /// The rest of a name after the old place.
+    /// What follows the old place in a name.
     fn rest<'n>(&self, name: &'n str) -> Option<&'n str> {
         let rest = name.strip_prefix(self.from)?;
         (self.from.ends_with('/') && !rest.is_empty() || rest.is_empty()).then_some(rest)

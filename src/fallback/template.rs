@@ -28,7 +28,7 @@ enum Part {
     Repository,
 }
 
-/// The kind of a template's result. The template decides it, never the text of a tag.
+/// What a template makes: this is decided by its own text, never by what comes from a tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Proposal {
     /// A tag in the repository that was asked for.
@@ -82,7 +82,7 @@ impl Template {
         Ok(template)
     }
 
-    /// The proposal for one tag that the regular expression matches.
+    /// What it makes of one tag that the regular expression fits.
     pub(super) fn proposal(&self, captures: &Captures<'_>, asked: &Asked) -> Step {
         let text = self.fill(captures, asked);
         let made = match self.kind() {

@@ -27,7 +27,7 @@ use crate::text::{Origin, Source};
 pub struct Files {
     /// The files.
     pub sources: Vec<Source>,
-    /// Warnings about files and folders that were left out without `--exclude`.
+    /// Warnings about files and folders that were left out, although nobody excluded them.
     pub left_out: Vec<Diagnostic>,
     /// Warnings about globs that fit nothing.
     pub idle: Vec<Diagnostic>,
@@ -207,7 +207,7 @@ impl Walk {
     }
 }
 
-/// The kind of a file that only digestif reads; none for any other.
+/// The kind of a file that digestif itself reads and nobody applies; none for any other.
 fn own(source: &Source) -> Option<&'static str> {
     if !source.text().contains(GROUP) {
         return None;
@@ -284,7 +284,7 @@ fn unreadable(path: &Path, reason: &str) -> Diagnostic {
         .help(remedy(path))
 }
 
-/// The help for a path that can't be read, which may be a mistyped command.
+/// What to do about a path that can't be read. It may be no path at all.
 fn remedy(path: &Path) -> String {
     let text = path.to_string_lossy();
     let name = escaped(&text);

@@ -2,7 +2,7 @@
 //!
 //! Owns SIGINT, SIGTERM and SIGHUP (Ctrl-C elsewhere than on Unix). One thread waits for them and
 //! ends the process at once, which is right while nothing is half done: reading, thinking, writing
-//! to stdout. As that runs no destructors, code with something to clean up [holds](hold) the
+//! to stdout. As that runs no destructors, whoever has something to clean up [holds](hold) the
 //! signals: they are then remembered, and asked for. Once finished files are being renamed none is
 //! let through any more, as its status would say that nothing was written. Signals belong to the
 //! process, and so does the state here. Those that are ignored when the run starts, as `nohup`
@@ -48,7 +48,7 @@ const SIGTERM: u8 = 15;
 
 static PHASE: LazyLock<watch::Sender<Phase>> = LazyLock::new(|| watch::Sender::new(Phase::Deadly));
 
-/// The output that was written so far, for the message of a signal that ends the process at once.
+/// What has been written so far, for the message of a signal that ends the process at once.
 static WRITTEN: Mutex<&str> = Mutex::new("nothing was written");
 
 /// The effect of a signal.
@@ -153,7 +153,7 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        // Not after a signal has arrived, or when none is let through: the run is about to end.
+        // Not so once one arrived or none is let through: the run is about to end by itself.
         PHASE.send_modify(|phase| {
             if *phase == Phase::Held {
                 *phase = Phase::Deadly;

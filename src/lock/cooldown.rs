@@ -1,8 +1,8 @@
 //! Cooldown: a digest is used only when it was first seen some days ago.
 //!
-//! A tag that is built daily is never old enough. So a run records each new digest with its
+//! A tag that is built daily is never old enough by itself. So a run records each new digest with its
 //! day under `next`, and a later run takes the newest of them that is old enough and that the registry
-//! still has. If the tag goes back to a digest that was seen before, its publisher has taken back
+//! still has. If the tag goes back to a digest that was seen before, whoever publishes it has taken back
 //! what came after, and that is forgotten.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -52,7 +52,7 @@ impl Cooldown {
         Some(Self { default: days, images: Vec::new(), new, is_asked_for: true })
     }
 
-    /// Its name in its source: a flag, a variable or a key.
+    /// What it is called where it was set.
     #[must_use]
     pub fn name(&self) -> &'static str {
         if self.is_asked_for { "--cooldown" } else { "cooldown" }
@@ -74,7 +74,7 @@ struct Queue {
 }
 
 impl Queue {
-    /// An entry, with the digest that the tag has now.
+    /// What was recorded, with the digest that the tag has now.
     fn new(old: &Locked, now: &Digest, today: Date) -> Self {
         let (digest, mut history) = (old.digest.clone(), old.history.clone());
         if *now == digest {
@@ -110,7 +110,7 @@ fn is_old(seen: Date, days: u32, today: Date) -> bool {
     today.days_since(seen) >= i64::from(days)
 }
 
-/// The results of a cooldown in a run.
+/// What a cooldown has found in a run.
 #[derive(Default)]
 struct Findings {
     new: Vec<Tagged>,
@@ -207,7 +207,7 @@ impl Locking {
         (queues, new)
     }
 
-    /// True if registries still have a digest that is old enough. The present digest of a tag exists.
+    /// Whether registries still have the digests that are old enough. What a tag has now is there.
     fn present(
         &self,
         queues: &BTreeMap<Tagged, (Digest, Pin, Queue)>,
@@ -478,7 +478,7 @@ mod tests {
         let further = night(&lock, 2, 7, day(2), &none);
         let back = night(&further, 1, 7, day(3), &none);
         assert_eq!(back.history.next, lock.history.next);
-        // A removed digest is skipped; an older one that exists is used.
+        // What the registry has removed is passed over; an older one that it has is used.
         let gone = BTreeSet::from([digest(2)]);
         let later = night(&further, 3, 7, day(20), &gone);
         assert_eq!(later.digest, digest(1));

@@ -14,7 +14,7 @@ use crate::text::escape::{escaped, quoted};
 use crate::text::path::shown;
 use crate::{Options, policy};
 
-/// The differences from the registries that fail a run.
+/// What fails where registries no longer say what was recorded.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub enum DriftGate {
     /// Nothing is asked.
@@ -143,7 +143,7 @@ struct Drift<'r> {
     locking: &'r Locking,
     /// The statuses by the registries' answers now.
     now: &'r BTreeMap<Name, Status>,
-    /// For each digest that its tag no longer has: whether the registry still has it.
+    /// Whether the registries have the digests that the tags do not have now.
     present: &'r BTreeMap<Name, Result<(), Refusal>>,
     options: &'r Options,
 }

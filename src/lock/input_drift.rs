@@ -111,7 +111,7 @@ fn others(
     Ok(near.into_iter().filter_map(owner).collect())
 }
 
-/// The answers of the registries.
+/// What the registries have answered.
 struct Found<'r> {
     now: &'r BTreeMap<Name, Status>,
     present: &'r BTreeMap<Name, Result<(), Refusal>>,

@@ -10,11 +10,11 @@ use crate::image::{Asked, Digest, ParseError, Pinned, Reference, Repository};
 pub struct Key {
     /// The repository that was asked for.
     pub repository: Repository,
-    /// The tag or the digest.
+    /// What was asked for in it.
     pub version: Version,
 }
 
-/// The tag or the digest of a reference.
+/// What was asked for in a repository.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Version {
     /// This digest, without a tag.

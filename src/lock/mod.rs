@@ -115,7 +115,7 @@ impl Lock {
 pub struct Locking {
     /// The file, as it was named.
     pub path: PathBuf,
-    /// Its entries; empty if there is no file yet.
+    /// What it says; nothing if there is no file yet.
     pub lock: Lock,
     /// Tells if there is a file.
     pub state: State,
@@ -125,7 +125,7 @@ pub struct Locking {
     pub substitutes: Substitutes,
     /// The longest wait for another run that writes the file.
     pub timeout: Duration,
-    /// The age that a digest must have before it is used; none without a cooldown.
+    /// How old a digest has to be before it is used; none where nobody wants to know.
     pub cooldown: Option<Cooldown>,
     /// The day of the run.
     pub today: Date,
@@ -164,7 +164,7 @@ pub enum Substitutes {
 
 impl Locking {
     /// The plan with what is recorded in its place, but for repositories that are to be asked again.
-    /// Its entries for other tags are used too, so that no two references to one tag differ.
+    /// What the lock knows of other tags goes with it, so that no two references to one tag differ.
     #[must_use]
     pub fn settle(&self, mut plan: Plan, update: &Globs) -> Plan {
         let recorded = plan.unsettled().filter_map(|entry| {
@@ -225,7 +225,7 @@ impl Locking {
         }
     }
 
-    /// An image that is not recorded fails the run.
+    /// What is not recorded fails the run.
     fn frozen(&self, plan: Plan) -> Plan {
         let detail = "is not in the lock";
         let remedy = self.how_to_add("without `--locked`");
@@ -271,7 +271,7 @@ impl Locking {
         plan
     }
 
-    /// The messages of a check about the lock: entries that are not used, and with `--drift` what registries
+    /// What a check says of the lock: entries that are not used, and with `--drift` what registries
     /// no longer say.
     ///
     /// # Errors
@@ -406,7 +406,7 @@ impl Locked {
     }
 }
 
-/// Warns of substitutes whose rule is not configured any more.
+/// Warns of substitutes whose rule is gone: whoever took it out may not know of them.
 fn withdrawn(plan: &Plan, places: &[Place], rules: &[Rule]) -> Vec<Diagnostic> {
     let entries = plan.entries.iter().filter_map(|entry| match &entry.status {
         Status::Substituted(found, _) if found.pin.via == Via::Lock => Some((entry, found)),

@@ -29,7 +29,7 @@ struct ImageLock {
     /// The version of this schema.
     #[schemars(required)]
     api_version: Option<ApiVersion>,
-    /// The kind.
+    /// What this is.
     #[schemars(required)]
     kind: Option<Kind>,
     /// The images, sorted by registry, repository and tag; none of them twice.
@@ -332,7 +332,7 @@ pub(super) fn scalar(text: &str) -> String {
         ["true", "false", "yes", "no", "on", "off", "y", "n", "null", "nan", "inf", "infinity"];
     let is_word = WORDS.iter().any(|word| text.eq_ignore_ascii_case(word));
     let is_known = |c: char| c.is_ascii_alphanumeric() || "-_./:@+".contains(c);
-    // A text that starts with a digit may be a number or a date, unless it has a slash.
+    // What starts with a digit may be a number or a date, unless it has a slash.
     let starts = |c: char| c.is_ascii_alphabetic() || c.is_ascii_digit() && text.contains('/');
     if text.starts_with(starts) && text.chars().all(is_known) && !text.ends_with(':') && !is_word {
         return text.to_owned();
@@ -365,7 +365,7 @@ mod tests {
         Source::new(Origin::Stdin, text.into_bytes()).expect("text")
     }
 
-    /// The error of a lock, its line and its column.
+    /// What is wrong with a lock, its line and its column.
     fn wrong(text: &str) -> (String, usize, usize) {
         let wrong = parse(&source(text.to_owned())).expect_err(text);
         (wrong.message, wrong.at.line, wrong.at.column)

@@ -95,7 +95,7 @@ impl FieldAt {
     }
 }
 
-/// The part of a configured field that was found in the input.
+/// What was seen of a field that the configuration names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum FieldSeen {
     /// Objects of its kind, without the field.
@@ -115,7 +115,7 @@ pub(super) struct Findings {
     /// applies, although thousands of aliases and merge keys may lead to it.
     taken: HashSet<NodeId>,
     pub(super) diagnostics: Vec<Diagnostic>,
-    /// The parts of the configured fields that were found, by the numbers of the fields.
+    /// What was seen of the fields that the configuration names, by their numbers.
     pub(super) seen: BTreeMap<usize, FieldSeen>,
     /// Images that are empty.
     pub(super) empty: Vec<Location>,

@@ -97,7 +97,7 @@ impl Search {
     }
 
     /// Keeps the nearest tags. If none of them may stand in for what was asked for, they are no more
-    /// than a note: the first of them must not be used blindly.
+    /// than a note: nobody should take the first of them.
     pub fn show(&mut self, nearest: Vec<Nearby>) {
         if nearest.iter().any(|near| near.is_allowed) {
             self.nearest = nearest;
@@ -160,7 +160,7 @@ pub struct Picked {
 /// A reference that stands in for one that does not exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Substitute {
-    /// The reference.
+    /// What it is.
     pub tagged: Tagged,
     /// Its digest.
     pub pin: Pin,

@@ -9,7 +9,7 @@ use crate::plan::{Entry, Status};
 use crate::registry::{Outcome, Refusal};
 use crate::text::escape::quoted;
 
-/// The sentence about an image that a registry refused, and the remedy.
+/// What an image is or lacks by a refusal, and what to do next.
 pub(super) fn described(refusal: &Refusal) -> (String, String) {
     let (what, help) = match refusal.outcome {
         Outcome::MissingTag => (

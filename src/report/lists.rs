@@ -27,7 +27,7 @@ struct Pinned<'p> {
     repository: &'p Repository,
     tag: Option<&'p Tag>,
     digest: &'p Digest,
-    /// The reference as requested.
+    /// What was asked for.
     asked: String,
 }
 

@@ -70,7 +70,7 @@ pub(super) struct Suggested {
     flag: Option<String>,
     /// An item of `fallbacks` in a configuration.
     yaml: String,
-    /// The condition for the choice.
+    /// What has to be known before it is chosen.
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<String>,
     /// True if another suggestion is as good, so that none is recommended.
@@ -125,7 +125,7 @@ impl Explanation {
         }
     }
 
-    /// The parts of the tag with their meanings.
+    /// What the parts of the tag mean.
     pub(super) fn reading(&self) -> Vec<Part> {
         let Some(asked) = self.entry.name.asked() else { return Vec::new() };
         let part = |(meaning, text): (_, &str)| Part { text: text.to_owned(), meaning };

@@ -37,14 +37,14 @@ pub use json::schema;
 #[derive(Debug)]
 pub struct Explanation {
     entry: Entry,
-    /// The age of its digest, from the lock.
+    /// What a lock knows of the age of its digest.
     history: Option<History>,
     /// The same for people.
     age: Option<String>,
     rules: Vec<Traced>,
     candidates: Vec<Candidate>,
     suggestions: Vec<Suggestion>,
-    /// The messages of a run about it, and those about files that can't be read.
+    /// What a run says of it, and what could not be read.
     pub diagnostics: Vec<Diagnostic>,
     /// A line for each request, if the settings ask for a log.
     pub requests: String,
@@ -151,7 +151,7 @@ fn explain(
     Ok(Explanation { entry, history, age, rules, candidates, suggestions, diagnostics, requests })
 }
 
-/// The messages of a run about the image. Expectations of other repositories do not apply.
+/// What a run says of the image. Expectations of other repositories are not about it.
 fn judged(plan: &Plan, policy: &Policy) -> Vec<Diagnostic> {
     let mut policy = policy.clone();
     let own = plan.entries[0].name.repository();

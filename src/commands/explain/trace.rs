@@ -7,7 +7,7 @@ use crate::fallback::{Rule, Step};
 use crate::image::{Asked, Tagged};
 use crate::plan::{Picked, Search, Status};
 
-/// The result of a rule.
+/// What became of a rule.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub(super) struct Traced {
     /// The rule's name.
@@ -15,7 +15,7 @@ pub(super) struct Traced {
     /// Why it was not tried; or where it ends.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) note: Option<String>,
-    /// Its proposals, in order; empty if it was skipped.
+    /// What it proposes, in order; empty where it was passed over.
     steps: Vec<Taken>,
 }
 
@@ -27,7 +27,7 @@ pub(super) struct Taken {
     /// `found`, `missing`, `denied`, `rate-limited`, `unreachable`, `invalid-response`, `not-recorded`,
     /// `invalid`, or `not asked`.
     outcome: &'static str,
-    /// The result of the request.
+    /// What was seen.
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<String>,
 }

@@ -79,7 +79,7 @@ impl Reading {
         }
     }
 
-    /// The text after the version, without what a distribution of Kubernetes has added and without
+    /// What follows the version, without what a distribution of Kubernetes has added and without
     /// metadata. The name of a distribution alone (`-gke`) is such an addition for what follows
     /// Kubernetes' versions; of other images it may be a flavour.
     #[must_use]
@@ -90,7 +90,7 @@ impl Reading {
         })
     }
 
-    /// The text after the version, without the numbers of builds.
+    /// What follows the version, without the numbers of builds.
     #[must_use]
     pub fn suffix_without_builds(&self) -> String {
         self.suffix_without(|part| part.role == Role::Build)
@@ -117,7 +117,7 @@ impl Reading {
         }
     }
 
-    /// The text after the version as a regular expression that matches what a distribution of Kubernetes
+    /// What follows the version as a regular expression that fits what a distribution of Kubernetes
     /// adds to the next version as well; and what a template has instead, without that.
     #[must_use]
     pub fn generalised_suffix(&self) -> (String, String) {

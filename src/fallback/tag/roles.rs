@@ -4,7 +4,7 @@ use super::Part;
 use super::scan::{Form, Token};
 use super::words::{self, Meaning};
 
-/// The role of a part of a tag.
+/// What a part of a tag is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Role {
     Version,
@@ -85,7 +85,7 @@ fn is_number(token: &Token) -> bool {
     matches!(token.form, Form::Numbers(..))
 }
 
-/// The role of a token. `before` is the part before it, `chosen` the token that is the version.
+/// What a token is. `before` is the part before it, `chosen` the token that is the version.
 pub(super) fn role(
     token: &Token,
     before: Option<&Part>,

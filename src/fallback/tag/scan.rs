@@ -3,17 +3,17 @@
 /// A piece of a tag.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Token {
-    /// The separator before it; empty if there is none.
+    /// What stands before it: a separator, or nothing.
     pub(super) separator: &'static str,
     /// Its text.
     pub(super) text: String,
-    /// Its form.
+    /// What it looks like.
     pub(super) form: Form,
     /// True behind a `+`, where semantic versions have their build metadata.
     pub(super) is_metadata: bool,
 }
 
-/// The form of a piece.
+/// What a piece looks like.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Form {
     /// Letters, perhaps with a number behind them: `alpine3.19`.

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-/// The meaning of a word.
+/// What a word says about an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Meaning {
     /// The processor that it runs on, by Go's name for it (`GOARCH`).
@@ -104,7 +104,7 @@ static MEANINGS: LazyLock<HashMap<&str, Meaning>> = LazyLock::new(|| {
     lists.flat_map(|(meaning, words)| words.split(' ').map(move |word| (word, meaning))).collect()
 });
 
-/// The meaning of a word; none for a word that is in no list.
+/// What a word says about an image; none for a word that is in no list.
 pub(super) fn meaning(word: &str) -> Option<Meaning> {
     let word = word.to_ascii_lowercase();
     if let Some(meaning) = MEANINGS.get(word.as_str()) {

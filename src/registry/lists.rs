@@ -1,8 +1,8 @@
 //! Lists of tags, page by page, to their end.
 //!
 //! A list that may be incomplete serves no choice: a better tag could be on the next page. Many
-//! registries send no `Link`, or one that breaks the grammar (sonatype/nexus-public#117), so a full
-//! page is followed by `last=`, until no new tag comes.
+//! registries send no `Link`, or one that breaks the grammar (sonatype/nexus-public#117), so a page that
+//! may be full is followed by `last=`, until no new tag comes.
 
 use std::collections::HashSet;
 
@@ -73,8 +73,12 @@ impl List<'_> {
             let page = tags::page(&reply)?;
             let url = self.host.url(&self.path, Some(&query));
             let known = self.tags.len();
-            // A page behind a link is not the last if it has a link itself.
-            let is_full = asked(&url).map_or(!is_linked, |n| page.names >= n);
+            let n = asked(&url);
+            // A list with links ends where there is none, unless the page is full nevertheless.
+            let is_full = n.is_some_and(|n| page.names >= n)
+                || !is_linked && n.is_none_or(|_| is_limit(page.names));
+            // It is what the last page was, and no longer than asked for: `last` is not understood.
+            let is_stuck = n == Some(page.names) && self.read.len() > 1;
             let Page { tags, last, .. } = page;
             self.tags.extend(tags);
             let is_new = self.tags.len() > known;
@@ -82,6 +86,7 @@ impl List<'_> {
             is_linked = matches!(next, Next::Query(_));
             query = match (next, last) {
                 (Next::Query(query), _) => query,
+                (Next::End, _) if is_stuck && !is_new => return Ok(false),
                 (Next::End, _) if !is_full || !is_new => return Ok(true),
                 (Next::Elsewhere, _) if !is_new && self.read.len() > 1 => return Ok(false),
                 (Next::End, None) => return Ok(true),
@@ -121,6 +126,12 @@ fn is_wrong_query(status: StatusCode) -> bool {
 fn asked(url: &Url) -> Option<usize> {
     let mut pairs = url.query_pairs();
     pairs.find(|(name, _)| name == "n").and_then(|(_, n)| n.parse().ok())
+}
+
+/// True if a page has as many names as a registry may allow on one: limits are round numbers, and some
+/// registries apply theirs without a word.
+fn is_limit(names: usize) -> bool {
+    names > 0 && names.is_multiple_of(10)
 }
 
 /// The query of the page behind a tag (OCI distribution spec 1.1, "Listing Tags").

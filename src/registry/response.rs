@@ -5,8 +5,9 @@ use reqwest::StatusCode;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, WWW_AUTHENTICATE};
 use serde_json::Value;
 
+use super::challenge::Challenge;
 use super::transport::Fetched;
-use super::words::Words;
+use super::words::{self, Words};
 use super::{Answer, Outcome, Refusal};
 use crate::image::{Algorithm, Digest};
 
@@ -93,7 +94,7 @@ fn is_schema_1(body: &[u8]) -> bool {
 }
 
 /// True for a page for people, as firewalls, proxies and login pages send it.
-fn is_html(reply: &Fetched) -> bool {
+pub(super) fn is_html(reply: &Fetched) -> bool {
     let media_type = reply.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     media_type.is_some_and(|text| text.trim_start().starts_with("text/html"))
         || reply.body.trim_ascii_start().starts_with(b"<")
@@ -116,7 +117,8 @@ pub(super) fn absence(reply: &Fetched) -> Refusal {
         return Refusal::new(Outcome::Unproven, detail);
     }
     let Some(words) = Words::of_registry(&reply.body) else {
-        let detail = format!("{status} from {answered}, but not in the format of a registry");
+        let said = Words::of_server(&reply.body);
+        let detail = format!("{status} from {answered}{said}, but not in the format of a registry");
         return Refusal::new(Outcome::Unproven, detail);
     };
     let has_any = |codes: &[&str]| codes.iter().any(|code| words.has(code));
@@ -145,22 +147,33 @@ pub(super) fn uncached(refusal: Refusal) -> Refusal {
     }
 }
 
-/// What any other answer means. A 403 in HTML is a firewall's, and a 401 in HTML a login page's unless
-/// it says how to log in.
+/// What any other answer means.
 pub(super) fn refused(reply: &Fetched) -> Refusal {
-    let (status, answered) = (reply.status, &reply.answered);
+    let (status, answered) = (words::status(reply.status), &reply.answered);
+    let outcome = if refuses_login(reply) { Outcome::Denied } else { Outcome::InvalidResponse };
+    let said = said(reply);
+    Refusal::new(outcome, format!("{status} from {answered}{said}")).after(&reply.refused_to)
+}
+
+/// True if an answer refuses the login, or the lack of one. A 403 in HTML is a firewall's, and a 401 in
+/// HTML a login page's unless it says how to log in.
+pub(super) fn refuses_login(reply: &Fetched) -> bool {
     let has_challenge = reply.headers.contains_key(WWW_AUTHENTICATE);
     let is_page = is_html(reply) && !has_challenge;
-    let outcome = match status {
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN if !is_page => Outcome::Denied,
-        _ => Outcome::InvalidResponse,
-    };
-    let said = if is_html(reply) {
-        ", with an HTML page, probably from a firewall or a login page".to_owned()
-    } else {
-        Words::of_server(&reply.body).to_string()
-    };
-    Refusal::new(outcome, format!("{status} from {answered}{said}")).after(&reply.refused_to)
+    matches!(reply.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) && !is_page
+}
+
+/// What an answer with an error says, as far as it can be shown.
+pub(super) fn said(reply: &Fetched) -> String {
+    if is_html(reply) {
+        return ", with an HTML page, probably from a firewall or a login page".to_owned();
+    }
+    let words = Words::of_server(&reply.body);
+    let has_challenge = reply.headers.contains_key(WWW_AUTHENTICATE);
+    if has_challenge && Challenge::of(&reply.headers).is_none() {
+        return format!("{words}, which asks for another kind of login than `Basic` and `Bearer`");
+    }
+    words.to_string()
 }
 
 #[cfg(test)]

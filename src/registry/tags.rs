@@ -34,7 +34,8 @@ pub(super) struct Page {
 
 #[derive(Deserialize)]
 struct Answer {
-    /// `null` where the last tag of a repository was deleted.
+    /// `null` where the last tag of a repository was deleted. An answer without the key is no list.
+    #[serde(deserialize_with = "Option::deserialize")]
     tags: Option<Names>,
 }
 
@@ -218,6 +219,8 @@ mod tests {
         assert!(texts(r#"{"name":"a","tags":null}"#).is_empty());
         for (status, body, outcome) in [
             (200, "<html>", Outcome::InvalidResponse),
+            (200, r#"{"name":"a"}"#, Outcome::InvalidResponse),
+            (200, r#"{"errors":[{"code":"UNKNOWN"}]}"#, Outcome::InvalidResponse),
             (401, "", Outcome::Denied),
             (405, "", Outcome::Denied),
             (400, "", Outcome::Unlistable),

@@ -14,9 +14,10 @@ use serde_json::Value;
 use super::challenge::Bearer;
 use super::endpoint::{authority, is_loopback};
 use super::in_flight::InFlight;
+use super::response::{refuses_login, said};
 use super::shares::pull_scope;
 use super::transport::{Fetched, Limit, Transport, Trouble};
-use super::words::{Words, without_secrets};
+use super::words::{self, without_secrets};
 use super::{Outcome, Refusal};
 use crate::credentials::Login;
 
@@ -91,30 +92,42 @@ impl<'r> TokenRequest<'r> {
         Ok(reply)
     }
 
+    /// True if an answer says that the login itself is wrong, whatever it is asked for: a 401 (RFC 9110,
+    /// 15.5.2), or 400 for an identity token (RFC 6749, 5.2, `invalid_grant`). A 403 may be about the
+    /// repository alone.
+    pub(super) fn is_login_wrong(&self, reply: &Result<Fetched, Trouble>) -> bool {
+        let is_identity = matches!(self.login, Some(Login::Identity(_)));
+        reply.as_ref().is_ok_and(|reply| match reply.status {
+            StatusCode::UNAUTHORIZED => self.login.is_some() && refuses_login(reply),
+            StatusCode::BAD_REQUEST => is_identity,
+            _ => false,
+        })
+    }
+
     /// The token of an answer.
     ///
     /// # Errors
     /// `Denied` if the endpoint refuses the login, else what is wrong with the answer.
     pub(super) fn read(&self, reply: Result<Fetched, Trouble>) -> Result<Granted, Refusal> {
         let host = authority(&self.url);
-        let Fetched { status, body, .. } = reply.map_err(|trouble| {
+        let reply = reply.map_err(|trouble| {
             let refusal = trouble.refusal();
             Refusal::new(refusal.outcome, format!("{} (token from {host})", refusal.detail))
         })?;
-        if status == StatusCode::OK {
-            return granted(&body).map_err(|detail| {
+        if reply.status == StatusCode::OK {
+            return granted(&reply.body).map_err(|detail| {
                 Refusal::new(Outcome::InvalidResponse, format!("{detail} (token from {host})"))
             });
         }
         let is_denied = match self.login {
             // A stale identity token is a bad request (RFC 6749, 5.2); where tokens are not exchanged
             // at all, it is of no more use.
-            Some(Login::Identity(_)) => status.is_client_error(),
-            _ => matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN),
+            Some(Login::Identity(_)) => reply.status.is_client_error(),
+            _ => refuses_login(&reply),
         };
         let outcome = if is_denied { Outcome::Denied } else { Outcome::InvalidResponse };
-        let words = Words::of_server(&body);
-        Err(Refusal::new(outcome, format!("{status} from the token server {host}{words}")))
+        let (status, said) = (words::status(reply.status), said(&reply));
+        Err(Refusal::new(outcome, format!("{status} from the token server {host}{said}")))
     }
 }
 

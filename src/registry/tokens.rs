@@ -102,6 +102,20 @@ const TRIALS: usize = 2;
 /// A token and its end, or why there is none. The first request that needs it fills it.
 type Slot = Arc<tokio::sync::Mutex<Option<Result<(Token, Instant), Refusal>>>>;
 
+/// What is known about a login at a realm.
+#[derive(Debug, Default, Clone)]
+enum Proven {
+    #[default]
+    Untried,
+    /// The realm has not called it wrong.
+    Right,
+    /// The realm refuses it: it is not sent there again, as some lock users out.
+    Wrong(Refusal),
+}
+
+/// What is known about a login at a realm. The request that tries the login holds the lock.
+type Proof = Arc<tokio::sync::Mutex<Proven>>;
+
 /// The tokens of one account at one host.
 #[derive(Debug)]
 pub(super) struct Tokens {
@@ -115,6 +129,8 @@ pub(super) struct Tokens {
 struct State {
     shares: Shares,
     slots: HashMap<Share, Slot>,
+    /// What is known about the login, by the realms that it was sent to.
+    proofs: HashMap<String, Proof>,
     /// Trials that did not show whether tokens can be shared.
     vain_trials: usize,
 }
@@ -195,13 +211,62 @@ impl Tokens {
         }
     }
 
-    /// A token for one repository.
+    /// A token for one repository. The first request with a login goes alone, and a login that is wrong
+    /// is not sent to the realm again.
     async fn own(&self, ask: &Ask<'_>) -> Result<(Token, Instant), Refusal> {
         let request = self.request(ask, &[ask.repository.to_owned()])?;
+        let proof = self.proof(ask);
+        let mut proven = match &proof {
+            Some(proof) => Some(proof.lock().await),
+            None => None,
+        };
+        match proven.as_deref() {
+            Some(Proven::Wrong(refusal)) => return Err(refusal.clone()),
+            Some(Proven::Right) => proven = None,
+            Some(Proven::Untried) | None => {}
+        }
         let once = || request.send(&self.common.in_flight, ask.transport);
-        let granted = request.read(ask.transport.retrying(once).await)?;
+        let reply = ask.transport.retrying(once).await;
+        let is_wrong = request.is_login_wrong(&reply);
+        let granted = request.read(reply);
+        if let Some(proven) = &mut proven {
+            **proven = match &granted {
+                Err(refusal) if is_wrong => Proven::Wrong(refusal.clone()),
+                _ => Proven::Right,
+            };
+        }
+        let granted = granted?;
         let expires = granted.expires;
         Ok((Token::new(granted, 1), expires))
+    }
+
+    /// Tries a password that its realm has not seen, for one repository: an endpoint that refuses a login for
+    /// many may be one that refuses the many.
+    ///
+    /// # Errors
+    /// The login is wrong, or the endpoint gives no usable answer.
+    async fn try_login(&self, ask: &Ask<'_>) -> Result<(), Refusal> {
+        let is_password = matches!(ask.login, Some(Login::Password { .. }));
+        let Some(proof) = self.proof(ask).filter(|_| is_password) else { return Ok(()) };
+        let proven = proof.lock().await.clone();
+        match proven {
+            Proven::Right => return Ok(()),
+            Proven::Wrong(refusal) => return Err(refusal),
+            Proven::Untried => {}
+        }
+        let own = self.own(ask).await;
+        let is_wrong = matches!(*proof.lock().await, Proven::Wrong(_));
+        let failed = own.as_ref().err().filter(|refusal| is_wrong || is_outage(refusal)).cloned();
+        let slot = self.slot(&Share::One(ask.repository.to_owned()));
+        *slot.lock().await = Some(own);
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// What is known about the login of a request at its realm; none without a login.
+    fn proof(&self, ask: &Ask<'_>) -> Option<Proof> {
+        ask.login?;
+        let realm = ask.bearer.realm.clone();
+        Some(self.state().proofs.entry(realm).or_default().clone())
     }
 
     /// A token for a share. None if the share has to be smaller. An endpoint that fails is asked
@@ -211,6 +276,9 @@ impl Tokens {
         share: &Share,
         ask: &Ask<'_>,
     ) -> Option<Result<(Token, Instant), Refusal>> {
+        if let Err(refusal) = self.try_login(ask).await {
+            return Some(Err(refusal));
+        }
         let names = self.state().shares.names(share, ask.repository);
         let request = match self.request(ask, &names) {
             Ok(request) => request,
@@ -222,10 +290,7 @@ impl Tokens {
         let reply = tokio::time::timeout(timeout, sent).await.unwrap_or_else(|_| {
             Err(Trouble::Broken(format!("no answer within {:.1} s", timeout.as_secs_f32())))
         });
-        let is_too_long = |status| {
-            matches!(status, StatusCode::URI_TOO_LONG | StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)
-        };
-        if reply.as_ref().is_ok_and(|reply| is_too_long(reply.status)) {
+        if reply.as_ref().is_ok_and(|reply| LENGTH.contains(&reply.status.as_u16())) {
             self.narrow(names.len() / 2);
             return None;
         }
@@ -293,6 +358,11 @@ impl Tokens {
             }
             _ => false,
         }
+    }
+
+    /// True if shared tokens are known to work.
+    pub(super) fn is_trusted(&self) -> bool {
+        self.state().shares.is_trusted()
     }
 
     /// Gives a repository a token of its own from now on.
@@ -384,14 +454,13 @@ impl Tokens {
     }
 }
 
-/// Statuses that servers give to a request that is too long.
+/// Statuses about the length of a request. Jetty answered 413 to long headers until version 9.3, and 494
+/// is nginx's own.
+const LENGTH: [u16; 4] = [413, 414, 431, 494];
+
+/// True for statuses that servers give to a request that is too long.
 fn is_too_long(status: StatusCode) -> bool {
-    matches!(
-        status,
-        StatusCode::BAD_REQUEST
-            | StatusCode::URI_TOO_LONG
-            | StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
-    )
+    status == StatusCode::BAD_REQUEST || LENGTH.contains(&status.as_u16())
 }
 
 /// Statuses that a repository may have because it is closed to this account.

@@ -20,6 +20,7 @@ use super::clients::Clients;
 use super::distrust::Distrust;
 use super::endpoint::{address, authority};
 use super::request_log::RequestLog;
+use super::words;
 use super::{Outcome, Proxies, Refusal, Settings};
 
 /// The time limit of one try with its body. It is a third of the default budget, so that a request to a
@@ -101,6 +102,8 @@ pub(super) enum Trouble {
     Limited(Option<Duration>, String),
     /// The answer can't be used. A retry would not help.
     Unusable(String),
+    /// This is about another host, where a redirect led.
+    Elsewhere(Box<Self>),
 }
 
 impl Trouble {
@@ -124,25 +127,30 @@ impl Trouble {
                 (Outcome::ProxyFailed, detail.clone())
             }
             Self::Unusable(detail) => (Outcome::InvalidResponse, detail.clone()),
+            Self::Elsewhere(trouble) => {
+                let refusal = trouble.refusal();
+                (refusal.outcome, format!("by a redirect, {}", refusal.detail))
+            }
         };
         Refusal::new(outcome, detail)
     }
 
     /// True if it is about the host, so that it holds for every request to it.
     pub(super) fn is_of_host(&self) -> bool {
-        self.refusal().outcome.is_of_host()
+        !matches!(self, Self::Elsewhere(_)) && self.refusal().outcome.is_of_host()
     }
 
     /// True if a retry may succeed.
     pub(super) fn may_heal(&self) -> bool {
-        !matches!(
-            self,
+        match self {
+            Self::Elsewhere(trouble) => trouble.may_heal(),
             Self::Unusable(_)
-                | Self::Untrusted(_)
-                | Self::UnusableCertificates(_)
-                | Self::ClientCertificateRequired(_)
-                | Self::Unknown(_)
-        )
+            | Self::Untrusted(_)
+            | Self::UnusableCertificates(_)
+            | Self::ClientCertificateRequired(_)
+            | Self::Unknown(_) => false,
+            _ => true,
+        }
     }
 
     fn retry_after(&self) -> Option<Duration> {
@@ -200,6 +208,7 @@ impl Transport {
         mut authorization: Option<HeaderValue>,
         limit: Limit,
     ) -> Result<Fetched, Trouble> {
+        let first = url.origin();
         for _ in 0..=MAX_REDIRECTS {
             if authorization.as_ref().is_some_and(is_login) {
                 self.may_have_logins(&url)?;
@@ -211,7 +220,11 @@ impl Transport {
             if let Some(authorization) = &authorization {
                 request = request.header(AUTHORIZATION, authorization);
             }
-            let fetched = self.answer(request, &method, &url, limit).await?;
+            let answer = self.answer(request, &method, &url, limit).await;
+            let fetched = answer.map_err(|trouble| {
+                let is_elsewhere = trouble.is_of_host() && url.origin() != first;
+                if is_elsewhere { Trouble::Elsewhere(Box::new(trouble)) } else { trouble }
+            })?;
             let Some(target) = target(&url, &fetched)? else { return Ok(fetched) };
             if target.origin() != url.origin() {
                 authorization = None;
@@ -282,6 +295,7 @@ impl Transport {
         // What is not implemented now will not be in a second.
         let is_busy = status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED;
         if status == StatusCode::REQUEST_TIMEOUT || is_busy {
+            let status = words::status(status);
             let detail = format!("{status} from {}{}", address(url), through(proxy));
             return Err(Trouble::Busy(detail, retry_after(&headers)));
         }
@@ -406,6 +420,12 @@ fn unconnectable(address: &str, detail: &str) -> String {
         let flag = format!("`--plain-http {address}`");
         return format!(
             "{address} does not speak TLS; if it speaks plain HTTP, name it with {flag}"
+        );
+    }
+    if detail == "received fatal alert: HandshakeFailure" {
+        // With TLS 1.2, it is the answer to who shows no certificate, too.
+        return format!(
+            "{address} refuses the TLS handshake; it may ask for a client certificate, or for TLS settings that digestif does not have ({detail})"
         );
     }
     format!("no connection to {address}: {detail}")

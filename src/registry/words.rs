@@ -7,6 +7,7 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use reqwest::StatusCode;
 use reqwest::header::HeaderValue;
 use serde::Deserialize;
 use serde_json::Value;
@@ -51,13 +52,17 @@ impl Words {
     }
 
     /// The words of any server: those of a registry, or a sentence in one of the usual fields (RFC
-    /// 6749, 5.2, for `error_description`).
+    /// 6749, 5.2, for `error_description`). It may be inside `error` or the first of `errors`.
     pub(super) fn of_server(body: &[u8]) -> Self {
         Self::of_registry(body).unwrap_or_else(|| {
             let answer: Value = serde_json::from_slice(body).unwrap_or_default();
             let fields = ["message", "error_description", "details", "detail", "error"];
-            let sentence = fields.iter().find_map(|field| sentence(answer.get(field)?));
-            Self { codes: BTreeSet::new(), sentence }
+            let inner = [answer.get("error"), answer.pointer("/errors/0")].into_iter().flatten();
+            let places = [&answer].into_iter().chain(inner);
+            let mut sentences = places.flat_map(|place| {
+                fields.iter().filter_map(|field| sentence(place.get(field)?)).collect::<Vec<_>>()
+            });
+            Self { codes: BTreeSet::new(), sentence: sentences.next() }
         })
     }
 
@@ -88,6 +93,14 @@ impl fmt::Display for Words {
             Some(sentence) if !self.is_repeated(sentence) => write!(f, ": \"{sentence}\""),
             _ => Ok(()),
         }
+    }
+}
+
+/// A status with its words: `404 Not Found`, or the number alone where it is in no standard.
+pub(super) fn status(status: StatusCode) -> String {
+    match status.canonical_reason() {
+        Some(reason) => format!("{} {reason}", status.as_str()),
+        None => status.as_str().to_owned(),
     }
 }
 
@@ -149,6 +162,8 @@ mod tests {
                 r#"{"error":"invalid_grant","error_description":"it has expired"}"#,
                 ": \"it has expired\"",
             ),
+            (r#"{"errors":[{"code":404,"message":"no such thing"}]}"#, ": \"no such thing\""),
+            (r#"{"error":{"code":403,"message":"not today"}}"#, ": \"not today\""),
             ("<html>", ""),
             ("", ""),
             (&long, &cut),

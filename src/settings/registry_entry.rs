@@ -146,7 +146,7 @@ impl Registry {
                 Some("`insecureLogin: true` does nothing without `insecure: true`")
             }
             Self { url: None, .. } if is_any && has_certificates => {
-                Some("certificates need the host that they are for, or a `url`")
+                Some("certificates need the name of one host, or a `url`")
             }
             _ => None,
         }

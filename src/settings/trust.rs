@@ -71,7 +71,7 @@ fn of_checkout(raw: &PinImages, root: &Path, folder: &Path) -> Vec<Wrong> {
     let outside = registries()
         .filter_map(Registry::ca_file)
         .filter(|file| !is_file_inside(root, &at(&file.value)))
-        .map(|file| (file.referenced, "`caFile` of a checkout has to be a file inside it"));
+        .map(|file| (file.referenced, "`caFile` of a checkout must be a file inside it"));
     let plain = registries().flat_map(Registry::in_plain_text).map(|at| {
         (at, "a checkout may use registries only over https, unless they are on this machine")
     });

@@ -293,7 +293,7 @@ fn a_checkout_names_authorities_inside_it_and_no_client_certificate() {
     let outside = tempfile::tempdir().expect("a temporary folder");
     fs::write(outside.path().join("ca.pem"), registry.ca_pem()).expect("writable");
     let absolute = outside.path().join("ca.pem").display().to_string();
-    let inside = "`caFile` of a checkout has to be a file inside it";
+    let inside = "`caFile` of a checkout must be a file inside it";
     let chosen = "a checkout can't choose a certificate that is sent to a registry";
     for (keys, message) in [
         ("caFile: sub/ca.pem", None),

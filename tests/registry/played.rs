@@ -114,6 +114,13 @@ fn twice() -> Misbehaviour {
     Status(200, vec![digest.clone(), digest, index], String::new())
 }
 
+/// A registry that answers so for two requests, and says at `/v2/` that it wants a password.
+fn strange(to_nobody: Misbehaviour) -> Content {
+    Content::everything()
+        .with_basic(&[Account::user("ann")])
+        .with_fault(Fault::on("acme/web", to_nobody).times(2).before_login())
+}
+
 fn hidden(status: u16, code: &'static str) -> Content {
     Content::everything().hidden(&[Account::user("ann")], status, code)
 }
@@ -167,6 +174,20 @@ fn table() -> Vec<Row> {
             Content::of(&[]).hidden(&[Account::nobody()], 403, "DENIED"),
             ANN,
             Fails(6, "is absent or private"),
+            "HEAD web:1, GET web:1, GET ping, GET web:1 as ann",
+        ),
+        row(
+            "R1: a login page to nobody, a challenge at /v2/, 200 to a login",
+            strange(page(200)),
+            ANN,
+            Pinned,
+            "HEAD web:1, GET web:1, GET ping, GET web:1 as ann",
+        ),
+        row(
+            "R1: 400 to nobody, a challenge at /v2/, 200 to a login",
+            strange(ErrorCode(400, "UNAUTHORIZED")),
+            ANN,
+            Pinned,
             "HEAD web:1, GET web:1, GET ping, GET web:1 as ann",
         ),
         // The registry, or what stands before it, says what is wrong.
@@ -225,6 +246,37 @@ fn table() -> Vec<Row> {
             NOBODY,
             Fails(4, "403 Forbidden from registry.example, with an HTML page"),
             "HEAD web:1, GET web:1",
+        ),
+        row(
+            "a firewall before the token endpoint, with 403 in HTML",
+            tokens(default()).with_fault(Fault::on("token", page(403))),
+            NOBODY,
+            Fails(4, "from the token server registry.example, with an HTML page"),
+            "HEAD web:1, GET token",
+        ),
+        row(
+            "a 404 with a sentence and no code that is known",
+            all(says(404, r#"{"errors":[{"code":404,"message":"project not found"}]}"#)),
+            NOBODY,
+            Fails(
+                4,
+                "from registry.example: \"project not found\", but not in the format of a registry",
+            ),
+            "HEAD web:1, GET web:1",
+        ),
+        row(
+            "a status that is in no standard (Cloudflare)",
+            all(says(530, "")),
+            NOBODY,
+            Fails(4, "(unreachable: 530 from registry.example:80, through the proxy"),
+            "HEAD web:1, GET web:1",
+        ),
+        row(
+            "a registry that knows only logins by Kerberos",
+            all(Status(401, vec![("www-authenticate", "Negotiate".to_owned())], String::new())),
+            NOBODY,
+            Fails(6, "which asks for another kind of login than `Basic` and `Bearer`"),
+            "HEAD web:1, GET web:1, GET ping",
         ),
         row(
             "a login page with 200",
@@ -310,6 +362,29 @@ fn table() -> Vec<Row> {
             ),
             100,
         ),
+        list(
+            "R2: a limit of 100 names on a page, and no Link",
+            |content| content.with_links(Links::Missing).with_page_limit(100),
+            Uses("v1.32.5", "is used instead"),
+            13,
+        ),
+        list(
+            "R2: n is understood, last is not, and there is no Link",
+            |content| content.with_links(Links::FirstPage),
+            Uses("v1.31", "v1.32.*: the tags can't be listed (the list of tags of"),
+            2,
+        ),
+        Row {
+            images: vec![KUBECTL.to_owned()],
+            ..row(
+                "R2: 200 with JSON that is no list of tags",
+                Content::of(&[("acme/kubectl", &["v1.31"])])
+                    .with_fault(Fault::on("tags/list", says(200, r#"{"name":"acme/kubectl"}"#))),
+                NOBODY,
+                Fails(4, "200 with something that is not a list of tags"),
+                "HEAD kubectl:v1.32, GET kubectl:v1.32, GET list",
+            )
+        },
         // A gateway answers in the place of a registry.
         row(
             "R3: a gateway without a route (istio/istio#1437)",
@@ -355,6 +430,20 @@ fn table() -> Vec<Row> {
             40,
             tokens(TokenRules { bytes_per_scope: 100, ..default() })
                 .with_header_limit(2_000, Misbehaviour::Reset),
+            40 + 30,
+        ),
+        many(
+            "R5: a server with room for less answers 413 (Jetty before 9.3)",
+            40,
+            tokens(TokenRules { bytes_per_scope: 100, ..default() })
+                .with_header_limit(2_000, ErrorCode(413, "")),
+            40 + 25,
+        ),
+        many(
+            "R5: a gateway with room for less answers 502",
+            40,
+            tokens(TokenRules { bytes_per_scope: 100, ..default() })
+                .with_header_limit(2_000, ErrorCode(502, "")),
             40 + 30,
         ),
         many("R6: 503 to a token for many", 20, endpoint(ManyScopes::Fails(503)), 2 + 2 * 20),
@@ -523,4 +612,47 @@ fn a_wrong_password_is_sent_once_to_a_host_for_all_repositories() {
     machine.run(&[], &pods(&images)).failed(6);
     let asked = asked_as(machine.registry());
     assert_eq!(asked.iter().filter(|who| *who == "bob").count(), 1, "{asked:?}");
+}
+
+#[test]
+fn a_wrong_login_is_sent_once_to_a_token_endpoint_for_all_repositories() {
+    let images: Vec<_> = (0..20).map(|n| format!("registry.example/acme/app-{n:02}:1")).collect();
+    let identity = json!({ "identitytoken": password("bob") });
+    let identity = json!({ "auths": { "registry.example": identity } });
+    for many_scopes in
+        [ManyScopes::Granted, ManyScopes::Refused, ManyScopes::Fails(503), ManyScopes::Fails(401)]
+    {
+        let accounts = vec![Account::user("ann"), Account::identity("ann")];
+        let content =
+            || tokens(TokenRules { many_scopes, accounts: accounts.clone(), ..default() });
+        for (logins, most) in [(auths(&[("registry.example", "bob")]), 1), (identity.clone(), 2)] {
+            let machine = Machine::with_docker(content(), &logins);
+            let said = machine.run(&["--timeout=9"], &pods(&images)).failed(6);
+            assert!(said.contains("from the token server"), "{said}");
+            let is_sent = |request: &&Request| {
+                request.is_to("token")
+                    && (request.authorization.is_some() || request.method == "POST")
+            };
+            let sent = machine.registry().requests().iter().filter(is_sent).count();
+            // An identity token locks nobody out, so that it may be tried for all repositories at once.
+            assert!((1..=most).contains(&sent), "{many_scopes:?}: {sent} times: {logins}");
+        }
+        let machine = Machine::with_docker(content(), &auths(&[("registry.example", "ann")]));
+        let ran = machine.run(&["--timeout=9"], &pods(&images));
+        assert_eq!(ran.succeeded(), crate::credentials::pinned(&images), "{many_scopes:?}");
+    }
+}
+
+#[test]
+fn a_redirect_that_leads_nowhere_is_an_error_of_its_image_alone() {
+    // Nobody listens on port 1, and nobody but root could.
+    let away = Misbehaviour::RedirectTo("http://127.0.0.1:1/v2/acme/away/manifests/1".to_owned());
+    let content = Content::everything().with_fault(Fault::on("acme/away", away));
+    let registry = Registry::start(content);
+    let images = ["away", "one", "two"].map(|name| format!("registry.example/acme/{name}:1"));
+    let flag = for_every_host(&registry);
+    let said = digestif([flag.as_str(), "--retries=0", "--concurrency=1"], pods(&images)).failed(4);
+    assert!(said.contains("by a redirect, no connection to 127.0.0.1:1: Connection"), "{said}");
+    assert!(said.contains(&images[0]) && !said.contains(&images[1]), "{said}");
+    assert_eq!(registry.requests().iter().filter(|request| request.method == "HEAD").count(), 3);
 }

@@ -17,6 +17,7 @@ use crate::credentials::{Login, Offer};
 use crate::registry::account::{Account, Standing};
 use crate::registry::challenge::Challenge;
 use crate::registry::challenges::Wanted;
+use crate::registry::response::is_html;
 use crate::registry::tokens::{Failed, FailedShare, Token, is_closed};
 use crate::registry::transport::{Fetched, Transport, Trouble};
 use crate::registry::words::without_secrets;
@@ -62,7 +63,7 @@ struct Tried {
 
 /// What came of one request.
 struct Asked {
-    /// None if there was no token, or the connection broke, which a shared token may be the reason for.
+    /// None if there was no token, or the request failed, which a shared token may be the reason for.
     reply: Option<Fetched>,
     token: Option<Token>,
     /// True if another token is worth a try.
@@ -105,13 +106,17 @@ impl Host {
         } else {
             let reply = self.ask_as(&self.nobody, None, first, call).await?.reply;
             let reply = reply.expect("only a token can be too long");
-            let reply = match verdict(call, Ok(reply)) {
+            let (reply, is_refusal) = match verdict(call, Ok(reply)) {
+                Verdict::Stands(Ok(reply)) if may_be_for_nobody(call, &reply) => (reply, false),
                 Verdict::Stands(answer) => return answer,
-                Verdict::Refused(answer) => answer?,
-                Verdict::Missing(reply) => reply,
+                Verdict::Refused(answer) => (answer?, true),
+                Verdict::Missing(reply) => (reply, true),
             };
             if !self.common.challenges.is_any_known() {
                 self.ping(call.transport).await;
+            }
+            if !is_refusal && !self.common.challenges.is_any_known() {
+                return Ok(reply);
             }
             open = Some(reply);
         }
@@ -311,6 +316,8 @@ impl Host {
         let once = async || match self.once(request, transport, token.as_ref()).await {
             Ok(reply) => Ok(Some(reply)),
             Err(Trouble::Broken(_)) if is_shared => Ok(None),
+            // A gateway may have no other answer to a long header.
+            Err(Trouble::Busy(..)) if is_shared && !tokens.is_trusted() => Ok(None),
             Err(trouble) => {
                 // What fails may take its time to heal: the others are not to wait for it.
                 go_on();
@@ -341,6 +348,12 @@ impl Host {
         go_on();
         Ok(Asked { reply: Some(reply), token, is_open })
     }
+}
+
+/// True if a login may get another answer than this one, though it is none of the refusals that registries
+/// have: a page for people, or any other error. Other clients ask `/v2/` first, and see what it wants.
+fn may_be_for_nobody(call: &Call<'_>, reply: &Fetched) -> bool {
+    call.request.method == Method::GET && (reply.status.is_client_error() || is_html(reply))
 }
 
 /// What an answer means for the other accounts. A 404 to a HEAD stands: a GET follows it anyway.

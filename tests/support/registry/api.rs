@@ -85,7 +85,8 @@ impl State {
         let Some(tags) = self.tags_of(repository) else {
             return Answer::error(404, "NAME_UNKNOWN");
         };
-        let last = parameter(query, "last").next().unwrap_or_default();
+        let is_known = self.content.links != Links::FirstPage;
+        let last = parameter(query, "last").next().filter(|_| is_known).unwrap_or_default();
         let n = parameter(query, "n").next().and_then(|n| n.parse().ok());
         if self.content.max_n.zip(n).is_some_and(|(most, n)| n > most) {
             return Answer::error(400, "PAGINATION_NUMBER_INVALID");
@@ -105,7 +106,7 @@ impl State {
                     Links::WithoutRelation => answer.with("link", format!("<{next}>")),
                     Links::WithoutBrackets => answer.with("link", format!("{next}; rel=\"next\"")),
                     Links::SingleQuotes => answer.with("link", format!("<{next}>; rel='next'")),
-                    Links::Missing | Links::OnePage => answer,
+                    Links::Missing | Links::FirstPage | Links::OnePage => answer,
                 }
             }
             _ => answer,

@@ -36,6 +36,8 @@ pub enum Links {
     WithoutBrackets,
     /// By a header with single quotes.
     SingleQuotes,
+    /// By nothing, and `last` is not understood: there is only the first page.
+    FirstPage,
     /// Not at all: there is one page, whatever `n` and `last` are.
     OnePage,
 }

@@ -16,7 +16,17 @@ pub struct Fault {
     pub(super) path: String,
     pub(super) method: Option<&'static str>,
     pub(super) left: Option<usize>,
+    pub(super) turn: Turn,
     pub(super) misbehaviour: Misbehaviour,
+}
+
+/// When a misbehaviour has its turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// Instead of a challenge.
+    BeforeLogin,
+    /// In the place of the answer to an authorised request.
+    AfterLogin,
 }
 
 /// How a registry can go wrong.
@@ -65,7 +75,13 @@ impl Fault {
     /// `manifests/1.27` (and not `1.27.1`), `tags/list`, `token`; `""` is every path, and `/v2/` the
     /// ping alone.
     pub fn on(path: &str, misbehaviour: Misbehaviour) -> Self {
-        Self { path: path.to_owned(), method: None, left: None, misbehaviour }
+        Self {
+            path: path.to_owned(),
+            method: None,
+            left: None,
+            turn: Turn::AfterLogin,
+            misbehaviour,
+        }
     }
 
     /// Meets only requests of this method.
@@ -82,6 +98,13 @@ impl Fault {
         self
     }
 
+    /// Meets requests before they are asked who sends them.
+    #[must_use]
+    pub fn before_login(mut self) -> Self {
+        self.turn = Turn::BeforeLogin;
+        self
+    }
+
     pub(super) fn meets(&self, request: &Request) -> bool {
         self.left != Some(0)
             && self.method.is_none_or(|method| method == request.method)
@@ -90,9 +113,9 @@ impl Fault {
 }
 
 impl State {
-    pub(super) fn misbehaviour(&self, request: &Request) -> Option<Misbehaviour> {
+    pub(super) fn misbehaviour(&self, request: &Request, turn: Turn) -> Option<Misbehaviour> {
         let mut faults = self.faults.lock().expect(UNPOISONED);
-        let fault = faults.iter_mut().find(|fault| fault.meets(request))?;
+        let fault = faults.iter_mut().find(|fault| fault.turn == turn && fault.meets(request))?;
         fault.left = fault.left.map(|n| n - 1);
         Some(fault.misbehaviour.clone())
     }

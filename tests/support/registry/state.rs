@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use super::answer::{Answer, Body};
 use super::content::Content;
-use super::faults::Fault;
+use super::faults::{Fault, Turn};
 use super::request::{Request, Route};
 
 pub(super) const UNPOISONED: &str = "nothing panics while it holds the lock";
@@ -61,10 +61,11 @@ impl State {
         if matches!(route, Route::Token) && self.hangs(&request) {
             std::future::pending::<()>().await;
         }
-        if let Some(challenge) = self.challenge(&route, &request) {
+        let early = self.misbehaviour(&request, Turn::BeforeLogin);
+        if let Some(challenge) = self.challenge(&route, &request).filter(|_| early.is_none()) {
             return Ok(self.signed(challenge).response(&request.method));
         }
-        let response = match self.misbehaviour(&request) {
+        let response = match early.or_else(|| self.misbehaviour(&request, Turn::AfterLogin)) {
             Some(misbehaviour) => self.misbehave(misbehaviour, &route, &request).await,
             None => Ok(self.signed(self.honest(&route, &request)).response(&request.method)),
         };

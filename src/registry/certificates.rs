@@ -132,7 +132,7 @@ impl Identity {
         identity.map(|identity| Self(Arc::new(identity))).map_err(|error| match error {
             rustls::Error::InconsistentKeys(_) => WrongIdentity::Mismatch,
             _ => wrong_key(
-                "the key can't be read, or is of a kind that can't be used (RSA, ECDSA with P-256 or P-384, and Ed25519 can)",
+                "the key can't be read, or is of a kind that can't be used (RSA, ECDSA with P-256, P-384 or P-521, and Ed25519 can)",
             ),
         })
     }

@@ -1,86 +1,24 @@
-//! Crypto: the cryptography of TLS connections. It is that of ring, and signatures by keys on the
-//! curve P-521, which ring does not verify.
+//! Crypto: the cryptography of TLS connections. It is that of ring, and the curve P-521, which ring does
+//! not have: signatures of servers, client keys, and the exchange of keys.
 //!
-//! Corporate authorities use it, also with the shorter hashes: `openssl req` takes SHA-256 by default.
+//! With TLS 1.2, a server's key has to be on a curve that keys can be exchanged with (RFC 8422, 5.1), so
+//! that a server with a P-521 key needs all of it.
+
+mod client_key;
+mod exchange;
+mod verification;
 
 use std::sync::{Arc, LazyLock};
 
-use p521::ecdsa::signature::hazmat::PrehashVerifier as _;
-use p521::ecdsa::{DerSignature, VerifyingKey};
-use rustls::SignatureScheme;
-use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, ring};
-use rustls::pki_types::{
-    AlgorithmIdentifier, InvalidSignature, SignatureVerificationAlgorithm, alg_id,
-};
-use sha2::{Digest as _, Sha256, Sha384, Sha512};
+use rustls::crypto::{CryptoProvider, ring};
 
 /// The cryptography of all connections.
 pub(super) static PROVIDER: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| {
-    let ring = ring::default_provider();
-    let signature_verification_algorithms = and_p521(ring.signature_verification_algorithms);
-    Arc::new(CryptoProvider { signature_verification_algorithms, ..ring })
+    let mut provider = ring::default_provider();
+    let known = provider.signature_verification_algorithms;
+    provider.signature_verification_algorithms = verification::and_p521(known);
+    // The last: it is slower than the others, and few servers want nothing else.
+    provider.kx_groups.push(&exchange::P521);
+    provider.key_provider = &client_key::Keys;
+    Arc::new(provider)
 });
-
-/// ECDSA over P-521 with one hash.
-#[derive(Debug)]
-struct EcdsaP521 {
-    hash: fn(&[u8]) -> Vec<u8>,
-    signature: AlgorithmIdentifier,
-}
-
-static SHA256: EcdsaP521 =
-    EcdsaP521 { hash: |message| Sha256::digest(message).to_vec(), signature: alg_id::ECDSA_SHA256 };
-static SHA384: EcdsaP521 =
-    EcdsaP521 { hash: |message| Sha384::digest(message).to_vec(), signature: alg_id::ECDSA_SHA384 };
-static SHA512: EcdsaP521 =
-    EcdsaP521 { hash: |message| Sha512::digest(message).to_vec(), signature: alg_id::ECDSA_SHA512 };
-
-impl SignatureVerificationAlgorithm for EcdsaP521 {
-    fn verify_signature(
-        &self,
-        public_key: &[u8],
-        message: &[u8],
-        signature: &[u8],
-    ) -> Result<(), InvalidSignature> {
-        let key = VerifyingKey::from_sec1_bytes(public_key).map_err(|_| InvalidSignature)?;
-        let signature = DerSignature::try_from(signature).map_err(|_| InvalidSignature)?;
-        key.verify_prehash(&(self.hash)(message), &signature).map_err(|_| InvalidSignature)
-    }
-
-    fn public_key_alg_id(&self) -> AlgorithmIdentifier {
-        alg_id::ECDSA_P521
-    }
-
-    fn signature_alg_id(&self) -> AlgorithmIdentifier {
-        self.signature
-    }
-}
-
-type Algorithm = &'static dyn SignatureVerificationAlgorithm;
-
-/// These algorithms and those of P-521. The lists stay in memory for ever: call it once.
-fn and_p521(known: WebPkiSupportedAlgorithms) -> WebPkiSupportedAlgorithms {
-    // In TLS 1.2, a scheme names the hash alone, and the certificate has the curve. In TLS 1.3 only
-    // the first algorithm of a scheme counts.
-    let with_p521 = |&(scheme, own): &(SignatureScheme, &[Algorithm])| {
-        let mut algorithms = own.to_vec();
-        match scheme {
-            SignatureScheme::ECDSA_NISTP256_SHA256 => algorithms.push(&SHA256),
-            SignatureScheme::ECDSA_NISTP384_SHA384 => algorithms.push(&SHA384),
-            _ => {}
-        }
-        leaked(scheme, algorithms)
-    };
-    let mut mapping: Vec<_> = known.mapping.iter().map(with_p521).collect();
-    mapping.push(leaked(SignatureScheme::ECDSA_NISTP521_SHA512, vec![&SHA512]));
-    let mut all = known.all.to_vec();
-    all.extend([&SHA256 as Algorithm, &SHA384, &SHA512]);
-    WebPkiSupportedAlgorithms { all: all.leak(), mapping: mapping.leak() }
-}
-
-fn leaked(
-    scheme: SignatureScheme,
-    algorithms: Vec<Algorithm>,
-) -> (SignatureScheme, &'static [Algorithm]) {
-    (scheme, algorithms.leak())
-}

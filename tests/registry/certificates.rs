@@ -213,15 +213,51 @@ fn openssl(folder: &Path, line: &str) -> Option<()> {
 #[test]
 fn keys_on_the_curve_p_521_are_trusted_with_every_hash() {
     for hash in ["sha256", "sha384", "sha512"] {
-        // With TLS 1.2, a registry's own key has to be on a curve that keys are exchanged with.
-        for (protocol, curve) in [("tls1_2", "P-256"), ("tls1_3", "P-521")] {
-            let Some(openssl) = OpenSsl::start(hash, protocol, curve) else {
+        for (protocol, curve, options) in [
+            ("tls1_2", "P-256", ""),
+            ("tls1_2", "P-521", ""),
+            ("tls1_3", "P-521", ""),
+            // Nothing else is used to exchange keys.
+            ("tls1_2", "P-521", " -groups P-521"),
+            ("tls1_2", "P-256", " -groups P-521:P-256"),
+            ("tls1_3", "P-256", " -groups P-521"),
+        ] {
+            let protocol = format!("{protocol}{options}");
+            let Some(openssl) = OpenSsl::start(hash, &protocol, curve) else {
                 eprintln!("\nSKIPPED: P-521, because openssl is not installed\n");
                 return;
             };
             let stdout = openssl.run(&[]).succeeded();
             assert!(stdout.contains(&format!("{WEB}@sha256:")), "{hash} {protocol}: {stdout}");
         }
+    }
+}
+
+#[test]
+fn a_client_certificate_may_have_a_key_on_the_curve_p_521() {
+    for (protocol, without) in [
+        ("tls1_2", "refuses the TLS handshake; it may ask for a client certificate"),
+        ("tls1_3", "the registry asks for a certificate"),
+    ] {
+        let asks = format!("{protocol} -Verify 1 -verify_return_error -CAfile ca.pem");
+        let Some(openssl) = OpenSsl::start("sha512", &asks, "P-521") else {
+            eprintln!("\nSKIPPED: P-521, because openssl is not installed\n");
+            return;
+        };
+        // The server's certificate has no purpose of its own, so that it will do for a client.
+        let path = |name: &str| openssl.folder.path().join(name).display().to_string();
+        let certificate = format!("--client-cert={}", path("cert.pem"));
+        let said = openssl.run(&[]).failed(4);
+        assert!(said.contains(without), "{protocol}: {said}");
+        self::openssl(openssl.folder.path(), "ec -in key.pem -out sec1.pem").expect("it is there");
+        for key in ["key.pem", "sec1.pem"] {
+            let ran = openssl.run(&[&certificate, &format!("--client-key={}", path(key))]);
+            let stdout = ran.succeeded();
+            assert!(stdout.contains(&format!("{WEB}@sha256:")), "{protocol} {key}: {stdout}");
+        }
+        let other = format!("--client-key={}", path("ca.key"));
+        let said = openssl.run(&[&certificate, &other]).failed(2);
+        assert!(said.contains("is not the one of `--client-cert`"), "{said}");
     }
 }
 

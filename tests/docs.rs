@@ -437,3 +437,30 @@ fn the_picture_shows_a_real_run() {
     let readme = fs::read_to_string(root.join("README.md")).expect("readable");
     assert!(readme.contains("](docs/run.svg)"));
 }
+
+/// Each row of the table is a promise, and files with the tests that show it.
+#[test]
+fn each_promise_about_security_names_tests_that_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("SECURITY.md")).expect("readable");
+    let table = page.split("| promise | tests |").nth(1).expect("there is a table");
+    let rows: Vec<_> = table.lines().skip(2).take_while(|line| line.starts_with('|')).collect();
+    assert!(rows.len() > 10, "{rows:?}");
+    for row in rows {
+        let (promise, tests) = row.trim_matches(['|', ' ']).rsplit_once(" | ").expect("two cells");
+        for file in tests.split("; ") {
+            let mut names = file.split('`').skip(1).step_by(2);
+            let path = names.next().expect("it names a file");
+            let text = fs::read_to_string(root.join(path)).expect(path);
+            let names: Vec<_> = names.collect();
+            assert!(!names.is_empty(), "{promise}: no test of {path}");
+            for name in names {
+                assert!(
+                    text.contains(&format!("#[test]\nfn {name}()"))
+                        || text.contains(&format!("#[test]\n    fn {name}()")),
+                    "{path} has no test {name}"
+                );
+            }
+        }
+    }
+}

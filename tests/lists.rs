@@ -7,7 +7,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 use support::distribution::RealRegistry;
-use support::{clients, digestif};
+use support::{clients, digestif, testdata};
 
 const A: &str = "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 const B: &str = "sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
@@ -56,6 +56,7 @@ fn each_format_has_each_image_once() {
             "hashes": [{"alg": "SHA-256", "content": &A[7..]}],
         })
     );
+    assert_valid_bill(&bill);
     let purl = bill["components"][1]["purl"].as_str().expect("a text");
     assert!(purl.ends_with("?repository_url=localhost%3A5000/team/api"), "{purl}");
 }
@@ -84,6 +85,9 @@ fn what_has_no_digest_is_taken_from_the_lock_or_refused() {
             assert!(refused.stderr.contains(&words), "{}", refused.stderr);
         }
         let empty = digestif(["images", "--format", format, "--allow-empty"], "").succeeded();
+        if format == "cyclonedx" {
+            assert_valid_bill(&serde_json::from_str(&empty).expect("JSON"));
+        }
         assert!(!empty.contains("image:"), "{empty}");
     }
 }
@@ -117,4 +121,34 @@ fn the_real_regsync_copies_what_the_list_says() {
     let host = registry.address.replace(':', "-");
     let copied = registry.crane(&["digest", &format!("{mirror}/{host}/team/web:1")]);
     assert_eq!(copied, *digest);
+}
+
+/// The schemas that a schema refers to, from the folder with all of them.
+struct Schemas;
+
+impl jsonschema::Retrieve for Schemas {
+    fn retrieve(
+        &self,
+        uri: &jsonschema::Uri<String>,
+    ) -> Result<Value, Box<dyn std::error::Error + Send + Sync>> {
+        let name = uri.path().as_str().rsplit('/').next().unwrap_or_default();
+        Ok(schema(name))
+    }
+}
+
+fn schema(name: &str) -> Value {
+    let text = fs::read_to_string(testdata(&format!("cyclonedx/{name}"))).expect(name);
+    serde_json::from_str(&text).expect("JSON")
+}
+
+/// Checks a bill of materials with the schema of `CycloneDX` 1.6.
+#[track_caller]
+fn assert_valid_bill(bill: &Value) {
+    let options = jsonschema::options().with_retriever(Schemas);
+    let validator = options.build(&schema("bom-1.6.SNAPSHOT.schema.json")).expect("a schema");
+    let errors: Vec<_> = validator.iter_errors(bill).map(|error| error.to_string()).collect();
+    assert!(errors.is_empty(), "{errors:?}\n{bill}");
+    let mut wrong = bill.clone();
+    wrong["components"] = json!([{ "type": "image", "name": "nginx" }]);
+    assert!(!validator.is_valid(&wrong), "the schema is obeyed");
 }

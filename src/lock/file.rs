@@ -290,3 +290,84 @@ fn unreadable(path: &Path, error: &io::Error) -> Diagnostic {
         .location(Location::File(shown(path)))
         .help("name a file with `--lock FILE`; a new file is created")
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::image::Tagged;
+    use crate::plan::{Date, History, Seen};
+
+    fn day(n: u32) -> Date {
+        "2026-01-01".parse::<Date>().expect("a day").after(n)
+    }
+
+    /// An entry of one of three tags: its digest, its first day, and newer digests with theirs.
+    fn entries() -> impl Strategy<Value = BTreeMap<Key, Locked>> {
+        let digest = |n: u8| format!("sha256:{n:064x}").parse().expect("a digest");
+        let history =
+            (prop::option::of(0u32..9), prop::collection::btree_map(2u8..5, 0u32..9, 0..3));
+        let entry = (0u8..2, history).prop_map(move |(own, (seen, next))| {
+            let mut next: Vec<_> = next
+                .into_iter()
+                .map(|(n, seen)| Seen { digest: digest(n), seen: day(seen) })
+                .collect();
+            next.sort_by_key(|one| one.seen);
+            (digest(own), History { seen: seen.map(day), next })
+        });
+        prop::collection::btree_map(0u8..3, entry, 0..4).prop_map(|entries| {
+            let locked = |(tag, (digest, history))| {
+                let name = format!("docker.io/acme/web:v{tag}");
+                let supplier: Tagged = match name.parse() {
+                    Ok(crate::image::Reference::Tagged(tagged)) => tagged,
+                    other => panic!("{other:?}"),
+                };
+                let key = name.parse().expect("a key");
+                (key, Locked { supplier: Some(supplier), digest, rule: None, history })
+            };
+            entries.into_iter().map(locked).collect()
+        })
+    }
+
+    proptest! {
+        /// Two runs read one lock; the first has written its changes when the second merges its own.
+        #[test]
+        fn merging_two_concurrent_runs_loses_no_day_on_which_a_digest_was_first_seen(
+            base in entries(), first in entries(), second in entries(),
+        ) {
+            let base = Lock { images: base };
+            let mut written = base.clone();
+            written.images.extend(first.clone());
+            let record = Record {
+                path: PathBuf::new(),
+                timeout: Duration::ZERO,
+                base: base.clone(),
+                changes: second.clone(),
+            };
+            // What two runs have found differently is an error, and nothing is lost then.
+            let Ok(changes) = record.merged(&written) else { return Ok(()) };
+            let mut merged = written.images.clone();
+            merged.extend(changes);
+            for (key, found) in first.iter().chain(&second) {
+                let after = &merged[key];
+                let both = first.contains_key(key) && second.contains_key(key);
+                // A run that begins with what the other has written replaces it knowingly.
+                if both && written.images.get(key) == base.images.get(key) {
+                    continue;
+                }
+                prop_assert_eq!(&after.digest, &found.digest);
+                let known = |history: &History, digest: &crate::image::Digest| {
+                    history.next.iter().find(|one| one.digest == *digest).map(|one| one.seen)
+                };
+                if let Some(seen) = found.history.seen {
+                    prop_assert!(after.history.seen.is_some_and(|after| after <= seen));
+                }
+                for one in &found.history.next {
+                    let kept = known(&after.history, &one.digest);
+                    prop_assert!(kept.is_some_and(|kept| kept <= one.seen), "{:?}", one);
+                }
+            }
+        }
+    }
+}

@@ -233,6 +233,7 @@ fn ask(
     if resolves {
         let statuses = session.resolve(&plan, &options.rules)?;
         plan = plan.settled(statuses);
+        plan = lock::keep_unchanged(plan, &found.places, options, &session)?;
     }
     if let Some(lock) = lock {
         let (cooled, said) = lock.cool(lock.missed(plan), &found.places, &session)?;

@@ -939,7 +939,7 @@ fn policies_judge_the_image_that_is_explained() {
     for (image, flag, status, said) in [
         ("acme/app", "--deny-mutable", 5, "has a tag that moves: it is moved to the newest image"),
         ("acme/app:1.2.3", "--deny-mutable", 0, ""),
-        ("acme/app:1.2.3", &expected, 5, "is expected with the tag `1.2.4`, and has `1.2.3`"),
+        ("acme/app:1.2.3", &expected, 5, "is expected with the tag `1.2.4`, but has `1.2.3`"),
         ("acme/app:1.2.3", "--expect=quay.io/a/b=1", 0, ""),
         ("acme/app:1.2.3", "--require-platform=linux/s390x", 1, "is not available for linux/s390x"),
         ("acme/app:1.2.3", "--require-platform=linux/arm64", 0, ""),

@@ -6,9 +6,10 @@ use super::outcome::Error;
 use crate::Run;
 use crate::cli::Emit;
 use crate::diagnostic::usage;
-use crate::lock::{Record, Recording};
+use crate::lock::{self, Record, Recording, Updated};
 use crate::report;
 use crate::settings::Settings;
+use crate::text::escape::escaped;
 use crate::text::path::shown;
 
 /// Takes the file lock, if the run records something, and computes the new text of the lock.
@@ -44,6 +45,19 @@ pub(super) fn rewritten<'p>(settings: &Settings, files: impl Iterator<Item = &'p
     }
     let line = |file: &Path| format!("digestif: rewrote {}\n", shown(file));
     files.map(line).collect()
+}
+
+/// A line for each image that has another digest than before, in the input or in the lock.
+pub(super) fn updated(settings: &Settings, run: &Run<'_>) -> String {
+    if settings.quiet {
+        return String::new();
+    }
+    let lock = settings.options.lock.as_ref().map(|locking| &locking.lock);
+    let line = |change: Updated<'_>| {
+        let Updated { entry, old, new } = change;
+        format!("digestif: {} {old} -> {new}\n", escaped(&entry.name.to_string()))
+    };
+    lock::updated(&run.plan, &run.found.places, lock).into_iter().map(line).collect()
 }
 
 /// A line for each image with its result, with `-v`.

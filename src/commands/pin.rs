@@ -3,7 +3,7 @@
 use super::base;
 use super::caller::Caller;
 use super::destinations::Destinations;
-use super::finish::{begin, images, previewed, rewritten, summary};
+use super::finish::{begin, images, previewed, rewritten, summary, updated};
 use super::function;
 use super::outcome::{Error, Outcome, Sources};
 use super::prepare::{Input, Prepared, prepare};
@@ -82,7 +82,7 @@ impl Delivery<'_> {
         if self.destinations.previews {
             let texts = run.texts.as_deref().unwrap_or_default();
             show(None, &diff(self.sources, texts, delivery::reader()))?;
-            outcome.summary = previewed(self.settings, run);
+            outcome.summary = updated(self.settings, run) + &previewed(self.settings, run);
             return Ok(());
         }
         if self.settings.emit == Emit::KustomizeImages {
@@ -98,6 +98,7 @@ impl Delivery<'_> {
             }
             self.write(texts, &run.found.diagnostics, begin(run)?, outcome)?;
         }
+        outcome.summary += &updated(self.settings, run);
         outcome.summary += &summary(self.settings, run);
         Ok(())
     }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
+use super::unchanged::without_others;
 use super::{Lock, Locking};
 use crate::diagnostic::{Diagnostic, Failure, RuleId};
 use crate::image::{Digest, Pinned, Repository, Tagged};
@@ -63,7 +64,12 @@ pub(super) fn drift(
     let entries = locked(plan, &locking.lock);
     // Rules are no part of it: whether a tag exists is asked, not what could stand in for it.
     let now = match options.drift {
-        DriftGate::All => session.resolve(&questions(&entries), &[])?,
+        DriftGate::All => {
+            let now = session.resolve(&questions(&entries), &[])?;
+            let before = entries.iter().filter_map(Entry::supplier);
+            let before = before.map(|(tagged, pin)| (tagged.clone(), pin.digest.clone()));
+            without_others(now, before, options, session)?
+        }
         DriftGate::Off | DriftGate::Vanished => BTreeMap::new(),
     };
     let present = session.present(&doubtful(&entries, &now))?;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::drift::DriftGate;
 use super::supply::already;
+use super::unchanged::without_others;
 use crate::Options;
 use crate::diagnostic::{Diagnostic, Failure, RuleId};
 use crate::fallback::nearest;
@@ -41,7 +42,13 @@ pub fn input_drift(
     let written: Vec<_> = plan.entries.iter().filter_map(written).collect();
     let tags = written.iter().filter_map(|written| written.tagged.clone());
     let now = match options.drift {
-        DriftGate::All => session.resolve(&asking_for(tags.collect()), &[])?,
+        DriftGate::All => {
+            let now = session.resolve(&asking_for(tags.collect()), &[])?;
+            let before = written.iter().filter_map(|written| {
+                Some((written.tagged.clone()?, written.pinned.digest.clone()))
+            });
+            without_others(now, before, options, session)?
+        }
         DriftGate::Off | DriftGate::Vanished => BTreeMap::new(),
     };
     let doubtful = || written.iter().filter(|written| !written.is_current(&now));

@@ -9,6 +9,7 @@
 //! Every image that has a digest after the run is recorded: nothing that is skipped, a placeholder, or
 //! unresolved.
 
+mod age;
 mod cooldown;
 mod diff;
 mod drift;
@@ -19,6 +20,8 @@ mod input_drift;
 mod key;
 mod schema;
 mod supply;
+mod unchanged;
+mod updated;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -36,7 +39,8 @@ use crate::text::escape::{escaped, quoted};
 use crate::text::path::shown;
 use crate::text::{Position, Source};
 
-pub use cooldown::{Cooldown, New, ago, waiting};
+pub use age::{ago, waiting};
+pub use cooldown::{Cooldown, New};
 pub use diff::{Diff, DiffFormat, diff};
 pub use drift::DriftGate;
 pub use file::{Record, Recording, not_there, read, read_either};
@@ -44,6 +48,8 @@ pub use input_drift::input_drift;
 pub use key::{Key, Version};
 pub use schema::schema;
 use supply::Supply;
+pub use unchanged::keep_unchanged;
+pub use updated::{Updated, updated};
 
 /// Images that an image lock's help names; the report has all of them.
 const SHOWN: usize = 5;

@@ -16,6 +16,7 @@ mod refused;
 mod substitutes;
 #[path = "../support/mod.rs"]
 mod support;
+mod unchanged;
 mod update;
 mod writing;
 mod written;

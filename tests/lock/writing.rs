@@ -37,13 +37,13 @@ fn a_lock_that_cannot_be_written_keeps_its_text_and_nothing_is_given_out() {
     let file = setup.path();
     fs::set_permissions(&file, fs::Permissions::from_mode(0o444)).expect("ours");
     let said = setup.run(&[], &manifests).failed(2);
-    says(&said, &["the file can't be written: permission denied", "--> images.lock.yaml"]);
+    says(&said, &["`--lock` can't write the file: permission denied", "--> images.lock.yaml"]);
     assert_eq!(setup.lock(), before);
     fs::remove_file(&file).expect("ours");
 
     // A folder in which nobody can make files, not even root.
     for (lock, message) in [
-        ("/proc/images.lock.yaml", "the file can't be written: "),
+        ("/proc/images.lock.yaml", "`--lock` can't write the file: "),
         (".", "the file can't be written: is a directory"),
         ("/dev/null", "the lock must be a file"),
         ("nowhere/images.lock.yaml", "the file can't be written: No such file or directory"),

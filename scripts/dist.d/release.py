@@ -51,7 +51,8 @@ class Release:
     @classmethod
     def of_checkout(cls, allow_dirty):
         def git(*words):
-            return run("git", "-C", ROOT, *words).strip()
+            # A job that runs as root may be in a checkout of somebody else.
+            return run("git", "-C", ROOT, "-c", f"safe.directory={ROOT}", *words).strip()
 
         if not allow_dirty and git("status", "--porcelain"):
             die("the checkout has changes; commit them, or give --allow-dirty for a trial")

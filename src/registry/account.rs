@@ -7,7 +7,8 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::tokens::{Common, Token, Tokens};
+use super::token::Token;
+use super::tokens::{Common, Tokens};
 use crate::credentials::Offer;
 
 /// A login for a host, or none.

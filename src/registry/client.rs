@@ -17,7 +17,8 @@ use super::lists::list;
 use super::response::{
     ACCEPT, digest_header, hashed, is_manifest_type, is_silent, refused, uncached,
 };
-use super::transport::{Fetched, Limit, Transport, Trouble};
+use super::transport::{Fetched, Limit, Transport};
+use super::trouble::Trouble;
 use super::{Answer, Outcome, Refusal, Settings, Tls};
 use crate::credentials::PullSecret;
 use crate::diagnostic::Failure;

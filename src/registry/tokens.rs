@@ -9,15 +9,18 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use reqwest::header::{HeaderMap, HeaderValue};
+use reqwest::header::HeaderMap;
 use reqwest::{StatusCode, Url};
 
 use super::challenge::{Bearer, Challenge};
 use super::challenges::{Challenges, Wanted};
 use super::in_flight::InFlight;
+use super::proofs::{Proof, Proofs, Proven};
 use super::shares::{Share, Shares};
-use super::token_request::{Granted, TokenRequest};
-use super::transport::{Transport, Trouble};
+use super::token::{Kind, Token};
+use super::token_request::TokenRequest;
+use super::transport::Transport;
+use super::trouble::Trouble;
 use super::{Outcome, Refusal};
 use crate::credentials::Login;
 
@@ -39,50 +42,6 @@ pub(super) struct Common {
     pub(super) plain_http: Vec<String>,
 }
 
-/// A token, or a login that is sent as it is.
-#[derive(Debug, Clone)]
-pub(super) struct Token {
-    pub(super) header: HeaderValue,
-    kind: Kind,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    /// A token for this many repositories, more than one.
-    Shared(usize),
-    /// A token for one repository.
-    Own,
-    /// A user and a password, and no token.
-    Password,
-    /// A token of an auth file.
-    Given,
-}
-
-impl Token {
-    fn new(granted: Granted, repositories: usize) -> Self {
-        let kind = if repositories > 1 { Kind::Shared(repositories) } else { Kind::Own };
-        Self { header: granted.header, kind }
-    }
-
-    /// The part of a host that a 401 closes to a login: everything for a password (RFC 7617, 2), the
-    /// repository for a token of an auth file. None if this is no login.
-    pub(super) fn login_extent<'r>(&self, repository: &'r str) -> Option<&'r str> {
-        match self.kind {
-            Kind::Password => Some(""),
-            Kind::Given => Some(repository),
-            Kind::Shared(_) | Kind::Own => None,
-        }
-    }
-
-    /// How many repositories it is for, if it is a token for several.
-    pub(super) fn shared_by(&self) -> Option<usize> {
-        match self.kind {
-            Kind::Shared(width) => Some(width),
-            _ => None,
-        }
-    }
-}
-
 /// How a shared token failed for a repository.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Failed {
@@ -102,26 +61,13 @@ const TRIALS: usize = 2;
 /// A token and its end, or why there is none. The first request that needs it fills it.
 type Slot = Arc<tokio::sync::Mutex<Option<Result<(Token, Instant), Refusal>>>>;
 
-/// What is known about a login at a realm.
-#[derive(Debug, Default, Clone)]
-enum Proven {
-    #[default]
-    Untried,
-    /// The realm has not called it wrong.
-    Right,
-    /// The realm refuses it: it is not sent there again, as some lock users out.
-    Wrong(Refusal),
-}
-
-/// What is known about a login at a realm. The request that tries the login holds the lock.
-type Proof = Arc<tokio::sync::Mutex<Proven>>;
-
 /// The tokens of one account at one host.
 #[derive(Debug)]
 pub(super) struct Tokens {
     common: Arc<Common>,
     /// Held by the request that tries the first shared token.
     trial: tokio::sync::Mutex<()>,
+    proofs: Proofs,
     state: Mutex<State>,
 }
 
@@ -129,8 +75,6 @@ pub(super) struct Tokens {
 struct State {
     shares: Shares,
     slots: HashMap<Share, Slot>,
-    /// What is known about the login, by the realms that it was sent to.
-    proofs: HashMap<String, Proof>,
     /// Trials that did not show whether tokens can be shared.
     vain_trials: usize,
 }
@@ -146,7 +90,8 @@ struct Ask<'r> {
 
 impl Tokens {
     pub(super) fn new(common: Arc<Common>) -> Self {
-        Self { common, trial: tokio::sync::Mutex::new(()), state: Mutex::default() }
+        let (trial, proofs, state) = Default::default();
+        Self { common, trial, proofs, state }
     }
 
     /// Announces repositories that will be asked for, so that they can share tokens.
@@ -264,9 +209,7 @@ impl Tokens {
 
     /// What is known about the login of a request at its realm; none without a login.
     fn proof(&self, ask: &Ask<'_>) -> Option<Proof> {
-        ask.login?;
-        let realm = ask.bearer.realm.clone();
-        Some(self.state().proofs.entry(realm).or_default().clone())
+        ask.login.map(|_| self.proofs.of(&ask.bearer.realm))
     }
 
     /// A token for a share. None if the share has to be smaller. An endpoint that fails is asked
@@ -475,6 +418,8 @@ fn is_outage(refusal: &Refusal) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use reqwest::header::HeaderValue;
+
     use super::*;
     use crate::registry::Concurrency;
 

@@ -4,7 +4,6 @@
 //! inside the run's time budget. Nothing here knows what a registry is. Every answer is hostile until
 //! it is parsed.
 
-use std::error::Error as _;
 use std::fmt::Write as _;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -17,11 +16,11 @@ use tokio::sync::Semaphore;
 
 use super::certificates::Tls;
 use super::clients::Clients;
-use super::distrust::Distrust;
 use super::endpoint::{address, authority};
 use super::request_log::RequestLog;
+use super::trouble::{self, Trouble, causes, through};
 use super::words;
-use super::{Outcome, Proxies, Refusal, Settings};
+use super::{Proxies, Settings};
 
 /// The time limit of one try with its body. It is a third of the default budget, so that a request to a
 /// server that hangs can be repeated. The slowest registries answer a manifest in 2 to 3 s.
@@ -75,88 +74,6 @@ impl Fetched {
             url: Url::parse("https://r.io/").expect("valid"),
             answered: "r.io".to_owned(),
             refused_to: Vec::new(),
-        }
-    }
-}
-
-/// The reason why there is no such answer.
-#[derive(Debug, Clone)]
-pub(super) enum Trouble {
-    /// No connection could be made.
-    Connect(String),
-    /// The host's certificate is not trusted, or is wrong.
-    Untrusted(Distrust),
-    /// A file with certificates for the host can't be used.
-    UnusableCertificates(String),
-    /// The host requires a client certificate.
-    ClientCertificateRequired(String),
-    /// The proxy can't be reached, or refuses the connection.
-    ProxyFailed(String),
-    /// The proxy requires a login.
-    Unknown(String),
-    /// The connection broke, or the time limit passed.
-    Broken(String),
-    /// 408 or 5xx, with the pause that the host asks for.
-    Busy(String, Option<Duration>),
-    /// 429, with the pause that the host asks for and what it says about the limit.
-    Limited(Option<Duration>, String),
-    /// The answer can't be used. A retry would not help.
-    Unusable(String),
-    /// This is about another host, where a redirect led.
-    Elsewhere(Box<Self>),
-}
-
-impl Trouble {
-    /// Its meaning after the last retry.
-    pub(super) fn refusal(&self) -> Refusal {
-        let (outcome, detail) = match self {
-            Self::Connect(detail) => (Outcome::NoConnection, detail.clone()),
-            Self::Broken(detail) => (Outcome::Unreachable, detail.clone()),
-            Self::Busy(status, _) => (Outcome::Unreachable, status.clone()),
-            Self::Limited(pause, limit) => {
-                let pause = pause.map(|pause| format!(", retry after {} s", pause.as_secs()));
-                let status = StatusCode::TOO_MANY_REQUESTS;
-                (Outcome::RateLimited, format!("{status}{limit}{}", pause.unwrap_or_default()))
-            }
-            Self::Untrusted(distrust) => (distrust.outcome, distrust.detail.clone()),
-            Self::UnusableCertificates(detail) => (Outcome::UnusableCertificates, detail.clone()),
-            Self::ClientCertificateRequired(detail) => {
-                (Outcome::ClientCertificateRequired, detail.clone())
-            }
-            Self::ProxyFailed(detail) | Self::Unknown(detail) => {
-                (Outcome::ProxyFailed, detail.clone())
-            }
-            Self::Unusable(detail) => (Outcome::InvalidResponse, detail.clone()),
-            Self::Elsewhere(trouble) => {
-                let refusal = trouble.refusal();
-                (refusal.outcome, format!("by a redirect, {}", refusal.detail))
-            }
-        };
-        Refusal::new(outcome, detail)
-    }
-
-    /// True if it is about the host, so that it holds for every request to it.
-    pub(super) fn is_of_host(&self) -> bool {
-        !matches!(self, Self::Elsewhere(_)) && self.refusal().outcome.is_of_host()
-    }
-
-    /// True if a retry may succeed.
-    pub(super) fn may_heal(&self) -> bool {
-        match self {
-            Self::Elsewhere(trouble) => trouble.may_heal(),
-            Self::Unusable(_)
-            | Self::Untrusted(_)
-            | Self::UnusableCertificates(_)
-            | Self::ClientCertificateRequired(_)
-            | Self::Unknown(_) => false,
-            _ => true,
-        }
-    }
-
-    fn retry_after(&self) -> Option<Duration> {
-        match self {
-            Self::Busy(_, pause) | Self::Limited(pause, _) => *pause,
-            _ => None,
         }
     }
 }
@@ -272,7 +189,7 @@ impl Transport {
         limit: Limit,
     ) -> Result<Fetched, Trouble> {
         let proxy = self.proxies.name(url);
-        let trouble = |error| trouble(&error, proxy, url);
+        let trouble = |error| trouble::of_request(&error, proxy, url, REQUEST_TIMEOUT);
         let _permit = self.in_flight.acquire().await.expect("it is never closed");
         let started = Instant::now();
         let sent = request.timeout(REQUEST_TIMEOUT).send().await;
@@ -385,127 +302,6 @@ fn limit_of(headers: &HeaderMap) -> String {
         write!(said, " for {source}").expect("a string takes all");
     }
     said
-}
-
-fn trouble(error: &reqwest::Error, proxy: Option<&str>, url: &Url) -> Trouble {
-    let detail = causes(error);
-    let (address, through) = (address(url), through(proxy));
-    if error.is_redirect() {
-        Trouble::Unusable(detail)
-    } else if let Some(mut distrust) = distrust(error, url) {
-        distrust.detail.push_str(&through);
-        Trouble::Untrusted(distrust)
-    } else if let Some(reason) = mistrust(&detail) {
-        Trouble::ClientCertificateRequired(format!("{reason}{through}"))
-    } else if let Some(proxy) = proxy.filter(|_| error.is_connect()) {
-        unconnected(error, proxy, url)
-    } else if error.is_connect() {
-        Trouble::Connect(unconnectable(&address, &detail))
-    } else if error.is_timeout() {
-        let seconds = REQUEST_TIMEOUT.as_secs();
-        Trouble::Broken(format!("no answer from {address} within {seconds} s{through}"))
-    } else if url.scheme() == "http" && detail.contains("invalid HTTP version") {
-        // A server that speaks TLS answers with an alert, which is no HTTP.
-        let advice = "if it speaks TLS, ask it with `https`, without `--plain-http`";
-        Trouble::Broken(format!("{address} does not speak plain HTTP; {advice}{through}"))
-    } else {
-        Trouble::Broken(format!("{detail}, from {address}{through}"))
-    }
-}
-
-/// Why no connection could be made. A server that does not speak TLS answers a handshake with a line
-/// of plain HTTP, or closes.
-fn unconnectable(address: &str, detail: &str) -> String {
-    if detail.contains("InvalidContentType") || detail.contains("handshake eof") {
-        let flag = format!("`--plain-http {address}`");
-        return format!(
-            "{address} does not speak TLS; if it speaks plain HTTP, name it with {flag}"
-        );
-    }
-    if detail == "received fatal alert: HandshakeFailure" {
-        // With TLS 1.2, it is the answer to who shows no certificate, too.
-        return format!(
-            "{address} refuses the TLS handshake; it may ask for a client certificate, or for TLS settings that digestif does not have ({detail})"
-        );
-    }
-    format!("no connection to {address}: {detail}")
-}
-
-/// What a host has against our certificate. HTTP/2 keeps the words of what broke a connection, and
-/// not their type.
-fn mistrust(detail: &str) -> Option<String> {
-    let alert = detail.strip_prefix("received fatal alert: ")?;
-    match alert {
-        "CertificateRequired" => Some(format!("the registry asks for a certificate ({alert})")),
-        "BadCertificate"
-        | "UnsupportedCertificate"
-        | "CertificateRevoked"
-        | "CertificateExpired"
-        | "CertificateUnknown"
-        | "DecryptError"
-        | "UnknownCA"
-        | "AccessDenied" => Some(format!("the registry refuses our certificate ({alert})")),
-        _ => None,
-    }
-}
-
-/// Whose fault it may be besides the host's.
-fn through(proxy: Option<&str>) -> String {
-    proxy.map(|proxy| format!(", through the proxy {proxy}")).unwrap_or_default()
-}
-
-/// Why no connection could be made through a proxy.
-fn unconnected(error: &reqwest::Error, proxy: &str, url: &Url) -> Trouble {
-    let detail = causes(error);
-    let causes = std::iter::successors(error.source(), |&cause| cause_of(cause));
-    // The type of this error is not public (hyper-util 0.1); tests hold its words.
-    let tunnel = causes.map(ToString::to_string).find(|text| text.starts_with("tunnel error: "));
-    match tunnel.as_deref().and_then(|text| text.strip_prefix("tunnel error: ")) {
-        Some("proxy authorization required") => {
-            let status = StatusCode::PROXY_AUTHENTICATION_REQUIRED;
-            Trouble::Unknown(format!("{status} from the proxy {proxy}"))
-        }
-        Some("unsuccessful") => {
-            let host = authority(url);
-            Trouble::ProxyFailed(format!("the proxy {proxy} refuses to connect to {host}"))
-        }
-        // A request for http has no tunnel: the connection is the one to the proxy.
-        None if url.scheme() == "https" => {
-            Trouble::Connect(format!("{detail}{}", through(Some(proxy))))
-        }
-        _ => Trouble::ProxyFailed(format!("no connection to the proxy {proxy}: {detail}")),
-    }
-}
-
-type Cause<'e> = &'e (dyn std::error::Error + 'static);
-
-/// Why TLS failed, if it was because of a certificate.
-fn distrust(error: &reqwest::Error, url: &Url) -> Option<Distrust> {
-    let mut causes = std::iter::successors(error.source(), |&cause| cause_of(cause));
-    causes.find_map(|cause| match cause.downcast_ref() {
-        Some(rustls::Error::InvalidCertificate(wrong)) => Some(Distrust::of(wrong, url)),
-        _ => None,
-    })
-}
-
-/// The next cause. An error of the system passes over what it wraps in its own `source`.
-fn cause_of(cause: Cause<'_>) -> Option<Cause<'_>> {
-    match cause.downcast_ref().and_then(std::io::Error::get_ref) {
-        Some(wrapped) => Some(wrapped),
-        None => cause.source(),
-    }
-}
-
-/// The innermost cause, which says most, and never a URL: it may hold a token.
-fn causes(error: &reqwest::Error) -> String {
-    let mut innermost: &dyn std::error::Error = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    match error.source() {
-        Some(_) => innermost.to_string(),
-        None => "the request failed".to_owned(),
-    }
 }
 
 #[cfg(test)]

@@ -18,8 +18,10 @@ use crate::registry::account::{Account, Standing};
 use crate::registry::challenge::Challenge;
 use crate::registry::challenges::Wanted;
 use crate::registry::response::is_html;
-use crate::registry::tokens::{Failed, FailedShare, Token, is_closed};
-use crate::registry::transport::{Fetched, Transport, Trouble};
+use crate::registry::token::Token;
+use crate::registry::tokens::{Failed, FailedShare, is_closed};
+use crate::registry::transport::{Fetched, Transport};
+use crate::registry::trouble::Trouble;
 use crate::registry::words::without_secrets;
 use crate::registry::{Outcome, Refusal};
 

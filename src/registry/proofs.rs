@@ -1,0 +1,35 @@
+//! Proofs: what token servers have said of one login.
+//!
+//! The first request that sends a login to a realm goes alone, and the others wait for its result: some
+//! servers lock users out after a few wrong passwords.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::Refusal;
+
+/// What is known about a login at a realm.
+#[derive(Debug, Default, Clone)]
+pub(super) enum Proven {
+    #[default]
+    Untried,
+    /// The realm has not called it wrong.
+    Right,
+    /// The realm refuses it, so that it is not sent there again.
+    Wrong(Refusal),
+}
+
+/// What is known about a login at a realm. The request that tries the login holds the lock.
+pub(super) type Proof = Arc<tokio::sync::Mutex<Proven>>;
+
+/// What is known about a login, by the realms that it is sent to.
+#[derive(Debug, Default)]
+pub(super) struct Proofs(Mutex<HashMap<String, Proof>>);
+
+impl Proofs {
+    /// What is known about the login at a realm.
+    pub(super) fn of(&self, realm: &str) -> Proof {
+        let mut proofs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        proofs.entry(realm.to_owned()).or_default().clone()
+    }
+}

@@ -10,6 +10,7 @@ use std::path::Path;
 use std::process::{Child, Command};
 
 use support::accounts::{assert_tells_nothing, password};
+use support::pages::recipe;
 use support::registry::{Content, Fault, Misbehaviour, Registry};
 use support::{command, digest_of, digestif, finish, for_every_host, start, testdata};
 
@@ -32,10 +33,6 @@ fn write(folder: &Path, name: &str, text: &str) -> String {
 
 fn read(path: &str) -> String {
     fs::read_to_string(path).expect("readable")
-}
-
-fn readme() -> String {
-    read(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"))
 }
 
 /// The names in a folder, sorted.
@@ -94,13 +91,14 @@ fn waiting(command: &mut Command, registry: &Registry) -> Child {
 
 #[test]
 fn the_quick_start_prints_what_the_readme_says() {
-    let readme = readme();
-    let line = readme.lines().find_map(|line| line.strip_prefix("cargo run --release -- "));
-    let mut command = command(line.expect("the README has the command").split(' '));
+    let start_of_line = "cargo run --release -- ";
+    let line = recipe("quick-start");
+    let arguments = line.trim_end().strip_prefix(start_of_line).expect("the command of the README");
+    let mut command = command(arguments.split(' '));
     command.current_dir(env!("CARGO_MANIFEST_DIR"));
     let ran = finish(start(&mut command), b"");
     let (said, pinned) = (ran.said.clone(), ran.succeeded());
-    assert!(readme.contains(&format!("```text\n{said}```\n")), "{said}");
+    assert_eq!(said, recipe("quick-start-messages"));
     assert!(pinned.contains("\n          image: nginx:1.29.1@sha256:"), "{pinned}");
 }
 
@@ -115,7 +113,7 @@ fn an_absent_image_is_reported_as_the_readme_says() {
     let ran = digestif([for_every_host(&registry)], job);
     let said = ran.said.replace(registry.address(), "ghcr.io");
     ran.failed(1);
-    assert!(readme().contains(&format!("```text\n{}\n```\n", said.trim_end())), "{said}");
+    assert_eq!(said.trim_end(), recipe("absent-image").trim_end());
 }
 
 #[test]

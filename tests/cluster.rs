@@ -1,158 +1,36 @@
-//! A real API server behind real Helms: what a cluster is given where digestif is post-renderer, and
-//! that it is given nothing where digestif fails.
+//! Releases of real Helms on a real API server: the objects that a cluster stores if digestif is the post-renderer.
+//! If digestif fails, the cluster stores nothing.
 //!
-//! One etcd and one API server serve all tests, each of which has a namespace to itself. There is no
-//! node and no controller: objects are checked and kept, and no Job ever ends by itself.
+//! All tests share one API server. Each test has its own namespace.
 
 #![cfg(unix)]
 
 mod support;
 
 use std::fs;
-use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::symlink;
-use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::PathBuf;
+use std::process::Command;
 use std::sync::LazyLock;
 use std::thread;
-use std::time::{Duration, Instant};
 
-use rcgen::KeyPair;
 use serde_json::json;
+use support::cluster::Cluster;
 use support::registry::{Content, Fault, Misbehaviour, Registry};
 use support::{Ran, clients, digestif, finish, for_every_host, pinned, start, testdata};
 use tempfile::TempDir;
-use tokio::net::TcpSocket;
 
-/// Started by the first test that needs it. Statics are not dropped: see [`SUPERVISOR`].
+/// Started by the first test that needs it. A static is never dropped; the servers end with this process.
 static CLUSTER: LazyLock<Cluster> = LazyLock::new(|| {
     Cluster::start(&clients().expect("a test without clients has ended before it comes here"))
 });
 
-/// Runs both servers until its stdin ends, which it does with this process, however that ends; then
-/// nothing is left of them. `$1` is their folder, `$2` that of the clients, `$3` the port. etcd
-/// takes no port, as the API server reaches it over a socket; what it advertises, nobody asks for.
-const SUPERVISOR: &str = r#"
-"$2/etcd" --data-dir=etcd --unsafe-no-fsync --log-level=warn \
-  --listen-client-urls="unix://$1/client" --advertise-client-urls=http://127.0.0.1:1 \
-  --listen-peer-urls="unix://$1/peer" --initial-advertise-peer-urls=http://127.0.0.1:1 \
-  --initial-cluster=default=http://127.0.0.1:1 >etcd.log 2>&1 &
-etcd=$!
-"$2/kube-apiserver" --etcd-servers="unix://$1/client" --cert-dir=certificates \
-  --bind-address=127.0.0.1 --secure-port="$3" --permit-port-sharing \
-  --advertise-address=127.0.0.1 --endpoint-reconciler-type=none \
-  --service-cluster-ip-range=10.0.0.0/24 --service-account-issuer=https://kubernetes.default.svc \
-  --service-account-key-file=public.pem --service-account-signing-key-file=private.pem \
-  --disable-admission-plugins=ServiceAccount --authorization-mode=AlwaysAllow \
-  --token-auth-file=tokens.csv >kube-apiserver.log 2>&1 &
-read -r _
-kill -KILL $! $etcd
-wait
-rm -rf "$1"
-"#;
-
-/// The token of a user who may do everything in a cluster that is gone in seconds.
-const TOKEN: &str = "loopback";
-
-/// It takes 3 s on an idle machine. Nothing waits that long but a test that fails.
-const START_LIMIT: Duration = Duration::from_secs(120);
-
-/// A real API server, version 1.36.
-struct Cluster {
-    folder: PathBuf,
-    address: SocketAddr,
-    /// Owned so that its stdin stays open.
-    _supervisor: Child,
-    /// Has the API server's port and never listens, so that nobody else is given it meanwhile.
-    _port: TcpSocket,
-}
-
-impl Cluster {
-    fn start(clients: &Path) -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder").keep();
-        let socket = TcpSocket::new_v4().expect("there are sockets");
-        socket.set_reuseport(true).expect("a new socket takes options");
-        socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("loopback has free ports");
-        let address = socket.local_addr().expect("it is bound");
-        let key = KeyPair::generate().expect("random numbers");
-        for (name, text) in [
-            ("private.pem", key.serialize_pem()),
-            ("public.pem", key.public_key_pem()),
-            ("tokens.csv", format!("{TOKEN},admin,admin,system:masters\n")),
-            ("kubeconfig", kubeconfig(&folder, address)),
-        ] {
-            fs::write(folder.join(name), text).expect("writable");
-        }
-        let supervisor = Command::new("sh")
-            .args(["-c", SUPERVISOR, "supervisor"])
-            .args([&folder, clients])
-            .arg(address.port().to_string())
-            .current_dir(&folder)
-            // Ctrl-C is for this process; it is the supervisor's work to survive that.
-            .process_group(0)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("there is a shell");
-        let cluster = Self { folder, address, _supervisor: supervisor, _port: socket };
-        let deadline = Instant::now() + START_LIMIT;
-        while !cluster.is_ready(clients) {
-            assert!(Instant::now() < deadline, "no API server\n{}", cluster.logs());
-            thread::sleep(Duration::from_millis(20));
-        }
-        cluster
-    }
-
-    fn is_ready(&self, clients: &Path) -> bool {
-        // Cheaper than a kubectl that finds nobody.
-        TcpStream::connect(self.address).is_ok()
-            && Command::new(clients.join("kubectl"))
-                .args(["get", "--raw=/readyz", "--request-timeout=5s"])
-                .env("KUBECONFIG", self.kubeconfig())
-                .output()
-                .expect("scripts/clients built it")
-                .status
-                .success()
-    }
-
-    fn kubeconfig(&self) -> PathBuf {
-        self.folder.join("kubeconfig")
-    }
-
-    /// The last lines that the servers logged.
-    fn logs(&self) -> String {
-        let log = |name| fs::read_to_string(self.folder.join(name)).unwrap_or_default();
-        let logs = ["etcd.log", "kube-apiserver.log"].map(|name| {
-            let log = log(name);
-            let lines: Vec<_> = log.lines().collect();
-            format!("{name}:\n{}\n", lines[lines.len().saturating_sub(20)..].join("\n"))
-        });
-        logs.concat()
-    }
-}
-
-fn kubeconfig(folder: &Path, address: SocketAddr) -> String {
-    let ca = folder.join("certificates/apiserver.crt");
-    let cluster = json!({"server": format!("https://{address}"), "certificate-authority": ca});
-    json!({
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{"name": "test", "cluster": cluster}],
-        "users": [{"name": "admin", "user": {"token": TOKEN}}],
-        "contexts": [{"name": "test", "context": {"cluster": "test", "user": "admin"}}],
-        "current-context": "test",
-    })
-    .to_string()
-}
-
-/// Which Helm.
+/// A version of Helm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Helm {
-    /// Runs a program of the PATH, on everything but hooks.
+    /// It runs a program of the `PATH` on everything except hooks.
     Three,
-    /// Runs a plugin, on everything, and throws away what it says.
+    /// It runs a plugin on everything, and discards its stderr.
     Four,
 }
 
@@ -165,8 +43,7 @@ impl Helm {
     }
 }
 
-/// Somebody with a namespace and a home, which has digestif on the PATH and as Helm 4's plugin, and
-/// the charts.
+/// A user with a namespace and a home. The home has the charts, and digestif as a program and as a plugin of Helm 4.
 struct User {
     namespace: String,
     clients: PathBuf,
@@ -174,7 +51,7 @@ struct User {
 }
 
 impl User {
-    /// None where the clients are missing.
+    /// `None` without the clients.
     fn new(namespace: impl Into<String>) -> Option<Self> {
         let clients = clients()?;
         let home = tempfile::tempdir().expect("a temporary folder");
@@ -189,7 +66,7 @@ impl User {
         Some(Self { namespace: namespace.into(), clients, home })
     }
 
-    /// A client, with nothing of the caller's environment.
+    /// A client without the caller's environment.
     fn client(&self, name: &str, args: &[&str]) -> Command {
         let home = self.home.path();
         let mut command = Command::new(self.clients.join(name));
@@ -203,7 +80,7 @@ impl User {
             .env("KUBECONFIG", CLUSTER.kubeconfig())
             .env("HELM_NAMESPACE", &self.namespace);
         if name == "helm4" {
-            // Helm 3 can't read what is there, and would load none.
+            // Helm 3 can't read this plugin, and would then load none.
             command.env("HELM_PLUGINS", home.join("plugins"));
         }
         command
@@ -238,7 +115,7 @@ impl User {
         self.stored("deployments,jobs", ".spec.template.spec")
     }
 
-    /// Says of a Job that it has run to its end, as nobody runs it.
+    /// Marks a Job as complete, because no controller runs it.
     fn complete(&self, job: &str) {
         let time = "2026-01-01T00:00:00Z";
         let condition = |name| json!({"type": name, "status": "True"});

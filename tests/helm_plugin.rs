@@ -11,6 +11,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use support::pages::recipe;
 use support::{Ran, clients, command, digestif, finish, start, testdata};
 use tempfile::TempDir;
 
@@ -191,7 +192,11 @@ fn helm_4_installs_and_runs_the_package() {
     let file = format!("digestif-{}.tgz", env!("CARGO_PKG_VERSION"));
     assert_eq!(Path::new(packaged), home.path().join("dist").join(&file));
 
-    helm(&["plugin", "install", packaged, "--verify=false"]);
+    let page = recipe("packaged-plugin");
+    let words = page.split(" #").next().expect("a command").split_whitespace();
+    let words: Vec<_> = words.skip(1).collect();
+    assert_eq!(words[2], format!("./{file}"));
+    helm(&[words[0], words[1], packaged, words[3]]);
     assert_eq!(images(&template(&clients, variables).succeeded()), pinned_images());
 
     let installed = home.path().join("plugins/digestif");

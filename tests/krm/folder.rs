@@ -1,5 +1,4 @@
-//! What lies in `krm/`: the definition has the schema that the binary prints, and the commands of the
-//! page can be typed.
+//! The folder `krm/`: its definition has the schema that the binary prints, and the commands of its page run.
 
 use std::fs;
 use std::path::Path;
@@ -7,12 +6,12 @@ use std::process::Command;
 
 use serde_json::{Map, Value, json};
 
+use crate::support::pages::recipe;
 use crate::support::registry::{Content, Registry};
 use crate::support::{clients, digestif, finish, start, testdata};
 use crate::{Folder, container, offline};
 
 const DEFINITION: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/krm/function.yaml");
-const PAGE: &str = include_str!("../../krm/README.md");
 
 /// The schema of the configuration, as a Kubernetes API has it.
 fn open_api_schema() -> Value {
@@ -121,17 +120,14 @@ fn the_schema_of_the_definition_takes_what_the_binary_takes() {
     }
 }
 
-/// The commands of the page, each on one line, that call these programs.
-fn commands(flag: &str) -> Vec<String> {
-    let blocks = PAGE.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next());
-    let lines = blocks.flat_map(|block| {
-        let block = block.replace("\\\n ", "");
-        block.lines().map(str::to_owned).collect::<Vec<_>>()
-    });
-    let is_client =
-        |line: &String| ["kustomize ", "kubectl ", "kpt "].iter().any(|c| line.starts_with(c));
-    let commands: Vec<_> = lines.filter(|line| is_client(line) && line.contains(flag)).collect();
-    assert!(commands.len() > 1, "{commands:?}");
+/// The commands of a block that start a client, each on one line.
+fn commands(block: &str) -> Vec<String> {
+    let block = block.replace("\\\n ", "");
+    let is_client = |line: &&str| {
+        ["kustomize ", "kubectl ", "kpt "].iter().any(|client| line.starts_with(client))
+    };
+    let commands: Vec<_> = block.lines().filter(is_client).map(str::to_owned).collect();
+    assert!(!commands.is_empty(), "{block}");
     commands
 }
 
@@ -158,7 +154,7 @@ fn try_command(shell: &mut Command, clients: &Path, folder: &Folder, line: &str)
 fn the_page_says_how_to_start_the_program() {
     let Some(clients) = clients() else { return };
     let folder = checkout();
-    for line in commands("-exec") {
+    for line in commands(&recipe("krm-exec")) {
         let mut shell = Command::new("bash");
         shell.env_clear().env("PATH", crate::path([])).envs(offline());
         try_command(&mut shell, &clients, &folder, &line);
@@ -171,7 +167,8 @@ fn the_page_says_how_to_start_the_container() {
     let folder = checkout();
     let registry = Registry::start(Content::everything());
     let redirected = format!("--network -e '{}'", container::registry_flag(&registry));
-    for line in commands("--network") {
+    let blocks = recipe("krm-container") + &recipe("krm-container-offline");
+    for line in commands(&blocks) {
         // As if that were the internet.
         let line = line.replace("--network", &redirected);
         try_command(&mut store.command("bash"), &clients, &folder, &line);

@@ -3,9 +3,12 @@
 #![allow(dead_code, unreachable_pub, reason = "each test crate uses a part of it")]
 
 pub mod accounts;
+#[cfg(unix)]
+pub mod cluster;
 pub mod distribution;
 pub mod judge;
 pub mod oracle;
+pub mod pages;
 pub mod proxy;
 pub mod registry;
 pub mod tls;

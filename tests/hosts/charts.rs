@@ -1,13 +1,10 @@
-//! Real programs around digestif: Helm, crane and the reference registry. `scripts/test` builds them
-//! and says in `DIGESTIF_TEST_CLIENTS` where they are.
-
-mod support;
+//! Charts through real Helm, crane and the reference registry.
 
 use std::process::Command;
 
-use support::distribution::RealRegistry;
-use support::judge::changes;
-use support::{clients, digestif, testdata};
+use crate::support::distribution::RealRegistry;
+use crate::support::judge::changes;
+use crate::support::{clients, digestif, testdata};
 
 fn helm(registry: &RealRegistry, args: &[&str]) -> String {
     let output = Command::new(registry.clients.join("helm3"))

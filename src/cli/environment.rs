@@ -164,7 +164,7 @@ pub(super) fn misspelt(parser: &clap::Command) -> Vec<(String, String)> {
     misspelt
 }
 
-/// Which of two flags stays.
+/// The flag that is kept, of two that conflict.
 enum Winner {
     First,
     Second,

@@ -17,7 +17,7 @@ use crate::text::path::{shown, slashed};
 /// The files that a run writes, as the flags name them.
 #[derive(Debug)]
 pub(super) struct Destinations {
-    /// Where the result goes; none is stdout.
+    /// The file for the result; none is stdout.
     pub(super) output: Option<PathBuf>,
     report: Option<PathBuf>,
     log: Option<PathBuf>,

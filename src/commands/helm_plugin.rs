@@ -160,7 +160,7 @@ fn plugins() -> Result<PathBuf, Diagnostic> {
     })
 }
 
-/// Where Helm 3 and Helm 4 both look, if no variable of Helm's says otherwise.
+/// The folder that Helm 3 and Helm 4 share, unless a variable of Helm names another one.
 fn default_plugins() -> Option<PathBuf> {
     let home = || match env::consts::OS {
         "windows" => variable("APPDATA"),
@@ -196,7 +196,7 @@ fn stays_behind(binary: &Path) -> Diagnostic {
         .help("run `digestif helm-plugin install` again after each update, or move the binary to a path without spaces and `$`")
 }
 
-/// What is there has to be ours, or nothing.
+/// The folder must be digestif's own, or must not exist.
 fn refuse_foreign(folder: &Path, program: &Path, access: Access<'_>) -> Result<(), Diagnostic> {
     let manifest = folder.join("plugin.yaml");
     let ours = match fs::read(&manifest) {

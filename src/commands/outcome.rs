@@ -23,7 +23,7 @@ pub struct Messages {
     pub detail: Detail,
 }
 
-/// Why a command ended early.
+/// The reason why a command ended early.
 #[derive(Debug)]
 pub enum Error {
     /// For these reasons.
@@ -36,7 +36,7 @@ pub enum Error {
     Interrupted(Interrupted),
 }
 
-/// How a run ended.
+/// The end of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ending {
     Success,
@@ -108,7 +108,7 @@ pub struct Outcome {
     pub messages: Vec<Messages>,
     /// A line for each request, with `-vv`.
     pub requests: String,
-    /// Where the settings come from, as far as stderr says it.
+    /// The sources of the settings, as stderr shows them.
     pub origins: String,
     /// A line for each image, with `-v`.
     pub images: String,
@@ -200,7 +200,7 @@ impl Outcome {
         self.partly_written
     }
 
-    /// How the run ended.
+    /// The end of the run.
     pub(super) fn ending(&self) -> Ending {
         match (self.interrupted, self.failure) {
             (Some(interrupted), _) => Ending::Interrupted(interrupted),

@@ -68,7 +68,7 @@ pub(super) fn run(
     given.inspect_err(|error| reports.rewrite(error, &run, &sources))
 }
 
-/// Where the result of a run goes.
+/// The destination of the result of a run.
 struct Delivery<'r> {
     settings: &'r Settings,
     sources: &'r Sources,

@@ -22,7 +22,7 @@ use crate::settings::trust::Owner;
 use crate::settings::{Settings, Task};
 use crate::text::path::shown;
 
-/// What was read with the input of a command.
+/// The input of a command, with the settings that were read with it.
 #[derive(Debug)]
 pub(super) struct Input {
     /// Notes about the input.
@@ -40,7 +40,7 @@ pub(super) struct Prepared<'s> {
     pub(super) function: Option<Function<'s>>,
     /// The settings, or why there are none: a function reports that in its list.
     pub(super) settings: Result<Settings, Error>,
-    /// What stderr says about the sources of the settings.
+    /// The lines on stderr about the sources of the settings.
     pub(super) said: String,
     /// Notes about the input.
     pub(super) notes: Messages,

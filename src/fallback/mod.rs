@@ -39,15 +39,15 @@ const LARGEST_REGEX: usize = 256 << 10;
 /// One rule.
 #[derive(Debug, Clone)]
 pub struct Rule {
-    /// How messages and reports call it.
+    /// Its name in messages and reports.
     pub name: String,
     /// The repositories that it is about.
     pub scope: Scope,
-    /// What has to be known of an image before the rule is tried.
+    /// The condition for trying the rule.
     pub when: When,
-    /// Where a rule about versions searches.
+    /// The repositories that a rule about versions searches.
     pub repositories: Repositories,
-    /// What it proposes.
+    /// Its proposal.
     pub kind: Kind,
 }
 
@@ -62,7 +62,7 @@ pub enum Scope {
     KubernetesClients(Globs),
 }
 
-/// What has to be known of an image before a rule is tried.
+/// The condition for trying a rule.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub enum When {
     /// It is proved absent, or its tag is invalid.
@@ -84,14 +84,14 @@ impl When {
     }
 }
 
-/// What a rule proposes.
+/// The proposal of a rule.
 #[derive(Debug, Clone)]
 pub enum Kind {
     /// References made from the tag, where a regular expression fits the whole of it.
     Try {
         /// The regular expression.
         tag: WholeTag,
-        /// What to try, in order; never empty.
+        /// The candidates, in order; never empty.
         templates: Vec<Template>,
     },
     /// The same tag where an image has moved to.
@@ -102,7 +102,7 @@ pub enum Kind {
     Version(SemanticVersion),
 }
 
-/// What to try next.
+/// The next candidate, or the list of tags that is needed for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
     /// Ask for this reference.
@@ -139,7 +139,7 @@ impl Pick {
 }
 
 impl fmt::Display for Pick {
-    /// What is looked for, as people write it: `v1.31.*`.
+    /// The pattern of the tags as text: `v1.31.*`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.pattern {
             Pattern::Patch(pattern) => pattern.fmt(f),
@@ -209,7 +209,7 @@ impl Rule {
         matches!(self.kind, Kind::KubernetesVersion(_) | Kind::Version(_))
     }
 
-    /// What to try for an absent or invalid tag, in order.
+    /// The candidates for an absent or invalid tag, in order.
     ///
     /// # Errors
     /// The reason why the rule does not match it, for messages.

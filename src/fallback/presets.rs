@@ -134,7 +134,7 @@ impl Preset {
         Self::ALL.into_iter().find(|preset| preset.name() == name)
     }
 
-    /// Where its images were and where they are; none for the built-in rule.
+    /// The old and the new places of its images; none for the built-in rule.
     #[must_use]
     pub fn moves(self) -> &'static [Move] {
         match self {
@@ -242,7 +242,7 @@ impl Move {
         self.to.iter().filter_map(beside).chain(original).collect()
     }
 
-    /// What follows the old place in a name.
+    /// The part of a name after the old place.
     fn rest<'n>(&self, name: &'n str) -> Option<&'n str> {
         let rest = name.strip_prefix(self.from)?;
         (self.from.ends_with('/') && !rest.is_empty() || rest.is_empty()).then_some(rest)

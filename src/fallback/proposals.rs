@@ -74,7 +74,7 @@ pub struct Proposal {
 pub struct Suggestion {
     /// Its kind.
     pub kind: ProposalKind,
-    /// Where it leads.
+    /// The reference that it leads to.
     pub tagged: Tagged,
     /// The digest of that.
     pub digest: Digest,

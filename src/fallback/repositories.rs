@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::image::{Repository, has_host};
 
-/// Where a rule searches; in the repository of the image itself if none is named.
+/// The repositories that a rule searches; the image's own repository if it names none.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Repositories(Vec<String>);
 

@@ -82,7 +82,7 @@ impl Template {
         Ok(template)
     }
 
-    /// What it makes of one tag that the regular expression fits.
+    /// The candidate for a tag that matches the regular expression.
     pub(super) fn proposal(&self, captures: &Captures<'_>, asked: &Asked) -> Step {
         let text = self.fill(captures, asked);
         let made = match self.kind() {

@@ -9,12 +9,12 @@ use super::tag::{Reading, with_stars};
 use super::{Pattern, Pick, Step};
 use crate::image::{Asked, Repository, Tag, Tagged};
 
-/// Which other versions may stand in for one that does not exist.
+/// The versions that may replace one that does not exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SemanticVersion {
-    /// What stays the same.
+    /// The part of the version that must stay the same.
     pub within: Within,
-    /// Which of several is taken.
+    /// The choice if several versions exist.
     pub prefer: Prefer,
     /// On which side of what was asked for.
     pub direction: Direction,
@@ -22,7 +22,7 @@ pub struct SemanticVersion {
     pub prerelease: bool,
 }
 
-/// What stays the same.
+/// The part of the version that must stay the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Within {
@@ -34,7 +34,7 @@ pub enum Within {
     Major,
 }
 
-/// Which of several versions is taken.
+/// The choice if several versions exist.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Prefer {
@@ -213,7 +213,7 @@ impl NearVersion {
 }
 
 impl fmt::Display for NearVersion {
-    /// What is looked for: `v1.32.*-slim`.
+    /// The pattern of the tags: `v1.32.*-slim`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let numbers = self.asked.version().map(|version| &version.numbers[..]).unwrap_or_default();
         let kept = match self.settings.within {

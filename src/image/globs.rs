@@ -131,7 +131,7 @@ pub(crate) fn glob_of(text: &str) -> Result<Glob, WrongGlob> {
     glob.map_err(|error| WrongGlob(error.to_string()))
 }
 
-/// How deep braces may be nested in a glob, at most: an escaped one counts, too.
+/// The depth of nested braces in a glob. An escaped brace counts too.
 fn depth(text: &str) -> usize {
     let (mut depth, mut deepest) = (0_usize, 0);
     for byte in text.bytes() {

@@ -33,7 +33,7 @@ pub struct Files {
     pub idle: Vec<Diagnostic>,
 }
 
-/// How files are read.
+/// The treatment of files.
 #[derive(Debug)]
 pub struct Reading {
     /// Paths that are left out of directories.
@@ -284,7 +284,7 @@ fn unreadable(path: &Path, reason: &str) -> Diagnostic {
         .help(remedy(path))
 }
 
-/// What to do about a path that can't be read. It may be no path at all.
+/// The remedy for a path that can't be read. It may be something other than a path.
 fn remedy(path: &Path) -> String {
     let text = path.to_string_lossy();
     let name = escaped(&text);

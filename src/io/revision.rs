@@ -31,7 +31,7 @@ pub fn text(revision: &str, path: &Path) -> Result<Option<Source>, String> {
     source.map(Some).map_err(|error| error.message)
 }
 
-/// What git prints in a folder; none if it fails.
+/// The output of git in a folder; none if git fails.
 fn run(folder: &Path, arguments: &[&str]) -> Result<Option<Vec<u8>>, String> {
     let mut git = Command::new("git")
         .arg("-C")

@@ -48,7 +48,7 @@ const SIGTERM: u8 = 15;
 
 static PHASE: LazyLock<watch::Sender<Phase>> = LazyLock::new(|| watch::Sender::new(Phase::Deadly));
 
-/// What has been written so far, for the message of a signal that ends the process at once.
+/// The state of the output, for the message of a signal that ends the process at once.
 static WRITTEN: Mutex<&str> = Mutex::new("nothing was written");
 
 /// The effect of a signal.

@@ -15,7 +15,7 @@ use crate::text::escape::{escaped, quoted};
 use crate::text::path::shown;
 use crate::{Options, policy};
 
-/// What fails where registries no longer say what was recorded.
+/// The differences between registry and lock that fail a check.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub enum DriftGate {
     /// Nothing is asked.
@@ -149,7 +149,7 @@ struct Drift<'r> {
     locking: &'r Locking,
     /// The statuses by the registries' answers now.
     now: &'r BTreeMap<Name, Status>,
-    /// Whether the registries have the digests that the tags do not have now.
+    /// True for each digest that its registry still has, although its tag has another one.
     present: &'r BTreeMap<Name, Result<(), Refusal>>,
     options: &'r Options,
 }

@@ -118,7 +118,7 @@ fn others(
     Ok(near.into_iter().filter_map(owner).collect())
 }
 
-/// What the registries have answered.
+/// The answers of the registries.
 struct Found<'r> {
     now: &'r BTreeMap<Name, Status>,
     present: &'r BTreeMap<Name, Result<(), Refusal>>,

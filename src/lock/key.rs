@@ -10,11 +10,11 @@ use crate::image::{Asked, Digest, ParseError, Pinned, Reference, Repository};
 pub struct Key {
     /// The repository that was asked for.
     pub repository: Repository,
-    /// What was asked for in it.
+    /// The tag or digest in it.
     pub version: Version,
 }
 
-/// What was asked for in a repository.
+/// A tag or a digest of a repository.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Version {
     /// This digest, without a tag.

@@ -121,7 +121,7 @@ impl Lock {
 pub struct Locking {
     /// The file, as it was named.
     pub path: PathBuf,
-    /// What it says; nothing if there is no file yet.
+    /// Its content; empty if there is no file yet.
     pub lock: Lock,
     /// Tells if there is a file.
     pub state: State,
@@ -131,7 +131,7 @@ pub struct Locking {
     pub substitutes: Substitutes,
     /// The longest wait for another run that writes the file.
     pub timeout: Duration,
-    /// How old a digest has to be before it is used; none where nobody wants to know.
+    /// How old a digest must be before it is used; none without a cooldown.
     pub cooldown: Option<Cooldown>,
     /// The day of the run.
     pub today: Date,
@@ -170,7 +170,7 @@ pub enum Substitutes {
 
 impl Locking {
     /// The plan with what is recorded in its place, but for repositories that are to be asked again.
-    /// What the lock knows of other tags goes with it, so that no two references to one tag differ.
+    /// It also uses the lock's entries of other tags, so that no two references to one tag differ.
     #[must_use]
     pub fn settle(&self, mut plan: Plan, update: &Globs) -> Plan {
         let recorded = plan.unsettled().filter_map(|entry| {
@@ -231,7 +231,7 @@ impl Locking {
         }
     }
 
-    /// What is not recorded fails the run.
+    /// An image that is not recorded fails the run.
     fn frozen(&self, plan: Plan) -> Plan {
         let detail = "is not in the lock";
         let remedy = self.how_to_add("without `--locked`");

@@ -29,7 +29,7 @@ struct ImageLock {
     /// The version of this schema.
     #[schemars(required)]
     api_version: Option<ApiVersion>,
-    /// What this is.
+    /// The subject of the mapping.
     #[schemars(required)]
     kind: Option<Kind>,
     /// The images, sorted by registry, repository and tag; none of them twice.
@@ -365,7 +365,7 @@ mod tests {
         Source::new(Origin::Stdin, text.into_bytes()).expect("text")
     }
 
-    /// What is wrong with a lock, its line and its column.
+    /// The fault of a lock, with its line and its column.
     fn wrong(text: &str) -> (String, usize, usize) {
         let wrong = parse(&source(text.to_owned())).expect_err(text);
         (wrong.message, wrong.at.line, wrong.at.column)

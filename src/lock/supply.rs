@@ -22,7 +22,7 @@ pub(super) struct Supply<'l> {
 }
 
 impl<'l> Supply<'l> {
-    /// What an image with a digest needs.
+    /// The entry that an image with a digest needs.
     pub(super) fn of_pinned(pinned: &'l Pinned) -> Self {
         let Pinned { repository, tag, digest } = pinned;
         Self { repository, tag: tag.as_ref().map(Tag::as_str), digest }

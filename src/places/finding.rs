@@ -95,7 +95,7 @@ impl FieldAt {
     }
 }
 
-/// What was seen of a field that the configuration names.
+/// A field of the configuration, and the parts of it that occur in the input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum FieldSeen {
     /// Objects of its kind, without the field.
@@ -115,7 +115,7 @@ pub(super) struct Findings {
     /// applies, although thousands of aliases and merge keys may lead to it.
     taken: HashSet<NodeId>,
     pub(super) diagnostics: Vec<Diagnostic>,
-    /// What was seen of the fields that the configuration names, by their numbers.
+    /// The fields of the configuration that occur in the input, by their numbers.
     pub(super) seen: BTreeMap<usize, FieldSeen>,
     /// Images that are empty.
     pub(super) empty: Vec<Location>,

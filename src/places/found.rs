@@ -40,7 +40,7 @@ pub struct Found {
     pub is_from_helm_4: bool,
     /// The objects that have values of charts.
     named: Rc<NamedValues>,
-    /// What was seen of the fields that the configuration names, by their numbers.
+    /// The fields of the configuration that occur in the input, by their numbers.
     seen: BTreeMap<usize, FieldSeen>,
 }
 

@@ -16,7 +16,7 @@ pub(super) struct Join<'j> {
     pub(super) class: Class,
     /// The form of what is written into the last field.
     pub(super) writing: Writing,
-    /// Why a reference without a digest is not changed, if it is not.
+    /// The reason why a reference without a digest is not changed, if it is not.
     pub(super) left: Option<SkipReason>,
 }
 

@@ -199,7 +199,7 @@ pub struct Place {
     pub name: Option<String>,
     /// The form of what is written there.
     pub writing: Writing,
-    /// Why it is not changed, if it is not.
+    /// The reason why it is not changed, if it is not.
     pub left: Option<SkipReason>,
 }
 

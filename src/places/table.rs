@@ -48,7 +48,7 @@ pub(super) struct Row {
     pub(super) version: &'static str,
     pub(super) path: FieldPath,
     pub(super) form: Form,
-    /// Why it is not changed or only reported, and what is special about it.
+    /// The reason why it is not changed or only reported, or a note about it.
     pub(super) note: &'static str,
 }
 

@@ -103,7 +103,7 @@ pub struct Seen {
     pub seen: Date,
 }
 
-/// What is known of the age of a tag's digests.
+/// The known days of a tag's digests.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct History {
     /// The day on which the digest in use was first seen; none if no run with a cooldown recorded it.

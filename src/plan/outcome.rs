@@ -149,7 +149,7 @@ impl Search {
 pub struct Picked {
     /// The rule that looked for it.
     pub rule: String,
-    /// Where it was looked for.
+    /// The repository or layout that was searched.
     pub repository: Repository,
     /// The pattern of the tags: `v1.31.*`.
     pub pattern: String,
@@ -160,7 +160,7 @@ pub struct Picked {
 /// A reference that stands in for one that does not exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Substitute {
-    /// What it is.
+    /// Its kind.
     pub tagged: Tagged,
     /// Its digest.
     pub pin: Pin,

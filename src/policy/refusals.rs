@@ -9,7 +9,7 @@ use crate::plan::{Entry, Status};
 use crate::registry::{Outcome, Refusal};
 use crate::text::escape::quoted;
 
-/// What an image is or lacks by a refusal, and what to do next.
+/// The meaning of a refusal for an image, and the next step.
 pub(super) fn described(refusal: &Refusal) -> (String, String) {
     let (what, help) = match refusal.outcome {
         Outcome::MissingTag => (
@@ -86,7 +86,7 @@ pub(super) fn described(refusal: &Refusal) -> (String, String) {
     (what.to_owned(), help.to_owned())
 }
 
-/// How to get a login for the host that refused.
+/// The way to get a login for the host that refused.
 pub(super) fn how_to_log_in(refusal: &Refusal) -> String {
     let command = match refusal.host.as_deref() {
         Some(DOCKER_HUB) | None => "docker login".to_owned(),
@@ -116,7 +116,7 @@ pub(super) fn by_host(entries: &[Entry]) -> (Vec<Vec<&Entry>>, Vec<&Entry>) {
     (of_hosts.into_values().collect(), others)
 }
 
-/// Why the host of an entry could not be asked.
+/// The reason why the host of an entry could not be asked.
 fn of_a_host(entry: &Entry) -> Option<&Refusal> {
     match &entry.status {
         Status::Unresolved(refusal, search)

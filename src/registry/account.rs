@@ -20,10 +20,10 @@ pub(super) struct Account {
     standings: Mutex<HashMap<String, Shared>>,
 }
 
-/// What is known about a login. The request that tries the login holds the lock.
+/// The state of a login. The request that tries the login holds the lock.
 pub(super) type Shared = Arc<tokio::sync::Mutex<Standing>>;
 
-/// What is known about a login.
+/// The state of a login.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Standing {
     #[default]
@@ -45,7 +45,7 @@ impl Account {
         self.tokens.expect(names.iter().filter(is_for).cloned().collect());
     }
 
-    /// What is known about the login for a repository; none if there is no login for it.
+    /// The state of the login for a repository; none if there is no login for it.
     pub(super) fn standing(&self, token: Option<&Token>, repository: &str) -> Option<Shared> {
         let extent = token?.login_extent(repository)?;
         let mut standings = self.standings.lock().unwrap_or_else(PoisonError::into_inner);

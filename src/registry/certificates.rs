@@ -39,7 +39,7 @@ pub struct HostCertificates {
     pub identities: Vec<Identity>,
 }
 
-/// How TLS connections are made.
+/// The settings of TLS connections.
 #[derive(Debug, Default, Clone)]
 pub struct Tls {
     /// Certificates that are trusted in addition to the system's.
@@ -83,7 +83,7 @@ impl HostCertificates {
     }
 }
 
-/// Why a certificate and its key can't be used.
+/// The reason why a certificate and its key can't be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WrongIdentity {
     /// The fault is in the certificates.

@@ -12,7 +12,7 @@ use super::certificates::{HostCertificates, Identity, WrongIdentity, certificate
 use crate::image::canonical_host;
 use crate::text::path::slashed;
 
-/// What the system has for every user, in order.
+/// The system's folders for all users, in order.
 const SYSTEM: [&str; 2] = ["/etc/containers/certs.d", "/etc/docker/certs.d"];
 
 /// The folders that are searched for hosts, in order: the user's own, and those of the system.
@@ -43,7 +43,7 @@ pub(super) fn of_host(folders: &[PathBuf], host: &str) -> Result<Option<HostCert
     Ok(None)
 }
 
-/// How folders may call a host: URLs leave out the default port, and images say `docker.io`.
+/// The possible names of a host's folder: with or without the default port, and `docker.io` for Docker Hub.
 fn names(host: &str) -> Vec<String> {
     let has_port = host.rsplit_once(':').is_some_and(|(_, port)| !port.ends_with(']'));
     let with_port = (!has_port).then(|| format!("{host}:443"));

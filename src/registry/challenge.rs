@@ -7,7 +7,7 @@ use reqwest::header::{HeaderMap, WWW_AUTHENTICATE};
 /// The longest challenge header that is read. Real ones stay under 500 bytes.
 const MAX_CHALLENGE: usize = 8 << 10;
 
-/// What a registry asks for with a 401.
+/// The challenge of a registry in a 401.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Challenge {
     /// A token from the realm.
@@ -19,11 +19,11 @@ pub enum Challenge {
 /// A challenge that a token answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bearer {
-    /// Where tokens are given; not yet known to be a URL.
+    /// The URL of the token server, not checked yet.
     pub realm: String,
-    /// Who asks, in the realm's own terms.
+    /// The service, as the token server names it.
     pub service: Option<String>,
-    /// What the token is to allow.
+    /// The actions that the token must allow.
     pub scope: Option<String>,
 }
 

@@ -21,7 +21,7 @@ struct State {
     own: HashMap<String, Own>,
 }
 
-/// What is known of a repository that was asked for, or that may have a challenge of its own.
+/// The challenge of a repository, if it is known.
 #[derive(Debug)]
 enum Own {
     /// A request without a token has to show which challenge counts.
@@ -30,19 +30,19 @@ enum Own {
     Settled(Option<Challenge>),
 }
 
-/// What a repository has to be asked with.
+/// The authorization that a request for a repository needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Wanted {
     /// The host has not asked for anything yet.
     Unknown,
     /// Nothing, so that the answer shows the challenge.
     Nothing,
-    /// What answers this challenge.
+    /// The authorization that answers this challenge.
     Answer(Challenge),
 }
 
 impl Challenges {
-    /// What a repository has to be asked with.
+    /// The authorization that a request for a repository needs.
     pub(super) fn of(&self, repository: &str) -> Wanted {
         let state = self.state();
         let of_host = || state.host.clone().map_or(Wanted::Unknown, Wanted::Answer);

@@ -27,7 +27,7 @@ use crate::image::{Digest, Repository, Tag, Tagged};
 /// The largest manifest (OCI distribution spec 1.1, "Pushing Manifests": at least 4 MiB).
 const MAX_MANIFEST: usize = 4 << 20;
 
-/// What a registry keeps by its digest.
+/// A kind of content with a digest in a registry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
     /// An index or manifest.
@@ -47,7 +47,7 @@ pub struct Registry {
     mirrors: Mutex<Mirrors>,
 }
 
-/// What went wrong with mirrors, by their hosts.
+/// The failures of mirrors, by their hosts.
 #[derive(Debug, Default)]
 struct Mirrors {
     /// The first reason for each.
@@ -114,7 +114,7 @@ impl Registry {
         self.in_time(listed).await
     }
 
-    /// Whether a repository has a manifest with this digest.
+    /// Tells if a repository has a manifest with this digest.
     ///
     /// # Errors
     /// `Missing…` is proof that it has not, anything else is not.
@@ -229,7 +229,7 @@ impl Registry {
         self.transport.request_log()
     }
 
-    /// How TLS connections are made.
+    /// The settings of TLS connections.
     #[must_use]
     pub fn tls(&self) -> &Tls {
         &self.settings.tls
@@ -319,7 +319,7 @@ fn has_challenge(reply: &Fetched) -> bool {
     Challenge::of(&reply.headers).is_some()
 }
 
-/// What a HEAD has said before a manifest is fetched.
+/// The answer to HEAD, before a manifest is fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Prior {
     /// There was none.

@@ -14,7 +14,7 @@ use crate::text::escape::escaped;
 /// Names of a certificate that are shown.
 const SHOWN_NAMES: usize = 5;
 
-/// Why a certificate is not trusted.
+/// The reason why a certificate is not trusted.
 #[derive(Debug, Clone)]
 pub(super) struct Distrust {
     pub(super) outcome: Outcome,

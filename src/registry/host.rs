@@ -37,7 +37,7 @@ const HEAD_START: Duration = Duration::from_secs(1);
 /// Longer than any run, and short enough for a clock to count.
 const LONGEST_REST: Duration = Duration::from_secs(100_000);
 
-/// How long a host is left alone that limits requests and does not say for how long.
+/// The pause after a host limits requests without a time.
 const DEFAULT_REST: Duration = Duration::from_secs(1);
 
 /// One host.
@@ -62,7 +62,7 @@ pub(super) struct Host {
     nobody: Account,
     /// Hosts that redirects of this one lead to, by their origins.
     elsewhere: std::sync::Mutex<BTreeMap<String, Arc<Self>>>,
-    /// Why no connection can be made. Then it is not asked again.
+    /// The reason why no connection can be made. Then the host is not asked again.
     down: OnceLock<Trouble>,
     /// Logins that did not open what opened without them.
     idle: std::sync::Mutex<BTreeSet<String>>,
@@ -80,14 +80,14 @@ pub(super) struct Request<'r> {
     pub(super) limit: Limit,
 }
 
-/// Whether a request is tried again.
+/// Tells if a request is tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Retry {
     Yes,
     No,
 }
 
-/// Why a request has no answer.
+/// The reason why a request has no answer.
 #[derive(Debug)]
 pub(super) enum Stop {
     Trouble(Trouble),
@@ -206,7 +206,7 @@ impl Host {
         }
     }
 
-    /// What a 404 of this host proves. If it is empty, `/v2/` shows whether a registry is there.
+    /// The proof in a 404 of this host. If the 404 is empty, `/v2/` shows if the host is a registry.
     pub(super) async fn absence(&self, reply: &Fetched, transport: &Transport) -> Refusal {
         let refusal = absence(reply);
         let may_be_proof = refusal.outcome == Outcome::Unproven && is_silent(reply);
@@ -272,7 +272,7 @@ impl Host {
         canonical_host(&self.name())
     }
 
-    /// Where it is asked now.
+    /// The URL of the current request.
     fn origin(&self) -> Url {
         if self.plain.load(Ordering::Acquire) { plain(&self.origin) } else { self.origin.clone() }
     }

@@ -14,7 +14,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 /// would gain seconds for a thousand images, and are what servers limit.
 const START: usize = 16;
 
-/// What a round without an error adds: a host that bears no more is asked for 16 too many.
+/// The number that a round without an error adds. A host at its limit gets 16 requests too many.
 const STEP: usize = 16;
 
 /// The most. With 50 ms a request, 50 images take 0.36 s with 16 in flight, 0.24 s with 32 and 0.16 s
@@ -24,7 +24,7 @@ const MOST: usize = 64;
 /// The least. Most limits are about requests in a time, for which fewer in flight are no help.
 const LEAST: usize = 4;
 
-/// How many requests may be in flight to one host.
+/// The number of requests that may be in flight to one host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Concurrency {
     /// As many as the host bears.
@@ -45,7 +45,7 @@ pub(super) struct InFlight {
 #[derive(Debug)]
 struct State {
     limit: usize,
-    /// What the limit may grow to.
+    /// The upper bound of the limit.
     most: usize,
     /// Answers since the limit changed, or since an error.
     answers: usize,

@@ -29,7 +29,7 @@ const MAX_INDEX: u64 = 64 << 20;
 /// The largest manifest, as registries have it.
 const MAX_MANIFEST: u64 = 4 << 20;
 
-/// What the layouts have of one reference.
+/// The entries of the layouts for one reference.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Lookup {
     /// The manifest is there, and its hash is right.
@@ -78,7 +78,7 @@ impl Layouts {
         if diagnostics.is_empty() { Ok(layouts) } else { Err(diagnostics) }
     }
 
-    /// What is known of a reference.
+    /// The entry for a reference.
     #[must_use]
     pub fn find(&self, tagged: &Tagged) -> Lookup {
         match self.images.get(tagged) {

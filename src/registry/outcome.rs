@@ -3,7 +3,7 @@
 use crate::diagnostic::Failure;
 use crate::image::Digest;
 
-/// Why there is no digest for a reference.
+/// The reason why there is no digest for a reference.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     /// Its meaning.
@@ -39,7 +39,7 @@ impl Refusal {
 /// A digest, or why there is none.
 pub type Answer = Result<Digest, Refusal>;
 
-/// What an answer without a digest means. Only the two kinds of `Missing` prove absence.
+/// The meaning of an answer without a digest. Only the two kinds of `Missing` prove absence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// The repository exists, but not the tag; or the registry does not tell the two apart.

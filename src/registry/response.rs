@@ -11,7 +11,7 @@ use super::words::{self, Words};
 use super::{Answer, Outcome, Refusal};
 use crate::image::{Algorithm, Digest};
 
-/// What a manifest may be: an index first, so that one digest serves every platform.
+/// The accepted types of manifests: an index first, so that one digest serves every platform.
 pub(super) const ACCEPT: &str = "application/vnd.oci.image.index.v1+json, \
     application/vnd.docker.distribution.manifest.list.v2+json, \
     application/vnd.oci.image.manifest.v1+json, \
@@ -74,7 +74,7 @@ pub(super) fn hashed(reply: &Fetched) -> Answer {
     }
 }
 
-/// Why a body is no manifest.
+/// The reason why a body is not a manifest.
 fn no_manifest(reply: &Fetched) -> Refusal {
     let answered = &reply.answered;
     if is_schema_1(&reply.body) {

@@ -26,7 +26,7 @@ pub(super) struct Page {
     /// The names that are valid tags, and no more of them than are kept: a page of 4 MiB may have a
     /// million, which would take 100 MB before anybody could count them.
     pub(super) tags: Vec<Tag>,
-    /// How many names it has.
+    /// The number of its names.
     pub(super) names: usize,
     /// The last name.
     pub(super) last: Option<String>,
@@ -100,18 +100,18 @@ pub(super) fn page(reply: &Fetched) -> Result<Page, Refusal> {
     Ok(answer.tags.map(|Names(page)| page).unwrap_or_default())
 }
 
-/// Where a list goes on.
+/// The next page of a list.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Next {
     /// Nowhere: this was the last page.
     End,
     /// At the same host, with this query.
     Query(String),
-    /// Where we do not follow, or it can't be read where.
+    /// A page that is not followed, or that can't be read.
     Elsewhere,
 }
 
-/// Where the list goes on behind a page that was read at `url`, by the headers it came with.
+/// The next page after the page at `url`, from the headers of that page.
 pub(super) fn next(headers: &HeaderMap, url: &Url) -> Next {
     Next::find(headers.get_all(LINK).iter().filter_map(|link| link.to_str().ok()), url)
 }
@@ -146,7 +146,7 @@ impl Next {
     }
 }
 
-/// What a link says of its target.
+/// The relation of a link to its target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Relation {
     /// It is the next page.
@@ -193,7 +193,7 @@ fn relation(mut parameters: &str) -> Relation {
     Relation::Missing
 }
 
-/// What stands before and behind the first separator that is in no quotes.
+/// The parts before and after the first separator outside quotes.
 fn unquoted(text: &str, separator: char) -> (&str, &str) {
     let (mut is_quoted, mut is_escaped) = (false, false);
     let is_end = |c: char| {

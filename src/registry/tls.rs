@@ -36,7 +36,7 @@ impl fmt::Display for NoAuthorities {
 
 impl std::error::Error for NoAuthorities {}
 
-/// What a client trusts besides the system's certificates, and what it sends.
+/// The certificates that a client trusts in addition to the system's, and the one that it sends.
 #[derive(Debug, Clone)]
 pub(super) struct Trust {
     pub(super) named: Vec<Certificate>,
@@ -89,7 +89,7 @@ impl ResolvesClientCert for Identities {
     }
 }
 
-/// What the system trusts, read when it is first needed.
+/// The system's trusted certificates, read when they are first needed.
 #[derive(Debug, Default)]
 pub(super) struct System {
     verifier: OnceLock<Result<rustls_platform_verifier::Verifier, Error>>,

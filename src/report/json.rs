@@ -107,7 +107,7 @@ pub struct Waiting {
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Neighbour {
     tag: String,
-    /// How it differs.
+    /// The difference.
     reason: String,
 }
 

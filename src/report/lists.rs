@@ -27,7 +27,7 @@ struct Pinned<'p> {
     repository: &'p Repository,
     tag: Option<&'p Tag>,
     digest: &'p Digest,
-    /// What was asked for.
+    /// The requested image.
     asked: String,
 }
 

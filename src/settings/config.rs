@@ -22,9 +22,9 @@ pub struct Config {
     pub skip: Globs,
     /// Fields of the user's own, and candidates that are pinned.
     pub scope: Scope,
-    /// Where the registries of some hosts are reached instead.
+    /// The URLs that replace the registries of some hosts.
     pub replacements: Vec<Replacement>,
-    /// Where the registries of some hosts are asked first.
+    /// The mirrors of some hosts, which are asked first.
     pub mirrors: Vec<Replacement>,
     /// True if every image has to have a digest already.
     pub require_digest: bool,
@@ -46,7 +46,7 @@ pub struct Config {
     pub insecure_login: Vec<String>,
     /// The lock.
     pub lock: Option<PathBuf>,
-    /// How old a digest has to be before it is used.
+    /// How old a digest must be before it is used.
     pub cooldown: Option<Cooldown>,
     /// The keys that are set.
     pub keys: Vec<&'static str>,
@@ -61,7 +61,7 @@ pub struct ConfiguredRule {
     pub preset: Option<Preset>,
     /// False if it is never tried.
     pub enabled: bool,
-    /// How far it may step down by its own words.
+    /// Its own limit for steps down.
     pub max_minor_skew: Option<u32>,
 }
 

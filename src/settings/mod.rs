@@ -60,7 +60,7 @@ pub enum Task {
 /// Everything that decides how a run goes.
 #[derive(Debug)]
 pub struct Settings {
-    /// How images are found, resolved and judged.
+    /// The settings for finding, resolving and judging images.
     pub options: Options,
     /// The form of the result.
     pub emit: Emit,

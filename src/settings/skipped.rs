@@ -1,4 +1,4 @@
-//! What a configuration leaves alone: repositories by globs, and objects.
+//! Repositories (by globs) and objects that a configuration leaves alone.
 
 use std::fmt;
 

@@ -15,16 +15,16 @@ use crate::io::repository::is_inside;
 /// The owner of a configuration, from the most trusted to the least.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Owner<'r> {
-    /// Whoever starts digestif. Everything is allowed.
+    /// The caller, who starts digestif. Everything is allowed.
     Caller,
     /// The user whose file it is. Everything is allowed.
     User,
-    /// Whoever writes the checkout with this root.
+    /// The author of the checkout with this root.
     Checkout {
         /// The folder that the checkout must not leave.
         root: &'r Path,
     },
-    /// Whoever writes the manifests: a `functionConfig` without `digestif fn`.
+    /// The author of the manifests: a `functionConfig` without `digestif fn`.
     Manifests,
 }
 

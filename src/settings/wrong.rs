@@ -80,7 +80,7 @@ impl Wrong {
         self
     }
 
-    /// Where it is, what it is, and what to do about it, for another file of the same kind.
+    /// A fault with its place and its remedy, for another file of the same kind.
     pub(crate) fn parts(self) -> (Option<Span>, String, Option<String>) {
         (self.span, self.message, self.help)
     }
@@ -122,7 +122,7 @@ pub(crate) fn span(location: YamlLocation) -> Option<Span> {
     Some(Span::new(start, start + length))
 }
 
-/// Where a text is no YAML, the parser knows line and column alone.
+/// If a text is not YAML, the parser knows only line and column.
 fn offset(text: &str, location: YamlLocation) -> Option<Span> {
     let line = usize::try_from(location.line()).ok()?.checked_sub(1)?;
     let column = usize::try_from(location.column()).ok()?.checked_sub(1)?;

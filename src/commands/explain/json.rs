@@ -61,7 +61,7 @@ pub(super) struct Existing {
 pub(super) struct Suggested {
     /// `try`, `version`, `preset`, `max-minor-skew` or `repository`.
     kind: &'static str,
-    /// Where it leads.
+    /// The reference that it leads to.
     reference: String,
     /// The digest of that.
     digest: String,
@@ -70,7 +70,7 @@ pub(super) struct Suggested {
     flag: Option<String>,
     /// An item of `fallbacks` in a configuration.
     yaml: String,
-    /// What has to be known before it is chosen.
+    /// The condition for choosing it.
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<String>,
     /// True if another suggestion is as good, so that none is recommended.
@@ -125,7 +125,7 @@ impl Explanation {
         }
     }
 
-    /// What the parts of the tag mean.
+    /// The meaning of the parts of the tag.
     pub(super) fn reading(&self) -> Vec<Part> {
         let Some(asked) = self.entry.name.asked() else { return Vec::new() };
         let part = |(meaning, text): (_, &str)| Part { text: text.to_owned(), meaning };

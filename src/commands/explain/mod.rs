@@ -33,18 +33,18 @@ use trace::{Traced, trace};
 
 pub use json::schema;
 
-/// How an image was resolved.
+/// The way in which an image was resolved.
 #[derive(Debug)]
 pub struct Explanation {
     entry: Entry,
-    /// What a lock knows of the age of its digest.
+    /// The age of its digest in a lock.
     history: Option<History>,
     /// The same for people.
     age: Option<String>,
     rules: Vec<Traced>,
     candidates: Vec<Candidate>,
     suggestions: Vec<Suggestion>,
-    /// What a run says of it, and what could not be read.
+    /// The messages of a run about it, and the files that could not be read.
     pub diagnostics: Vec<Diagnostic>,
     /// A line for each request, if the settings ask for a log.
     pub requests: String,
@@ -175,7 +175,7 @@ fn inspect(
     Ok(policy::unoffered(plan, &[], policy, &inspected))
 }
 
-/// How old the digest in the lock is, and when a newer one will be used.
+/// The age of the digest in the lock, and the day on which a newer one will be used.
 fn age(plan: &Plan, options: &Options) -> Option<String> {
     let locking = options.lock.as_ref()?;
     let (tagged, _) = plan.entries.first()?.supplier()?;

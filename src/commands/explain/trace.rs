@@ -7,15 +7,15 @@ use crate::fallback::{Rule, Step};
 use crate::image::{Asked, Tagged};
 use crate::plan::{Picked, Search, Status};
 
-/// What became of a rule.
+/// The result of a rule.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub(super) struct Traced {
     /// The rule's name.
     pub(super) rule: String,
-    /// Why it was not tried; or where it ends.
+    /// The reason why it was not tried, or where it ends.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) note: Option<String>,
-    /// What it proposes, in order; empty where it was passed over.
+    /// Its candidates, in order; empty if it was skipped.
     steps: Vec<Taken>,
 }
 
@@ -27,7 +27,7 @@ pub(super) struct Taken {
     /// `found`, `missing`, `denied`, `rate-limited`, `unreachable`, `invalid-response`, `not-recorded`,
     /// `invalid`, or `not asked`.
     outcome: &'static str,
-    /// What was seen.
+    /// The result.
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<String>,
 }

@@ -30,7 +30,7 @@ pub const MAX_SKEW: u32 = 20;
 pub struct KubernetesVersion {
     /// The cluster's version, if it is known.
     pub cluster: Option<MinorVersion>,
-    /// How many minor versions a tag may be below the cluster's, or below the one asked for.
+    /// The most minor versions that a tag may be below the cluster's, or below the requested one.
     pub max_minor_skew: u32,
 }
 
@@ -133,7 +133,7 @@ impl KubernetesVersion {
         format!("stops at {} minor {versions} (`--max-minor-skew`)", self.max_minor_skew)
     }
 
-    /// How far it would have to go for one of these tags, and to which: the nearest below its end.
+    /// The nearest of these tags that is beyond the limit, and the number of minor versions to it.
     pub(super) fn farther<'t>(self, asked: &Asked, tags: &'t [Tag]) -> Option<(u32, &'t Tag)> {
         let reading = Reading::of(&asked.tag);
         let own = OwnWords::of(&asked.repository);

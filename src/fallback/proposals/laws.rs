@@ -35,7 +35,7 @@ impl Built {
         self.text().parse().expect("a tag")
     }
 
-    /// What is wrong with this tag in place of another.
+    /// The reason why this tag may not replace another one.
     fn wrong_for(&self, asked: &Self) -> Option<&'static str> {
         let is_less_exact_base = asked.base.starts_with(self.base) && !self.base.is_empty();
         let is_final = self.pre_release.is_empty() && self.has_version_of(asked);

@@ -6,16 +6,16 @@ use std::collections::BTreeSet;
 use super::difference::{Difference, OwnWords, Words, forbidden, identity};
 use super::distance::{Distance, between_pre_releases, distance, refined};
 use super::{Reading, Role};
-/// How near an existing tag is to the one that was asked for. The nearest is the least.
+/// The distance of an existing tag from the requested one. The nearest tag is the least.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Near {
-    /// Why it must not stand in; empty if it may.
+    /// The reason why it must not replace the requested tag; empty if it may.
     pub forbidden: BTreeSet<Difference>,
-    /// Where its version is.
+    /// The distance of its version.
     pub distance: Distance,
     /// Its place among those of one distance: the numbers of its version, nearest first.
     detail: Vec<i128>,
-    /// How much its spelling differs.
+    /// The difference of its spelling.
     cost: u32,
     /// Its builds, the last first.
     builds: Vec<i128>,
@@ -115,7 +115,7 @@ fn is_respelt(asked: &Reading, found: &Reading) -> bool {
     joined(asked) == joined(found)
 }
 
-/// How much a spelling differs; what is dropped costs less than what is added.
+/// The difference of two spellings. A dropped part costs less than an added part.
 fn cost(asked: &Reading, found: &Reading, own: &OwnWords) -> u32 {
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     let differing = |old: &Words, new: &Words| {

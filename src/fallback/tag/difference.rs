@@ -1,4 +1,4 @@
-//! What may not differ between a tag that was asked for and one that exists.
+//! The differences that forbid one tag to replace another.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -54,7 +54,7 @@ impl OwnWords {
     }
 }
 
-/// Why a tag must not stand in for the one that was asked for.
+/// The reason why a tag must not replace the requested one.
 pub(super) fn forbidden(
     asked: &Reading,
     found: &Reading,

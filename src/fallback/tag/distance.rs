@@ -1,11 +1,11 @@
-//! How far the version of a tag is from the one that was asked for.
+//! The distance between the version of a tag and the requested version.
 
 use std::cmp::Ordering;
 use std::fmt;
 
 use super::{Part, Reading, Version};
 
-/// Where a version is, seen from the one that was asked for; nearest first.
+/// The distance of a version from the requested one; the nearest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Distance {
     /// The same version.
@@ -53,7 +53,7 @@ impl fmt::Display for Distance {
     }
 }
 
-/// Where a version is, with its place among those of the same distance.
+/// A distance, with an order among versions of the same distance.
 pub(super) fn distance(asked: &Reading, found: &Reading) -> (Distance, Vec<i128>) {
     match (asked.version(), found.version()) {
         (Some(asked), Some(found)) if asked.is_calendar() == found.is_calendar() => {

@@ -90,7 +90,7 @@ impl Reading {
         })
     }
 
-    /// What follows the version, without the numbers of builds.
+    /// The part after the version, without the numbers of builds.
     #[must_use]
     pub fn suffix_without_builds(&self) -> String {
         self.suffix_without(|part| part.role == Role::Build)

@@ -4,7 +4,7 @@ use super::Part;
 use super::scan::{Form, Token};
 use super::words::{self, Meaning};
 
-/// What a part of a tag is.
+/// The role of a part of a tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Role {
     Version,
@@ -85,7 +85,7 @@ fn is_number(token: &Token) -> bool {
     matches!(token.form, Form::Numbers(..))
 }
 
-/// What a token is. `before` is the part before it, `chosen` the token that is the version.
+/// The role of a token. `before` is the part before it, `chosen` the token that is the version.
 pub(super) fn role(
     token: &Token,
     before: Option<&Part>,

@@ -3,17 +3,17 @@
 /// A piece of a tag.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Token {
-    /// What stands before it: a separator, or nothing.
+    /// The separator before it, or nothing.
     pub(super) separator: &'static str,
     /// Its text.
     pub(super) text: String,
-    /// What it looks like.
+    /// Its form.
     pub(super) form: Form,
     /// True behind a `+`, where semantic versions have their build metadata.
     pub(super) is_metadata: bool,
 }
 
-/// What a piece looks like.
+/// The form of a piece.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Form {
     /// Letters, perhaps with a number behind them: `alpine3.19`.

@@ -6,14 +6,14 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-/// What a word says about an image.
+/// The meaning of a word in a tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Meaning {
     /// The processor that it runs on, by Go's name for it (`GOARCH`).
     Architecture(&'static str),
     /// The system that it is built on: `alpine`, `bookworm`, `windowsservercore`.
     Base,
-    /// How it is built, or what is in it: `slim`, `fips`, `debug`, `jdk`, `cuda`.
+    /// A variant or a part of the content: `slim`, `fips`, `debug`, `jdk`, `cuda`.
     Flavour,
     /// It is not released yet: `rc`, `beta`, `nightly`.
     PreRelease,
@@ -104,7 +104,7 @@ static MEANINGS: LazyLock<HashMap<&str, Meaning>> = LazyLock::new(|| {
     lists.flat_map(|(meaning, words)| words.split(' ').map(move |word| (word, meaning))).collect()
 });
 
-/// What a word says about an image; none for a word that is in no list.
+/// The meaning of a word in a tag; none for a word that is not in a list.
 pub(super) fn meaning(word: &str) -> Option<Meaning> {
     let word = word.to_ascii_lowercase();
     if let Some(meaning) = MEANINGS.get(word.as_str()) {

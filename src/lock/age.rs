@@ -81,7 +81,7 @@ pub fn waiting(history: &History, days: u32, today: Date) -> Option<String> {
     Some(format!("first seen {}; will be adopted on {adopted}{more}", ago(next.seen, today)))
 }
 
-/// How long ago a day was, for people.
+/// The time since a day, as text.
 #[must_use]
 pub fn ago(seen: Date, today: Date) -> String {
     match today.days_since(seen) {

@@ -21,7 +21,7 @@ use crate::text::escape::{escaped, quoted};
 use crate::text::path::shown;
 use queue::Queue;
 
-/// How old a digest has to be before it is used.
+/// How old a digest must be before it is used.
 #[derive(Debug, Clone)]
 pub struct Cooldown {
     /// Days for images that no glob fits.
@@ -55,7 +55,7 @@ impl Cooldown {
         Some(Self { default: days, images: Vec::new(), new, is_asked_for: true })
     }
 
-    /// What it is called where it was set.
+    /// The name of the setting: a flag or a key.
     #[must_use]
     pub fn name(&self) -> &'static str {
         if self.is_asked_for { "--cooldown" } else { "cooldown" }
@@ -69,7 +69,7 @@ impl Cooldown {
     }
 }
 
-/// What a cooldown has found in a run.
+/// The results of a cooldown in a run.
 #[derive(Default)]
 struct Findings {
     new: Vec<Tagged>,

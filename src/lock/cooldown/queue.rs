@@ -17,7 +17,7 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    /// What was recorded, with the digest that the tag has now.
+    /// The recorded entry, and the digest that the tag has now.
     pub(super) fn new(old: &Locked, now: &Digest, today: Date) -> Self {
         let (digest, mut history) = (old.digest.clone(), old.history.clone());
         if *now == digest {

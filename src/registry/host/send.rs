@@ -53,7 +53,7 @@ enum Verdict {
     Missing(Fetched),
 }
 
-/// What came of the logins that were tried.
+/// The result of the logins that were tried.
 #[derive(Default)]
 struct Tried {
     logins: usize,
@@ -63,7 +63,7 @@ struct Tried {
     missing: Option<Fetched>,
 }
 
-/// What came of one request.
+/// The result of one request.
 struct Asked {
     /// None if there was no token, or the request failed, which a shared token may be the reason for.
     reply: Option<Fetched>,
@@ -358,7 +358,7 @@ fn may_be_for_nobody(call: &Call<'_>, reply: &Fetched) -> bool {
     call.request.method == Method::GET && (reply.status.is_client_error() || is_html(reply))
 }
 
-/// What an answer means for the other accounts. A 404 to a HEAD stands: a GET follows it anyway.
+/// The meaning of an answer for the other accounts. A 404 to HEAD is kept, because a GET follows it.
 fn verdict(call: &Call<'_>, answer: Result<Fetched, Stop>) -> Verdict {
     match answer {
         Ok(reply) if reply.status == StatusCode::NOT_FOUND => {

@@ -476,6 +476,24 @@ fn table() -> Vec<Row> {
                  GET token, HEAD web:1 as a token",
             )
         },
+        Row {
+            images: ["one/a", "one/b", "two/a", "two/b"]
+                .map(|name| format!("registry.example/{name}:1"))
+                .to_vec(),
+            logins: ANN,
+            requests: AtMost(1 + 4 * 6),
+            ..row(
+                "R12: a realm for each path, which wants a login (sonatype/nexus-public#873)",
+                tokens(TokenRules {
+                    realm_per_project: true,
+                    accounts: vec![Account::user("ann")],
+                    ..default()
+                }),
+                ANN,
+                Pinned,
+                "",
+            )
+        },
         row(
             "R14: no challenge to HEAD, but to GET",
             tokens(TokenRules { challenge_at: ChallengeAt::Get, ..default() }),

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::schema::{self, Field, fields};
+use super::entry::{self, Field, fields};
+use super::lines::{behind_comments, line_end, line_start, with_comments};
 use super::{Key, Locked};
 use crate::text::splice::{self, Edit, Edits};
 use crate::text::yaml::{self, Content, Document, NodeId, TreeChange};
@@ -169,7 +170,7 @@ impl<'t> Layout<'t> {
             (None, List::Filled(list)) => vec![TreeChange::Append(list, entry)],
             (None, List::Absent(_) | List::Empty(_)) => Vec::new(),
         };
-        let text = schema::entry(image, locked, self.indent, self.line_break);
+        let text = entry::entry(image, locked, self.indent, self.line_break);
         self.edit(Span::new(at, at), text, changes)
     }
 
@@ -290,53 +291,9 @@ fn end_of(document: &Document<'_>, node: NodeId) -> usize {
     ends.max().unwrap_or(document.node(node).span.end)
 }
 
-fn line_start(text: &str, at: usize) -> usize {
-    text[..at].rfind('\n').map_or(0, |at| at + 1)
-}
-
-/// The start of the next line; the end of the text if there is none.
-fn line_end(text: &str, at: usize) -> usize {
-    if at > 0 && text[..at].ends_with('\n') {
-        return at;
-    }
-    text[at..].find('\n').map_or(text.len(), |n| at + n + 1)
-}
-
-/// The start of a line, or of the comments that stand right above it and are no deeper than this:
-/// those that are belong to the entry before.
-fn with_comments(text: &str, line: usize, depth: usize) -> usize {
-    let mut start = line;
-    while start > 0 {
-        let above = line_start(text, start - 1);
-        if comment_depth(&text[above..start]).is_none_or(|own| own > depth) {
-            break;
-        }
-        start = above;
-    }
-    start
-}
-
-/// The start of a line, or behind the comments that stand right there and are deeper than this.
-fn behind_comments(text: &str, line: usize, depth: usize) -> usize {
-    let mut end = line;
-    while end < text.len() {
-        let below = line_end(text, end + 1);
-        if comment_depth(&text[end..below]).is_none_or(|own| own <= depth) {
-            break;
-        }
-        end = below;
-    }
-    end
-}
-
-/// The indentation of a comment; none for any other line.
-fn comment_depth(line: &str) -> Option<usize> {
-    let trimmed = line.trim_start();
-    trimmed.starts_with('#').then(|| line.len() - trimmed.len())
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::schema;
     use super::*;
     use crate::plan::History;
     use crate::text::Origin;
@@ -531,7 +488,7 @@ mod tests {
             let mut text = HEAD.to_owned() + "images:\n";
             for (name, (tag, n, comment)) in &old {
                 let (asked, locked) = locked(&format!("docker.io/x/{name}:v0"), &format!("v{tag}"), *n + name.len() * 100 + usize::from(name.as_bytes()[0]) * 1000);
-                for line in schema::entry(&asked, &locked, "", "\n").lines() {
+                for line in entry::entry(&asked, &locked, "", "\n").lines() {
                     let comment = if *comment { format!(" # {name} {line}") } else { String::new() };
                     text.extend([line, comment.as_str(), "\n", gap]);
                 }

@@ -1,10 +1,16 @@
 //! Lock: which digest each image had when it was recorded, and what a run makes of that.
 //!
 //! What is recorded costs no request and does not move. A lock is read whole before anything is
-//! asked, and written last, by [`Record`]: the file is then what it was, or complete. `text` owns
-//! its schema, `edit` puts entries into what people wrote, `record` the file and those who write it
-//! at the same time, `supply` the comparison with digests that the input has, `impossible` that with
-//! the rules, `drift` that with what registries say now, `diff` that of two locks.
+//! asked, and written last, by [`Record`]: the file is then what it was, or complete.
+//!
+//! | file | subject |
+//! |---|---|
+//! | `schema`, `entry`, `edit`, `lines` | reading, writing an entry, adding entries to what people wrote |
+//! | `file` | the file, and runs that write it at the same time |
+//! | `supply`, `impossible`, `unused` | comparison with the digests of the input, with the rules, with the images of the input |
+//! | `cooldown`, `age` | digests that are not old enough |
+//! | `drift`, `input_drift`, `unchanged` | comparison with what registries have now |
+//! | `diff`, `updated` | comparison of two locks, and of an image before and after a run |
 //!
 //! Every image that has a digest after the run is recorded: nothing that is skipped, a placeholder, or
 //! unresolved.
@@ -14,28 +20,30 @@ mod cooldown;
 mod diff;
 mod drift;
 mod edit;
+mod entry;
 mod file;
 mod impossible;
 mod input_drift;
 mod key;
+mod lines;
 mod schema;
 mod supply;
 mod unchanged;
+mod unused;
 mod updated;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::Options;
 use crate::diagnostic::{Diagnostic, Failure, RuleId};
-use crate::fallback::Rule;
 use crate::image::{Asked, Digest, Globs, Repository, Tagged};
-use crate::places::{Found, Place};
+use crate::places::Found;
 use crate::plan::{Date, Entry, History, Pin, Plan, Search, Status, Substitute, Via};
 use crate::registry::{Outcome, Refusal};
 use crate::resolve::{Interrupted, Session};
-use crate::text::escape::{escaped, quoted};
+use crate::text::escape::quoted;
 use crate::text::path::shown;
 use crate::text::{Position, Source};
 
@@ -47,12 +55,10 @@ pub use file::{Record, Recording, not_there, read, read_either};
 pub use input_drift::input_drift;
 pub use key::{Key, Version};
 pub use schema::schema;
-use supply::Supply;
 pub use unchanged::keep_unchanged;
+pub use unused::unmatched_updates;
+use unused::withdrawn;
 pub use updated::{Updated, updated};
-
-/// Images that an image lock's help names; the report has all of them.
-const SHOWN: usize = 5;
 
 /// The glob that fits every repository, which `--update` without a glob stands for.
 pub const EVERYTHING: &str = "**";
@@ -101,7 +107,7 @@ impl Lock {
     /// The text of a new file.
     #[must_use]
     pub fn text(&self) -> String {
-        schema::whole(self)
+        entry::whole(self)
     }
 
     /// The entry of an image.
@@ -352,52 +358,6 @@ impl Locking {
             }
         }
     }
-
-    /// A warning about entries that no image of the input needs. They are kept, as one lock may
-    /// serve many inputs.
-    fn unused(&self, plan: &Plan, places: &[Place]) -> Option<Diagnostic> {
-        let unused = self.unused_images(plan, places);
-        let (first, n) = (unused.first()?, unused.len());
-        let file = shown(&self.path);
-        let message = match n {
-            1 => format!(
-                "the lock has an image that is not used here: {}",
-                quoted(&first.to_string())
-            ),
-            _ => format!("the lock has {n} images that are not used here"),
-        };
-        let mut warning = Diagnostic::warning(message)
-            .of(RuleId::Unused)
-            .location(crate::diagnostic::Location::File(file));
-        if n > 1 {
-            let mut names: Vec<_> =
-                unused.iter().take(SHOWN).map(|asked| escaped(&asked.to_string())).collect();
-            if n > SHOWN {
-                names.push(format!("and {} more", n - SHOWN));
-            }
-            warning = warning.note("unused", names.join("\n"));
-        }
-        Some(warning.help("remove the entries that no other input needs"))
-    }
-
-    fn unused_images(&self, plan: &Plan, places: &[Place]) -> Vec<&Key> {
-        let left_alone = plan
-            .entries
-            .iter()
-            .filter(|entry| matches!(entry.status, Status::Skipped(_) | Status::Candidate));
-        let left_alone: BTreeSet<_> = left_alone.flat_map(|entry| &entry.places).collect();
-        let places = places.iter().enumerate().filter(|(n, _)| !left_alone.contains(n));
-        let places: Vec<_> = places.map(|(_, place)| place).collect();
-        let used: BTreeSet<_> =
-            places.iter().filter_map(|place| place.image.asked()).map(Key::from).collect();
-        let pinned = places.iter().filter_map(|place| place.image.pinned());
-        let pinned: BTreeSet<_> = pinned.map(Supply::of_pinned).collect();
-        let is_used = |key: &Key, locked: &Locked| {
-            used.contains(key) || Supply::of_entry(key, locked).any(|one| pinned.contains(&one))
-        };
-        let unused = self.lock.images().filter(|(asked, locked)| !is_used(asked, locked));
-        unused.map(|(asked, _)| asked).collect()
-    }
 }
 
 impl Locked {
@@ -412,52 +372,11 @@ impl Locked {
     }
 }
 
-/// Warns of substitutes whose rule is gone: whoever took it out may not know of them.
-fn withdrawn(plan: &Plan, places: &[Place], rules: &[Rule]) -> Vec<Diagnostic> {
-    let entries = plan.entries.iter().filter_map(|entry| match &entry.status {
-        Status::Substituted(found, _) if found.pin.via == Via::Lock => Some((entry, found)),
-        _ => None,
-    });
-    let gone = entries.filter(|(_, found)| !rules.iter().any(|rule| rule.name == found.rule));
-    let warning = |(entry, found): (&Entry, &Substitute)| {
-        let name = quoted(&entry.name.to_string());
-        let message = format!("{name} is locked by a rule that is no longer configured");
-        Diagnostic::warning(message)
-            .of(RuleId::Withdrawn)
-            .locations(entry.places.iter().map(|&n| &places[n]))
-            .note("rule", escaped(&found.rule))
-            .help("configure the rule, or resolve the image again with `--update`")
-    };
-    gone.map(warning).collect()
-}
-
 /// True if an entry is not to be asked for again. Where what supplied its digest is, it is too: one
 /// tag would have two digests otherwise.
 fn is_kept(asked: &Repository, locked: &Locked, update: &Globs) -> bool {
     let supplier = locked.supplier.as_ref().map(|supplier| &supplier.repository);
     !update.fit(asked) && !supplier.is_some_and(|supplier| update.fit(supplier))
-}
-
-/// Warns of globs of `--update` that fit no image, which are slips.
-pub fn unmatched_updates<'u>(
-    update: &'u Globs,
-    places: &[Place],
-    lock: Option<&Locking>,
-) -> impl Iterator<Item = Diagnostic> + use<'u> {
-    let asked = places.iter().filter_map(|place| place.image.asked());
-    let repositories = asked.flat_map(|asked| {
-        let locked = lock.and_then(|locking| locking.lock.find(&asked));
-        let supplier = locked.and_then(|locked| Some(locked.supplier.clone()?.repository));
-        std::iter::once(asked.repository).chain(supplier)
-    });
-    let repositories: Vec<_> = repositories.collect();
-    let idle = update.unused(&repositories.iter().collect::<Vec<_>>());
-    let warning = |glob: &str| {
-        Diagnostic::warning(format!("{} of `--update` matches no image", quoted(glob)))
-            .of(RuleId::Idle)
-            .help("a glob must match the full repository name, for example `docker.io/library/*` or `quay.io/**`")
-    };
-    idle.filter(|glob| *glob != EVERYTHING).map(warning)
 }
 
 fn not_locked(detail: String, remedy: String) -> Status {

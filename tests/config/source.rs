@@ -115,7 +115,7 @@ fn a_file_that_is_no_configuration_is_refused_with_its_name() {
         ),
         (
             "pod.yaml",
-            "error: the configuration is wrong: unknown value `v1`\n",
+            "error: the configuration is wrong: it is a `Pod` of `v1`\n",
             " --> pod.yaml:1:13\n",
         ),
     ] {

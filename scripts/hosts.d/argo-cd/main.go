@@ -9,6 +9,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 
@@ -42,7 +43,12 @@ func (s *stream[Response]) Send(request *apiclient.AppStreamRequest) error {
 	return nil
 }
 
-func (s *stream[Response]) Recv() (*apiclient.AppStreamRequest, error) { return <-s.requests, nil }
+func (s *stream[Response]) Recv() (*apiclient.AppStreamRequest, error) {
+	if request, ok := <-s.requests; ok {
+		return request, nil
+	}
+	return nil, io.EOF
+}
 
 func (s *stream[Response]) SendAndClose(response Response) error {
 	s.response = response
@@ -53,6 +59,7 @@ func (s *stream[Response]) SendAndClose(response Response) error {
 func call[Response any](repository, application string, env []string, method func(*stream[Response]) error) Response {
 	s := &stream[Response]{requests: make(chan *apiclient.AppStreamRequest, 1024)}
 	check(cmp.SendRepoStream(s.Context(), application, repository, s, env, nil))
+	close(s.requests)
 	check(method(s))
 	return s.response
 }
@@ -65,7 +72,9 @@ func check(err error) {
 }
 
 func main() {
-	folder, repository, application, env := os.Args[1], os.Args[2], os.Args[3], os.Args[4:]
+	folder, application, env := os.Args[1], os.Args[3], os.Args[4:]
+	repository, err := filepath.Abs(os.Args[2])
+	check(err)
 	config, err := plugin.ReadPluginConfig(folder)
 	check(err)
 	check(plugin.ValidatePluginConfig(*config))

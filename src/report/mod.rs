@@ -13,7 +13,6 @@ pub mod lists;
 mod markdown;
 mod plain;
 mod sarif;
-mod template;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -209,12 +208,12 @@ fn excerpt<'s>(source: &'s Source, span: Span, label: &str, elements: &mut Vec<E
 /// The name of the file at a span, for messages. A stream on stdin has the template in front, if that is known.
 fn name(source: &Source, span: Span) -> String {
     let stream = source.origin().display_name();
-    let start = floor(source.text(), span.start);
-    match template::template(source.text(), start) {
-        Some(file) if source.origin() == &SourceOrigin::Stdin => {
-            format!("{} in {stream}", escaped(&shortened(file)))
-        }
-        _ => stream,
+    if source.origin() != &SourceOrigin::Stdin {
+        return stream;
+    }
+    match source.template(span.start) {
+        Some(file) => format!("{} in {stream}", escaped(&shortened(file))),
+        None => stream,
     }
 }
 

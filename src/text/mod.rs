@@ -7,6 +7,7 @@ pub mod path;
 mod source;
 mod span;
 pub mod splice;
+mod template;
 mod visible;
 pub mod yaml;
 

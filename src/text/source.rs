@@ -11,6 +11,7 @@ use std::sync::OnceLock;
 use memchr::memchr2_iter;
 
 use super::path::{shown, slashed};
+use super::template::Templates;
 use super::{Position, Span};
 use crate::diagnostic::{Diagnostic, Failure, Location, RuleId};
 
@@ -60,6 +61,7 @@ pub struct Source {
     characters: OnceLock<Vec<usize>>,
     line_copy: OnceLock<Option<String>>,
     repaired_copy: OnceLock<Option<String>>,
+    templates: OnceLock<Templates>,
 }
 
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
@@ -112,6 +114,7 @@ impl Source {
             characters: OnceLock::new(),
             line_copy: OnceLock::new(),
             repaired_copy: OnceLock::new(),
+            templates: OnceLock::new(),
         })
     }
 
@@ -144,6 +147,13 @@ impl Source {
     #[must_use]
     pub fn slice(&self, span: Span) -> &str {
         &self.text[Range::from(span)]
+    }
+
+    /// The template from which Helm rendered the object at a byte offset, if the text names it.
+    #[must_use]
+    pub fn template(&self, offset: usize) -> Option<&str> {
+        let templates = self.templates.get_or_init(|| Templates::of(&self.text));
+        templates.at(offset).map(|name| &self.text[name])
     }
 
     /// Line and column of a byte offset; an offset behind the end is the end.

@@ -231,7 +231,7 @@ impl ConfigFiles {
         self.config = std::mem::take(&mut self.config).and(file.config);
     }
 
-    /// What stderr says about the sources of the settings: the files that apply, and with `-v` the source of each setting. `own` is the owner of a function's configuration, with its keys.
+    /// The lines for stderr about the sources of the settings: the files that apply, and with `-v` the source of each setting. `own` is the owner of a function's configuration, with its keys.
     fn said(&self, flags: &Flags, own: (Option<Owner<'_>>, &[&'static str])) -> String {
         if flags.console.quiet {
             return String::new();

@@ -239,7 +239,7 @@ impl Rule {
                 };
                 let proposals =
                     templates.iter().map(|template| template.proposal(&captures, asked));
-                // What was asked for itself is no proposal.
+                // The reference itself is no proposal.
                 let is_other = |step: &Step| !matches!(step, Step::Ask(tagged) if Asked::from(tagged) == *asked);
                 Ok(proposals.filter(is_other).collect())
             }

@@ -151,7 +151,7 @@ impl Preset {
         }
     }
 
-    /// What has to be known of an image before it is tried, unless a configuration says otherwise: the
+    /// The condition for trying it, unless a configuration has another: the
     /// old registries of some answer 401 or 403 for what is gone.
     #[must_use]
     pub fn when(self) -> When {
@@ -179,7 +179,7 @@ impl Preset {
     }
 }
 
-/// What to try for an image that has moved: the same tag in each new place. An image under another
+/// The candidates for an image that has moved: the same tag in each new place. An image under another
 /// host, as a mirror has it, is looked for beside it first.
 pub(super) fn steps(moves: &[Move], asked: &Asked) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();

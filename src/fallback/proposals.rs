@@ -80,7 +80,7 @@ pub struct Suggestion {
     pub digest: Digest,
     /// The flag with the same meaning, ready for a shell; none if no flag can express it.
     pub flag: Option<String>,
-    /// A note for whoever chooses it, for messages.
+    /// A note for messages: what to know before choosing it.
     pub note: Option<String>,
     /// True if another suggestion is as good, so that a person has to choose.
     pub is_tied: bool,

@@ -28,7 +28,7 @@ enum Part {
     Repository,
 }
 
-/// What a template makes: this is decided by its own text, never by what comes from a tag.
+/// The kind of a template's result. The template decides it, never the text of a tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Proposal {
     /// A tag in the repository that was asked for.

@@ -59,7 +59,7 @@ pub enum Direction {
 }
 
 impl SemanticVersion {
-    /// What to try in these repositories. Where they are named by the rule, first the tag as written
+    /// The steps to try in these repositories. If the rule names them, first the tag as written
     /// in each of them; then the choice among the tags of each, for the minor before the major.
     pub(super) fn steps(
         self,
@@ -165,7 +165,7 @@ impl NearVersion {
         // A tag that moves, as `1.2`, stands for every patch of its minor.
         let (lowest, highest) = (order(&self.asked, 0), own(&self.asked));
         let below = found.iter().rfind(|(version, _)| own(version) <= highest);
-        // What asks for `1.2` is met by any patch of it, best by the highest.
+        // Any patch of `1.2` satisfies a request for `1.2`; the highest is best.
         let at = below.filter(|(version, _)| own(version) >= lowest);
         let next = || found.iter().find(|(version, _)| own(version) > highest);
         // The builds of one version stand together: the last of them is the highest.
@@ -193,7 +193,7 @@ impl NearVersion {
         let (Some(asked), Some(version)) = (self.asked.version(), found.version()) else {
             return false;
         };
-        // Who asks for one patch does not get a tag that moves.
+        // A request for one patch never gets a tag that moves.
         let is_exact_enough = version.is_exact() || !asked.is_exact();
         let is_final = !found.is_pre_release();
         let is_same_length = asked.numbers.len().max(RELEASE) == version.numbers.len().max(RELEASE);
@@ -269,7 +269,7 @@ mod tests {
             (Major, Highest, Any, "1.2.5", &["v1.2.4"], None),
             (Minor, Closest, Down, "1.2.5-slim", &["1.2.4", "1.2.3-slim"], Some("1.2.3-slim")),
             (Minor, Closest, Down, "1.2.5-arm64", &["1.2.4-amd64", "1.2.4"], None),
-            // Who asks for a patch gets one; who asks for a minor gets its highest.
+            // A request for a patch gets a patch; a request for a minor gets its highest patch.
             (Minor, Closest, Any, "1.2.5", &["1.2"], None),
             (Minor, Closest, Down, "1.2", &["1.2.3", "1.2.10"], Some("1.2.10")),
             (Minor, Closest, Up, "1.2", &["1.2.3", "1.2.10", "1.1.9"], Some("1.2.10")),

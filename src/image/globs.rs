@@ -99,7 +99,7 @@ fn no_name(glob: &str) -> Option<&'static str> {
     if !glob.contains(['/', '{']) && !glob.contains("**") {
         return Some("a full name has a registry, for example `docker.io/library/nginx`");
     }
-    // What is in brackets and braces may stand for anything.
+    // Brackets and braces may match anything.
     let is_plain = !glob.contains(['[', '{', '\\']);
     let path = glob.split_once('/').map_or(glob, |(_, path)| path);
     if glob.contains("://") {

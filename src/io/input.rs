@@ -27,7 +27,7 @@ use crate::text::{Origin, Source};
 pub struct Files {
     /// The files.
     pub sources: Vec<Source>,
-    /// Warnings about files and folders that were left out, although nobody excluded them.
+    /// Warnings about files and folders that were left out without `--exclude`.
     pub left_out: Vec<Diagnostic>,
     /// Warnings about globs that fit nothing.
     pub idle: Vec<Diagnostic>,
@@ -207,7 +207,7 @@ impl Walk {
     }
 }
 
-/// The kind of a file that digestif itself reads and nobody applies; none for any other.
+/// The kind of a file that only digestif reads; none for any other.
 fn own(source: &Source) -> Option<&'static str> {
     if !source.text().contains(GROUP) {
         return None;

@@ -2,7 +2,7 @@
 //!
 //! Owns SIGINT, SIGTERM and SIGHUP (Ctrl-C elsewhere than on Unix). One thread waits for them and
 //! ends the process at once, which is right while nothing is half done: reading, thinking, writing
-//! to stdout. As that runs no destructors, whoever has something to clean up [holds](hold) the
+//! to stdout. As that runs no destructors, code with something to clean up [holds](hold) the
 //! signals: they are then remembered, and asked for. Once finished files are being renamed none is
 //! let through any more, as its status would say that nothing was written. Signals belong to the
 //! process, and so does the state here. Those that are ignored when the run starts, as `nohup`
@@ -153,7 +153,7 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        // Not so once one arrived or none is let through: the run is about to end by itself.
+        // Not after a signal has arrived, or when none is let through: the run is about to end.
         PHASE.send_modify(|phase| {
             if *phase == Phase::Held {
                 *phase = Phase::Deadly;

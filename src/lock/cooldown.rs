@@ -1,8 +1,8 @@
 //! Cooldown: a digest is used only when it was first seen some days ago.
 //!
-//! A tag that is built daily is never old enough by itself. So a run records each new digest with its
+//! A tag that is built daily is never old enough. So a run records each new digest with its
 //! day under `next`, and a later run takes the newest of them that is old enough and that the registry
-//! still has. If the tag goes back to a digest that was seen before, whoever publishes it has taken back
+//! still has. If the tag goes back to a digest that was seen before, its publisher has taken back
 //! what came after, and that is forgotten.
 
 mod queue;
@@ -167,7 +167,7 @@ impl Locking {
         (queues, new)
     }
 
-    /// Whether registries still have the digests that are old enough. What a tag has now is there.
+    /// True if registries still have a digest that is old enough. The present digest of a tag exists.
     fn present(
         &self,
         queues: &BTreeMap<Tagged, (Digest, Pin, Queue)>,

@@ -84,7 +84,7 @@ pub(super) fn scalar(text: &str) -> String {
         ["true", "false", "yes", "no", "on", "off", "y", "n", "null", "nan", "inf", "infinity"];
     let is_word = WORDS.iter().any(|word| text.eq_ignore_ascii_case(word));
     let is_known = |c: char| c.is_ascii_alphanumeric() || "-_./:@+".contains(c);
-    // What starts with a digit may be a number or a date, unless it has a slash.
+    // A text that starts with a digit may be a number or a date, unless it has a slash.
     let starts = |c: char| c.is_ascii_alphabetic() || c.is_ascii_digit() && text.contains('/');
     if text.starts_with(starts) && text.chars().all(is_known) && !text.ends_with(':') && !is_word {
         return text.to_owned();

@@ -345,7 +345,7 @@ mod tests {
                 base: base.clone(),
                 changes: second.clone(),
             };
-            // What two runs have found differently is an error, and nothing is lost then.
+            // Different results of two runs are an error, and nothing is lost then.
             let Ok(changes) = record.merged(&written) else { return Ok(()) };
             let mut merged = written.images.clone();
             merged.extend(changes);

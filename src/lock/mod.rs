@@ -283,7 +283,7 @@ impl Locking {
         plan
     }
 
-    /// What a check says of the lock: entries that are not used, and with `--drift` what registries
+    /// The messages of a check about the lock: entries that are not used, and with `--drift` what registries
     /// no longer say.
     ///
     /// # Errors

@@ -28,7 +28,7 @@ impl<'l> Supply<'l> {
         Self { repository, tag: tag.as_ref().map(Tag::as_str), digest }
     }
 
-    /// What an entry has: its digest for the tag that supplied it, for the tag that was asked for, and
+    /// The supplies of an entry: its digest for the tag that supplied it, for the tag that was asked for, and
     /// for their repository without a tag.
     pub(super) fn of_entry(key: &'l Key, locked: &'l Locked) -> impl Iterator<Item = Self> {
         let digest = &locked.digest;
@@ -132,7 +132,7 @@ pub(super) fn already(entry: &Entry) -> Option<&Pinned> {
 }
 
 impl Lock {
-    /// What is recorded for a tag beside a digest: for the tag itself, and for the tag as a substitute,
+    /// The entries for a tag beside a digest: for the tag itself, and for the tag as a substitute,
     /// which is written instead of the original.
     pub(super) fn of_written<'l>(
         &'l self,
@@ -143,7 +143,7 @@ impl Lock {
         own.into_iter().chain(by_supplier.get(tagged).copied()).collect()
     }
 
-    /// What is recorded, by the tag that supplied the digest. All entries of one tag have one digest.
+    /// The entries by the tag that supplied the digest. All entries of one tag have one digest.
     pub(super) fn by_supplier(&self) -> BTreeMap<&Tagged, &Locked> {
         let entries = self.images.values();
         entries.filter_map(|locked| Some((locked.supplier.as_ref()?, locked))).collect()

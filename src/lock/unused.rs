@@ -62,7 +62,7 @@ impl Locking {
     }
 }
 
-/// Warns of substitutes whose rule is gone: whoever took it out may not know of them.
+/// Warns of substitutes whose rule is not configured any more.
 pub(super) fn withdrawn(plan: &Plan, places: &[Place], rules: &[Rule]) -> Vec<Diagnostic> {
     let entries = plan.entries.iter().filter_map(|entry| match &entry.status {
         Status::Substituted(found, _) if found.pin.via == Via::Lock => Some((entry, found)),

@@ -154,7 +154,7 @@ impl Found {
         let found = pod_spec::find(ctx, owners, found);
         let (found, no_image) = field_rules::find(ctx, owners, found);
         let (found, values) = values::find(ctx, owners, &no_image, found);
-        // Who asks for values means a file of them, too.
+        // `--include values` includes files of values.
         let is_input = values.are_file && ctx.scope.includes_some(Class::Values);
         self.objects += usize::from(is_input && outline.objects == 0);
         let found = candidates::find(ctx, owners, &no_image, &values, found);
@@ -241,7 +241,7 @@ fn may_be_shown(source: &Source, at: usize) -> bool {
             .lines()
             .any(|line| line.trim_start_matches(['{', '"', ' ', '\'', '-']).starts_with(key))
     };
-    // What comes on stdin was meant for digestif; a file may be a link.
+    // The caller chose stdin; a file may be a link.
     let is_meant = source.origin().path().is_none() || has("apiVersion") && has("kind");
     is_meant && !document.contains("Secret")
 }

@@ -26,8 +26,8 @@ pub struct Entry {
     pub name: Name,
     /// Its result.
     pub status: Status,
-    /// Indexes of its places, in the order of the input; empty only for an image that is asked
-    /// about by itself.
+    /// Indexes of its places, in the order of the input; empty only for an image of
+    /// `explain`.
     pub places: Vec<usize>,
 }
 

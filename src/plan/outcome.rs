@@ -97,7 +97,7 @@ impl Search {
     }
 
     /// Keeps the nearest tags. If none of them may stand in for what was asked for, they are no more
-    /// than a note: nobody should take the first of them.
+    /// than a note: the first of them must not be used blindly.
     pub fn show(&mut self, nearest: Vec<Nearby>) {
         if nearest.iter().any(|near| near.is_allowed) {
             self.nearest = nearest;

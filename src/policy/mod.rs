@@ -94,7 +94,7 @@ pub enum Digests {
     /// They get one.
     #[default]
     Given,
-    /// They fail the run, and nobody is asked.
+    /// They fail the run. digestif makes no request.
     Required,
 }
 

@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::challenge::Challenge;
 
-/// The challenges of one host, whoever was asked for an answer.
+/// The challenges of one host, for all accounts.
 #[derive(Debug, Default)]
 pub(super) struct Challenges(Mutex<State>);
 

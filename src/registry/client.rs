@@ -352,8 +352,8 @@ impl Question<'_> {
         }
     }
 
-    /// What a 404 proves, by what the HEAD before it said: one that says nothing confirms another,
-    /// and is no proof by itself.
+    /// The meaning of a 404 after the HEAD before it: one without a code confirms another one,
+    /// and alone it proves nothing.
     async fn absence(&self, reply: &Fetched, prior: Prior) -> Refusal {
         let is_silent = is_silent(reply);
         let elsewhere = reply.answered != self.host.name();

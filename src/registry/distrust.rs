@@ -92,7 +92,7 @@ fn for_names(presented: &[String]) -> String {
 /// A day and time, in UTC.
 fn date(time: UnixTime) -> String {
     let time = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(time.as_secs()));
-    // What the calendar of HTTP can't write (after 9999).
+    // HTTP's dates have no year after 9999.
     let last = Duration::from_secs(253_402_300_799);
     let time = time.map(|time| time.min(SystemTime::UNIX_EPOCH + last));
     time.map_or_else(|| "a day far away".to_owned(), httpdate::fmt_http_date)

@@ -196,7 +196,7 @@ impl Host {
             return reply;
         }
         match send(plain(&self.origin)).await {
-            // What speaks TLS answers nothing sensible to plain HTTP: its own error says more.
+            // A TLS server sends no useful answer to plain HTTP: the error of TLS says more.
             Err(Trouble::Connect(_) | Trouble::Broken(_)) => reply,
             Ok(plain) if plain.status == StatusCode::BAD_REQUEST => reply,
             answered => {

@@ -111,7 +111,7 @@ impl Permit<'_> {
     pub(super) fn limited(&self) -> bool {
         let mut state = self.owner.state();
         state.answers = 0;
-        // What was sent before the last halving says nothing about the limit of now.
+        // Requests from before the last halving say nothing about the present limit.
         let is_news = self.halved == state.halved;
         let was_raised = state.limit > self.owner.start || !is_news;
         let half = (state.limit / 2).max(LEAST).min(state.limit);

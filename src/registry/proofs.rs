@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Refusal;
 
-/// What is known about a login at a realm.
+/// The state of a login at a realm.
 #[derive(Debug, Default, Clone)]
 pub(super) enum Proven {
     #[default]
@@ -19,15 +19,15 @@ pub(super) enum Proven {
     Wrong(Refusal),
 }
 
-/// What is known about a login at a realm. The request that tries the login holds the lock.
+/// The state of a login at a realm. The request that tries the login holds the lock.
 pub(super) type Proof = Arc<tokio::sync::Mutex<Proven>>;
 
-/// What is known about a login, by the realms that it is sent to.
+/// The states of a login, by the realms that it is sent to.
 #[derive(Debug, Default)]
 pub(super) struct Proofs(Mutex<HashMap<String, Proof>>);
 
 impl Proofs {
-    /// What is known about the login at a realm.
+    /// The state of the login at a realm.
     pub(super) fn of(&self, realm: &str) -> Proof {
         let mut proofs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         proofs.entry(realm.to_owned()).or_default().clone()

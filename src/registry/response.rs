@@ -100,7 +100,7 @@ pub(super) fn is_html(reply: &Fetched) -> bool {
         || reply.body.trim_ascii_start().starts_with(b"<")
 }
 
-/// What a 404 to a GET proves. A registry's error code proves absence. An empty 404 proves it if the
+/// The meaning of a 404 to a GET. A registry's error code proves absence. An empty 404 proves it if the
 /// answer has the header of registries. Anything else may come from a gateway without a route
 /// (istio/istio#1437), and proves nothing.
 pub(super) fn absence(reply: &Fetched) -> Refusal {
@@ -136,7 +136,7 @@ pub(super) fn absence(reply: &Fetched) -> Refusal {
     Refusal::new(outcome, format!("{status} from {answered}{words}"))
 }
 
-/// What a refusal of a pull-through cache means: some answer 404 for an image that they have not
+/// The meaning of a refusal by a pull-through cache: some answer 404 for an image that they have not
 /// fetched yet while its registry throttles them (goharbor/harbor#23750).
 pub(super) fn uncached(refusal: Refusal) -> Refusal {
     match refusal.outcome {
@@ -147,7 +147,7 @@ pub(super) fn uncached(refusal: Refusal) -> Refusal {
     }
 }
 
-/// What any other answer means.
+/// The meaning of any other answer.
 pub(super) fn refused(reply: &Fetched) -> Refusal {
     let (status, answered) = (words::status(reply.status), &reply.answered);
     let outcome = if refuses_login(reply) { Outcome::Denied } else { Outcome::InvalidResponse };
@@ -163,7 +163,7 @@ pub(super) fn refuses_login(reply: &Fetched) -> bool {
     matches!(reply.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) && !is_page
 }
 
-/// What an answer with an error says, as far as it can be shown.
+/// The text of an answer with an error, if it can be shown.
 pub(super) fn said(reply: &Fetched) -> String {
     if is_html(reply) {
         return ", with an HTML page, probably from a firewall or a login page".to_owned();

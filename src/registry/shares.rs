@@ -26,9 +26,9 @@ pub(super) struct Shares {
 /// The repositories of one token. It is found in constant time; [`Shares::names`] lists them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Share {
-    /// A repository by itself.
+    /// One repository.
     One(String),
-    /// A repository by itself, from a realm of its own.
+    /// One repository, with its own realm.
     OwnRealm(String),
     /// A part of a group: its position among parts of this width.
     Part { group: usize, width: usize, part: usize },

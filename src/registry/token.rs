@@ -11,7 +11,7 @@ pub(super) struct Token {
     pub(super) kind: Kind,
 }
 
-/// What a token is for.
+/// The purpose of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     /// A token for this many repositories, more than one.

@@ -1,7 +1,7 @@
 //! Token requests: the URL that asks for a token, and the answer (distribution spec, "Token
 //! Authentication").
 //!
-//! A login goes to the realm that its registry names, and only if nobody on the way can read it.
+//! A login goes to the realm that its registry names, and only over a connection that others can't read.
 
 use std::time::{Duration, Instant};
 

@@ -32,7 +32,7 @@ const MAX_SHARED_TOKEN: usize = 7 << 10;
 /// the time that the run has left. Then it is asked for one repository.
 const SHARED_TOKEN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What all accounts of a host share.
+/// The state that all accounts of a host share.
 #[derive(Debug)]
 pub(super) struct Common {
     /// Shared with the registry's other requests, as it often gives the tokens itself.
@@ -79,7 +79,7 @@ struct State {
     vain_trials: usize,
 }
 
-/// What a token is asked for with.
+/// The parameters of a token request.
 struct Ask<'r> {
     repository: &'r str,
     bearer: Bearer,
@@ -103,7 +103,7 @@ impl Tokens {
     /// one; but then a login is sent as a password, as the host may hide what is private.
     ///
     /// # Errors
-    /// What the token endpoint said. All waiting requests get the same answer, without another request.
+    /// The answer of the token endpoint. All waiting requests get it, without another request.
     pub(super) async fn token(
         &self,
         repository: &str,
@@ -207,13 +207,13 @@ impl Tokens {
         failed.map_or(Ok(()), Err)
     }
 
-    /// What is known about the login of a request at its realm; none without a login.
+    /// The state of the login of a request at its realm; none without a login.
     fn proof(&self, ask: &Ask<'_>) -> Option<Proof> {
         ask.login.map(|_| self.proofs.of(&ask.bearer.realm))
     }
 
     /// A token for a share. None if the share has to be smaller. An endpoint that fails is asked
-    /// for one repository; if it fails then too, nobody else has to ask.
+    /// for one repository; if it fails then too, no other request tries.
     async fn shared(
         &self,
         share: &Share,

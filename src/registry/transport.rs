@@ -114,8 +114,8 @@ impl Transport {
         self.deadline
     }
 
-    /// One try of one request for a registry. Redirects are followed; as soon as one leads to another
-    /// host, nobody is told any more who asks.
+    /// One try of one request for a registry. It follows redirects. A redirect to another host
+    /// never gets the login.
     pub(super) async fn once(
         &self,
         method: Method,
@@ -209,7 +209,7 @@ impl Transport {
         {
             return Err(Trouble::Unknown(format!("{status} from the proxy {proxy}")));
         }
-        // What is not implemented now will not be in a second.
+        // A 501 does not change within a second.
         let is_busy = status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED;
         if status == StatusCode::REQUEST_TIMEOUT || is_busy {
             let status = words::status(status);
@@ -284,7 +284,7 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(date.duration_since(SystemTime::now()).unwrap_or_default())
 }
 
-/// What a registry says of its limit: Docker Hub's `ratelimit-limit: 100;w=21600`, and whom it counts
+/// The limit that a registry names: Docker Hub's `ratelimit-limit: 100;w=21600`, and whom it counts
 /// (`docker-ratelimit-source`, an address or an account).
 fn limit_of(headers: &HeaderMap) -> String {
     let number = |text: &str| text.parse::<u32>().ok();

@@ -145,7 +145,7 @@ fn unconnectable(address: &str, detail: &str) -> String {
     format!("no connection to {address}: {detail}")
 }
 
-/// What a host has against our certificate. HTTP/2 keeps the words of what broke a connection, and
+/// The reason why a host refuses our certificate. HTTP/2 keeps the words of what broke a connection, and
 /// not their type.
 fn mistrust(detail: &str) -> Option<String> {
     let alert = detail.strip_prefix("received fatal alert: ")?;
@@ -163,7 +163,7 @@ fn mistrust(detail: &str) -> Option<String> {
     }
 }
 
-/// Whose fault it may be besides the host's.
+/// The proxy that may have caused a failure instead of the host.
 pub(super) fn through(proxy: Option<&str>) -> String {
     proxy.map(|proxy| format!(", through the proxy {proxy}")).unwrap_or_default()
 }

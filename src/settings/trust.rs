@@ -1,7 +1,7 @@
 //! Trust: what a source of configuration may set.
 //!
 //! digestif runs between charts of strangers and clusters, with the logins of a person. Whoever writes
-//! manifests must choose neither files nor hosts, and whoever sends a pull request must not make a
+//! manifests must choose neither files nor hosts, and the author of a pull request must not make a
 //! login travel in plain text or a file change elsewhere.
 
 use std::path::Path;
@@ -61,7 +61,7 @@ impl Owner<'_> {
     }
 }
 
-/// What a checkout must not set: files outside it, registries in plain text or without verification, and
+/// The settings that a checkout must not have: files outside it, registries in plain text or without verification, and
 /// certificates that say who asks.
 fn of_checkout(raw: &PinImages, root: &Path, folder: &Path) -> Vec<Wrong> {
     let at = |file: &str| folder.join(file.trim());

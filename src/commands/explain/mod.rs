@@ -151,7 +151,7 @@ fn explain(
     Ok(Explanation { entry, history, age, rules, candidates, suggestions, diagnostics, requests })
 }
 
-/// What a run says of the image. Expectations of other repositories are not about it.
+/// The messages of a run about the image. Expectations of other repositories do not apply.
 fn judged(plan: &Plan, policy: &Policy) -> Vec<Diagnostic> {
     let mut policy = policy.clone();
     let own = plan.entries[0].name.repository();

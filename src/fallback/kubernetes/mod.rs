@@ -1,7 +1,7 @@
 //! The built-in rule: client tools that follow Kubernetes' versions.
 //!
 //! Charts make such a tag of the cluster's version (`kubectl:v1.32`, `v1.16+` on GKE,
-//! `v1.27.4+k3s1` on K3s), and nobody may have published it. kubectl works with an API server that is
+//! `v1.27.4+k3s1` on K3s), and may be unpublished. kubectl works with an API server that is
 //! one minor version older or newer (Kubernetes version skew policy), so that one step down is the
 //! default. Components of the control plane and of nodes have other rules: nothing here steps them.
 
@@ -57,7 +57,7 @@ impl<'r> Wanted<'r> {
         }
     }
 
-    /// What follows the version: as it is written, and without what a distribution has added. What
+    /// The text after the version: as it is written, and without what a distribution has added. What
     /// stands behind a `+` can't be part of a tag.
     fn suffixes(&self) -> Vec<String> {
         let written = self.reading.around().map_or("", |(_, after)| after);
@@ -75,7 +75,7 @@ fn is_canonical(numbers: &str) -> bool {
 }
 
 impl KubernetesVersion {
-    /// What to try in these repositories. For a version with a patch: the same version in another
+    /// The steps to try in these repositories. For a version with a patch: the same version in another
     /// spelling, and without what a distribution has added; then the highest patch of each minor,
     /// as far down as the skew allows; and tags that move last. For one without a patch: the tag of
     /// the minor and its highest patch, for each minor.
@@ -264,7 +264,7 @@ mod tests {
             ("alpine/k8s:1.32.1", "", 1, &["1.32.0"], Some("1.32.0")),
             ("alpine/kubectl:1.34.1", "", 1, &["1.34.0", "1.33.4"], Some("1.34.0")),
             ("lachlanevenson/k8s-kubectl:v1.25.4", "", 1, &["v1.25.3"], Some("v1.25.3")),
-            // What distributions report.
+            // Versions as distributions report them.
             ("clastix/kubectl:v1.16+", "", 1, &["v1.16"], Some("v1.16")),
             ("clastix/kubectl:v1.16+", "", 1, &["v1.16.3", "v1.15"], Some("v1.16.3")),
             ("rancher/kubectl:v1.27.4+k3s1", "", 1, &["v1.27.4", "v1.27"], Some("v1.27.4")),
@@ -336,7 +336,7 @@ mod tests {
             ("clastix/kubectl:v1.0", "", 3, &["v1.0.1"], Some("v1.0.1")),
             ("clastix/kubectl:v1.32.3", "1.33", 1, &["v1.33.0"], Some("v1.33.0")),
             ("clastix/kubectl:v1.30.3", "1.33", 1, &["v1.32.9", "v1.33.0"], Some("v1.33.0")),
-            // What is no version of Kubernetes.
+            // No versions of Kubernetes.
             ("tools/kubectl:3.4", "", 1, &["3.3"], None),
             ("tools/kubectl:2024.5", "", 1, &["2024.4"], None),
             ("tools/kubectl:1.200", "", 1, &["1.199"], None),

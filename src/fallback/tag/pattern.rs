@@ -79,7 +79,7 @@ impl Reading {
         }
     }
 
-    /// What follows the version, without what a distribution of Kubernetes has added and without
+    /// The text after the version, without what a distribution of Kubernetes has added and without
     /// metadata. The name of a distribution alone (`-gke`) is such an addition for what follows
     /// Kubernetes' versions; of other images it may be a flavour.
     #[must_use]
@@ -117,7 +117,7 @@ impl Reading {
         }
     }
 
-    /// What follows the version as a regular expression that fits what a distribution of Kubernetes
+    /// The text after the version as a regular expression that matches what a distribution of Kubernetes
     /// adds to the next version as well; and what a template has instead, without that.
     #[must_use]
     pub fn generalised_suffix(&self) -> (String, String) {

@@ -109,7 +109,7 @@ mod tests {
         let further = night(&lock, 2, 7, day(2), &none);
         let back = night(&further, 1, 7, day(3), &none);
         assert_eq!(back.history.next, lock.history.next);
-        // What the registry has removed is passed over; an older one that it has is used.
+        // A removed digest is skipped; an older one that exists is used.
         let gone = BTreeSet::from([digest(2)]);
         let later = night(&further, 3, 7, day(20), &gone);
         assert_eq!(later.digest, digest(1));

@@ -1,7 +1,7 @@
 //! The order in which logins are sent to a host.
 //!
 //! How a request is sent: `send_as_any` goes through the logins that match the repository, and ends
-//! with nobody. `send_as` sends it as one account, with other tokens until one is good or none is
+//! without a login. `send_as` sends it as one account, with other tokens until one is good or none is
 //! left. `ask_as` sends it once, with the token that there is. Nothing is concluded from a 401, 403
 //! or 404 before every login was tried: some registries hide what is private behind a 404.
 
@@ -45,7 +45,7 @@ pub(super) struct Call<'r> {
 
 /// An answer, by what the other accounts mean for it.
 enum Verdict {
-    /// It stands, whoever else may be let in.
+    /// The answer counts, whatever other accounts would get.
     Stands(Result<Fetched, Stop>),
     /// The account is not let in.
     Refused(Result<Fetched, Stop>),
@@ -73,7 +73,7 @@ struct Asked {
 }
 
 impl Host {
-    /// Sends a request as whoever the host lets in. A login that is refused does not stand in the
+    /// Sends a request as the first account that the host accepts. A refused login does not stand in the
     /// way of the next, nor of what anybody may read (moby#8376).
     pub(in crate::registry) async fn send(
         &self,
@@ -186,7 +186,7 @@ impl Host {
         let Tried { refused: refused_to, missing, .. } = tried;
         let missing = missing.filter(|_| refused_to.is_empty());
         match (verdict(call, answer), missing) {
-            // To a login it is absent, so that it does not matter what is kept from nobody.
+            // It is absent for a login, so the answer without a login does not matter.
             (Verdict::Refused(_) | Verdict::Missing(_), Some(reply)) => Ok(reply),
             (Verdict::Stands(Err(Stop::Refused(refusal))), Some(reply))
                 if refusal.outcome == Outcome::InvalidResponse =>
@@ -321,7 +321,7 @@ impl Host {
             // A gateway may have no other answer to a long header.
             Err(Trouble::Busy(..)) if is_shared && !tokens.is_trusted() => Ok(None),
             Err(trouble) => {
-                // What fails may take its time to heal: the others are not to wait for it.
+                // The other requests do not wait for one that failed.
                 go_on();
                 Err(trouble)
             }

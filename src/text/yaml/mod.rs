@@ -107,7 +107,7 @@ pub struct Document<'s> {
 }
 
 impl<'s> Document<'s> {
-    /// The document's text, from the end of the one before it. It is YAML by itself: directives,
+    /// The document's text, from the end of the one before it. It is a complete YAML text: directives,
     /// separator and all.
     #[must_use]
     pub fn span(&self) -> Span {

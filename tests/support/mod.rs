@@ -10,6 +10,7 @@ pub mod judge;
 pub mod oracle;
 pub mod pages;
 pub mod proxy;
+pub mod quickstart;
 pub mod registry;
 pub mod tls;
 

@@ -118,6 +118,7 @@ images that exist
 a rule that would help
   --max-minor-skew 2
   it leads to docker.io/clastix/kubectl:v1.31@DIGEST
+  Kubernetes supports a kubectl that is one minor version older or newer than the API server, not more
 
 the same in `fallbacks` of digestif.yaml
   - name: kubectl

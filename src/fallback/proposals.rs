@@ -376,9 +376,13 @@ impl<'a> Proposer<'a> {
         let rule = self.rule(Kind::KubernetesVersion(settings), Repositories::default());
         let body = format!("kubernetesVersion: {{maxMinorSkew: {skew}}}");
         let proposal = self.proposal(ProposalKind::MaxMinorSkew, rule, &body);
-        Some(Proposal { flag: Some(format!("--max-minor-skew {skew}")), ..proposal })
+        let flag = Some(format!("--max-minor-skew {skew}"));
+        Some(Proposal { flag, note: (skew > 1).then_some(SKEW_POLICY), ..proposal })
     }
 }
+
+/// The note on a version that is more than one minor away (Kubernetes version skew policy, kubectl).
+const SKEW_POLICY: &str = "Kubernetes supports a kubectl that is one minor version older or newer than the API server, not more";
 
 /// The image's own repository as one that a rule names, so that `v` may come and go.
 fn here(own: &Repository) -> Option<(Repositories, String)> {

@@ -116,7 +116,7 @@ pub fn diagnostic(diagnostic: &Diagnostic, sources: &[Source]) -> String {
     rendered(diagnostic, elements)
 }
 
-/// Renders a diagnostic without excerpts and notes: its message, its first place and the remedy.
+/// Renders a diagnostic without excerpts: its message, its first place, the nearest tags and the remedy.
 #[must_use]
 pub fn short(diagnostic: &Diagnostic, sources: &[Source]) -> String {
     let mut elements: Vec<Element<'_>> = Vec::new();
@@ -139,6 +139,11 @@ pub fn short(diagnostic: &Diagnostic, sources: &[Source]) -> String {
     if more > 0 {
         elements.push(Level::NOTE.message(format!("and {}", counted_more(more))).into());
     }
+    // kustomize drops the results of a failed function, which have the other notes.
+    let nearest = diagnostic.notes.iter().filter(|(name, _)| *name == "nearest");
+    elements.extend(
+        nearest.map(|(name, text)| Level::NOTE.with_name(*name).message(text.clone()).into()),
+    );
     if let Some(help) = &diagnostic.help {
         elements.push(Level::HELP.message(help.clone()).into());
     }

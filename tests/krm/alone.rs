@@ -615,6 +615,7 @@ fn stderr_is_short_as_the_results_have_all() {
 error: `docker.io/clastix/kubectl:v1.99` does not exist
  = in: Pod web, spec.containers[0].image
  = note: and 2 more places
+ = nearest: v1.31 (a version below)
  = help: use a tag that exists, or push this one; `--allow-unresolved` writes it unchanged
 digestif: 1 error; the list was given back without changes. Next: `digestif suggest` prints rules for the missing images, with the same input
 ";

@@ -40,7 +40,7 @@ mod tests {
         for (path, expected) in [
             (r"deploy\sub/web.yaml", "deploy/sub/web.yaml"),
             (r"C:\Users\Jane Doe\web.yaml", "C:/Users/Jane Doe/web.yaml"),
-            (r"\\?\C:\work\web.yaml", "C:/work/web.yaml"),
+            (r"\\?\C:\site\web.yaml", "C:/site/web.yaml"),
             (r"\\?\UNC\server\share\web.yaml", "//server/share/web.yaml"),
             (r"\\server\share\web.yaml", "//server/share/web.yaml"),
             ("web.yaml", "web.yaml"),

@@ -766,7 +766,7 @@ fn the_exit_status_is_that_of_a_run() {
         let own = ["schema", "rules", "candidates", "suggestions", "reading"];
         fields.retain(|key, _| !own.contains(&&**key));
         assert_eq!(explained, entry, "{image} {flags:?}");
-        // What follows is asked of the candidates alone.
+        // The requests after these are for candidates only.
         assert!(requests(&other).starts_with(&requests(&one)), "{image} {flags:?}");
     }
 }

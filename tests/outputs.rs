@@ -166,7 +166,7 @@ fn a_folder_that_is_missing_is_found_before_any_request() {
     assert_eq!(fs::read_dir(folder.path()).expect("readable").count(), 0);
 }
 
-/// What is read-only can be seen as root too, which may write everywhere else.
+/// A read-only file system stops root too, which may write everywhere else.
 #[cfg(target_os = "linux")]
 #[test]
 fn what_cannot_be_written_is_found_before_any_request() {
@@ -199,7 +199,7 @@ fn what_cannot_be_written_is_found_before_any_request() {
         assert!(!ran.stderr.contains(".digestif-") && !ran.stderr.contains(".tmp"), "{args:?}");
     }
     assert_eq!(registry.requests().len(), 0);
-    // What need not be written may be read-only.
+    // A file that is not written may be read-only.
     for args in [&["-i", "--diff", "web.yaml"][..], &["--diff", "web.yaml", "--lock", "lock.yaml"]]
     {
         let args: Vec<_> = args.iter().copied().chain([&*host]).collect();

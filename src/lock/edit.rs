@@ -284,7 +284,7 @@ fn end_of(document: &Document<'_>, node: NodeId) -> usize {
         Content::Mapping { entries, .. } => {
             entries.iter().flat_map(|&(key, value)| [key, value]).collect()
         }
-        Content::Sequence(items) => items.clone(),
+        Content::Sequence(items) => items.to_vec(),
         _ => return document.node(node).span.end,
     };
     let ends = children.into_iter().map(|child| end_of(document, child));

@@ -6,7 +6,7 @@ use granit_parser::Event;
 
 use super::events::{Events, SyntaxError};
 use super::scalar::resolved;
-use super::{Content, Document, Merges, Node, NodeId, key_text};
+use super::{Content, Document, Node, NodeId, Rare, key_text};
 use crate::text::Span;
 
 /// The most mappings that one mapping may merge, directly or through others. Real manifests have
@@ -23,14 +23,19 @@ pub(super) struct Builder<'s> {
     nodes: Vec<Node<'s>>,
     anchors: HashMap<usize, NodeId>,
     open: Vec<Open>,
+    /// The nodes in the open collections, those of the innermost one at the end: items, or keys and
+    /// values by turns. A collection takes its own when it ends, and needs no more memory than that.
+    children: Vec<NodeId>,
 }
 
-/// A collection whose end has not come yet, and the key that waits for its value.
+/// A collection whose end has not come yet.
 struct Open {
     id: NodeId,
-    key: Option<NodeId>,
+    is_mapping: bool,
+    /// The number of nodes in the collections around it.
+    start: usize,
     /// The entries whose keys are merge keys.
-    merges: Vec<usize>,
+    merge_keys: Vec<usize>,
 }
 
 impl<'s> Builder<'s> {
@@ -66,14 +71,13 @@ impl<'s> Builder<'s> {
                 self.add(Content::Scalar { text, style, string }, span, anchor)?;
             }
             Event::SequenceStart(_, anchor, _) => {
-                let id = self.add(Content::Sequence(Vec::new()), span, anchor)?;
-                self.open.push(Open { id, key: None, merges: Vec::new() });
+                let id = self.add(Content::Sequence(Box::default()), span, anchor)?;
+                self.open(id, false);
             }
             Event::MappingStart(_, anchor, _) => {
-                let content =
-                    Content::Mapping { entries: Vec::new(), merges: None, by_key: Vec::new() };
+                let content = Content::Mapping { entries: Box::default(), rare: None };
                 let id = self.add(content, span, anchor)?;
-                self.open.push(Open { id, key: None, merges: Vec::new() });
+                self.open(id, true);
             }
             Event::Alias(anchor) => {
                 let target = self.anchors.get(&anchor).copied();
@@ -110,72 +114,80 @@ impl<'s> Builder<'s> {
 
     /// Puts a node into the innermost open collection. Returns the number of the item or entry.
     fn append(&mut self, id: NodeId) -> usize {
-        let Some(open) = self.open.last_mut() else {
-            return 0;
-        };
-        match &mut self.nodes[open.id.0 as usize].content {
-            Content::Sequence(items) => {
-                items.push(id);
-                items.len() - 1
-            }
-            Content::Mapping { entries, .. } => {
-                match open.key.take() {
-                    None => open.key = Some(id),
-                    Some(key) => entries.push((key, id)),
-                }
-                entries.len().saturating_sub(1)
-            }
-            _ => 0,
-        }
+        let Some(open) = self.open.last() else { return 0 };
+        let before = self.children.len() - open.start;
+        self.children.push(id);
+        if open.is_mapping { before / 2 } else { before }
+    }
+
+    fn open(&mut self, id: NodeId, is_mapping: bool) {
+        let start = self.children.len();
+        self.open.push(Open { id, is_mapping, start, merge_keys: Vec::new() });
     }
 
     /// Notes that the next node is a merge key, if it is a key.
     fn merge_key(&mut self) {
-        let Some(open) = self.open.last_mut().filter(|open| open.key.is_none()) else { return };
-        if let Content::Mapping { entries, .. } = &self.nodes[open.id.0 as usize].content {
-            open.merges.push(entries.len());
+        let Some(open) = self.open.last_mut().filter(|open| open.is_mapping) else { return };
+        let before = self.children.len() - open.start;
+        if before.is_multiple_of(2) {
+            open.merge_keys.push(before / 2);
         }
     }
 
     fn close(&mut self, span: Span) -> Result<(), SyntaxError> {
-        let Some(Open { id, merges, .. }) = self.open.pop() else {
+        let Some(Open { id, is_mapping, start, merge_keys }) = self.open.pop() else {
             return Ok(());
         };
-        let merged = self.merged(id, &merges)?;
-        let sorted = self.sorted_by_key(id);
+        let children = &self.children[start..];
+        let content = if is_mapping {
+            let entries: Box<[_]> = children.chunks_exact(2).map(|two| (two[0], two[1])).collect();
+            let rare = self.rare(&entries, merge_keys)?;
+            Content::Mapping { entries, rare }
+        } else {
+            Content::Sequence(children.into())
+        };
+        self.children.truncate(start);
         let node = &mut self.nodes[id.0 as usize];
         node.span.end = span.end.max(node.span.start);
-        if let Content::Mapping { merges: slot, by_key, .. } = &mut node.content {
-            *slot =
-                (!merges.is_empty()).then(|| Box::new(Merges { keys: merges, mappings: merged }));
-            *by_key = sorted;
-        }
+        node.content = content;
         Ok(())
     }
 
-    /// The entries of a large mapping in the order of their keys; of a small one none.
-    fn sorted_by_key(&self, id: NodeId) -> Vec<usize> {
-        match &self.node(id).content {
-            Content::Mapping { entries, .. } if entries.len() > SMALL => {
-                let mut sorted: Vec<_> = (0..entries.len()).collect();
-                sorted.sort_by_key(|&entry| key_text(&self.nodes, entries[entry].0));
-                sorted
-            }
-            _ => Vec::new(),
+    fn rare(
+        &self,
+        entries: &[(NodeId, NodeId)],
+        merge_keys: Vec<usize>,
+    ) -> Result<Option<Box<Rare>>, SyntaxError> {
+        if merge_keys.is_empty() && entries.len() <= SMALL {
+            return Ok(None);
         }
+        let merged = self.merged(entries, &merge_keys)?;
+        let by_key = self.sorted_by_key(entries);
+        Ok(Some(Box::new(Rare { merge_keys, merged, by_key })))
     }
 
-    /// The mappings that the merge keys of `id` bring in. An alias comes after its target, so all of
+    /// The entries of a large mapping in the order of their keys; of a small one none.
+    fn sorted_by_key(&self, entries: &[(NodeId, NodeId)]) -> Vec<usize> {
+        if entries.len() <= SMALL {
+            return Vec::new();
+        }
+        let mut sorted: Vec<_> = (0..entries.len()).collect();
+        sorted.sort_by_key(|&entry| key_text(&self.nodes, entries[entry].0));
+        sorted
+    }
+
+    /// The mappings that the merge keys of a mapping bring in. An alias comes after its target, so all of
     /// them are complete, except a mapping that merges one around itself: that brings nothing.
-    fn merged(&self, id: NodeId, merges: &[usize]) -> Result<Vec<NodeId>, SyntaxError> {
+    fn merged(
+        &self,
+        entries: &[(NodeId, NodeId)],
+        merge_keys: &[usize],
+    ) -> Result<Vec<NodeId>, SyntaxError> {
         let mut merged = Vec::new();
-        let Content::Mapping { entries, .. } = &self.node(id).content else {
-            return Ok(merged);
-        };
-        for (key, value) in merges.iter().map(|&entry| entries[entry]) {
+        for (key, value) in merge_keys.iter().map(|&entry| entries[entry]) {
             let value = self.target(value);
             let sources = match &self.node(value).content {
-                Content::Sequence(items) => items.as_slice(),
+                Content::Sequence(items) => items,
                 _ => std::slice::from_ref(&value),
             };
             if merged.len() + sources.len() > MAX_MERGES {
@@ -184,10 +196,10 @@ impl<'s> Builder<'s> {
             }
             for &source in sources {
                 let source = self.target(source);
-                let Content::Mapping { merges, .. } = &self.node(source).content else {
+                let Content::Mapping { rare, .. } = &self.node(source).content else {
                     continue;
                 };
-                let further = merges.as_ref().map_or(&[][..], |merges| &merges.mappings);
+                let further = rare.as_ref().map_or(&[][..], |rare| &rare.merged);
                 for &mapping in std::iter::once(&source).chain(further) {
                     if !merged.contains(&mapping) {
                         merged.push(mapping);

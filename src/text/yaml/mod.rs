@@ -58,15 +58,13 @@ pub enum Content<'s> {
         string: bool,
     },
     /// A sequence.
-    Sequence(Vec<NodeId>),
+    Sequence(Box<[NodeId]>),
     /// A mapping.
     Mapping {
         /// Keys and values as written, duplicates included.
-        entries: Vec<(NodeId, NodeId)>,
-        /// Its merge keys, if it has any.
-        merges: Option<Box<Merges>>,
-        /// The entries in the order of their keys, if there are many.
-        by_key: Vec<usize>,
+        entries: Box<[(NodeId, NodeId)]>,
+        /// What only few mappings have.
+        rare: Option<Box<Rare>>,
     },
     /// An alias of an earlier node of the document.
     Alias(NodeId),
@@ -75,13 +73,16 @@ pub enum Content<'s> {
     UnknownAlias(Cow<'s, str>),
 }
 
-/// The merge keys of a mapping.
+/// What only few mappings have: merge keys, or many keys. It has its own allocation, so that a node is
+/// small: a release has a hundred thousand of them.
 #[derive(Debug)]
-pub struct Merges {
-    /// The entries whose keys they are, in the order of the text.
-    keys: Vec<usize>,
-    /// The mappings that they bring in, nearest first, without repetition.
-    mappings: Vec<NodeId>,
+pub struct Rare {
+    /// The entries whose keys are merge keys, in the order of the text.
+    merge_keys: Vec<usize>,
+    /// The mappings that the merge keys bring in, nearest first, without repetition.
+    merged: Vec<NodeId>,
+    /// The entries in the order of their keys, if there are many.
+    by_key: Vec<usize>,
 }
 
 /// One node.
@@ -199,21 +200,26 @@ impl<'s> Document<'s> {
 
     /// A mapping, also behind an alias, and those merged into it.
     pub fn with_merged(&self, id: NodeId) -> impl Iterator<Item = NodeId> + '_ {
-        let merged = self.merges(id).map_or(&[][..], |merges| &merges.mappings);
+        let merged = self.rare(id).map_or(&[][..], |rare| &rare.merged);
         std::iter::once(self.target(id)).chain(merged.iter().copied())
     }
 
     /// The values of a mapping's own merge keys.
     pub fn merge_values(&self, id: NodeId) -> impl Iterator<Item = NodeId> + '_ {
-        let keys = self.merges(id).map_or(&[][..], |merges| &merges.keys);
+        let keys = self.rare(id).map_or(&[][..], |rare| &rare.merge_keys);
         keys.iter().map(move |&key| self.entries(id)[key].1)
     }
 
-    fn merges(&self, id: NodeId) -> Option<&Merges> {
+    fn rare(&self, id: NodeId) -> Option<&Rare> {
         match &self.node(self.target(id)).content {
-            Content::Mapping { merges, .. } => merges.as_deref(),
+            Content::Mapping { rare, .. } => rare.as_deref(),
             _ => None,
         }
+    }
+
+    /// What a mapping that has merge keys knows of them.
+    fn merging(&self, id: NodeId) -> Option<&Rare> {
+        self.rare(id).filter(|rare| !rare.merge_keys.is_empty())
     }
 
     /// Every value that a reader may take for that of `key` in a mapping, also behind an alias.
@@ -223,7 +229,7 @@ impl<'s> Document<'s> {
     /// merge key sets all keys that it brings in. Duplicates are included.
     pub fn values<'d>(&'d self, id: NodeId, key: &'d str) -> impl Iterator<Item = NodeId> + 'd {
         let has_key = |&mapping: &NodeId| self.own_value(mapping, key).is_some();
-        let (holder, last) = match self.merges(id) {
+        let (holder, last) = match self.merging(id) {
             None => (Some(id), None),
             Some(_) => (self.with_merged(id).find(has_key), self.value(id, key)),
         };
@@ -235,7 +241,7 @@ impl<'s> Document<'s> {
     /// The values that yaml.v3 and kubectl read for `key`, if they differ.
     #[must_use]
     pub fn disagreement(&self, id: NodeId, key: &str) -> Option<(NodeId, NodeId)> {
-        self.merges(id)?;
+        self.merging(id)?;
         let own = self.with_merged(id).find_map(|mapping| self.own_value(mapping, key))?;
         let last = self.value(id, key)?;
         (self.target(own) != self.target(last)).then_some((own, last))
@@ -251,10 +257,8 @@ impl<'s> Document<'s> {
         id: NodeId,
         key: &'d str,
     ) -> impl Iterator<Item = (NodeId, NodeId)> + 'd {
-        let (entries, by_key): (&[_], &[_]) = match &self.node(self.target(id)).content {
-            Content::Mapping { entries, by_key, .. } => (entries, by_key),
-            _ => (&[], &[]),
-        };
+        let entries = self.entries(id);
+        let by_key = self.rare(id).map_or(&[][..], |rare| &rare.by_key);
         let text = |entry: usize| key_text(&self.nodes, entries[entry].0);
         let start = by_key.partition_point(|&entry| text(entry) < Some(key));
         let found = by_key[start..].iter().copied();
@@ -274,9 +278,9 @@ impl<'s> Document<'s> {
     /// the mappings that are merged and were searched; there are at most as many as may be merged.
     fn last_value(&self, id: NodeId, key: &str, seen: &mut Vec<NodeId>) -> Option<NodeId> {
         let own = self.own_value(id, key);
-        let Some(merges) = self.merges(id) else { return own };
+        let Some(rare) = self.merging(id) else { return own };
         let position = own.map(|own| self.node(own).position);
-        let later = merges.keys.iter().rev().take_while(|&&entry| Some(entry) > position);
+        let later = rare.merge_keys.iter().rev().take_while(|&&entry| Some(entry) > position);
         let sources = later.map(|&entry| self.entries(id)[entry].1).flat_map(|value| {
             // The first mapping of a list is the last one to be set.
             let items = self.items(value);

@@ -279,9 +279,9 @@ fn check_path(path: &str) -> Result<(), ParseError> {
                 "`{wrong}` is not allowed in repository `{path}`"
             )));
         }
-        let separators = component.split(|c: char| c.is_ascii_alphanumeric()).collect::<Vec<_>>();
-        let outer = [separators.first(), separators.last()].into_iter().flatten();
-        if let Some(separator) = outer.copied().find(|separator| !separator.is_empty()) {
+        let mut separators = component.split(|c: char| c.is_ascii_alphanumeric());
+        let outer = [separators.clone().next(), separators.clone().next_back()];
+        if let Some(separator) = outer.into_iter().flatten().find(|part| !part.is_empty()) {
             return Err(ParseError::new(format!(
                 "`{component}` in repository `{path}` starts or ends with `{separator}`"
             )));
@@ -289,7 +289,7 @@ fn check_path(path: &str) -> Result<(), ParseError> {
         let valid = |separator: &str| {
             matches!(separator, "" | "." | "_" | "__") || separator.bytes().all(|byte| byte == b'-')
         };
-        if let Some(separator) = separators.into_iter().find(|separator| !valid(separator)) {
+        if let Some(separator) = separators.find(|separator| !valid(separator)) {
             return Err(ParseError::new(format!(
                 "`{separator}` is not a separator in repository `{path}`"
             )));

@@ -5,8 +5,8 @@ use std::ops::Range;
 
 use super::class_of::{Text, classify};
 use super::context::Context;
-use super::finding::{FieldAt, Finding, Findings, Owner};
-use super::image_like::{self, Kind, Shape};
+use super::finding::{Finding, Findings, Owner};
+use super::image_like::{self, Shape};
 use super::place::{Class, Image, SkipReason};
 use super::pod_spec::CONTAINER_LISTS;
 use super::values::{TextImage, Values, images_in};
@@ -55,11 +55,10 @@ pub(super) fn add(
     owner: &Owner,
     node: NodeId,
     class: Class,
-    (joined, shapes): (Vec<TextImage>, Vec<Shape>),
+    (joined, mut shapes): (Vec<TextImage>, Vec<Shape>),
     left: impl Fn(&str) -> Option<SkipReason>,
     found: &mut Findings,
 ) {
-    let Some(text) = ctx.document.string(node) else { return };
     if joined.is_empty() && shapes.is_empty() || !found.take(node) {
         return;
     }
@@ -67,10 +66,8 @@ pub(super) fn add(
     let opted_out = owner.opt_out.applies_to(container).then_some(SkipReason::Annotation);
     let object = (&*owner.object, owner.root);
     let is_included = ctx.scope.includes(ctx.document, class, object, node);
-    let finding = |part: Range<usize>, can_pin: bool, path: &str| Finding {
-        object: owner.object.clone(),
+    let finding = |part: Range<usize>, image: Image, can_pin: bool, path: &str| Finding {
         container: container.map(str::to_owned),
-        field: FieldAt::Node { root: owner.root, node },
         part,
         class,
         left: if is_included && can_pin {
@@ -78,28 +75,22 @@ pub(super) fn add(
         } else {
             Some(SkipReason::Candidate)
         },
-        // The whole text may be long, and its image is replaced.
-        ..Finding::of_field(owner, node, "")
+        ..Finding::new(owner, node, image)
     };
     let is_field = |shape: &Shape| {
         let overlaps =
             |field: &Range<usize>| field.start < shape.part.end && shape.part.start < field.end;
         joined.iter().any(|image| image.fields.iter().any(overlaps))
     };
-    let whole = shapes.iter().filter(|shape| !is_field(shape)).map(|Shape { part, kind }| {
-        let image = match kind {
-            Kind::Template => Image::Placeholder,
-            Kind::Reference | Kind::Name => Image::read(&text[part.clone()]),
-        };
-        Finding { image, ..finding(part.clone(), *kind != Kind::Name, "") }
-    });
+    shapes.retain(|shape| !is_field(shape));
+    let whole =
+        shapes.into_iter().map(|Shape { part, image, can_pin }| finding(part, image, can_pin, ""));
     let joined =
-        joined.iter().map(|TextImage { name, part, writing, can_pin, path, .. }| Finding {
-            image: Image::read(name),
-            name: Some(name.clone()),
-            writing: *writing,
+        joined.into_iter().map(|TextImage { name, part, writing, can_pin, path, .. }| {
             // Nobody knows how a program that is no chart joins them.
-            ..finding(part.clone(), *can_pin && class == Class::Values, path)
+            let can_pin = can_pin && class == Class::Values;
+            let finding = finding(part, Image::read(&name), can_pin, &path);
+            Finding { name: Some(name), writing, ..finding }
         });
     let mut findings: Vec<_> = joined.chain(whole).collect();
     findings.sort_by_key(|finding| finding.part.start);

@@ -53,14 +53,19 @@ pub(super) struct Finding {
 impl Finding {
     /// A finding for the whole text of a field.
     pub(super) fn of_field(owner: &Owner, node: NodeId, text: &str) -> Self {
+        Self { part: 0..text.len(), ..Self::new(owner, node, Image::read(text)) }
+    }
+
+    /// A finding at a node, whose part of the text is still empty.
+    pub(super) fn new(owner: &Owner, node: NodeId, image: Image) -> Self {
         Self {
             object: owner.object.clone(),
             container: None,
             field: FieldAt::Node { root: owner.root, node },
             node,
-            part: 0..text.len(),
+            part: 0..0,
             class: Class::Field,
-            image: Image::read(text),
+            image,
             name: None,
             writing: Writing::Reference,
             left: None,

@@ -6,6 +6,7 @@
 
 use std::ops::Range;
 
+use super::place::Image;
 use crate::image::{Written, has_host};
 
 /// The most bytes between a text and the start of its key.
@@ -104,25 +105,21 @@ const OTHER_NAMES: [&str; 7] = ["auto", "default", "false", "none", "null", "tru
 pub(super) struct Shape {
     /// Its bytes in the text.
     pub(super) part: Range<usize>,
-    /// Its kind.
-    pub(super) kind: Kind,
+    /// Its meaning. A template's image is not known yet.
+    pub(super) image: Image,
+    /// False for a name without a tag: the program that reads it may complete it, with a tag that
+    /// stands elsewhere, or with a registry.
+    pub(super) can_pin: bool,
 }
 
-/// The kind of a text that looks like an image.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// A reference.
-    Reference,
-    /// A name without a tag, which the program that reads it may complete: with one that stands
-    /// elsewhere, or with a registry.
-    Name,
-    /// A template, whose image is not known yet.
-    Template,
-}
+impl Shape {
+    fn of(part: Range<usize>, written: Written) -> Self {
+        let can_pin = has_tag(written.text());
+        Self { part, image: Image::of(written), can_pin }
+    }
 
-impl Kind {
-    fn of(text: &str) -> Self {
-        if has_tag(text) { Self::Reference } else { Self::Name }
+    fn of_template(part: Range<usize>) -> Self {
+        Self { part, image: Image::Placeholder, can_pin: true }
     }
 }
 
@@ -175,10 +172,12 @@ pub(super) fn find(text: &str, key: &str) -> Vec<Shape> {
     }
     let says_image = says_image(key);
     if says_image && is_template(whole) && !whole.contains("://") {
-        return vec![Shape { part, kind: Kind::Template }];
+        return vec![Shape::of_template(part)];
     }
-    if is_image_of(key, whole) {
-        return vec![Shape { part, kind: Kind::of(whole) }];
+    if may_be_image_of(key, whole)
+        && let Some(written) = reference(whole)
+    {
+        return vec![Shape::of(part, written)];
     }
     inside(text, says_image)
 }
@@ -197,24 +196,27 @@ fn inside(text: &str, is_image: bool) -> Vec<Shape> {
             }
             let token = trimmed(line, token);
             let word = &line[token.clone()];
-            let is_named = || {
+            let may_be_named = || {
                 let key = key_before(line, token.start);
                 let is_word =
                     |key: &str| !has_tag(word) && is_bare(key, word) && is_code(line, &token);
-                key.is_some_and(|key| is_image_of(key, word) && !is_word(key))
+                key.is_some_and(|key| may_be_image_of(key, word) && !is_word(key))
                     || is_image && has_tag(word)
             };
-            let is_image = is_image_anywhere(word) || is_named() && is_reference(word);
-            if is_image && !is_destination(&line[..token.start]) && !is_range(word) {
+            let named = || if may_be_named() { reference(word) } else { None };
+            if let Some(written) = image_anywhere(word).or_else(named)
+                && !is_destination(&line[..token.start])
+                && !is_range(word)
+            {
                 let part = line_start + token.start..line_start + token.end;
-                shapes.push(Shape { part, kind: Kind::of(word) });
+                shapes.push(Shape::of(part, written));
             }
         }
         if shapes.len() == before
             && let Some(part) = template_of_image(line)
         {
             let part = line_start + part.start..line_start + part.end;
-            shapes.push(Shape { part, kind: Kind::Template });
+            shapes.push(Shape::of_template(part));
         }
         line_start += line.len();
     }
@@ -324,18 +326,22 @@ fn is_template(text: &str) -> bool {
 
 /// True if a text is an image wherever it stands.
 pub(super) fn is_image_anywhere(text: &str) -> bool {
+    image_anywhere(text).is_some()
+}
+
+/// A text as a reference, if it is an image wherever it stands.
+fn image_anywhere(text: &str) -> Option<Written> {
     // Most words of a text have neither a host nor a tag, and parsing costs fifty times as much.
     let has_tag = text.split_once('/').is_some_and(|(_, rest)| rest.contains([':', '@']));
     if !has_tag || !has_host(text) {
-        return false;
+        return None;
     }
-    let Ok(written) = text.parse::<Written>() else { return false };
-    let Some((host, rest)) = written.name().split_once('/') else { return false };
+    let written = text.parse::<Written>().ok()?;
+    let (host, rest) = written.name().split_once('/')?;
     let tag = &text[written.name().len()..];
-    !rest.is_empty()
-        && !tag.is_empty()
-        && !TAINT_EFFECTS.iter().chain(&MOUNTS).any(|other| tag.strip_prefix(':') == Some(other))
-        && is_registry(host)
+    let is_other =
+        TAINT_EFFECTS.iter().chain(&MOUNTS).any(|other| tag.strip_prefix(':') == Some(other));
+    (!rest.is_empty() && !tag.is_empty() && !is_other && is_registry(host)).then_some(written)
 }
 
 /// True if a host may be a registry's.
@@ -351,17 +357,18 @@ fn is_registry(host: &str) -> bool {
     (port || is_top_level || name == "localhost") && (is_known || !is_other)
 }
 
-/// True if a text is an image where it is the value of this key: any reference where the key says
-/// image, and a mere name, as `ubuntu`, where it says no more than that.
-fn is_image_of(key: &str, text: &str) -> bool {
-    let may_be = || says_image(key) && (has_tag(text) || text.contains('/') || is_bare(key, text));
-    may_be() && is_reference(text) && !is_address(text)
+/// True if a text, provided that it is a reference, is an image where it is the value of this key: any
+/// reference where the key says image, and a mere name, as `ubuntu`, where it says no more than that.
+fn may_be_image_of(key: &str, text: &str) -> bool {
+    says_image(key)
+        && (has_tag(text) || text.contains('/') || is_bare(key, text))
+        && !is_address(text)
 }
 
-/// True if a text is a reference, and not a port or a time.
-fn is_reference(text: &str) -> bool {
-    let written = text.parse::<Written>();
-    written.is_ok_and(|written| written.name().bytes().any(|byte| byte.is_ascii_alphabetic()))
+/// A text as a reference; none for anything else, also for a port or a time.
+fn reference(text: &str) -> Option<Written> {
+    let written = text.parse::<Written>().ok()?;
+    written.name().bytes().any(|byte| byte.is_ascii_alphabetic()).then_some(written)
 }
 
 /// True if a text is a name and a port.

@@ -115,6 +115,11 @@ impl Image {
         text.parse().map_or_else(Self::Invalid, Self::Reference)
     }
 
+    /// The image that a reference means: its tag may be another tool's placeholder.
+    pub(super) fn of(written: Written) -> Self {
+        if is_placeholder(written.text()) { Self::Placeholder } else { Self::Reference(written) }
+    }
+
     /// The repository of a valid reference.
     #[must_use]
     pub fn repository(&self) -> Option<&Repository> {

@@ -42,28 +42,29 @@ pub(super) fn places(
     }
     let mut places = Vec::with_capacity(images.len());
     let mut paths = Paths::default();
-    for images in images.chunk_by(|one, next| one.node == next.node) {
-        let Some(value) = ctx.scalar(images[0].node) else { continue };
-        let value: Rc<str> = value.into();
-        for (image, site) in images.iter().zip(sites(ctx, images, &scalars, &value)) {
-            let left = comments.applied(image.left, site.text());
-            places.push(Place {
-                index: 0,
-                source: ctx.index,
-                document: ctx.number,
-                object: image.object.clone(),
-                container: image.container.clone(),
-                path: image.field.path(ctx.document, &mut paths),
-                class: image.class,
-                site,
-                value: value.clone(),
-                part: image.part.clone(),
-                image: image.image.clone(),
-                name: image.name.clone(),
-                writing: image.writing,
-                left,
-            });
-        }
+    let sites: Vec<_> = images
+        .chunk_by(|one, next| one.node == next.node)
+        .flat_map(|images| written(ctx, images, &scalars))
+        .collect();
+    for (image, site) in images.into_iter().zip(sites) {
+        let Some((value, site)) = site else { continue };
+        let path = image.field.path(ctx.document, &mut paths);
+        places.push(Place {
+            index: 0,
+            source: ctx.index,
+            document: ctx.number,
+            object: image.object,
+            container: image.container,
+            path,
+            class: image.class,
+            site,
+            value,
+            part: image.part,
+            image: image.image,
+            name: image.name,
+            writing: image.writing,
+            left: comments.applied(image.left, site.text()),
+        });
     }
     places.sort_by_key(|place| place.site.text());
     for (n, place) in places.iter_mut().enumerate() {
@@ -97,6 +98,20 @@ fn changed_scalars(ctx: Context<'_, '_>, images: &[Finding]) -> HashMap<NodeId, 
         }
     }
     scalars
+}
+
+/// The text of one node, and the positions at which its images are changed, one each; none if the node
+/// has no text.
+fn written(
+    ctx: Context<'_, '_>,
+    images: &[Finding],
+    scalars: &HashMap<NodeId, NodeId>,
+) -> Vec<Option<(Rc<str>, Site)>> {
+    let Some(value) = ctx.scalar(images[0].node).map(Rc::<str>::from) else {
+        return vec![None; images.len()];
+    };
+    let sites = sites(ctx, images, scalars, &value);
+    sites.into_iter().map(|site| Some((value.clone(), site))).collect()
 }
 
 /// The positions at which the texts of one node's places are changed. An alias is changed at its

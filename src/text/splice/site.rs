@@ -220,13 +220,11 @@ fn visible(raw: &str, style: Style) -> impl Iterator<Item = usize> {
 
 /// Finds the text of a scalar that stands as it is, exactly once.
 fn verbatim(raw: &str, start: usize, reference: &str) -> Form {
-    match raw.find(reference) {
-        Some(at) if raw.trim() == reference => {
-            let start = start + at;
-            Form::Verbatim(Span::new(start, start + reference.len()))
-        }
-        _ => Form::Unknown,
+    if raw.trim() != reference {
+        return Form::Unknown;
     }
+    let start = start + raw.len() - raw.trim_start().len();
+    Form::Verbatim(Span::new(start, start + reference.len()))
 }
 
 /// The text between the quotes.

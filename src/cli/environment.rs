@@ -147,11 +147,15 @@ pub(super) fn variable(flag: &str) -> String {
 /// Variables that are set and that no flag has, each with the one that is near. Others may belong to
 /// somebody else: Kubernetes sets `DIGESTIF_PORT…` and `DIGESTIF_SERVICE_…` for a service of that name.
 pub(super) fn misspelt(parser: &clap::Command) -> Vec<(String, String)> {
+    let set = std::env::vars_os().filter(|(_, value)| !value.is_empty());
+    let set = set.filter_map(|(name, _)| name.into_string().ok());
+    let set: Vec<_> = set.filter(|name| name.starts_with(PREFIX)).collect();
+    if set.is_empty() {
+        return Vec::new();
+    }
     let commands = std::iter::once(parser).chain(parser.get_subcommands());
     let flags = commands.flat_map(clap::Command::get_arguments).filter_map(Arg::get_long);
     let known: BTreeSet<_> = flags.map(variable).chain([function::VARIABLE.to_owned()]).collect();
-    let set = std::env::vars_os().filter(|(_, value)| !value.is_empty());
-    let unknown = set.filter_map(|(name, _)| name.into_string().ok());
     let near = |name: String| {
         let rest = name.strip_prefix(PREFIX).filter(|_| !known.contains(&name))?;
         let is_of_kubernetes = ["PORT", "SERVICE_"].iter().any(|start| rest.starts_with(start));
@@ -159,7 +163,7 @@ pub(super) fn misspelt(parser: &clap::Command) -> Vec<(String, String)> {
         let near = closest(rest, known).filter(|_| !is_of_kubernetes)?;
         Some((format!("{PREFIX}{rest}"), format!("{PREFIX}{near}")))
     };
-    let mut misspelt: Vec<_> = unknown.filter_map(near).collect();
+    let mut misspelt: Vec<_> = set.into_iter().filter_map(near).collect();
     misspelt.sort();
     misspelt
 }

@@ -69,6 +69,12 @@ impl Globs {
         self.0.iter().find(|glob| glob.is_match(&name)).map(|glob| glob.glob().glob())
     }
 
+    /// True if there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// True if one of them is the full name of a repository, without a wildcard.
     #[must_use]
     pub fn name(&self, repository: &Repository) -> bool {
@@ -81,6 +87,8 @@ impl Globs {
         &'g self,
         repositories: &[&Repository],
     ) -> impl Iterator<Item = &'g str> + use<'g> {
+        // Without globs no name is needed.
+        let repositories = if self.is_empty() { &[] } else { repositories };
         let names: Vec<_> = repositories.iter().map(ToString::to_string).collect();
         let idle = move |glob: &&GlobMatcher| !names.iter().any(|name| glob.is_match(name));
         self.0.iter().filter(idle).map(|glob| glob.glob().glob())

@@ -87,6 +87,8 @@ pub fn unmatched_updates<'u>(
     places: &[Place],
     lock: Option<&Locking>,
 ) -> impl Iterator<Item = Diagnostic> + use<'u> {
+    // Most runs have no globs and many places.
+    let places = if update.is_empty() { &[] } else { places };
     let asked = places.iter().filter_map(|place| place.image.asked());
     let repositories = asked.flat_map(|asked| {
         let locked = lock.and_then(|locking| locking.lock.find(&asked));

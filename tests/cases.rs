@@ -1,20 +1,21 @@
-//! The cases: one behaviour is one folder of `testdata/cases`, and all of them are run.
+//! The cases: each folder of `testdata/cases` is one behaviour, and every folder is run.
 //!
-//! | file | what it is |
+//! | file | content |
 //! |---|---|
-//! | `input.yaml` | the bytes on stdin; may be absent where `args` names files of the folder |
-//! | `args` | arguments, one a line; a file they name lies in the folder too |
-//! | `tags.yaml` | what the registry has, as `full/name: [tags]`; without it, every tag exists |
-//! | `expected.yaml` | the bytes on stdout of a run that succeeds |
-//! | `stderr.txt` | what is said; without it, nothing but the summary |
-//! | `status` | the exit status of a run that fails, whose stdout has to be empty |
+//! | `input.yaml` | the bytes on stdin; optional if `args` names files of the folder |
+//! | `args` | the arguments, one on each line; the files that they name are also in the folder |
+//! | `tags.yaml` | the content of the registry, as `full/name: [tags]`; without it, every tag
+//! exists |
+//! | `expected.yaml` | the bytes on stdout of a successful run |
+//! | `stderr.txt` | the messages; without it, only the summary is printed |
+//! | `status` | the exit status of a failed run, whose stdout must be empty |
 //! | `unread-by` | the judges that can't read the input: `libyaml`, `saphyr` |
 //!
-//! Where a run succeeds, a second run of its output changes nothing, and the judges see no change
-//! but images that got their digests.
+//! If a run succeeds, a second run of its output changes nothing, and the judges see only one kind
+//! of change: images that got their digests.
 //!
-//! `UPDATE_CASES=1 cargo test --test cases` writes the expectations. What it wrote has to be read
-//! before it is kept: it says what the program does, not what it should do.
+//! `UPDATE_CASES=1 cargo test --test cases` writes the expected files. Read them before you commit
+//! them: they show what the program does, not what it should do.
 
 mod support;
 
@@ -29,11 +30,11 @@ use support::judge::{changed_events, changes};
 use support::registry::{Content, Registry};
 use support::{Ran, command, digest_of, finish, for_every_host, start, testdata};
 
-/// The files that a folder may hold, besides those that its `args` name.
+/// The files that a folder may contain, besides the files that its `args` name.
 const KNOWN: [&str; 7] =
     ["args", "expected.yaml", "input.yaml", "status", "stderr.txt", "tags.yaml", "unread-by"];
 
-/// What a folder gives to the program.
+/// The input of a case.
 struct Case {
     folder: PathBuf,
     args: Vec<String>,
@@ -42,7 +43,7 @@ struct Case {
     registry: Registry,
 }
 
-/// What a run has to come to, in the words of the files.
+/// The expected result of a run, as in the files.
 #[derive(Debug, PartialEq, Eq)]
 struct Expected {
     status: i32,
@@ -51,14 +52,14 @@ struct Expected {
 }
 
 #[test]
-fn every_case_comes_out_as_its_folder_says() {
+fn every_case_has_the_result_that_its_folder_expects() {
     let update = std::env::var_os("UPDATE_CASES").is_some();
     let failures = check_all(&testdata("cases"), update);
     assert!(failures.is_empty(), "{} failed:\n\n{}", failures.len(), failures.join("\n\n"));
 }
 
 #[test]
-fn a_folder_that_says_nothing_fails() {
+fn a_folder_without_expectations_fails() {
     let cases = tempfile::tempdir().expect("a temporary folder");
     assert_eq!(check_all(cases.path(), false), ["there is no case"]);
     let pod = "{kind: Pod, spec: {containers: [{image: a:1}]}}\n";
@@ -91,7 +92,7 @@ fn a_folder_that_says_nothing_fails() {
     }
 }
 
-/// Checks every case below a folder, and says what is wrong with each that fails.
+/// Checks every case in a folder, and reports what is wrong with each case that fails.
 fn check_all(cases: &Path, update: bool) -> Vec<String> {
     let mut folders = entries(cases);
     folders.sort();
@@ -179,7 +180,7 @@ impl Case {
         ran
     }
 
-    /// Has both judges say that nothing but images changed.
+    /// Checks with both judges that only images changed.
     fn judge(&self, before: &str, ran: &Ran) -> Result<(), String> {
         let after = &ran.stdout;
         let (by_libyaml, by_saphyr) =
@@ -208,7 +209,8 @@ impl Case {
         for (old, new) in catch(|| Ok(changes()))? {
             let blank = |text: &str| text[text.trim_end().len()..].to_owned();
             let (name, digest) = new.trim_end().rsplit_once('@').unwrap_or_default();
-            // A name that is not what was written is a substitute, which has to be said.
+            // If the new name is not the one in the input, it is a substitute, and a message must
+            // name it.
             let rest = old.trim_end().strip_prefix(name);
             let written = rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(':'));
             let said = &ran.stderr;
@@ -280,7 +282,7 @@ fn text(folder: &Path, name: &str) -> Option<String> {
     bytes(folder, name).map(|bytes| String::from_utf8(bytes).expect("text"))
 }
 
-/// Compares two texts, and shows the first line that differs, line break and all.
+/// Compares two texts, and shows the first line that differs, with its line break.
 fn same(what: &str, expected: Option<&str>, found: Option<&str>) -> Result<(), String> {
     if expected == found {
         return Ok(());
@@ -298,7 +300,7 @@ fn same(what: &str, expected: Option<&str>, found: Option<&str>) -> Result<(), S
     Err(format!("{what}, line {}:\n  expected {old:?}\n     found {new:?}", n + 1))
 }
 
-/// What the judges say by panicking, as a value.
+/// Runs a judge, which panics if it finds a difference, and returns the panic's message.
 fn catch<T>(judge: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
     let reason = |panic: Box<dyn Any + Send>| match panic.downcast::<String>() {
         Ok(text) => *text,

@@ -1,4 +1,5 @@
-//! `digestif check` as people and CI systems see it: text with a count, GitHub's annotations, `JUnit`.
+//! `digestif check` as people and CI systems see it: text with a count, GitHub's annotations,
+//! `JUnit`.
 
 mod support;
 
@@ -15,7 +16,7 @@ fn pod(images: &[&str]) -> String {
     format!("apiVersion: v1\nkind: Pod\nmetadata:\n  name: web\nspec:\n  containers:\n{containers}")
 }
 
-/// A check of `web.yaml` with these images, of which the registry has those that start with `a`.
+/// Checks `web.yaml` with these images. The registry has only the images that start with `a`.
 fn check(images: &[&str], flags: &[&str]) -> (Ran, tempfile::TempDir) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     fs::write(folder.path().join("web.yaml"), pod(images)).expect("writable");
@@ -39,7 +40,7 @@ fn a_check_prints_text_with_a_count() {
 }
 
 #[test]
-fn a_check_that_cannot_begin_is_a_count_of_errors_too() {
+fn a_check_that_cannot_start_also_counts_its_errors() {
     let (ran, _folder) = check(&["a:1"], &["-c", "nothere.yaml"]);
     assert_eq!(ran.status, 2);
     assert!(ran.stdout.starts_with("nothere.yaml: error[file]: "), "{}", ran.stdout);
@@ -47,7 +48,7 @@ fn a_check_that_cannot_begin_is_a_count_of_errors_too() {
 }
 
 #[test]
-fn the_report_in_a_file_is_json_unless_a_format_is_named() {
+fn a_report_in_a_file_is_json_by_default() {
     let (ran, folder) = check(&["a:1"], &["--report", "report"]);
     assert!(ran.succeeded().starts_with("check passed"));
     let report = fs::read_to_string(folder.path().join("report")).expect("written");
@@ -58,7 +59,7 @@ fn the_report_in_a_file_is_json_unless_a_format_is_named() {
 }
 
 #[test]
-fn github_annotates_the_line_and_nothing_of_the_input_is_a_command() {
+fn github_annotates_the_line_and_no_input_becomes_a_command() {
     let evil = r#""b:1\n::error::c%0A::set-env name=X::y""#;
     let (ran, _folder) = check(&["b:1", evil], &["--report-format", "github"]);
     let lines: Vec<_> = ran.stdout.lines().collect();

@@ -5,11 +5,11 @@ use std::path::Path;
 
 use walkdir::WalkDir;
 
-/// Names of devices, which Windows reserves with any extension (Microsoft, "Naming Files, Paths, and
+/// Names of devices. Windows reserves them with any extension (Microsoft, "Naming Files, Paths, and
 /// Namespaces").
 const DEVICES: [&str; 4] = ["con", "prn", "aux", "nul"];
 
-/// The reason why Windows has no file of this name, if there is one.
+/// The reason why Windows refuses this file name, if it does.
 fn refused(name: &str) -> Option<&'static str> {
     let stem = name.split('.').next().unwrap_or(name).trim_end().to_lowercase();
     let is_port = ["com", "lpt"]

@@ -1,4 +1,4 @@
-//! The binary as a person meets it: files, environment, pipes, signals, and what it prints.
+//! The binary as its users see it: files, environment, pipes, signals and output.
 
 #![cfg_attr(windows, allow(dead_code, unused_imports, reason = "some of the tests need Unix"))]
 
@@ -20,7 +20,7 @@ fn pinned_pod() -> String {
     POD.replace("web:1", &format!("web:1@{}", digest_of("web:1")))
 }
 
-/// A registry that has nothing but `web:1`.
+/// A registry that has only `web:1`.
 fn registry() -> Registry {
     Registry::start(Content::of(&[("docker.io/library/web", &["1"])]))
 }
@@ -55,8 +55,8 @@ fn shell(script: &str, args: &[&str]) -> Command {
     command
 }
 
-/// The binary under test with the default reaction to signals. A test run that was started with `nohup`
-/// or in the background ignores some of them, and its children inherit that.
+/// The binary under test with the default reaction to signals. A test run that was started with
+/// `nohup` or in the background ignores some signals, and its child processes inherit that.
 #[cfg(unix)]
 fn interruptible(args: impl IntoIterator<Item = impl AsRef<std::ffi::OsStr>>) -> Command {
     if !cfg!(target_os = "linux") {
@@ -75,7 +75,7 @@ fn signal(child: &Child, signal: &str) {
     assert!(sent.expect("every Unix has it").success());
 }
 
-/// A run that waits for a registry that never answers, with all its input read.
+/// A run that has read all its input and waits for a registry that never answers.
 #[cfg(unix)]
 fn waiting(command: &mut Command, registry: &Registry) -> Child {
     let asked = registry.requests().len();
@@ -103,7 +103,7 @@ fn the_quick_start_prints_what_the_readme_says() {
 }
 
 #[test]
-fn an_absent_image_is_reported_as_the_readme_says() {
+fn an_absent_image_has_the_message_of_the_readme() {
     let image = "ghcr.io/acme/proxy:main-v1.61.20-stable";
     let existing = ["main-v1.61.19-stable", "stable_release_branch-v1.61.20-stable"];
     let registry = Registry::start(Content::of(&[("ghcr.io/acme/proxy", &existing)]));
@@ -117,7 +117,7 @@ fn an_absent_image_is_reported_as_the_readme_says() {
 }
 
 #[test]
-fn files_are_rewritten_in_place_and_only_those_that_change() {
+fn only_files_that_change_are_rewritten_in_place() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let registry = registry();
     let pod = write(folder.path(), "pod.yaml", POD);
@@ -132,7 +132,7 @@ fn files_are_rewritten_in_place_and_only_those_that_change() {
 }
 
 #[test]
-fn a_patch_beside_the_manifests_is_left_alone() {
+fn a_patch_next_to_the_manifests_stays_unchanged() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let registry = registry();
     let patch = write(folder.path(), "patch.yaml", "- op: remove\n  path: /spec\n");
@@ -179,7 +179,7 @@ fn the_result_goes_to_a_file_whole() {
 }
 
 #[test]
-fn flags_may_come_from_the_environment() {
+fn environment_variables_set_flags() {
     let layout = testdata("quickstart/images");
     let manifest =
         POD.replace("web:1", "nginx:1.29.1") + "  - image: ghcr.io/a/b:1\n  - image: quay.io/c:1\n";
@@ -194,7 +194,7 @@ fn flags_may_come_from_the_environment() {
 }
 
 #[test]
-fn a_closed_pipe_is_a_failure_that_is_said() {
+fn a_closed_pipe_is_an_error_with_a_message() {
     let registry = registry();
     let mut child = start(&mut command([for_every_host(&registry)]));
     drop(child.stdout.take());
@@ -205,7 +205,7 @@ fn a_closed_pipe_is_a_failure_that_is_said() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_full_disk_behind_stdout_is_said_as_such() {
+fn stdout_on_a_full_disk_is_an_error_with_a_message() {
     let registry = registry();
     let mut command = shell(r#""$0" "$@" > /dev/full"#, &[&for_every_host(&registry)]);
     let said = finish(start(&mut command), POD.as_bytes()).failed(2);
@@ -215,7 +215,7 @@ fn a_full_disk_behind_stdout_is_said_as_such() {
 
 #[cfg(unix)]
 #[test]
-fn a_signal_leaves_nothing_behind_while_registries_are_asked() {
+fn a_signal_during_requests_leaves_no_files() {
     let hang = Fault::on("", Misbehaviour::Hang);
     let registry = Registry::start(Content::everything().with_fault(hang));
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -234,7 +234,7 @@ fn a_signal_leaves_nothing_behind_while_registries_are_asked() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_signal_that_is_ignored_stays_so() {
+fn an_ignored_signal_stays_ignored() {
     let hang = Fault::on("", Misbehaviour::Hang);
     let registry = Registry::start(Content::everything().with_fault(hang));
     let script = r#"trap "" HUP; exec "$0" "$@""#;
@@ -247,11 +247,11 @@ fn a_signal_that_is_ignored_stays_so() {
 
 #[cfg(unix)]
 #[test]
-fn a_signal_ends_a_run_that_nobody_reads_from() {
+fn a_signal_ends_a_run_whose_output_is_not_read() {
     let registry = registry();
     let folder = tempfile::tempdir().expect("a temporary folder");
     let report = format!("--report={}", folder.path().join("report.json").display());
-    // More than a pipe takes at once.
+    // This is more than the buffer of a pipe holds.
     let manifest = format!("{POD}{}", "# long\n".repeat(100_000));
     for flags in [vec![for_every_host(&registry)], vec![for_every_host(&registry), report]] {
         let mut child = start(&mut interruptible(flags));
@@ -281,7 +281,8 @@ fn a_signal_changes_every_file_or_none() {
     }
     signal(&child, "-TERM");
     let ended = child.wait_with_output().expect("it ends");
-    // The signal may come too late, as a thousand files may be quick; but never halfway.
+    // The signal may come too late, because a thousand files may be quick. It must never stop the
+    // run halfway.
     let expected = match ended.status.code() {
         Some(143) => POD.to_owned(),
         Some(0) => pinned_pod(),
@@ -301,7 +302,7 @@ fn a_file_that_changes_while_digestif_runs_keeps_its_new_text() {
     assert!(Command::new("mkfifo").arg(&last).status().expect("every Unix has it").success());
     let args = ["-i", "-f", &file, "-f", &last, &for_every_host(&registry)];
     let child = start(&mut command(args));
-    // It is opened once the file before it has been read, and read to its end.
+    // The run opens this file after it has read the file before it, and reads it to the end.
     let mut pipe = fs::OpenOptions::new().write(true).open(&last).expect("it is read");
     fs::write(&file, "another's").expect("writable");
     pipe.write_all(b"kind: Namespace\n").expect("it is read");
@@ -325,7 +326,7 @@ fn more_files_are_rewritten_than_may_be_open() {
 }
 
 #[test]
-fn what_is_excluded_in_the_working_directory_stays_as_it_is() {
+fn excluded_files_of_the_working_directory_stay_unchanged() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let registry = registry();
     let pod = write(folder.path(), "a.yaml", POD);
@@ -374,7 +375,7 @@ fn streams_are_written_to_and_never_replaced() {
 
 #[cfg(unix)]
 #[test]
-fn a_file_name_cannot_speak_to_the_terminal() {
+fn a_file_name_sends_no_control_characters_to_the_terminal() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = write(folder.path(), "a\u{1b}[2J.yaml", "a: 1\n");
     let link = folder.path().join("b\u{1b}[2J");
@@ -395,7 +396,7 @@ fn a_file_name_cannot_speak_to_the_terminal() {
 }
 
 #[test]
-fn an_empty_variable_is_none() {
+fn an_empty_variable_is_ignored() {
     let flags = digestif(["--help"], "").succeeded();
     let variables = flags.split("[env: ").skip(1).filter_map(|text| text.split('=').next());
     let variables: Vec<_> = variables.chain(["DIGESTIF_FORMAT"]).collect();
@@ -414,7 +415,7 @@ fn an_empty_variable_is_none() {
 }
 
 #[test]
-fn blank_lines_in_a_variable_are_no_items() {
+fn blank_lines_in_a_variable_are_ignored() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let registry = registry();
     let file = write(folder.path(), "a.yaml", POD);
@@ -473,7 +474,7 @@ fn the_command_line_wins_over_the_environment() {
 }
 
 #[test]
-fn a_list_goes_where_the_flags_say() {
+fn a_list_is_written_to_the_output_of_the_flags() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let output = folder.path().join("list").display().to_string();
     let listed = digestif(["images"], POD).succeeded();
@@ -520,7 +521,7 @@ fn images_are_listed_without_a_single_request() {
 }
 
 #[test]
-fn what_was_done_is_said_as_the_flags_ask() {
+fn the_flags_choose_how_much_is_reported() {
     let registry = registry();
     let run = |flags: &[&str]| {
         let args = flags.iter().map(|&flag| flag.to_owned()).chain([for_every_host(&registry)]);
@@ -538,7 +539,7 @@ fn what_was_done_is_said_as_the_flags_ask() {
 }
 
 #[test]
-fn colours_are_for_terminals_unless_asked_for() {
+fn colours_are_only_for_terminals_by_default() {
     for (color, coloured) in [("auto", false), ("never", false), ("always", true)] {
         let said = digestif(["--color", color], "").failed(3);
         assert_eq!(said.contains('\u{1b}'), coloured, "{said:?}");
@@ -556,7 +557,7 @@ fn help_man_page_and_completions_name_every_flag() {
         .collect();
     assert!(flags.len() > 20, "{help}");
     for flag in flags {
-        // A value that may be left out follows in brackets.
+        // A value in brackets is optional.
         let flag = flag.split('[').next().unwrap_or(flag);
         let flag = flag.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
         assert!(man.contains(flag) && bash.contains(flag), "{flag}");
@@ -565,7 +566,7 @@ fn help_man_page_and_completions_name_every_flag() {
 }
 
 #[test]
-fn a_wrong_call_is_said_with_the_flag() {
+fn the_error_for_a_wrong_call_names_the_flag() {
     for (args, message) in [
         (&["--skip", "a["][..], "error: `--skip`: error parsing glob 'a['"),
         (&["--exclude", "{", "-f", "."], "error: `--exclude`: error parsing glob '{'"),
@@ -589,7 +590,7 @@ fn a_wrong_call_is_said_with_the_flag() {
 }
 
 #[test]
-fn outputs_do_not_get_in_each_others_way() {
+fn outputs_cannot_overwrite_each_other() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let registry = registry();
     let every_host = for_every_host(&registry);
@@ -636,7 +637,8 @@ fn outputs_do_not_get_in_each_others_way() {
 
 #[test]
 fn a_password_in_a_url_is_not_repeated() {
-    // `finish` looks at what is said; `***` shows that something is.
+    // `finish` checks the messages for passwords. `***` shows that there is a message about the
+    // URL.
     let bob = format!("bob:{}@h", password("bob"));
     for (flag, value) in [
         ("--registry", format!("docker.io=https://{bob}")),
@@ -672,7 +674,7 @@ fn a_password_in_an_image_is_in_no_message_and_no_report() {
         assert!(text.contains("***@ghcr.io/acme/web:1"), "{text}");
         assert_tells_nothing(&path.display().to_string(), &text);
     }
-    // Of a long line, the part that is shown may end before the `@`.
+    // The shown part of a long line may end before the `@`.
     let long = format!("Web:1 # https://bob:{}{}@h", password("bob"), "x".repeat(500));
     digestif(["-v"], POD.replace("web:1", &long)).failed(3);
     for args in [&["images"][..], &["images", "--format=json"]] {
@@ -692,7 +694,7 @@ fn a_password_in_an_image_is_in_no_message_and_no_report() {
 }
 
 #[test]
-fn under_helm_4_everything_that_is_said_is_in_the_log() {
+fn under_helm_4_every_message_is_in_the_log() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let log = folder.path().join("digestif/log");
     for (args, message) in [
@@ -727,7 +729,7 @@ fn the_log_has_the_messages_of_every_run_whose_stderr_is_not_a_terminal() {
         let log = fs::read_to_string(folder.path().join("digestif/log")).expect("there is a log");
         let entry = format!(", exit status {status}\n{}", logged.said);
         assert!(log.contains(&entry), "{log}\n{entry}");
-        // Nobody requested the log: a failure to write it changes nothing.
+        // The log was not requested, so a failure to write it changes nothing.
         let mut unwritable = command(args);
         unwritable.env("XDG_STATE_HOME", "/dev/null");
         let unwritable = finish(start(&mut unwritable), POD.as_bytes());
@@ -762,7 +764,7 @@ fn a_configuration_is_read_once() {
     assert!(Command::new("mkfifo").arg(&pipe).status().expect("every Unix has it").success());
     let every_host = for_every_host(&registry);
     let child = start(&mut command(["-f", &pod, "-c", &pipe, &every_host]));
-    // What is written to a pipe can be read once only: a second reader would wait for a second writer.
+    // A pipe can be read only once: a second reader would wait for a second writer.
     fs::write(&pipe, "apiVersion: digestif.dev/v1alpha1\nkind: PinImages\npin: digest\n")
         .expect("it is read");
     let pinned = finish(child, b"").succeeded();

@@ -1,4 +1,4 @@
-//! The last line of a run: what it came to, what was written, and what to do next.
+//! The last line of a run: its result, the written files, and the next step.
 
 mod support;
 
@@ -77,7 +77,7 @@ fn a_quiet_run_has_no_last_line() {
 }
 
 #[test]
-fn each_file_that_is_rewritten_is_named() {
+fn every_rewritten_file_is_named() {
     let (ran, _folder) = run(&["-i", "pod.yaml", "pinned.yaml"], "");
     let expected = "digestif: rewrote pod.yaml\n\
                     digestif: pinned 1 image at 1 place in 2 objects; 1 pinned already\n";
@@ -98,7 +98,7 @@ fn each_configuration_that_applies_is_named() {
 }
 
 #[test]
-fn v_has_a_line_for_each_image_also_of_a_run_that_fails() {
+fn v_prints_a_line_for_each_image_even_if_the_run_fails() {
     let (ran, _folder) =
         run(&["-v", "pod.yaml", "other.yaml", "pinned.yaml", "--skip", "docker.io/library/a"], "");
     for line in [

@@ -20,7 +20,8 @@ use support::registry::{Content, Fault, Misbehaviour, Registry};
 use support::{Ran, clients, digestif, finish, for_every_host, pinned, start, testdata};
 use tempfile::TempDir;
 
-/// Started by the first test that needs it. A static is never dropped; the servers end with this process.
+/// The first test that needs the servers starts them. A static is never dropped; the servers end
+/// with this process.
 static CLUSTER: LazyLock<Cluster> = LazyLock::new(|| {
     Cluster::start(&clients().expect("a test without clients has ended before it comes here"))
 });
@@ -28,9 +29,9 @@ static CLUSTER: LazyLock<Cluster> = LazyLock::new(|| {
 /// A version of Helm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Helm {
-    /// It runs a program of the `PATH` on everything except hooks.
+    /// Helm 3 runs a program of the `PATH` on everything except hooks.
     Three,
-    /// It runs a plugin on everything, and discards its stderr.
+    /// Helm 4 runs a plugin on everything, and discards its stderr.
     Four,
 }
 
@@ -80,7 +81,7 @@ impl User {
             .env("KUBECONFIG", CLUSTER.kubeconfig())
             .env("HELM_NAMESPACE", &self.namespace);
         if name == "helm4" {
-            // Helm 3 can't read this plugin, and would then load none.
+            // Helm 3 can't read this plugin, and would then load no plugin at all.
             command.env("HELM_PLUGINS", home.join("plugins"));
         }
         command
@@ -104,7 +105,7 @@ impl User {
         finish(start(&mut command), stdin.as_bytes()).succeeded()
     }
 
-    /// The images that the API server has, each object on a line.
+    /// The images of the objects on the API server, one object on each line.
     fn stored(&self, kinds: &str, pod: &str) -> String {
         let images = format!("{pod}['initContainers','containers'][*].image");
         let lines = format!("{{range .items[*]}}{{.kind}}: {{{images}}}{{\"\\n\"}}{{end}}");
@@ -130,12 +131,12 @@ impl User {
         self.kubectl(&patch, "");
     }
 
-    /// Whether the API server has nothing of this user, not even the namespace.
+    /// True if the API server has no object of this user, not even the namespace.
     fn has_nothing(&self) -> bool {
         self.kubectl(&["get", "namespace", &self.namespace, "--ignore-not-found"], "").is_empty()
     }
 
-    /// A file of the user's.
+    /// The path of a file of the user.
     fn file(&self, name: &str) -> String {
         fs::read_to_string(self.home.path().join(name)).expect("it was written")
     }
@@ -151,7 +152,7 @@ fn run(command: &mut Command) -> Ran {
     finish(start(command), b"")
 }
 
-/// What the chart `tenants` asks for is there, but for the kubectl of the cluster's version, 1.36.
+/// A registry with the images of the chart `tenants`, except kubectl 1.36, the cluster's version.
 fn one_version_behind() -> Content {
     Content::of(&[
         ("docker.io/clastix/kubectl", &["v1.35"]),
@@ -161,7 +162,7 @@ fn one_version_behind() -> Content {
 
 const KUBECTL: &str = "docker.io/clastix/kubectl:v1.35";
 
-/// What the API server is to have of the chart `tenants`.
+/// The expected objects of the chart `tenants` on the API server.
 fn tenants(kubectl: &str, jobs: usize) -> String {
     let manager = pinned("ghcr.io/projectcapsule/capsule:v0.10.1");
     format!("Deployment: {kubectl} {manager}\n") + &format!("Job: {kubectl}\n").repeat(jobs)
@@ -183,7 +184,7 @@ fn with_helm_4_a_release_is_pinned_from_install_to_rollback() {
 
 fn a_release_is_pinned_from_install_to_rollback(helm: Helm) {
     let Some(user) = User::new(format!("release-{}", helm.client())) else { return };
-    // The tag moves as soon as somebody has asked for it.
+    // The tag moves after its first request.
     let digest = format!("sha256:{}", "0".repeat(64));
     let older = Misbehaviour::DigestHeader(digest.clone().into());
     let moving = Fault::on("clastix/kubectl/manifests/v1.35", older).times(1);
@@ -197,7 +198,7 @@ fn a_release_is_pinned_from_install_to_rollback(helm: Helm) {
     };
     let [older, newer] = [format!("{KUBECTL}@{digest}"), pinned(KUBECTL)];
 
-    // The registry arrives as an argument, then in the environment.
+    // The registry is set by an argument, then by the environment.
     let install = ["install", "acme", "charts/tenants", "--create-namespace", "--no-hooks"];
     run(&mut user.post_rendering(helm, &install, &[&flag])).succeeded();
     is_deployed(&older);
@@ -232,7 +233,7 @@ fn a_job_survives_an_upgrade_if_the_advice_is_followed(helm: Helm) {
     let Some(user) = User::new(format!("jobs-{}", helm.client())) else { return };
     user.write("job/Chart.yaml", JOB_CHART);
     user.write("job/templates/job.yaml", JOB);
-    // The tag moves after the second request.
+    // The tag moves after its second request.
     let older = Misbehaviour::DigestHeader(format!("sha256:{}", "0".repeat(64)).into());
     let moving = Fault::on("acme/web/manifests/v1", older).times(2);
     let registry = Registry::start(Content::everything().with_fault(moving));
@@ -256,8 +257,8 @@ fn a_job_survives_an_upgrade_if_the_advice_is_followed(helm: Helm) {
     upgrade(&[&lock]).succeeded();
 }
 
-/// Installs the chart `tenants` where the manager's tag is missing and no rule is about it, and
-/// gives back what Helm said.
+/// Installs the chart `tenants` while the manager's tag is missing and no rule matches it. Returns
+/// the output of Helm.
 fn install_what_is_missing(user: &User, helm: Helm, for_digestif: &[&str]) -> String {
     let registry = Registry::start(Content::of(&[
         ("docker.io/clastix/kubectl", &["v1.36"]),
@@ -343,7 +344,7 @@ fn the_hook_that_helm_4_waits_for_has_the_image_of_the_deployment() {
         let installed = scope.spawn(|| run(&mut install));
         let job = "job/acme-tenants-check";
         let wait = ["wait", "--for=create", job, "--timeout=30s", "--namespace=waiting"];
-        // Where it does not come, what Helm says is the better message.
+        // If the hook does not arrive, Helm's own message explains the failure better.
         if run(&mut user.client("kubectl", &wait)).status == 0 {
             user.complete(job);
         }
@@ -367,7 +368,7 @@ fn the_pipe_pins_the_hooks_that_helm_3_does_not_show() {
 }
 
 #[test]
-fn a_chart_without_manifests_is_fine_for_helm_4_and_for_helm_3_where_that_is_asked() {
+fn a_chart_without_manifests_installs_with_helm_4_and_with_helm_3_if_a_flag_allows_it() {
     let Some(user) = User::new("empty") else { return };
     user.write("nothing/Chart.yaml", "{apiVersion: v2, name: nothing, version: 0.1.0}\n");
     user.write("nothing/templates/all.yaml", "{{- if .Values.on }}\nkind: List\n{{- end }}\n");

@@ -1,4 +1,4 @@
-//! `--diff`: what would change, and nothing is written. And readers who stop early.
+//! `--diff`: it shows the changes and writes nothing. Also readers that stop early.
 
 mod support;
 
@@ -41,7 +41,7 @@ fn a_diff_shows_each_change_and_is_what_patch_applies() {
 }
 
 #[test]
-fn with_a_diff_nothing_is_written_whatever_else_is_asked_for() {
+fn a_diff_writes_nothing_whatever_the_other_flags() {
     for flags in [
         &["--diff", "-i", "pod.yaml"][..],
         &["--diff", "-o", "out.yaml", "pod.yaml"],
@@ -57,7 +57,7 @@ fn with_a_diff_nothing_is_written_whatever_else_is_asked_for() {
 }
 
 #[test]
-fn a_diff_of_what_is_pinned_is_empty_and_a_failure_stays_one() {
+fn a_diff_of_pinned_manifests_is_empty_and_a_failure_stays_a_failure() {
     let (ran, _folder) = run(&["--diff"], &POD.replace("a:1", &pinned("a:1")));
     assert_eq!(ran.succeeded(), "");
     let (ran, _folder) = run(&["--diff", "--deny-mutable=versions"], POD);
@@ -67,7 +67,7 @@ fn a_diff_of_what_is_pinned_is_empty_and_a_failure_stays_one() {
 }
 
 #[test]
-fn a_reader_who_stops_early_is_no_error() {
+fn a_reader_that_stops_early_causes_no_error() {
     for (args, status) in [
         (&["images"][..], 0),
         (&["images", "--format=json"], 0),

@@ -1,5 +1,5 @@
-//! The reference registry as it is, over TLS: closed to all without a password, as a pull-through
-//! cache of another, and with the repositories of other hosts below their names.
+//! The reference registry itself, over TLS: with a password, as a pull-through cache of another
+//! registry, and with the repositories of other hosts below their names.
 
 #![cfg(unix)]
 
@@ -17,7 +17,7 @@ use tempfile::TempDir;
 
 const IMAGE: &str = "team/web:1";
 
-/// Runs digestif on a Pod with [`IMAGE`], at home in a folder.
+/// Runs digestif on a Pod with [`IMAGE`]. A folder is its home.
 fn run(registry: &RealRegistry, home: &Path, before: &str) -> Ran {
     let ca_file = format!("--ca-file={}", registry.ca_file());
     let path = std::env::var("PATH").unwrap_or_default();
@@ -39,7 +39,7 @@ fn home(file: &Value) -> TempDir {
 }
 
 #[test]
-fn the_real_registry_opens_to_those_who_know_the_password() {
+fn the_real_registry_accepts_the_right_password() {
     let Some(clients) = clients() else { return };
     let registry = RealRegistry::start_closed(clients);
     let digest = format!("@{}", registry.fill(&[IMAGE])[IMAGE]);
@@ -51,7 +51,8 @@ fn the_real_registry_opens_to_those_who_know_the_password() {
     let with_helper = home(&json!({ "credHelpers": { &*registry.address: "test" } }));
     let program = with_helper.path().join("docker-credential-test");
     let answer = json!({ "ServerURL": "x", "Username": USER, "Secret": password(USER) });
-    // It knows this registry and no other. A child writes it, so that nobody has it open when it runs.
+    // The CA is trusted for this registry only. A child process writes the file, so that no other
+    // process has it open when it runs.
     let script = format!(
         "#!/bin/sh\nread -r server\n[ \"$1 $server\" = 'get {}' ] || exit 1\necho '{answer}'\n",
         registry.address
@@ -80,7 +81,7 @@ fn the_real_registry_opens_to_those_who_know_the_password() {
     }
 }
 
-/// An origin with [`IMAGE`], and a cache of it that has nothing yet.
+/// A registry that has [`IMAGE`], and an empty cache of that registry.
 struct Cached {
     origin: RealRegistry,
     cache: RealRegistry,
@@ -97,7 +98,7 @@ impl Cached {
         Self { origin, cache, digest, folder: tempfile::tempdir().expect("a temporary folder") }
     }
 
-    /// Runs digestif with these `registries`, trusting both.
+    /// Runs digestif with these `registries`. It trusts the certificates of both.
     fn run(&self, registries: &[String], flags: &[&str], stream: &str) -> Ran {
         let path = |name: &str| self.folder.path().join(name).display().to_string();
         let authorities = [&self.origin, &self.cache];
@@ -116,18 +117,19 @@ impl Cached {
         digestif(own.iter().map(String::as_str).chain(flags.iter().copied()), stream)
     }
 
-    /// The cache as the origin's mirror.
+    /// A configuration with the cache as a mirror of the origin.
     fn as_mirror(&self) -> [String; 1] {
         let (origin, cache) = (&self.origin.address, &self.cache.address);
         [format!("{{host: '{origin}', mirrors: ['https://{cache}']}}")]
     }
 
-    /// The cache in the place of a registry, without a word about what it is.
+    /// A configuration with the cache as the URL of a registry. It does not say that this is a
+    /// cache.
     fn as_replacement(&self) -> String {
         format!("{{host: registry.example, url: 'https://{}'}}", self.cache.address)
     }
 
-    /// The word about it.
+    /// A configuration that also says that this is a cache.
     fn as_cache(&self) -> String {
         format!("{{host: '{}', cache: true}}", self.cache.address)
     }
@@ -138,7 +140,7 @@ fn pod_at(host: &str, image: &str) -> String {
 }
 
 #[test]
-fn a_real_cache_is_a_mirror_that_is_never_believed_about_absence() {
+fn a_404_of_a_real_mirror_is_never_proof_of_absence() {
     let Some(clients) = clients() else { return };
     let mut cached = Cached::start(clients);
     let (address, digest) = (cached.origin.address.clone(), cached.digest.clone());
@@ -157,7 +159,7 @@ fn a_real_cache_is_a_mirror_that_is_never_believed_about_absence() {
     assert_eq!(ran.succeeded(), expected);
 
     cached.origin.stop();
-    // The cache has this one from before, and has not got the other.
+    // The cache already has this image, and not the other one.
     assert_eq!(cached.run(&mirror, &[], &stream).succeeded(), expected);
     cached.run(&mirror, &["--fallback=2=1"], &absent).failed(4);
     cached.cache.stop();
@@ -166,7 +168,7 @@ fn a_real_cache_is_a_mirror_that_is_never_believed_about_absence() {
 }
 
 #[test]
-fn a_real_cache_that_is_called_one_proves_no_absence() {
+fn a_404_of_a_configured_real_cache_is_no_proof_of_absence() {
     let Some(clients) = clients() else { return };
     let mut cached = Cached::start(clients);
     let (stream, absent) =
@@ -184,13 +186,14 @@ fn a_real_cache_that_is_called_one_proves_no_absence() {
         }
         let said = cached.run(&called, fallback, &absent).failed(4);
         assert!(said.contains("code MANIFEST_UNKNOWN, which is a cache"), "{said}");
-        // This is what the key is for: its 404 is a registry's own by all that can be seen of it.
+        // The key `cache` is needed for this: the cache's 404 looks the same as the 404 of any
+        // other registry.
         assert_eq!(cached.run(&not_called, fallback, &absent).succeeded(), expected);
     }
 }
 
 #[test]
-fn a_real_mirror_that_asks_for_a_password_is_passed_over() {
+fn a_real_mirror_that_wants_a_password_is_skipped() {
     let Some(clients) = clients() else { return };
     let origin = RealRegistry::start(clients.clone());
     let digest = format!("@{}", origin.fill(&[IMAGE])[IMAGE]);
@@ -220,13 +223,13 @@ fn the_images_of_every_host_may_be_below_the_hosts_name() {
     let key = |path: &str| format!("{address}{path}");
     for (logins, status, idle) in [
         (&[(key(""), USER)][..], 0, None),
-        // The more specific first, and the others where it is refused.
+        // The most specific entry wins. If it fails, the others are tried.
         (&[(key("/docker.io"), USER), (key("/quay.io/acme"), USER), (key(""), "bob")], 0, None),
         (&[(key("/docker.io"), "bob"), (key(""), USER)], 0, Some("/docker.io")),
-        // A path is for what is below it.
+        // An entry with a path matches only repositories below the path.
         (&[(key("/docker.io"), USER)], 6, None),
         (&[(key("/docker.io/library"), USER), (key("/quay"), USER)], 6, None),
-        // The host that the image names is not the one that is asked.
+        // The requests go to another host than the one in the reference.
         (&[("docker.io".to_owned(), USER), ("quay.io".to_owned(), USER)], 6, None),
     ] {
         let auths = logins.iter().map(|(key, user)| (key.clone(), json!({ "auth": auth(user) })));

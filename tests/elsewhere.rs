@@ -1,5 +1,5 @@
-//! Rules with `in`: a repository that is proved absent is skipped, and one that refuses or gives no
-//! usable answer ends the search, as a later one must not hide that.
+//! Rules with `in`. An absent repository is skipped. A repository that refuses the request or gives
+//! no usable answer ends the search, because a later repository must not hide that.
 
 mod support;
 
@@ -12,7 +12,7 @@ const ASKED: &str = "docker.io/acme/web:1.2.4";
 const FIRST: &str = "quay.io/first/web";
 const SECOND: &str = "quay.io/second/web";
 
-/// The repositories other than the first.
+/// The repositories after the first one.
 const OTHERS: [(&str, &[&str]); 2] =
     [("docker.io/acme/web", &["latest"]), (SECOND, &["1.2.3", "1.2.2"])];
 
@@ -42,7 +42,7 @@ fn a_repository_that_is_proved_absent_is_skipped() {
 fn a_repository_that_refuses_or_does_not_answer_ends_the_search() {
     let status = |status| Misbehaviour::Status(status, Vec::new(), String::new());
     for (path, misbehaviour, expected) in [
-        // The tag as written is asked for first, then the list.
+        // The tag as written is requested first, then the list of tags.
         (format!("{FIRST}/manifests"), status(401), 6),
         (format!("{FIRST}/manifests"), status(403), 6),
         (format!("{FIRST}/manifests"), status(503), 4),

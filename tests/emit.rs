@@ -1,4 +1,5 @@
-//! `--emit kustomize-images`: what Flux and plain kustomizations get, and what kustomize makes of it.
+//! `--emit kustomize-images`: the list for Flux and for plain kustomizations, and kustomize's
+//! output with it.
 
 mod support;
 
@@ -34,7 +35,7 @@ fn digest(pinned: &str) -> &str {
 }
 
 #[test]
-fn each_name_as_it_is_written_gets_its_tag_and_digest() {
+fn each_name_gets_its_tag_and_digest_and_stays_as_written() {
     let manifest = containers(&["nginx:1.29.1", "clastix/kubectl:v1.32", "docker.io/nginx:1.29.1"]);
     let expected = format!(
         "images:\n- name: \"clastix/kubectl\"\n  newTag: \"v1.31\"\n  digest: {}\n\
@@ -72,7 +73,7 @@ fn a_substitute_in_another_repository_gets_a_new_name() {
 }
 
 #[test]
-fn what_a_list_cannot_say_is_refused() {
+fn an_image_that_a_list_cannot_express_is_refused() {
     for (images, refused) in [
         (["clastix/kubectl:v1.32", "clastix/kubectl:v1.31"], false), // both become v1.31
         (["nginx:1.29.1", "nginx:latest"], true),
@@ -100,7 +101,7 @@ fn what_a_list_cannot_say_is_refused() {
 }
 
 #[test]
-fn kustomize_makes_of_the_list_what_digestif_makes_of_the_manifests() {
+fn kustomize_with_the_list_gives_the_same_images_as_digestif() {
     let Some(clients) = clients() else { return };
     let pod = "containers:\n- image: nginx:1.29.1\n  name: web\n\
                ephemeralContainers:\n- image: clastix/kubectl:v1.31\n  name: debug\n\
@@ -130,7 +131,7 @@ fn kustomize_makes_of_the_list_what_digestif_makes_of_the_manifests() {
 }
 
 #[test]
-fn what_kustomize_does_not_touch_is_named_and_stops_nothing() {
+fn images_that_kustomize_does_not_change_are_warned_about() {
     let beside = "---\napiVersion: monitoring.coreos.com/v1\nkind: Prometheus\nmetadata: {name: p}\nspec: {image: 'clastix/kubectl:v1.31'}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata: {image: 'nginx:latest'}\n";
     let env = "containers:\n- image: nginx:1.29.1\n  env: [{name: IMAGE, value: nginx:latest}]\n";
     let ran = emit(&[], &(deployment(env) + beside));

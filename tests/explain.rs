@@ -1,4 +1,4 @@
-//! `digestif explain`: what is said of one image, word for word, and that it is what a run does.
+//! `digestif explain`: its exact text about one image, and that a run gives the same result.
 
 mod support;
 
@@ -16,7 +16,7 @@ const MAIN: &str = "main-v1.61.20-stable";
 const BRANCH: &str = "litellm_stable_release_branch-v1.61.20-stable";
 const HEAD: &str = "apiVersion: digestif.dev/v1alpha1\nkind: PinImages\n";
 
-/// Explains an image, with the registry's address as `REGISTRY`.
+/// Explains an image. `REGISTRY` stands for the registry's address.
 fn explain(registry: &Registry, image: &str, flags: &[&str]) -> Ran {
     let every_host = for_every_host(registry);
     let args = ["explain", image, &every_host];
@@ -25,13 +25,13 @@ fn explain(registry: &Registry, image: &str, flags: &[&str]) -> Ran {
     ran
 }
 
-/// What stderr says besides the name of the configuration.
+/// Stderr, without the name of the configuration.
 fn said(ran: &Ran) -> String {
     let is_other = |line: &&str| !line.starts_with("digestif: the configuration ");
     ran.stderr.lines().filter(is_other).collect()
 }
 
-/// What is explained, where that is all that is said.
+/// The explanation, if nothing else is printed.
 #[track_caller]
 fn explained(registry: &Registry, image: &str, flags: &[&str], status: i32) -> String {
     let ran = explain(registry, image, flags);
@@ -54,13 +54,13 @@ fn litellm() -> Registry {
     Registry::start(Content::of(&[(LITELLM, &["main-v1.61.19-stable", BRANCH])]))
 }
 
-/// A registry with `acme/app:y` and `:z` that answers `manifests/x` so.
+/// A registry with `acme/app:y` and `:z`. This fault answers `manifests/x`.
 fn faulty(misbehaviour: Misbehaviour) -> Registry {
     let content = Content::of(&[(APP, &["y", "z"])]);
     Registry::start(content.with_fault(Fault::on("manifests/x", misbehaviour)))
 }
 
-/// A configuration in a folder that lasts as long as this.
+/// A configuration in a temporary folder, which is removed with this value.
 struct Configured(tempfile::TempDir);
 
 impl Configured {
@@ -82,7 +82,7 @@ fn requests(registry: &Registry) -> Vec<String> {
 }
 
 #[test]
-fn capsule_is_told_how_far_the_rule_goes() {
+fn capsule_sees_how_far_the_rule_searches() {
     let registry = kubectl(&["v1.31"]);
     let image = "clastix/kubectl:v1.33";
     let expected = "\
@@ -136,7 +136,7 @@ the same in `fallbacks` of digestif.yaml
 }
 
 #[test]
-fn litellm_is_told_the_nearest_tags_and_the_rule_to_add() {
+fn litellm_sees_the_nearest_tags_and_the_rule_to_add() {
     let expected = "\
 ghcr.io/berriai/litellm-database:main-v1.61.20-stable
 
@@ -189,7 +189,7 @@ it goes into `fallbacks` of digestif.yaml
 }
 
 #[test]
-fn a_rule_that_is_shown_helps_when_it_is_pasted() {
+fn the_suggested_rule_works_when_it_is_pasted() {
     for (repository, asked, existing, found) in [
         (LITELLM, MAIN, &["main-v1.61.19-stable", BRANCH][..], BRANCH),
         (APP, "1.2.3", &["v1.2.3"], "v1.2.3"),
@@ -205,7 +205,7 @@ fn a_rule_that_is_shown_helps_when_it_is_pasted() {
         let digest = digest_of(&format!("{repository}:{found}"));
         let written = format!("{repository}:{found}@{digest}");
 
-        // The flag into a shell, for a run of its own.
+        // Paste the flag into a shell, for a new run.
         let flag =
             text.split("\na rule that would help\n").nth(1).and_then(|rest| rest.lines().next());
         let flag = flag.expect("a rule is shown").trim();
@@ -217,7 +217,7 @@ fn a_rule_that_is_shown_helps_when_it_is_pasted() {
         let pinned = finish(start(&mut shell), pod.as_bytes()).succeeded();
         assert_eq!(pinned, pod.replace(&image, &written), "{flag}");
 
-        // The YAML into a file.
+        // Paste the YAML into a file.
         let title = "\nthe same in `fallbacks` of digestif.yaml\n";
         let (_, yaml) = text.split_once(title).expect("a rule is shown");
         let yaml = yaml.split("\n\n").next().expect("a first section");
@@ -233,7 +233,7 @@ fn a_rule_that_is_shown_helps_when_it_is_pasted() {
 }
 
 #[test]
-fn an_image_that_exists_costs_no_rule_and_is_shown_with_its_platforms() {
+fn an_existing_image_needs_no_rule_and_is_shown_with_its_platforms() {
     let registry = kubectl(&["v1.32", "v1.31"]);
     let digest = digest_of(&format!("{KUBECTL}:v1.32"));
     let expected = format!(
@@ -256,7 +256,7 @@ result
 }
 
 #[test]
-fn a_substitute_is_shown_with_the_rule_that_found_it_and_what_was_not_reached() {
+fn a_substitute_is_shown_with_its_rule_and_the_candidates_that_were_not_tried() {
     let registry = kubectl(&["v1.32.5", "v1.32.10", "v1.31"]);
     let digest = digest_of(&format!("{KUBECTL}:v1.32.10"));
     let config = Configured::new(
@@ -296,7 +296,7 @@ result
 }
 
 #[test]
-fn a_denied_image_is_absent_or_private() {
+fn a_denied_image_is_explained_as_absent_or_private() {
     let config = Configured::new("fallbacks: [{name: own, images: ['**'], try: ['y']}]\n");
     for (status, code, words) in [
         (401, "UNAUTHORIZED", "401 Unauthorized from REGISTRY, code UNAUTHORIZED"),
@@ -324,7 +324,7 @@ result
   `docker.io/acme/app:x` is absent or private: the registry does not say which
 "
         );
-        // What to do about it will change with credentials.
+        // This advice will change with credentials.
         let (result, help) = text.split_at(expected.len().min(text.len()));
         assert_eq!(result, expected);
         assert!(help.starts_with("  help: ") && help.lines().count() == 1, "{help}");
@@ -334,7 +334,7 @@ result
 }
 
 #[test]
-fn a_rule_that_takes_what_is_denied_for_absent_is_shown_at_work() {
+fn a_rule_that_treats_denied_images_as_absent_is_explained() {
     let config = Configured::new(
         "fallbacks:\n- {name: ordinary, images: ['**'], try: [z]}\n- {name: brave, images: ['**'], try: [w, 'y'], when: [missing, denied]}\n",
     );
@@ -354,7 +354,7 @@ rule brave
 }
 
 #[test]
-fn a_registry_that_limits_proves_nothing() {
+fn a_rate_limit_is_no_proof_of_absence() {
     let expected = "\
 docker.io/acme/app:x
 
@@ -381,7 +381,7 @@ result
 }
 
 #[test]
-fn a_candidate_that_cannot_be_asked_for_ends_the_rules() {
+fn a_candidate_without_a_usable_answer_ends_the_rules() {
     let content = Content::of(&[(APP, &["z"])]);
     let fault = Fault::on("manifests/y", Misbehaviour::ErrorCode(503, "UNAVAILABLE"));
     let registry = Registry::start(content.with_fault(fault));
@@ -452,7 +452,7 @@ images that exist
 }
 
 #[test]
-fn what_is_not_looked_up_costs_no_request() {
+fn images_that_are_not_resolved_cause_no_request() {
     let digest = "sha256:".to_owned() + &"a".repeat(64);
     let registry = Registry::start(Content::everything());
     for (image, flags, status, name, result) in [
@@ -580,7 +580,7 @@ result
 }
 
 #[test]
-fn a_rule_that_is_passed_over_says_why() {
+fn a_skipped_rule_is_explained() {
     let config = Configured::new(
         "fallbacks:
 - {name: elsewhere, images: [quay.io/**], try: ['y']}
@@ -718,7 +718,7 @@ fn programs_get_the_same_as_json() {
 }
 
 #[test]
-fn the_exit_status_is_that_of_a_run() {
+fn the_exit_status_is_the_same_as_in_a_run() {
     use Misbehaviour::{ErrorCode, Html404};
     let digest = "sha256:".to_owned() + &"a".repeat(64);
     for (misbehaviour, image, flags) in [
@@ -766,13 +766,13 @@ fn the_exit_status_is_that_of_a_run() {
         let own = ["schema", "rules", "candidates", "suggestions", "reading"];
         fields.retain(|key, _| !own.contains(&&**key));
         assert_eq!(explained, entry, "{image} {flags:?}");
-        // The requests after these are for candidates only.
+        // The later requests are for candidates only.
         assert!(requests(&other).starts_with(&requests(&one)), "{image} {flags:?}");
     }
 }
 
 #[test]
-fn a_call_without_one_image_is_wrong() {
+fn a_call_without_exactly_one_image_is_an_error() {
     for (args, message) in [
         (
             &["explain"][..],
@@ -792,7 +792,7 @@ fn a_call_without_one_image_is_wrong() {
 }
 
 #[test]
-fn an_explanation_goes_where_the_flags_say() {
+fn an_explanation_is_written_to_the_output_of_the_flags() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("why.txt").display().to_string();
     let registry = litellm();
@@ -802,7 +802,7 @@ fn an_explanation_goes_where_the_flags_say() {
         let found = fs::read_to_string(&path).expect("it was written");
         assert_eq!(found.replace(registry.address(), "REGISTRY"), expected);
         assert_eq!(explained(&registry, &image, &["-q"], status), expected);
-        // It says on stderr where the settings come from.
+        // Stderr names the source of each setting.
         assert_eq!(explain(&registry, &image, &["-v"]).stdout, expected);
     }
     let nowhere = folder.path().join("missing/why.txt").display().to_string();
@@ -811,7 +811,7 @@ fn an_explanation_goes_where_the_flags_say() {
 }
 
 #[test]
-fn an_image_cannot_speak_to_the_terminal() {
+fn an_image_sends_no_control_characters_to_the_terminal() {
     let registry = Registry::start(Content::everything());
     for image in ["a\u{1b}[2J:1", "a:1\u{9b}2J", "${\u{1b}[2J}", ""] {
         let text = explain(&registry, image, &[]).stdout;
@@ -821,7 +821,7 @@ fn an_image_cannot_speak_to_the_terminal() {
 }
 
 #[test]
-fn a_rule_cannot_speak_to_the_terminal() {
+fn a_rule_sends_no_control_characters_to_the_terminal() {
     let config = Configured::new(
         "fallbacks: [{name: \"a\\e[2Jb\", images: ['**'], tag: \"x\\e\", try: ['y']}, {name: c, images: ['**'], try: [\"y\\e[2J\"]}]\n",
     );
@@ -831,7 +831,7 @@ fn a_rule_cannot_speak_to_the_terminal() {
 }
 
 #[test]
-fn rules_that_look_for_the_same_in_two_ways_are_told_apart() {
+fn two_similar_rules_are_described_differently() {
     let config = Configured::new(
         "fallbacks:\n- {name: below, images: ['**'], version: {within: minor}}\n- {name: above, images: ['**'], version: {within: minor, direction: up}}\n",
     );
@@ -847,7 +847,7 @@ fn rules_that_look_for_the_same_in_two_ways_are_told_apart() {
 }
 
 #[test]
-fn a_list_of_tags_that_cannot_be_had_says_why() {
+fn a_failed_list_of_tags_is_explained() {
     let config = Configured::new(
         "fallbacks:\n- preset: kubernetes-version\n- {name: own, images: ['**'], try: [own]}\n",
     );
@@ -865,7 +865,7 @@ fn a_list_of_tags_that_cannot_be_had_says_why() {
 }
 
 #[test]
-fn that_a_denied_image_was_taken_for_absent_is_said() {
+fn the_explanation_names_a_denied_image_that_was_treated_as_absent() {
     let config = Configured::new(
         "fallbacks: [{name: brave, images: ['**'], try: ['y'], when: [missing, denied]}]\n",
     );
@@ -878,7 +878,7 @@ fn that_a_denied_image_was_taken_for_absent_is_said() {
 }
 
 #[test]
-fn candidates_with_one_digest_are_marked_and_read_once() {
+fn candidates_with_the_same_digest_are_marked_and_read_once() {
     let registry = kubectl(&["v1.32", "v1.32.1", "v1.31.9"]);
     registry.move_tag(KUBECTL, "v1.32", "v1.32.1");
     let flags = ["--no-fallback"];
@@ -921,7 +921,7 @@ fn platforms_that_cannot_be_read_do_not_fail_an_explanation() {
 }
 
 #[test]
-fn an_image_that_a_lock_settles_costs_no_request() {
+fn a_locked_image_causes_no_request() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let lock = format!("--lock={}", folder.path().join("lock.yaml").display());
     let registry = kubectl(&["v1.32"]);

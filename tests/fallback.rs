@@ -1,6 +1,6 @@
-//! Tags that do not exist: what is proved first, what is tried, what is used instead, and what is
-//! said. On manifests in the style of the projects that digestif was made for, and on their own
-//! where the corpus lies beside the checkout (`DIGESTIF_CORPUS`).
+//! Tags that do not exist: the proof of absence, the candidates, the substitute and the messages.
+//! The manifests are in the style of the projects that digestif was made for. The projects' own
+//! manifests are used if there is a corpus (`DIGESTIF_CORPUS`).
 
 mod support;
 
@@ -37,7 +37,7 @@ fn lines(registry: &Registry) -> Vec<String> {
 }
 
 #[test]
-fn a_client_tool_steps_down_one_minor_in_the_open() {
+fn a_client_tool_gets_the_minor_below_with_a_warning() {
     let registry = Registry::start(Content::of(&[(KUBECTL, &["v1.31", "v1.30"])]));
     let image = format!("{KUBECTL}:v1.32");
     let manifest = jobs(&[&image, &image, &image]);
@@ -70,7 +70,7 @@ fn a_client_tool_steps_down_one_minor_in_the_open() {
 }
 
 #[test]
-fn the_report_says_all_of_it_on_failure_as_on_success() {
+fn the_report_is_complete_on_failure_and_on_success() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("report.json").display().to_string();
     let schema = digestif(["schema", "report"], "").succeeded();
@@ -122,7 +122,7 @@ fn the_report_says_all_of_it_on_failure_as_on_success() {
 }
 
 #[test]
-fn capsules_own_manifest_is_substituted_at_three_places() {
+fn capsules_own_manifest_gets_substitutes_at_three_places() {
     let Some(manifest) = corpus("capsule-v0.7.2-kube1.32.yaml") else { return };
     let registry = Registry::start(Content::of(&[
         (KUBECTL, &["v1.31"]),
@@ -136,7 +136,7 @@ fn capsules_own_manifest_is_substituted_at_three_places() {
 }
 
 #[test]
-fn the_skew_has_an_end_that_a_flag_moves() {
+fn a_flag_sets_the_limit_of_the_skew() {
     let registry = Registry::start(Content::of(&[(KUBECTL, &["v1.31"])]));
     let image = format!("{KUBECTL}:v1.33");
     let said = run(&registry, &[], &jobs(&[&image])).failed(1);
@@ -170,7 +170,7 @@ fn an_invalid_tag_is_never_sent_and_loses_its_plus() {
 }
 
 #[test]
-fn only_proof_of_absence_leads_to_a_substitute() {
+fn a_substitute_needs_a_proof_of_absence() {
     use Misbehaviour::{EndlessBody, ErrorCode, Hang, Html404, RedirectLoop, RetryAfter, Status};
     let image = format!("{KUBECTL}:v1.32");
     for (name, misbehaviour, status) in [
@@ -195,7 +195,7 @@ fn only_proof_of_absence_leads_to_a_substitute() {
 }
 
 #[test]
-fn a_candidate_that_cannot_be_asked_for_ends_the_search() {
+fn a_candidate_without_a_usable_answer_ends_the_search() {
     use Misbehaviour::{ErrorCode, Html404};
     let image = format!("{KUBECTL}:v1.32");
     for (misbehaviour, status) in
@@ -212,7 +212,7 @@ fn a_candidate_that_cannot_be_asked_for_ends_the_search() {
 }
 
 #[test]
-fn a_list_that_is_refused_skips_a_step_and_one_that_fails_ends_the_search() {
+fn a_refused_list_skips_a_step_and_a_failed_list_ends_the_search() {
     use Misbehaviour::ErrorCode;
     let image = format!("{KUBECTL}:v1.32");
     for code in [401, 403, 404, 405] {
@@ -232,7 +232,7 @@ fn a_list_that_is_refused_skips_a_step_and_one_that_fails_ends_the_search() {
 }
 
 #[test]
-fn a_list_that_is_not_known_to_its_end_is_no_list() {
+fn an_incomplete_list_is_not_used() {
     let image = format!("{KUBECTL}:v1.32");
     for link in
         ["<http://[>; rel=\"next\"", "</v2/other?last=x>; rel=\"next\"", "<?n=1000>; rel=\"next\""]
@@ -252,7 +252,7 @@ fn a_list_that_is_not_known_to_its_end_is_no_list() {
 }
 
 #[test]
-fn a_rule_of_the_command_line_serves_deployment_and_migration_alike() {
+fn a_rule_of_the_command_line_applies_to_deployment_and_migration() {
     let registry = Registry::start(Content::of(&[(LITELLM, &[RIGHT, "main-v1.61.21-stable"])]));
     let image = format!("{LITELLM}:main-v1.61.20-stable");
     let quoted = format!("\"{image}\"");
@@ -280,7 +280,7 @@ fn without_a_rule_the_right_tag_is_shown_and_the_rule_that_takes_it() {
 }
 
 #[test]
-fn rules_are_tried_in_their_order_and_only_for_what_is_absent() {
+fn rules_are_tried_in_order_and_only_for_absent_images() {
     let registry = Registry::start(Content::of(&[(
         "docker.io/a/b",
         &["1.86.2", "v1.86.2", "main-1.86.3", "1.86.3"],
@@ -301,7 +301,7 @@ fn a_moved_repository_is_written_with_its_full_name() {
 }
 
 #[test]
-fn where_the_repository_is_absent_no_other_tag_of_it_is_asked_for() {
+fn no_other_tag_of_an_absent_repository_is_requested() {
     let registry = Registry::start(Content::of(&[("docker.io/a/b", &["1"])]));
     let said = run(&registry, &[], &jobs(&[&format!("{KUBECTL}:v1.32")])).failed(1);
     assert!(said.contains("the registry has no such repository"), "{said}");
@@ -311,7 +311,7 @@ fn where_the_repository_is_absent_no_other_tag_of_it_is_asked_for() {
 }
 
 #[test]
-fn a_private_repository_is_absent_or_private() {
+fn a_private_repository_is_reported_as_absent_or_private() {
     let rules = TokenRules { status: Some(403), ..TokenRules::default() };
     let registry = Registry::start(Content::of(&[(LITELLM, &[RIGHT])]).with_tokens(rules));
     let image = format!("{LITELLM}:main-v1.61.20-stable");
@@ -320,7 +320,7 @@ fn a_private_repository_is_absent_or_private() {
 }
 
 #[test]
-fn the_order_of_answers_changes_nothing() {
+fn the_order_of_answers_does_not_change_the_output() {
     let images =
         ["a/kubectl:v1.32", "b/kubectl:v1.32", "a/kubectl:v1.31", "c/kubectl:1.32.9", "d/web:1"];
     let content = || {
@@ -346,7 +346,7 @@ fn the_order_of_answers_changes_nothing() {
 }
 
 #[test]
-fn no_tag_that_exists_costs_a_request_more_than_its_own() {
+fn an_existing_tag_causes_only_one_request() {
     let registry = Registry::start(Content::of(&[(KUBECTL, &["v1.32", "v1.31"])]));
     let found = run(&registry, &[], &jobs(&[&format!("{KUBECTL}:v1.32")])).succeeded();
     assert!(found.contains(&pinned(&format!("{KUBECTL}:v1.32"))));
@@ -354,7 +354,7 @@ fn no_tag_that_exists_costs_a_request_more_than_its_own() {
 }
 
 #[test]
-fn a_list_of_many_pages_is_read_once_for_all_that_need_it() {
+fn a_list_of_many_pages_is_read_once_for_all_rules() {
     let tags: Vec<String> = (0..250).map(|n| format!("v1.32.{n}")).collect();
     let tags: Vec<&str> = tags.iter().map(String::as_str).collect();
     let content = Content::of(&[(KUBECTL, &tags)]).with_page_limit(100);

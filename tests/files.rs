@@ -1,4 +1,4 @@
-//! Files and folders that are named: what is never read, and where links may lead.
+//! Files and folders as arguments: the files that are never read, and the allowed targets of links.
 
 #![cfg(unix)]
 
@@ -31,7 +31,7 @@ fn is_pinned(path: &Path) -> bool {
 }
 
 #[test]
-fn a_version_control_system_keeps_its_files() {
+fn files_of_version_control_systems_stay_unchanged() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let own = [".git/refs/heads/x.yaml", "a/.hg/x.yaml", "a/.jj/x.yml", ".svn/x.json"];
     for name in own.iter().chain(&["a/web.yaml"]) {
@@ -66,7 +66,7 @@ fn a_link_is_rewritten_inside_the_repository_or_the_named_folder_only() {
     assert_eq!((ran.status, ran.stderr.matches(message).count()), (0, 1), "{}", ran.stderr);
     assert!(ran.stderr.contains("--> deploy/outside.yaml\n"), "{}", ran.stderr);
     assert!(is_pinned(&at("repo/base/web.yaml")) && !is_pinned(&outside.path().join("web.yaml")));
-    // Without `-i` nothing is written, and what is named is always followed.
+    // Without `-i` nothing is written, and links that the caller names are always followed.
     let read = run(&at("repo"), &["-f", "deploy"]);
     assert_eq!((read.status, read.stdout.matches("image: ").count()), (0, 3), "{}", read.stderr);
     assert_eq!(run(&at("repo"), &["-i", "-f", "deploy/outside.yaml"]).status, 0);

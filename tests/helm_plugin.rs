@@ -1,5 +1,5 @@
-//! The plugin with which Helm 4 runs digestif: installed by `digestif helm-plugin`, and packaged by
-//! `scripts/helm-plugin`. `scripts/test` builds Helm and says in `DIGESTIF_TEST_CLIENTS` where it is.
+//! The plugin for Helm 4: `digestif helm-plugin` installs it, and `scripts/helm-plugin` packages
+//! it. `scripts/test` builds Helm and sets `DIGESTIF_TEST_CLIENTS` to its folder.
 
 #![cfg(unix)]
 
@@ -15,12 +15,12 @@ use support::pages::recipe;
 use support::{Ran, clients, command, digestif, finish, start, testdata};
 use tempfile::TempDir;
 
-/// A folder of the build's file system, so that the binary can have a second name in it.
+/// A folder on the build's file system, so that it can have a hard link to the binary.
 fn temporary() -> TempDir {
     tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary folder")
 }
 
-/// Runs a program with these variables and a path to programs, and no others.
+/// Runs a program with only these variables and a `PATH`.
 fn run(program: &Path, args: &[&str], variables: &[(&str, &Path)]) -> Ran {
     let mut command = Command::new(program);
     command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
@@ -59,13 +59,13 @@ spec:
         image: clastix/kubectl:v1.32
 ";
 
-/// What becomes of these images in a pipe.
+/// The expected images after pinning.
 fn pinned_images() -> Vec<String> {
     let layout = format!("--layout={}", testdata("quickstart/images").display());
     images(&digestif([&layout, "--offline"], format!("{HOOK}---\n{DEPLOYMENT}")).succeeded())
 }
 
-/// The images in a text, sorted, as Helm has an order of its own.
+/// The images in a text, sorted, because Helm has its own order.
 fn images(text: &str) -> Vec<String> {
     let images = text.lines().filter_map(|line| line.trim().strip_prefix("image: "));
     let mut images: Vec<_> = images.map(String::from).collect();
@@ -93,7 +93,7 @@ fn template(clients: &Path, variables: &[(&str, &Path)]) -> Ran {
     run(&clients.join("helm4"), &args, &[variables, &[("HOME", home.path())]].concat())
 }
 
-/// Every entry below a folder, with a file's content or a link's target.
+/// Every entry below a folder, with the content of a file or the target of a link.
 fn entries(folder: &Path) -> BTreeMap<PathBuf, String> {
     let mut all = BTreeMap::new();
     for entry in fs::read_dir(folder).expect("readable") {
@@ -112,7 +112,7 @@ fn entries(folder: &Path) -> BTreeMap<PathBuf, String> {
 }
 
 #[test]
-fn helm_4_runs_what_was_installed_whatever_its_path() {
+fn helm_4_runs_the_installed_plugin_whatever_its_path() {
     let Some(clients) = clients() else { return };
     let folder = temporary();
     let plugins = folder.path().join("my plugins");
@@ -148,7 +148,7 @@ fn helm_4_runs_what_was_installed_whatever_its_path() {
 }
 
 #[test]
-fn helm_4_runs_what_was_printed() {
+fn helm_4_runs_the_printed_plugin() {
     let Some(clients) = clients() else { return };
     let plugins = temporary();
     let folder = plugins.path().join("digestif");
@@ -197,13 +197,13 @@ fn helm_4_installs_and_runs_the_package() {
     let words: Vec<_> = words.skip(1).collect();
     assert_eq!(words[2], format!("./{file}"));
     assert_eq!(words[3], "--keyring");
-    // It is not signed here; `scripts/dist verify` installs a signed one as the page says.
+    // This package is not signed. `scripts/dist verify` installs a signed one as the page says.
     helm(&[words[0], words[1], packaged, "--verify=false"]);
     assert_eq!(images(&template(&clients, variables).succeeded()), pinned_images());
 
     let installed = home.path().join("plugins/digestif");
     for binary in fs::read_dir(installed.join("bin")).expect("readable") {
-        // It is large, and its content is not what is compared.
+        // The binary is large, and this test does not compare its content.
         fs::write(binary.expect("readable").path(), "").expect("writable");
     }
     let theirs = home.path().join("theirs").display().to_string();
@@ -223,7 +223,7 @@ fn a_package_names_the_binaries_that_are_in_it() {
         fs::write(&path, program).expect("writable");
         path
     };
-    // Windows' starts with a stub for DOS, which says where the rest begins.
+    // A binary for Windows starts with a stub for DOS, which contains the position of the rest.
     let stub = [&b"MZ"[..], &[0; 58], &[64]].concat();
     let programs = [
         write("linux-amd64", b"\x7fELF", 18, &[0x3e]),
@@ -272,7 +272,7 @@ fn listing(archive: &str) -> Vec<String> {
 }
 
 #[test]
-fn what_digestif_did_not_write_stays() {
+fn files_that_digestif_did_not_write_stay() {
     for (path, text) in [
         ("plugin.yaml", "apiVersion: v1\nname: digestif\n"),
         ("plugin.yaml", ""),
@@ -297,7 +297,7 @@ fn what_digestif_did_not_write_stays() {
 }
 
 #[test]
-fn a_program_in_our_own_folder_stays_too() {
+fn a_foreign_program_in_the_plugins_folder_also_stays() {
     let plugins = temporary();
     install(plugins.path()).succeeded();
     let binary = plugins.path().join("digestif/digestif");
@@ -310,7 +310,7 @@ fn a_program_in_our_own_folder_stays_too() {
 }
 
 #[test]
-fn an_older_plugin_of_ours_is_replaced_where_its_links_lead() {
+fn an_older_plugin_is_replaced_at_the_target_of_its_link() {
     let folder = temporary();
     let [plugins, elsewhere] = ["plugins", "elsewhere"].map(|name| folder.path().join(name));
     for folder in [&plugins, &elsewhere] {
@@ -321,7 +321,7 @@ fn an_older_plugin_of_ours_is_replaced_where_its_links_lead() {
     fs::write(elsewhere.join("kept.yaml"), older).expect("writable");
     symlink("kept.yaml", elsewhere.join("plugin.yaml")).expect("writable");
     symlink("/gone/digestif", elsewhere.join("digestif")).expect("writable");
-    // As a run leaves it that was killed.
+    // A killed run leaves such a file.
     symlink("/gone/digestif", elsewhere.join("digestif.new")).expect("writable");
 
     install(&plugins).succeeded();
@@ -365,7 +365,7 @@ fn the_plugin_goes_where_helm_4_looks_first() {
 }
 
 #[test]
-fn helm_3_loses_its_plugins_in_the_same_folder() {
+fn helm_3_cannot_run_its_plugins_if_this_plugin_is_in_the_same_folder() {
     let Some(clients) = clients() else { return };
     let plugins = temporary();
     let other = plugins.path().join("other");
@@ -384,7 +384,7 @@ fn helm_3_loses_its_plugins_in_the_same_folder() {
 }
 
 #[test]
-fn without_a_folder_of_plugins_nothing_is_written() {
+fn nothing_is_written_without_a_plugin_folder() {
     let binary = Path::new(env!("CARGO_BIN_EXE_digestif"));
     for (variables, message) in [
         (

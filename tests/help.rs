@@ -110,7 +110,7 @@ fn each_command_has_a_manual_page() {
 }
 
 #[test]
-fn completions_know_values_files_and_directories() {
+fn completions_offer_values_files_and_directories() {
     let zsh = digestif(["completions", "zsh"], "").succeeded();
     assert!(zsh.contains(":FILE:_files'"), "{zsh}");
     assert!(zsh.contains(":DIR:_files -/'"), "{zsh}");

@@ -1,7 +1,8 @@
-//! Inputs made to hurt: nesting, aliases and merges without measure, texts of megabytes. Each ends
-//! with the right status, within bounded memory, and with nothing or the right text on stdout.
+//! Hostile inputs: too much nesting, too many aliases and merges, texts of megabytes. Each run ends
+//! with the right status and within bounded memory, and stdout is empty or correct.
 //!
-//! Nothing here measures time; memory is bounded, and what is quadratic takes minutes.
+//! These tests do not measure time. They bound memory, and a quadratic algorithm would take
+//! minutes.
 
 mod support;
 
@@ -10,15 +11,15 @@ use std::process::Command;
 use support::registry::{Content, Registry};
 use support::{Ran, command, digest_of, finish, for_every_host, start};
 
-/// The address space that a run may take, in KiB: twenty times the largest input here.
+/// The limit of a run's address space, in KiB: twenty times the largest input here.
 const MEMORY: usize = 512 * 1024;
 
-/// The longest text that is still a message and no copy of the input.
+/// The limit of a message's length. A longer message is a copy of the input.
 const MESSAGE: usize = 4096;
 
 const POD: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\n";
 
-/// Runs the binary with a bound on its memory, where the system has one.
+/// Runs the binary with a limit on its memory, if the system supports that.
 fn bounded(args: &[&str], stdin: &str) -> Ran {
     let mut run = command(args);
     if cfg!(target_os = "linux") {
@@ -31,25 +32,25 @@ fn bounded(args: &[&str], stdin: &str) -> Ran {
     finish(start(&mut run), stdin.as_bytes())
 }
 
-/// Pins `nginx:1.27` in a text, with a registry that has everything.
+/// Pins `nginx:1.27` in a text, with a registry that has every tag.
 fn pinned(text: &str) -> Ran {
     let registry = Registry::start(Content::everything());
     bounded(&[&for_every_host(&registry)], text)
 }
 
-/// The text with the first `n` of its images pinned.
+/// The text with its first `n` images pinned.
 fn with_digests(text: &str, n: usize) -> String {
     text.replacen("nginx:1.27", &format!("nginx:1.27@{}", digest_of("nginx:1.27")), n)
 }
 
 #[track_caller]
 fn assert_output(ran: Ran, expected: &str) {
-    // These texts are too long to be shown.
+    // These texts are too long to print.
     assert!(ran.succeeded() == expected, "the output is not the input with its digests");
 }
 
 #[test]
-fn nesting_without_measure_is_refused() {
+fn too_much_nesting_is_refused() {
     let indented: String = (0..2_000).map(|n| format!("{}a:\n", " ".repeat(n))).collect();
     for text in [
         "[".repeat(100_000),
@@ -67,7 +68,7 @@ fn nesting_without_measure_is_refused() {
 }
 
 #[test]
-fn what_never_ends_is_refused() {
+fn endless_tokens_are_refused() {
     for open in ["\"", "'", "[\"", "# c\na: |\n  ", "- &", "- !<", "%", "..."] {
         let said = pinned(&format!("{open}{}", "a".repeat(2_000_000))).failed(3);
         assert!(said.starts_with("error: ") && said.len() < MESSAGE, "{open}: {said:.1000}");
@@ -96,7 +97,7 @@ fn aliases_are_never_expanded() {
 }
 
 #[test]
-fn a_list_of_containers_may_stand_at_thousands_of_aliases() {
+fn a_list_of_containers_may_have_thousands_of_aliases() {
     for text in [
         format!("{POD}x: &x\n- image: nginx:1.27\ny:\n{}", "- containers: *x\n".repeat(20_000)),
         format!(
@@ -118,7 +119,7 @@ fn a_list_of_containers_may_stand_at_thousands_of_aliases() {
 }
 
 #[test]
-fn a_huge_mapping_may_stand_at_thousands_of_aliases() {
+fn a_huge_mapping_may_have_thousands_of_aliases() {
     let keys: String = (0..50_000).map(|n| format!("k{n}: 1, ")).collect();
     for item in ["*x , ", "{<<: *x }, "] {
         let items = item.repeat(20_000);
@@ -225,7 +226,8 @@ fn megabytes_of_json_on_one_line_are_pinned() {
     let blanks = "x".repeat(2_400);
     let pods: Vec<_> = (0..10_000)
         .map(|n| {
-            // Each warning has a column, which must not be counted from the start of the line.
+            // Each warning has a column. It must not be counted from the start of the line each
+            // time.
             let image = if n % 10 == 0 { "${IMAGE}" } else { "nginx:1.27" };
             format!(
                 r#"{{"apiVersion":"v1","kind":"Pod","metadata":{{"name":"p{n}","annotations":{{"a":"{blanks}"}}}},"spec":{{"containers":[{{"name":"c","image":"{image}"}}]}}}}"#
@@ -242,7 +244,7 @@ fn megabytes_of_json_on_one_line_are_pinned() {
     assert_eq!(listed.matches("\"column\"").count(), 10_000);
 }
 
-/// Pins every class of candidates in a text, with a registry that has everything.
+/// Pins candidates of every class in a text, with a registry that has every tag.
 fn candidates_pinned(text: &str) -> Ran {
     let registry = Registry::start(Content::everything());
     let include = "--include=env,args,config,annotations,other";
@@ -274,7 +276,7 @@ fn a_text_may_hold_thousands_of_candidates() {
 }
 
 #[test]
-fn candidates_may_stand_at_every_depth() {
+fn candidates_may_have_any_depth() {
     const WIDGET: &str = "apiVersion: acme.example/v1\nkind: Widget\n";
     let levels = 240;
     let deep = |inner: &str| {
@@ -293,17 +295,17 @@ fn candidates_may_stand_at_every_depth() {
     ] {
         let expected = with_digests(&text, usize::MAX);
         assert_output(candidates_pinned(&text), &expected);
-        // No path is as long as the key above.
+        // No path in the output is as long as the key above.
         let listed = bounded(&["images", "--format=json"], &text).succeeded();
         assert!(listed.len() < 20_000_000 + 40 * text.len(), "{}", listed.len());
     }
 }
 
 #[test]
-fn fields_of_the_table_may_stand_at_thousands_of_aliases() {
+fn fields_of_the_table_may_have_thousands_of_aliases() {
     let job = "apiVersion: apps.kruise.io/v1beta1\nkind: ImageListPullJob\n";
     let aliases = "*x , ".repeat(5_000);
-    // Each alias of what is no image there is written out.
+    // Each alias of a non-image is written out here.
     let text = format!("{job}x: &x nginx:1.27\nspec: {{images: [{aliases}]}}\n");
     let pinned_image = format!("nginx:1.27@{}", digest_of("nginx:1.27"));
     assert_output(pinned(&text), &text.replace("*x", &pinned_image));
@@ -317,7 +319,7 @@ fn fields_of_the_table_may_stand_at_thousands_of_aliases() {
 }
 
 #[test]
-fn thousands_of_comments_leave_their_lines_alone() {
+fn thousands_of_skip_comments_are_obeyed() {
     let lines = "  - image: nginx:1.27 # digestif: skip\n".repeat(20_000);
     let text = format!("{POD}spec:\n  containers:\n{lines}  - image: nginx:1.27\n");
     let (skipped, last) = text.split_at(text.len() - "  - image: nginx:1.27\n".len());

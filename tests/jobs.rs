@@ -1,4 +1,4 @@
-//! Jobs whose image changes: one warning, which names them.
+//! Jobs whose image changes: one warning names all of them.
 
 mod support;
 
@@ -35,7 +35,7 @@ fn many_jobs_are_counted() {
 }
 
 #[test]
-fn a_job_that_is_created_anew_or_does_not_change_needs_no_warning() {
+fn a_new_job_or_an_unchanged_job_needs_no_warning() {
     let registry = Registry::start(Content::everything());
     let digest = format!("{WEB}@sha256:{}", "0".repeat(64));
     for (manifests, flags) in [

@@ -1,6 +1,6 @@
-//! Laws that hold for every manifest, on real ones: our own charts, rendered, and, where it lies
-//! beside the checkout, a corpus of other projects' manifests with an independently made list of
-//! the images in them (`DIGESTIF_CORPUS`).
+//! Laws that hold for every manifest, checked on real manifests: this project's charts, rendered,
+//! and a corpus of other projects' manifests, with an independent list of their images
+//! (`DIGESTIF_CORPUS`).
 
 mod support;
 
@@ -14,10 +14,10 @@ use support::judge::{changed_events, changes, counted};
 use support::registry::{Content, Registry};
 use support::{Ran, digest_of, digestif, for_every_host, testdata};
 
-/// Every change that was made, and how often.
+/// Every change, with its count.
 type Changes = BTreeMap<(String, String), usize>;
 
-/// Images of the corpus that are left as they are: most are no references.
+/// Images of the corpus that stay unchanged: most are not references.
 const LEFT: [(&str, &str, usize); 6] = [
     (
         "cluster-autoscaler-like-aws-ccm.yaml",
@@ -26,7 +26,7 @@ const LEFT: [(&str, &str, usize); 6] = [
     ),
     ("capsule-v0.7.2-kube1.16plus.yaml", "docker.io/clastix/kubectl:v1.16+", 3),
     ("lws-samples.yaml", "<image>", 2),
-    // Without a tag, the version of the plan is meant.
+    // If the tag is missing, the version of the plan is used.
     ("rancher-system-upgrade.yaml", "rancher/k3s-upgrade", 3),
     ("rancher-system-upgrade.yaml", "ubuntu", 1),
     ("semantic-router-openshift-template.yaml", "${CONTAINER_IMAGE}:${CONTAINER_TAG}", 1),
@@ -35,18 +35,18 @@ const LEFT: [(&str, &str, usize); 6] = [
 /// Every class of candidates.
 const EVERY_CLASS: &str = "--include=env,args,config,annotations,other";
 
-/// Files of the corpus that saphyr-parser does not read: libyaml is then the only judge.
+/// Files of the corpus that saphyr-parser does not read. For them, libyaml is the only judge.
 const UNREAD_BY_SAPHYR: [&str; 2] =
     ["argo-workflows-examples.yaml", "cloud-provider-openstack-v1.36.0.yaml"];
 
 fn pin(registry: &Registry, include: &[&str], text: &str) -> Ran {
-    // The invalid tags of one file are written unchanged; everything else has to be resolved.
+    // One file has invalid tags, which stay unchanged. Everything else must be resolved.
     let flags = ["--no-fallback", "--allow-unresolved"].iter().chain(include).copied();
     digestif([for_every_host(registry).as_str()].into_iter().chain(flags), text)
 }
 
-/// Checks the laws on one file and gives back what was changed in it. Of a text that holds images,
-/// that is the whole text.
+/// Checks the laws on one file and returns its changes. For a string that contains images, the
+/// change is the whole string.
 fn obey(registry: &Registry, include: &[&str], path: &Path) -> Changes {
     let name = path.file_name().expect("a file").to_string_lossy();
     let before = fs::read_to_string(path).expect("readable");
@@ -59,7 +59,7 @@ fn obey(registry: &Registry, include: &[&str], path: &Path) -> Changes {
         Ok(by_saphyr) => assert_eq!(counted(by_saphyr), by_libyaml, "{name}"),
         Err(error) => assert!(UNREAD_BY_SAPHYR.contains(&&*name), "{name}: {error}"),
     }
-    // What had a digest before has it still.
+    // Images that already had a digest still have it.
     let (before, undone) = (without_pins(&before), without_pins(&after));
     assert!(undone == before, "{name}: undoing the changes does not give the input");
     let again = pin(registry, include, &after).succeeded();
@@ -67,7 +67,7 @@ fn obey(registry: &Registry, include: &[&str], path: &Path) -> Changes {
     by_libyaml
 }
 
-/// A text without the digests that the registry here has for the references before them.
+/// A text without the digests that this registry serves for the references before them.
 fn without_pins(text: &str) -> String {
     const MARK: &str = "@sha256:";
     let is_of_reference =
@@ -168,7 +168,7 @@ fn the_corpus_obeys_the_laws_and_every_image_is_pinned() {
     println!("{total} places were pinned");
 }
 
-/// What is to change in a file: its images of the classes `pod`, `podcrd` and `field` without a
+/// The expected changes of a file: its images of the classes `pod`, `podcrd` and `field` without a
 /// digest.
 fn expected(name: &str, images: &[Value]) -> Vec<(String, String)> {
     let is_place =
@@ -182,7 +182,7 @@ fn expected(name: &str, images: &[Value]) -> Vec<(String, String)> {
         assert_eq!(values.iter().filter(|value| *value == left).count(), *n, "{name}: {left}");
     }
     let tagged = values.into_iter().filter(|value| {
-        // Of Tekton and Argo: parameters of a run.
+        // Parameters of a run, in Tekton and Argo.
         !value.contains(['@', '$'])
             && !LEFT.iter().any(|(file, left, _)| *file == name && left == value)
     });

@@ -1,4 +1,4 @@
-//! Limits: whatever is read, compiled or printed has an end, which one sentence names.
+//! Limits: everything that is read, compiled or printed has a limit, and one sentence names it.
 
 mod support;
 
@@ -15,7 +15,7 @@ fn run_in(folder: &Path, args: &[&str], stdin: &str) -> Ran {
     finish(start(command(args).current_dir(folder)), stdin.as_bytes())
 }
 
-/// Runs with a configuration, which a flag names.
+/// Runs with a configuration, which is named by a flag.
 fn configured(config: &str) -> Ran {
     let folder = tempfile::tempdir().expect("a temporary folder");
     fs::write(folder.path().join("own.yaml"), format!("{HEAD}{config}")).expect("writable");
@@ -30,7 +30,7 @@ fn pipe(path: &Path) {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn an_input_without_an_end_is_refused() {
+fn an_endless_input_is_refused() {
     use std::os::unix::fs::symlink;
     let folder = tempfile::tempdir().expect("a temporary folder");
     let zero = fs::File::open("/dev/zero").expect("Linux has it");
@@ -53,7 +53,7 @@ fn an_input_without_an_end_is_refused() {
 
 #[cfg(unix)]
 #[test]
-fn a_pipe_in_a_directory_is_left_out_and_named() {
+fn a_pipe_in_a_directory_is_skipped_with_a_warning() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     pipe(&folder.path().join("a.yaml"));
     let said = run_in(folder.path(), &["images", "."], "").failed(2);
@@ -63,7 +63,7 @@ fn a_pipe_in_a_directory_is_left_out_and_named() {
     assert!(ran.stderr.starts_with("warning: a device or a pipe is left out\n"), "{}", ran.stderr);
     assert!(ran.succeeded().contains("nginx:1"));
     assert_eq!(run_in(folder.path(), &["check", "--strict", "--skip=**", "."], "").status, 5);
-    // A pipe that is named is read, as a shell's `<(…)` is one.
+    // A pipe that the caller names is read, for example a shell's `<(…)`.
     let named = folder.path().join("a.yaml");
     let writer = std::thread::spawn(move || fs::write(named, POD).expect("it is read"));
     assert!(run_in(folder.path(), &["images", "a.yaml"], "").succeeded().contains("nginx:1"));
@@ -71,7 +71,7 @@ fn a_pipe_in_a_directory_is_left_out_and_named() {
 }
 
 #[test]
-fn globs_have_limits_wherever_they_stand() {
+fn globs_have_limits_in_every_setting() {
     let nested = format!("{}a/b{}", "{".repeat(250), "}".repeat(250));
     let long = "a".repeat(2000);
     for (glob, reason) in [
@@ -149,7 +149,7 @@ fn a_thousand_errors_and_warnings_are_printed_and_the_rest_is_counted() {
 }
 
 #[test]
-fn a_folder_with_nothing_but_a_chart_says_so() {
+fn a_folder_with_only_a_chart_is_an_error_that_says_so() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let chart = folder.path().join("web");
     fs::create_dir_all(chart.join("templates")).expect("writable");
@@ -169,7 +169,7 @@ fn a_folder_with_nothing_but_a_chart_says_so() {
         "{said}"
     );
     assert!(said.contains("= help: pin the output of `helm template`"), "{said}");
-    // The chart itself is named.
+    // The message names the chart.
     let said = run_in(folder.path(), &["--offline", "web"], "").failed(3);
     assert_eq!(said.matches("a template is not a manifest").count(), 1, "{said}");
     assert!(said.starts_with("error: a template is not a manifest\n"), "{said}");

@@ -18,7 +18,7 @@ fn pods(images: &[&str]) -> String {
     images.iter().map(pod).collect()
 }
 
-/// A list of an image with a tag and one without, of which the first is written twice.
+/// A list of two images, with a tag and without one. The first is written twice.
 fn listed(format: &str) -> String {
     let web = format!("nginx:1.29.1@{A}");
     let own = format!("localhost:5000/team/api@{B}");
@@ -62,7 +62,7 @@ fn each_format_has_each_image_once() {
 }
 
 #[test]
-fn what_has_no_digest_is_taken_from_the_lock_or_refused() {
+fn an_image_without_a_digest_is_taken_from_the_lock_or_refused() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let lock = folder.path().join("images.lock.yaml");
     let text = format!(
@@ -93,7 +93,7 @@ fn what_has_no_digest_is_taken_from_the_lock_or_refused() {
 }
 
 #[test]
-fn the_real_regsync_copies_what_the_list_says() {
+fn the_real_regsync_copies_the_images_of_the_list() {
     let Some(clients) = clients() else { return };
     let regsync = clients.join("regsync");
     if !regsync.exists() {
@@ -123,7 +123,7 @@ fn the_real_regsync_copies_what_the_list_says() {
     assert_eq!(copied, *digest);
 }
 
-/// The schemas that a schema refers to, from the folder with all of them.
+/// Loads the schemas that a schema refers to, from a folder with all of them.
 struct Schemas;
 
 impl jsonschema::Retrieve for Schemas {
@@ -141,7 +141,7 @@ fn schema(name: &str) -> Value {
     serde_json::from_str(&text).expect("JSON")
 }
 
-/// Checks a bill of materials with the schema of `CycloneDX` 1.6.
+/// Validates a bill of materials with the schema of `CycloneDX` 1.6.
 #[track_caller]
 fn assert_valid_bill(bill: &Value) {
     let options = jsonschema::options().with_retriever(Schemas);

@@ -1,4 +1,4 @@
-//! Ids of messages: each has a section of the page about messages, and each is shown.
+//! The ids of messages: each id has a section on the page about messages, and each id is printed.
 
 mod support;
 
@@ -14,7 +14,7 @@ use support::run_against;
 fn every_id_has_a_section_of_the_page_and_every_section_an_id() {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/messages.md");
     let page = fs::read_to_string(page).expect("readable");
-    // GitHub makes the anchor of a heading from its words: those of an id are the id.
+    // GitHub makes a heading's anchor from its words. The anchor of an id is the id itself.
     let sections: Vec<_> = page.lines().filter_map(|line| line.strip_prefix("## ")).collect();
     let ids: Vec<_> = RuleId::ALL.iter().map(|rule| rule.id()).collect();
     assert_eq!(sections, ids);

@@ -1,4 +1,4 @@
-//! Tags that did not exist in public reports: what is used or proposed instead of each. A case is a
+//! Missing tags from public reports: the tag that is used or proposed instead of each. A case is a
 //! line of `testdata/missing-tags/cases.txt`.
 
 mod support;
@@ -11,7 +11,7 @@ use support::{digestif, for_every_host, testdata};
 
 struct Case<'t> {
     source: &'t str,
-    /// With its registry.
+    /// A case and its registry.
     asked: String,
     existing: BTreeMap<String, Vec<&'t str>>,
     is_denied: bool,
@@ -44,7 +44,7 @@ impl<'t> Case<'t> {
         Registry::start(if self.is_denied { content.with_fault(denied()) } else { content })
     }
 
-    /// What is used, or what the first proposals lead to.
+    /// The substitute, or the images of the first proposals.
     fn choice(&self) -> (String, Value) {
         let registry = self.registry();
         let every_host = for_every_host(&registry);
@@ -79,7 +79,7 @@ fn full(image: &str) -> String {
     }
 }
 
-/// What is wrong with the first proposal, written into a configuration.
+/// Writes the first proposal into a configuration, and returns what is wrong with its result.
 fn pasted(case: &Case<'_>, explained: &Value) -> Option<String> {
     let first = explained["suggestions"].as_array()?.first()?;
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -103,7 +103,7 @@ fn pasted(case: &Case<'_>, explained: &Value) -> Option<String> {
 }
 
 #[test]
-fn what_is_used_or_proposed_first_is_what_an_operator_would_use() {
+fn the_substitute_or_first_proposal_is_the_choice_of_an_operator() {
     let path = testdata("missing-tags/cases.txt");
     let text = std::fs::read_to_string(path).expect("it is there");
     let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));

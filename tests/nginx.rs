@@ -1,5 +1,5 @@
-//! A real nginx with its default limits in front of the real registry, as companies run it: a token
-//! for many repositories is longer than a header may be.
+//! A real nginx with its default limits as a reverse proxy of the real registry, a usual setup in
+//! companies. A token for many repositories is longer than the limit for a header.
 
 #![cfg(unix)]
 
@@ -14,13 +14,13 @@ use support::distribution::RealRegistry;
 use support::registry::{Content, Registry, TokenRules};
 use support::{clients, command, finish, start};
 
-/// Where Debian's package has it.
+/// The path of Debian's package.
 const NGINX: &str = "/usr/sbin/nginx";
 
-/// Repositories of one run.
+/// The number of repositories in one run.
 const REPOSITORIES: usize = 100;
 
-/// An nginx that wants a token and passes the rest on.
+/// An nginx that requires a token and forwards requests.
 struct Nginx {
     folder: tempfile::TempDir,
     http: u16,
@@ -28,11 +28,11 @@ struct Nginx {
 }
 
 impl Nginx {
-    /// In front of a registry, with tokens from another server.
+    /// Starts nginx for a registry; another server issues the tokens.
     fn start(registry: &RealRegistry, tokens: &Registry) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let own = folder.path().display();
-        // The ports are free now, and nobody else is told of them.
+        // The ports are free now, and no other process gets them.
         let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
         let [http, https] =
             listeners.each_ref().map(|own| own.local_addr().expect("it is bound").port());
@@ -62,7 +62,7 @@ impl Nginx {
         );
         fs::write(folder.path().join("nginx.conf"), config).expect("writable");
         let nginx = Self { folder, http, https };
-        // It goes to the background when it listens.
+        // It goes to the background as soon as it listens.
         nginx.command(&[]);
         nginx
     }
@@ -94,7 +94,8 @@ fn a_hundred_repositories_pass_through_an_nginx_with_default_limits() {
     let registry = RealRegistry::start(clients);
     let names: Vec<_> = (0..REPOSITORIES).map(|n| format!("team/app-{n:03}:1")).collect();
     let digests = registry.fill(&names.iter().map(String::as_str).collect::<Vec<_>>());
-    // As long as Harbor's tokens are: with all repositories twice what nginx takes.
+    // The tokens are as long as Harbor's. With all repositories, a token has twice the length that
+    // nginx accepts.
     let rules = TokenRules { bytes_per_scope: 150, ..TokenRules::default() };
     let tokens = Registry::start(Content::everything().with_tokens(rules));
     let nginx = Nginx::start(&registry, &tokens);
@@ -113,11 +114,11 @@ fn a_hundred_repositories_pass_through_an_nginx_with_default_limits() {
         command.arg("--ca-file").arg(registry.ca_file());
         let ran = finish(start(&mut command), manifests.as_bytes());
         assert_eq!(ran.succeeded(), expected, "{url}");
-        // One is too long, and halves of it are tried.
+        // The first token is too long, so tokens for halves of the repositories are tried.
         let asked = tokens.requests_to("token") - before;
         assert!((2..=20).contains(&asked), "{url}: {asked} tokens");
     }
-    // The limit is nginx's own: one token for all is refused.
+    // The limit is nginx's own: it refuses one token for all repositories.
     let long = "x".repeat(9_000);
     let refused = Command::new("curl")
         .args(["-s", "-o", "/dev/null", "-w", "%{http_code}", "-H"])

@@ -1,4 +1,4 @@
-//! `check --only-changed BASE`: a gate for what is new, in a repository that has old faults.
+//! `check --only-changed BASE`: a gate for new images, in a repository that has old faults.
 
 mod support;
 
@@ -30,7 +30,7 @@ fn git(folder: &Path, arguments: &[&str]) {
 }
 
 #[test]
-fn only_images_that_were_not_there_before_are_checked() {
+fn only_new_images_are_checked() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let folder = folder.path();
     for name in ["old", "deploy"] {
@@ -61,7 +61,7 @@ fn only_images_that_were_not_there_before_are_checked() {
 }
 
 #[test]
-fn a_base_that_is_none_is_status_2() {
+fn an_invalid_base_exits_with_status_2() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let folder = folder.path();
     fs::write(folder.join("a.yaml"), pod(&["a:1"])).expect("writable");

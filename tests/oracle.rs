@@ -1,8 +1,8 @@
-//! The law of discovery: digestif has seen each image that Kubernetes' own readers see, or the run
-//! fails. The oracle says what they see (`scripts/clients.d/oracle`).
+//! The law of discovery: digestif finds each image that Kubernetes' own readers find, or the run
+//! fails. The oracle prints the images that they find (`scripts/clients.d/oracle`).
 //!
-//! Mutated manifests are checked in the process itself. `DIGESTIF_ORACLE_INPUTS` sets how many, and
-//! `DIGESTIF_ORACLE_SEED` where the series starts.
+//! The test process itself checks mutated manifests. `DIGESTIF_ORACLE_INPUTS` sets their number,
+//! and `DIGESTIF_ORACLE_SEED` sets the first seed.
 
 mod support;
 
@@ -23,7 +23,7 @@ use support::oracle::{Line, Oracle};
 use support::registry::{Content, Registry};
 use support::{clients, digestif, for_every_host, testdata};
 
-/// How many mutated manifests are checked if nothing else is set.
+/// The default number of mutated manifests.
 const INPUTS: usize = 3_000;
 
 const DIGEST: &str = "@sha256:3e7a89d665a4ee4bd3d2d6b2a2b5c8d1b4c96f6ab8a1a1e2d6a5a5f1b0e0c9d7";
@@ -95,9 +95,9 @@ fn every_image_that_a_reader_sees_in_a_mutated_manifest_is_seen() {
     );
 }
 
-/// Pinned manifests are changed, so that the gate is open for some and closed for the rest.
+/// Changes pinned manifests, so that some of them pass the gate and the rest fail.
 #[test]
-fn every_image_that_a_reader_sees_behind_an_open_gate_has_a_digest() {
+fn every_image_that_a_reader_sees_after_a_passed_gate_has_a_digest() {
     let Some(clients) = clients() else { return };
     let mut oracle = Oracle::start(&clients);
     let set = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
@@ -122,8 +122,8 @@ fn every_image_that_a_reader_sees_behind_an_open_gate_has_a_digest() {
     assert!(images > inputs / 10, "the readers saw only {images} images");
 }
 
-/// What `check --require-digest` does with a text: the images that are left for a reason, or none if the
-/// gate is closed.
+/// Runs `check --require-digest` on a text. Returns the images that were left for a reason, or
+/// `None` if the check fails.
 fn through_the_gate(text: &str) -> Option<BTreeSet<String>> {
     let sources = [Source::new(Origin::Stdin, text.as_bytes().to_vec()).ok()?];
     let options = Options {
@@ -153,7 +153,7 @@ fn through_the_gate(text: &str) -> Option<BTreeSet<String>> {
     Some(left.map(|place| place.text().trim().to_owned()).collect())
 }
 
-/// The manifests of the cases, of rendered charts and, if it is there, of the corpus.
+/// The manifests of the cases, of the rendered charts and, if it exists, of the corpus.
 fn manifests() -> Vec<PathBuf> {
     let cases = files(&testdata("cases")).into_iter().map(|case| case.join("input.yaml"));
     let mut paths: Vec<_> = cases.chain(files(&testdata("rendered"))).collect();
@@ -171,9 +171,9 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     paths
 }
 
-/// True for an image without a digest that was not left for a reason.
+/// True for an image that has no digest and was not left for a reason.
 fn is_missed(line: &Line, left: &BTreeSet<String>) -> bool {
-    // Readers fold a line break inside a text in different ways.
+    // Readers fold a line break inside a string in different ways.
     let image = &blank_free(&line.image);
     let full = image.parse().map(|reference: Reference| reference.to_string());
     let is = |name: &String| {
@@ -187,7 +187,7 @@ fn blank_free(text: &str) -> String {
     text.split_whitespace().collect()
 }
 
-/// The names of the images that a report says were left, and why.
+/// The images that a report lists as left, each with the reason.
 fn left(report: &Value) -> BTreeSet<String> {
     let images = report["images"].as_array().expect("a list");
     let is_left = |image: &&Value| {
@@ -198,7 +198,8 @@ fn left(report: &Value) -> BTreeSet<String> {
     images.iter().filter(is_left).map(name).collect()
 }
 
-/// A text with a digest at each place, and the texts that are left; or why a run fails.
+/// A text with a digest at each place, and the strings that stay unchanged; or the error of the
+/// run.
 fn pinned(text: &str) -> Result<(String, BTreeSet<String>), String> {
     let source = Source::new(Origin::Stdin, text.as_bytes().to_vec())
         .map_err(|diagnostic| diagnostic.message)?;
@@ -310,7 +311,7 @@ const PIECES: [&str; 62] = [
     "items",
 ];
 
-/// Lines that hold an image, or bring one in.
+/// Lines that contain an image, or include one.
 const LINES: [&str; 22] = [
     "image: evil.example/m:1",
     "- image: evil.example/m:2",

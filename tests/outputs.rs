@@ -1,5 +1,5 @@
-//! Outputs: what is written where, and what never gets there: half of a text, a message among manifests,
-//! the name of a temporary file, a command for a CI runner.
+//! Outputs: the content of each stream and file. They must never contain half of a text, a message
+//! among manifests, the name of a temporary file, or a command for a CI runner.
 
 #![cfg_attr(windows, allow(dead_code, unused_imports, reason = "some of the tests need Unix"))]
 
@@ -23,7 +23,7 @@ fn run_in(folder: &Path, args: &[&str], stdin: &str) -> Ran {
     finish(start(command(args).current_dir(folder)), stdin.as_bytes())
 }
 
-/// Runs with stdout and stderr as one pipe; the text of both, and the exit status.
+/// Runs with stdout and stderr as one pipe. Returns the text of both, and the exit status.
 #[cfg(unix)]
 fn merged(state: &Path, args: &[&str], stdin: &str) -> (String, i32) {
     let input = tempfile::NamedTempFile::new().expect("a temporary file");
@@ -42,7 +42,7 @@ fn merged(state: &Path, args: &[&str], stdin: &str) -> (String, i32) {
 
 #[cfg(unix)]
 #[test]
-fn no_message_stands_among_manifests() {
+fn no_message_is_mixed_with_manifests() {
     let registry = registry();
     let host = for_every_host(&registry);
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -65,7 +65,7 @@ fn no_message_stands_among_manifests() {
     for part in ["warning", "is used instead", "digestif: pinned 0 images", "exit status 0"] {
         assert!(kept.contains(part), "{part}: {kept}");
     }
-    // Pinned again, it stays as it is, comment and all.
+    // A second run changes nothing, not even the comment.
     let (again, status) = merged(folder.path(), &[&host], &text);
     assert_eq!((again, status), (text, 0));
     let json = r#"{"kind": "Pod", "spec": {"containers": [{"image": "clastix/kubectl:v1.32"}]}}"#;
@@ -75,7 +75,7 @@ fn no_message_stands_among_manifests() {
 
 #[cfg(unix)]
 #[test]
-fn what_fails_or_is_no_manifest_keeps_its_messages() {
+fn a_failed_run_or_one_without_manifests_still_prints_messages() {
     let registry = registry();
     let host = for_every_host(&registry);
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -93,7 +93,7 @@ fn what_fails_or_is_no_manifest_keeps_its_messages() {
         assert_eq!(status, 0, "{args:?}: {text}");
         assert!(text.contains(": `docker.io/clastix/kubectl:v1.32`"), "{args:?}: {text}");
     }
-    // Two streams of their own are nobody else's.
+    // Two separate streams are not affected.
     let ran = digestif([&*host], POD);
     assert!(ran.stderr.starts_with("warning"), "{}", ran.stderr);
     assert!(!ran.stdout.contains('#'), "{}", ran.stdout);
@@ -101,7 +101,7 @@ fn what_fails_or_is_no_manifest_keeps_its_messages() {
 
 #[cfg(unix)]
 #[test]
-fn a_stream_that_does_not_wait_gets_everything() {
+fn a_nonblocking_stream_gets_everything() {
     let pods = format!("{}\n---\n", POD.trim_end()).repeat(20_000);
     let pods = pods.replace("v1.32", "v1.31");
     let registry = registry();
@@ -124,7 +124,7 @@ fn a_stream_that_does_not_wait_gets_everything() {
 }
 
 #[test]
-fn no_result_goes_below_a_directory_that_is_read() {
+fn no_result_is_written_below_an_input_directory() {
     let registry = registry();
     let host = for_every_host(&registry);
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -151,7 +151,7 @@ fn no_result_goes_below_a_directory_that_is_read() {
 }
 
 #[test]
-fn a_folder_that_is_missing_is_found_before_any_request() {
+fn a_missing_folder_is_an_error_before_any_request() {
     let registry = registry();
     let host = for_every_host(&registry);
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -166,10 +166,10 @@ fn a_folder_that_is_missing_is_found_before_any_request() {
     assert_eq!(fs::read_dir(folder.path()).expect("readable").count(), 0);
 }
 
-/// A read-only file system stops root too, which may write everywhere else.
+/// A read-only file system stops root too. Root can write everywhere else.
 #[cfg(target_os = "linux")]
 #[test]
-fn what_cannot_be_written_is_found_before_any_request() {
+fn an_unwritable_output_is_an_error_before_any_request() {
     let registry = registry();
     let host = for_every_host(&registry);
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -243,7 +243,7 @@ fn no_message_names_a_temporary_file() {
     }
 }
 
-/// The names that act as commands of GitHub's or Azure's runner, or that can't be told from others.
+/// Names that act as commands of GitHub's or Azure's runner, or that look like other names.
 const HOSTILE: [&str; 5] =
     ["::error::x", "##[error]x", "a##vso[task.setvariable]x", "ngin\u{445}", "a\u{200b}b"];
 
@@ -277,7 +277,7 @@ fn no_printed_line_acts_as_a_command_of_a_runner() {
                 let ours = args.contains(&"--report-format=github");
                 for line in shown.lines() {
                     assert!(!is_command(line, ours), "{args:?}: {line}\n{shown}");
-                    // A path has to be the one in the repository.
+                    // The path must be the path in the repository.
                     let is_path = ours && line.contains("file=");
                     let is_seen = !line.contains(['\u{445}', '\u{200b}']);
                     assert!(is_seen || is_path, "{args:?}: {line}");
@@ -291,7 +291,8 @@ fn no_printed_line_acts_as_a_command_of_a_runner() {
     }
 }
 
-/// True if a runner takes a line for a command; those that digestif writes for GitHub are fine.
+/// True if a runner takes a line as a command. The commands that digestif writes for GitHub are
+/// allowed.
 fn is_command(line: &str, ours: bool) -> bool {
     let line = line.trim_start();
     let is_ours = ours && (line.starts_with("::error ") || line.starts_with("::warning "));
@@ -299,7 +300,7 @@ fn is_command(line: &str, ours: bool) -> bool {
     is_command && !is_ours || line.contains("##[") || line.contains("##vso[")
 }
 
-/// Panics as a defect would, with a temporary file; [`a_panic_ends_the_run`] starts it.
+/// Panics like a defect, with a temporary file. [`a_panic_ends_the_run_with_one_sentence_and_no_files`] starts it.
 #[test]
 #[ignore = "another test starts it in a process of its own"]
 fn a_defect() {
@@ -313,7 +314,7 @@ fn a_defect() {
 }
 
 #[test]
-fn a_panic_ends_the_run_with_one_sentence_and_nothing_left() {
+fn a_panic_ends_the_run_with_one_sentence_and_no_files() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let ran = std::process::Command::new(std::env::current_exe().expect("this test"))
         .args(["--exact", "a_defect", "--ignored", "--nocapture"])

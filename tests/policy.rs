@@ -1,5 +1,4 @@
-//! Policy: the tag that has to be used, tags that must not be, the platforms that an image has to be
-//! there for, and digests that have to exist.
+//! Policy: expected tags, forbidden tags, required platforms, and digests that must exist.
 
 mod support;
 
@@ -27,20 +26,20 @@ fn all() -> Registry {
     Registry::start(Content::everything())
 }
 
-/// The message of a run that has to fail by policy.
+/// The message of a run that must fail by policy.
 #[track_caller]
 fn refused(flags: &[&str], manifests: &str) -> String {
     run(&all(), flags, manifests).failed(5)
 }
 
-/// A manifest of the corpus, where it lies beside the checkout.
+/// A manifest of the corpus, if there is a corpus.
 fn corpus(name: &str) -> Option<String> {
     let folder = PathBuf::from(std::env::var_os("DIGESTIF_CORPUS")?);
     Some(fs::read_to_string(folder.join(name)).expect("readable"))
 }
 
 #[test]
-fn an_image_with_another_tag_than_is_expected_fails() {
+fn an_image_without_the_expected_tag_fails() {
     let image = format!("{DESCHEDULER}:v0.32.1");
     let flag = format!("--expect={DESCHEDULER}=v0.32.2");
     for manifests in [pods(&[&image]), pods(&[&pinned(&image)])] {
@@ -56,19 +55,19 @@ fn an_image_with_another_tag_than_is_expected_fails() {
 }
 
 #[test]
-fn an_expected_image_that_is_nowhere_fails() {
+fn an_expected_image_that_does_not_occur_fails() {
     let flag = format!("--expect={DESCHEDULER}=v0.32.2");
     for manifests in [pods(&["nginx:1.27"]), pods(&[&format!("{DESCHEDULER}-x:v0.32.2")])] {
         let message = refused(&[&flag], &manifests);
         assert!(message.contains("with the tag `v0.32.2`, but does not occur"), "{message}");
     }
-    // A candidate is not an image that runs.
+    // A candidate does not count as an image here.
     let config = format!("apiVersion: v1\nkind: ConfigMap\ndata:\n  a: {DESCHEDULER}:v0.32.2\n");
     refused(&[&flag], &config);
 }
 
 #[test]
-fn what_is_expected_is_compared_with_the_tag_that_is_used_in_the_end() {
+fn the_expected_tag_is_compared_with_the_tag_in_the_output() {
     let registry = Registry::start(Content::of(&[("docker.io/clastix/kubectl", &["v1.31"])]));
     let manifests = pods(&["clastix/kubectl:v1.32"]);
     let expect = |tag: &str| {
@@ -99,14 +98,14 @@ fn a_digest_without_a_tag_and_a_placeholder_do_not_meet_an_expectation() {
 }
 
 #[test]
-fn what_is_left_alone_is_used_as_it_is_written() {
+fn the_tag_of_a_skipped_image_is_compared_as_written() {
     let manifests = pods(&[&format!("{WEB}:1"), &format!("{WEB}:1 # digestif: skip")]);
     run(&all(), &[&format!("--expect={WEB}=1")], &manifests).succeeded();
     refused(&[&format!("--expect={WEB}=2"), &format!("--skip={WEB}")], &manifests);
 }
 
 #[test]
-fn what_may_stay_unresolved_has_to_meet_an_expectation_all_the_same() {
+fn unresolved_images_must_also_have_the_expected_tag() {
     let registry = Registry::start(Content::of(&[(WEB, &["1"])]));
     for tag in ["2", "v2+"] {
         let manifests = pods(&[&format!("{WEB}:{tag}")]);
@@ -117,7 +116,7 @@ fn what_may_stay_unresolved_has_to_meet_an_expectation_all_the_same() {
 }
 
 #[test]
-fn tags_that_move_are_refused_with_their_places() {
+fn mutable_tags_are_refused_with_their_places() {
     let manifests =
         pods(&["redis:latest", "busybox:stable", "nginx", "nginx:1.27", &pinned("a/b:main")]);
     let message = refused(&["--deny-mutable"], &manifests);
@@ -136,7 +135,7 @@ fn tags_that_move_are_refused_with_their_places() {
 }
 
 #[test]
-fn a_substitute_is_refused_for_its_own_tag() {
+fn a_substitute_with_a_mutable_tag_is_refused() {
     let registry = Registry::start(Content::of(&[("docker.io/acme/web", &["latest", "v1"])]));
     let manifests = pods(&["acme/web:none"]);
     let message =
@@ -147,7 +146,7 @@ fn a_substitute_is_refused_for_its_own_tag() {
 }
 
 #[test]
-fn nothing_is_asked_for_the_sake_of_tags() {
+fn policies_about_tags_make_no_requests() {
     let registry = all();
     let image = pinned(&format!("{WEB}:1"));
     let flags = ["check", "--require-digest", "--deny-mutable", &format!("--expect={WEB}=1")];
@@ -156,11 +155,11 @@ fn nothing_is_asked_for_the_sake_of_tags() {
 }
 
 #[test]
-fn every_image_has_to_be_there_for_every_platform() {
+fn every_image_must_exist_for_every_required_platform() {
     let image = format!("{WEB}:1");
     for (manifests, requests) in [(pods(&[&image, &image]), 2), (pods(&[&pinned(&image)]), 1)] {
         let registry = all();
-        // The registry knows a tag's digest once it was asked for the tag.
+        // The tag was requested before, so its digest is known.
         run(&registry, &[], &pods(&[&image])).succeeded();
         let before = registry.requests().len();
         let flags = ["--require-platform=linux/amd64", "--require-platform=linux/arm64"];
@@ -202,7 +201,7 @@ fn single_manifest(config: &str) -> String {
     manifest.to_string()
 }
 
-/// An image for one platform, and the registry that has it.
+/// An image for one platform, and a registry that has it.
 fn single(config: &str) -> (String, Registry) {
     let manifest = single_manifest(config);
     let content = serving(&[
@@ -213,7 +212,7 @@ fn single(config: &str) -> (String, Registry) {
 }
 
 #[test]
-fn an_image_without_an_index_says_its_platform_in_its_configuration() {
+fn the_platform_of_an_image_without_an_index_is_in_its_configuration() {
     let flag = "--require-platform=linux/arm64";
     let (image, registry) = single(r#"{"os":"linux","architecture":"arm64"}"#);
     run(&registry, &[flag], &pods(&[&image])).succeeded();
@@ -228,7 +227,7 @@ fn an_image_without_an_index_says_its_platform_in_its_configuration() {
 }
 
 #[test]
-fn content_with_another_hash_is_never_believed() {
+fn content_with_a_wrong_hash_is_never_accepted() {
     let image = format!("{WEB}:1");
     let digest = digest_of(&image);
     let fault = Fault::on(&digest, Misbehaviour::WrongBody).method("GET");
@@ -238,7 +237,7 @@ fn content_with_another_hash_is_never_believed() {
 }
 
 #[test]
-fn digests_that_are_written_already_are_asked_for_where_that_is_wanted() {
+fn digests_in_the_input_are_requested_only_with_the_flag() {
     let image = format!("{WEB}:1");
     let gone = format!("{WEB}:2@sha256:{}", "0".repeat(64));
     let registry = all();
@@ -266,7 +265,7 @@ fn digests_that_are_written_already_are_asked_for_where_that_is_wanted() {
 }
 
 #[test]
-fn without_the_network_layouts_are_looked_into() {
+fn offline_policies_read_layouts() {
     let layout = format!("--layout={}", testdata("quickstart/images").display());
     let web = fs::read_to_string(testdata("quickstart/web.yaml")).expect("readable");
     let flags = ["--offline", &layout, "--no-fallback"];
@@ -278,7 +277,7 @@ fn without_the_network_layouts_are_looked_into() {
 }
 
 #[test]
-fn policies_add_up_and_none_is_loosened() {
+fn policies_add_up_and_cannot_be_loosened() {
     let folder = tempfile::tempdir().expect("a folder");
     let config = folder.path().join("digestif.yaml");
     let write = |policy: &str| {
@@ -335,7 +334,7 @@ fn a_flag_adds_to_what_the_environment_asks() {
 }
 
 #[test]
-fn a_mirror_that_is_down_is_passed_over_once_for_digests_too() {
+fn a_mirror_that_is_down_is_tried_once_for_digests_too() {
     let registry = all();
     let images: Vec<_> = (0..5).map(|n| format!("{WEB}:{n}")).collect();
     let images: Vec<_> = images.iter().map(String::as_str).collect();
@@ -348,12 +347,12 @@ fn a_mirror_that_is_down_is_passed_over_once_for_digests_too() {
     let ran = run(&registry, &flags, &pods(&pinned));
     assert_eq!(ran.status, 0, "{}", ran.stderr);
     assert_eq!(ran.stderr.matches("was skipped").count(), 1, "{}", ran.stderr);
-    // Those that are in flight, and the GET that a busy HEAD leads to.
+    // At most the requests in flight, and a GET after each busy HEAD.
     assert!(mirror.requests().len() <= 2 * images.len(), "{}", mirror.requests().len());
 }
 
 #[test]
-fn an_index_need_not_say_its_platforms() {
+fn an_index_may_have_no_platforms() {
     let config = r#"{"os":"linux","architecture":"arm64"}"#;
     let manifest = single_manifest(config);
     let index = json!({
@@ -386,7 +385,7 @@ fn an_index_need_not_say_its_platforms() {
 }
 
 #[test]
-fn what_a_flag_can_not_mean_is_a_wrong_call() {
+fn an_impossible_value_of_a_flag_is_a_usage_error() {
     for flag in [
         "--expect=web:1",
         "--expect=web=",
@@ -399,7 +398,7 @@ fn what_a_flag_can_not_mean_is_a_wrong_call() {
 }
 
 #[test]
-fn the_cases_of_aibrix_and_descheduler_hold_on_their_own_files() {
+fn the_cases_of_aibrix_and_descheduler_hold_for_their_real_files() {
     let (Some(aibrix), Some(old), Some(new)) = (
         corpus("aibrix-v0.3.0-release.yaml"),
         corpus("descheduler-v0.32.2-cronjob.yaml"),
@@ -429,7 +428,7 @@ fn a_placeholder_has_no_digest() {
 }
 
 #[test]
-fn an_image_whose_repository_is_gone_is_found_where_it_has_moved() {
+fn an_image_of_a_moved_repository_is_found_at_its_new_place() {
     let new = "docker.io/bitnamilegacy/redis";
     let digest = digest_of(&format!("{new}:7.2"));
     let old = format!("docker.io/bitnami/redis:7.2@{digest}");
@@ -445,7 +444,7 @@ fn an_image_whose_repository_is_gone_is_found_where_it_has_moved() {
     }
     let said = run(&registry, &["--verify", "--no-fallback"], &pods(&[&old])).failed(1);
     assert!(!said.contains("bitnamilegacy"), "{said}");
-    // Another digest is another image.
+    // Another digest means another image.
     let other = format!("docker.io/bitnami/redis:7.2@sha256:{}", "e".repeat(64));
     let said = run(&registry, &["--verify"], &pods(&[&other])).failed(1);
     assert!(!said.contains("bitnamilegacy"), "{said}");

@@ -1,4 +1,5 @@
-//! What is published, and what the pages say of it: `published.toml` has each value that exists only then.
+//! Published artefacts, and the pages about them. A value of `published.toml` stays empty until it
+//! exists.
 
 mod support;
 
@@ -8,7 +9,7 @@ use std::process::Command;
 
 use support::{finish, start};
 
-/// The sentence of the README, as long as there is nothing to install.
+/// The sentence of the README that is used until something is published.
 const NOT_YET: &str = "There are no packages yet";
 
 fn read(path: &str) -> String {
@@ -25,7 +26,7 @@ fn published(key: &str) -> Option<String> {
     (!value.is_empty()).then_some(value)
 }
 
-/// The pages that name what is published, with their texts.
+/// The pages that name published artefacts, with their texts.
 fn pages() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut pages = Vec::new();

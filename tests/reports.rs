@@ -1,5 +1,5 @@
-//! Reports for machines: what policies say as JSON, code scanning as SARIF, comments as Markdown. Each
-//! is read back by somebody else's code.
+//! Reports for machines: policies as JSON, code scanning as SARIF, comments as Markdown. A library
+//! of another project reads each report.
 
 mod support;
 
@@ -12,7 +12,7 @@ use support::accounts::{assert_tells_nothing, password};
 use support::registry::{Content, Registry};
 use support::{Ran, command, digest_of, digestif, finish, for_every_host, start};
 
-/// A Pod with containers of these images, behind text of more than one byte a character.
+/// A Pod with containers of these images, after text with characters of several bytes.
 fn pod(images: &[&str]) -> String {
     let container = |image: &&str| format!("  - {{name: größe, image: {image}}} # ours\n");
     let containers: String = images.iter().map(container).collect();
@@ -31,7 +31,7 @@ fn nowhere() -> tempfile::TempDir {
     tempfile::tempdir().expect("a temporary folder")
 }
 
-/// What policies say in a report, which fits the schema.
+/// The policy failures in a report, which matches the schema.
 #[track_caller]
 fn policy(report: &str) -> Vec<Value> {
     let schema = digestif(["schema", "report"], "").succeeded();
@@ -49,7 +49,7 @@ fn rules(policy: &[Value]) -> Vec<(&str, &str)> {
 }
 
 #[test]
-fn a_report_has_what_policies_say_and_nothing_else_as_policy() {
+fn a_report_has_only_policy_failures_under_policy() {
     let manifests = pod(&["web:1", "'${IMAGE}'", "web:2", "Not valid"]);
     let flags = ["--require-digest", "--deny-placeholders"];
     let ran = check(nowhere().path(), "json", &flags, &manifests);
@@ -82,7 +82,7 @@ fn a_report_has_what_policies_say_and_nothing_else_as_policy() {
 }
 
 #[test]
-fn a_report_has_what_has_drifted_and_what_a_lock_has_too_much() {
+fn a_report_has_drift_and_unused_lock_entries() {
     let folder = nowhere();
     let registry = Registry::start(Content::of(&[("docker.io/library/web", &["1"])]));
     let lock = format!(
@@ -109,7 +109,7 @@ fn a_report_has_what_has_drifted_and_what_a_lock_has_too_much() {
 }
 
 #[test]
-fn a_report_has_what_went_wrong_after_it_was_written() {
+fn a_report_has_errors_that_happen_after_it_was_written() {
     let folder = nowhere();
     let registry = Registry::start(Content::of(&[("docker.io/library/web", &["1", "2"])]));
     let run = |flags: &[&str], images: &[&str]| {
@@ -130,7 +130,7 @@ fn a_report_has_what_went_wrong_after_it_was_written() {
     assert!(report.contains("| `no/such` |\n"), "{report}");
 }
 
-/// Markdown as GitHub renders it, before it looks for mentions and removes what it thinks harmful.
+/// Markdown as GitHub renders it, before GitHub looks for mentions and removes harmful parts.
 fn html(markdown: &str) -> String {
     let mut options = comrak::Options::default();
     options.extension.table = true;
@@ -140,7 +140,7 @@ fn html(markdown: &str) -> String {
     comrak::markdown_to_html(markdown, &options)
 }
 
-/// What stands outside of code, where mentions, and what looks like a link, would become links.
+/// The text outside of code. GitHub makes links of mentions and URLs there.
 fn outside_code(html: &str) -> String {
     let parts = html.split("<code>").map(|part| part.rsplit("</code>").next().expect("a last"));
     parts.collect()
@@ -186,7 +186,7 @@ fn nothing_in_a_manifest_is_markup_in_a_comment() {
         assert_eq!(rows(&html), rows(&self::html(&plain)), "{hostile:?}\n{}\n{html}", ran.stdout);
         let cells = html.matches("<td>").count() + html.matches("<th>").count();
         let empty = html.matches("<td></td>").count();
-        // The digests; GFM fills up what is missing, and drops what is too much.
+        // The digests. GFM adds missing cells, and drops extra cells.
         assert_eq!((cells, empty), (3 * 3 + 3 * 4, 2), "{hostile:?}\n{}\n{html}", ran.stdout);
         let outside = outside_code(&html);
         for link in ["@octocat", "@evil", "#1", "://", "www.evil", "<a"] {
@@ -196,7 +196,7 @@ fn nothing_in_a_manifest_is_markup_in_a_comment() {
 }
 
 #[test]
-fn a_comment_says_what_was_substituted_before_all_else() {
+fn a_comment_starts_with_the_substitutes() {
     let images = [("docker.io/clastix/kubectl", &["v1.31"][..])];
     let registry = Registry::start(Content::of(&images));
     let every_host = for_every_host(&registry);
@@ -225,7 +225,7 @@ fn scanned(report: &str) -> Run {
     for result in run.results.iter().flatten() {
         let n = usize::try_from(result.rule_index.expect("an index")).expect("not negative");
         assert_eq!(result.rule_id.as_deref(), Some(rules[n].id.as_str()));
-        // What GitHub wants to see.
+        // The properties that GitHub requires.
         let rule = &rules[n];
         assert!(rule.short_description.is_some() && rule.full_description.is_some());
         assert!(rule.help.as_ref().is_some_and(|help| !help.text.is_empty()));
@@ -246,7 +246,7 @@ fn located(locations: &[Location]) -> (&str, &Region) {
     (file.expect("a name"), region)
 }
 
-/// The rule of each result, and whether the run fails for it.
+/// The rule of each result, and true if the run fails for it.
 fn results(run: &Run) -> Vec<(String, bool)> {
     let results = run.results.as_deref().expect("a list").iter();
     let is_error = |level: &ResultLevel| matches!(level, ResultLevel::Error);
@@ -272,7 +272,7 @@ fn text_of<'t>(text: &'t str, region: &Region) -> &'t str {
 }
 
 #[test]
-fn every_region_is_that_of_the_reference_in_its_file() {
+fn every_region_is_the_reference_in_its_file() {
     let folder = nowhere();
     let files = [
         ("a b.yaml", pod(&["web:1", "'web:2'"])),
@@ -305,7 +305,7 @@ fn every_region_is_that_of_the_reference_in_its_file() {
 }
 
 #[test]
-fn a_result_is_the_same_when_lines_move_and_another_elsewhere() {
+fn a_fingerprint_survives_moved_lines_and_differs_elsewhere() {
     let folder = nowhere();
     let fingerprints = |manifests: &str| -> Vec<String> {
         let ran = check(folder.path(), "sarif", &["--require-digest"], manifests);
@@ -351,7 +351,7 @@ fn nothing_in_a_manifest_is_a_link_in_a_result() {
 }
 
 #[test]
-fn there_is_a_report_on_every_status() {
+fn a_report_is_written_with_every_exit_status() {
     let folder = nowhere();
     let write = |name: &str, text: &str| {
         fs::write(folder.path().join(name), text).expect("writable");
@@ -402,7 +402,7 @@ fn there_is_a_report_on_every_status() {
 }
 
 #[test]
-fn no_report_tells_a_password() {
+fn no_report_shows_a_password() {
     let folder = nowhere();
     let secret = password("report");
     let manifests = format!(
@@ -420,7 +420,7 @@ fn no_report_tells_a_password() {
 }
 
 #[test]
-fn the_environment_says_the_format_too() {
+fn a_variable_also_sets_the_format() {
     let mut command = command(["check", "--require-digest"]);
     command.env("DIGESTIF_REPORT_FORMAT", "markdown");
     let ran = finish(start(&mut command), pod(&["web:1"]).as_bytes());

@@ -1,5 +1,5 @@
-//! Laws of the fallback rules: whatever they are, an image that exists is never substituted, and
-//! what stands in for one that does not is an image that exists.
+//! Laws of the fallback rules: whatever the rules are, an existing image is never substituted, and
+//! every substitute exists.
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,17 +18,17 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 
-/// The built-in rule is about this repository, and not about the other.
+/// The built-in rule matches the first repository, and not the second.
 const KUBECTL: &str = "docker.io/acme/kubectl:";
 const WEB: &str = "docker.io/acme/web:";
 
-/// Tags are near enough to each other for rules to lead from one to another.
+/// The tags are similar, so that rules can lead from one to another.
 const VERSION: &str = "v?1\\.3[0-2](\\.[0-2])?";
 const BRANCHES: [&str; 4] = ["", "", "", "main-"];
 const SUFFIXES: [&str; 9] =
     ["", "", "", "-slim", "-rc.1", "-gke.7", "-debian-12", "-debian-12-r1", "-debian-12-r2"];
 
-/// What nobody can publish, but charts ask for.
+/// Tags that cannot be published, but that charts contain.
 const BUILDS: [&str; 6] = ["", "", "", "+", "+k3s1", "+a-slim"];
 
 const PATTERNS: [&str; 8] = [
@@ -71,14 +71,14 @@ fn asked() -> impl Strategy<Value = Vec<String>> {
     vec(image(&BUILDS), 1..25)
 }
 
-/// Rules of the command line; what is no rule is left out, as it would end the run.
+/// Rules of the command line. Invalid rules are left out, because they would end the run.
 fn rules() -> impl Strategy<Value = Vec<Rule>> {
     let rule = (select(&PATTERNS[..]), select(&TEMPLATES[..]));
     vec(rule.prop_map(|(pattern, template)| format!("{pattern}={template}").parse()), 0..5)
         .prop_map(|rules: Vec<Result<Rule, _>>| rules.into_iter().flatten().collect())
 }
 
-/// The minor version of the cluster, and how far below it a tag may be.
+/// The cluster's minor version, and the allowed skew below it.
 fn settings() -> impl Strategy<Value = (Option<u32>, u32)> {
     (prop::option::of(28..34_u32), prop_oneof![0..4_u32, Just(u32::MAX)])
 }
@@ -89,7 +89,7 @@ fn built_in((cluster, max_minor_skew): (Option<u32>, u32)) -> Rule {
 }
 
 #[test]
-fn whatever_the_rules_what_exists_is_pinned_and_what_stands_in_exists() {
+fn with_any_rules_existing_images_are_pinned_and_substitutes_exist() {
     let every = (existing(), asked(), rules(), settings(), any::<prop::sample::Index>());
     let substituted = check(every, |(existing, asked, mut rules, settings, place)| {
         rules.insert(place.index(rules.len() + 1), built_in(settings));
@@ -143,7 +143,8 @@ fn the_built_in_rule_keeps_to_stable_versions_with_the_same_suffix_within_the_sk
             prop_assert!(!new.is_prerelease() || old.is_prerelease(), "{}", pair);
             prop_assert!(new.has_the_suffix_of(&old), "{}", pair);
             let (cluster, skew) = settings;
-            // The version that was asked for may be spelt differently, and the cluster's is tried.
+            // The version in the input may be spelt differently, and the cluster's version is tried
+            // too.
             let cluster = cluster.unwrap_or(old.minor);
             let highest = old.minor.max(cluster);
             let lowest = cluster.saturating_sub(skew).min(old.minor);
@@ -155,7 +156,7 @@ fn the_built_in_rule_keeps_to_stable_versions_with_the_same_suffix_within_the_sk
     assert!(substituted > 50, "only {substituted} substitutes in all");
 }
 
-/// Checks a law on many values, and gives the sum of what it counts.
+/// Checks a law on many values, and returns the sum of its counts.
 fn check<S: Strategy>(values: S, law: impl Fn(S::Value) -> Result<usize, TestCaseError>) -> usize {
     let sum = Cell::new(0);
     let config = Config { cases: 64, failure_persistence: None, ..Config::default() };
@@ -169,7 +170,7 @@ fn check<S: Strategy>(values: S, law: impl Fn(S::Value) -> Result<usize, TestCas
     sum.get()
 }
 
-/// A version as these tests make them, taken apart without the parser under test.
+/// A version from these tests, parsed without the parser under test.
 struct Version {
     minor: u32,
     suffix: String,
@@ -188,8 +189,8 @@ impl Version {
         self.suffix.starts_with("-rc.")
     }
 
-    /// The same, but for the number of bitnami's build, and for the build of a distribution, which
-    /// may be dropped.
+    /// True if both have the same suffix. The number of bitnami's build may differ, and the build
+    /// of a distribution may be missing.
     fn has_the_suffix_of(&self, asked: &Self) -> bool {
         let base = |suffix: &str| suffix.trim_end_matches(|c: char| c.is_ascii_digit()).to_owned();
         let (new, old) = (&self.suffix, &asked.suffix);
@@ -209,7 +210,7 @@ fn digest_of(image: &str) -> Digest {
     Digest::of(Algorithm::Sha256, image.as_bytes())
 }
 
-/// Settles the images that are asked for, by these rules and offline, where a layout has others.
+/// Resolves the images by these rules and offline, with a layout that has other images.
 fn settle(
     existing: &BTreeSet<String>,
     asked: &[String],

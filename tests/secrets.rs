@@ -1,5 +1,5 @@
-//! Text that no message may show: files that are neither manifests nor configurations, whatever led to
-//! them, and lines of Secrets. `tests/registry/credentials/leaks.rs` is about logins.
+//! Text that no message may show: files that are neither manifests nor configurations, and lines of
+//! Secrets. `tests/registry/credentials/leaks.rs` is about logins.
 
 #![cfg(unix)]
 
@@ -10,7 +10,7 @@ use std::os::unix::fs::symlink;
 
 use support::{Ran, command, digestif, finish, start};
 
-/// Files that somebody may have, each of one secret word.
+/// Private files, each with one secret word.
 const FILES: [&str; 6] = [
     "-----BEGIN OPENSSH PRIVATE KEY-----\nhunter2: [hunter2\n",
     "machine a.io login me password hunter2\n",
@@ -28,7 +28,7 @@ fn tells_nothing(ran: &Ran) {
 }
 
 #[test]
-fn a_link_to_another_file_shows_nothing_of_it() {
+fn no_message_shows_text_of_a_linked_file() {
     for text in FILES {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let at = |name: &str| folder.path().join(name);
@@ -43,7 +43,7 @@ fn a_link_to_another_file_shows_nothing_of_it() {
         tells_nothing(&run(&[]));
         tells_nothing(&run(&["-c", "secret"]));
         tells_nothing(&run(&["images"]));
-        // `auths` has no `kind`, but is a mapping, so that it is read as an object.
+        // `auths` has no `kind`, but is a mapping, so it is read as an object.
         if !text.starts_with('{') {
             let ran = run(&["--no-config", "--offline", "-f", "deploy"]);
             assert!(!ran.stderr.contains("hunter2"), "{}", ran.stderr);

@@ -1,4 +1,4 @@
-//! What people type on the first day, and the hint that each slip gets.
+//! Common mistakes of new users, and the hint for each.
 
 mod support;
 
@@ -24,7 +24,7 @@ fn said(args: &[&str], env: &[(&str, &str)]) -> (i32, String) {
 }
 
 #[test]
-fn each_slip_gets_the_way_to_say_it() {
+fn every_common_mistake_gets_a_hint() {
     for (args, hint) in [
         (&["--dry-run", "web.yaml"][..], "`--diff` shows what would change"),
         (&["-n", "web.yaml"], "`--diff` shows what would change"),
@@ -158,7 +158,7 @@ fn an_error_in_a_variable_names_the_variable() {
 }
 
 #[test]
-fn a_misspelt_variable_is_warned_about_and_those_of_kubernetes_are_not() {
+fn a_misspelt_variable_causes_a_warning_and_a_variable_of_kubernetes_does_not() {
     let env = [
         ("DIGESTIF_OFLINE", "true"),
         ("DIGESTIF_PORT", "tcp://10.0.0.1:80"),
@@ -172,7 +172,7 @@ fn a_misspelt_variable_is_warned_about_and_those_of_kubernetes_are_not() {
 }
 
 #[test]
-fn a_word_that_is_a_value_is_neither_a_command_nor_in_the_wrong_order() {
+fn a_value_is_not_mistaken_for_a_command_or_a_wrong_order() {
     for args in [
         &["check", "web.yaml", "--require-digest", "--lock", "lock"][..],
         &["--diff", "web.yaml", "--offline", "-o", "check", "--no-fallback"],
@@ -187,7 +187,7 @@ fn a_word_that_is_a_value_is_neither_a_command_nor_in_the_wrong_order() {
 }
 
 #[test]
-fn an_error_of_the_parser_has_an_id_as_any_other() {
+fn an_error_of_the_argument_parser_has_an_id() {
     let mut command = command(["--zzz"]);
     let said = finish(start(&mut command), b"").said;
     assert!(said.starts_with("error[usage]: unexpected argument '--zzz' found\n"), "{said}");

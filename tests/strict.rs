@@ -1,4 +1,4 @@
-//! `check --strict`: the gate that only the caller configures.
+//! `check --strict`: a gate that only the caller can configure.
 
 mod support;
 
@@ -51,7 +51,7 @@ fn folder(files: &[(&str, &str)]) -> TempDir {
 }
 
 #[test]
-fn whatever_kubectl_would_start_needs_a_digest() {
+fn every_image_that_kubectl_would_start_needs_a_digest() {
     let digest = digest();
     assert_eq!(on(&[], &pinned()).status, 0);
     for image in ["nginx:1", "nginx", "''", "'  '", "", "~", "null", "${IMAGE}", "'{{ .image }}'"] {
@@ -62,7 +62,7 @@ fn whatever_kubectl_would_start_needs_a_digest() {
             assert!(ran.stderr.contains("<stdin>:7:"), "{image}: {}", ran.stderr);
         }
     }
-    // A container without the key takes its image from elsewhere, as patches do.
+    // A container without the key gets its image from elsewhere, for example in a patch.
     let patch = pinned() + "  - name: patched\n";
     assert_eq!(on(&[], &patch).status, 0);
     let local = pod("nginx:1").replace(
@@ -76,7 +76,7 @@ fn whatever_kubectl_would_start_needs_a_digest() {
 }
 
 #[test]
-fn no_opt_out_of_a_manifest_counts() {
+fn opt_outs_of_manifests_are_ignored() {
     let annotated = |value: &str| {
         pod("nginx:1").replace(
             "{name: web}",
@@ -116,7 +116,7 @@ fn only_the_caller_configures_it() {
     assert_eq!(run(&[("DIGESTIF_SKIP", "docker.io/**")], &[]), 0);
     assert_eq!(run(&[], &["--skip=docker.io/**"]), 0);
     assert_eq!(run(&[("DIGESTIF_STRICT", "true")], &[]), 5);
-    // A file of the checkout that would be refused is not even read.
+    // The file of the checkout, which would be refused, is not read.
     fs::write(checkout.path().join("digestif.yml"), "").expect("writable");
     assert_eq!(run(&[], &["--skip=docker.io/**"]), 0);
     let list = format!(
@@ -141,7 +141,7 @@ fn it_makes_no_request() {
 }
 
 #[test]
-fn with_a_lock_every_image_has_to_be_in_it() {
+fn with_a_lock_every_image_must_be_in_it() {
     let registry = Registry::start(Content::everything());
     let folder = folder(&[]);
     let chart = fs::read_to_string(testdata("rendered/gateway.yaml")).unwrap_or_else(|_| {
@@ -169,7 +169,7 @@ fn with_a_lock_every_image_has_to_be_in_it() {
 }
 
 #[test]
-fn what_is_left_out_fails_unless_the_caller_excluded_it() {
+fn a_skipped_file_fails_unless_the_caller_excluded_it() {
     let lock = format!("{HEAD} ImageLock\nimages: []\n");
     let config = format!("{HEAD} PinImages\n");
     for (name, text, message) in [
@@ -197,7 +197,7 @@ fn what_is_left_out_fails_unless_the_caller_excluded_it() {
         assert!(ran.stdout.contains(message), "the report says it too: {}", ran.stdout);
         let glob = format!("--exclude={}", place.trim_start_matches("deploy/"));
         assert_eq!(run(&[&glob]).status, 0, "{glob}: {}", run(&[&glob]).stderr);
-        // Without the flag it is a warning.
+        // Without the flag, it is a warning.
         let mut ordinary = command(["check", "--require-digest", "-f", "deploy"]);
         let ran = finish(start(ordinary.current_dir(folder.path())), b"");
         assert_eq!(ran.status, 0, "{}", ran.stderr);
@@ -206,7 +206,7 @@ fn what_is_left_out_fails_unless_the_caller_excluded_it() {
 }
 
 #[test]
-fn the_callers_own_lock_and_configuration_may_lie_beside_the_manifests() {
+fn the_callers_lock_and_configuration_may_be_next_to_the_manifests() {
     let lock = format!(
         "{HEAD} ImageLock\nimages:\n- image: docker.io/library/nginx:1\n  tag: '1'\n  digest: {}\n",
         digest()
@@ -225,7 +225,7 @@ fn the_callers_own_lock_and_configuration_may_lie_beside_the_manifests() {
 }
 
 #[test]
-fn candidates_are_counted_and_named_and_fail_if_they_are_included() {
+fn candidates_are_listed_and_fail_only_if_they_are_included() {
     let env = "    env: [{name: IMAGE, value: 'ghcr.io/acme/agent:v1'}]\n";
     let manifest = pinned() + env;
     let ran = on(&[], &manifest);
@@ -237,7 +237,7 @@ fn candidates_are_counted_and_named_and_fail_if_they_are_included() {
 }
 
 #[test]
-fn what_digestif_pinned_passes() {
+fn the_output_of_digestif_passes() {
     let registry = Registry::start(Content::everything());
     let every_host = for_every_host(&registry);
     let mut seen = 0;
@@ -297,7 +297,7 @@ fn the_caller_excludes_objects() {
             (&["-c", "own.yaml"], "'quay.io/**', {kind: Job, namespace: batch, name: web}", 0),
             (&["-c", "own.yaml"], "{kind: Job, namespace: other}", 5),
             (&["-c", "own.yaml"], "{group: apps}", 5),
-            // Not the caller's.
+            // This annotation is not from the caller.
             (&[], "{kind: Job}", 5),
         ] {
             let name = if flags.is_empty() { "digestif.yaml" } else { "own.yaml" };
@@ -307,7 +307,7 @@ fn the_caller_excludes_objects() {
             assert_eq!(ran.status, status, "{image} {flags:?} {skip}: {}", ran.stderr);
         }
     }
-    // Without a namespace, and what is left alone comes out as it went in.
+    // These objects have no namespace. Skipped images stay unchanged in the output.
     let job = object("Job", "", "nginx:1").replace(", namespace: ''", "");
     assert_eq!(on(&["--skip-kind=Job//web"], &job).status, 0);
     let ran = digestif(["--offline", "--skip-kind=Job"], &job);
@@ -322,7 +322,7 @@ fn the_caller_excludes_objects() {
 }
 
 #[test]
-fn an_alias_of_an_image_in_an_excluded_object_is_pinned_where_it_stands() {
+fn an_alias_of_an_image_of_an_excluded_object_is_pinned() {
     let list = "apiVersion: v1\nkind: List\nitems:\n- {kind: Job, spec: {containers: [{image: &web 'nginx:1'}]}}\n- {kind: Pod, spec: {containers: [{image: *web }]}}\n";
     let registry = Registry::start(Content::everything());
     let ran = digestif([&*for_every_host(&registry), "--skip-kind=Job"], list).succeeded();

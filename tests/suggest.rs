@@ -17,7 +17,7 @@ fn suggest(registry: &Registry, images: &[&str]) -> Ran {
 }
 
 #[test]
-fn what_is_printed_covers_every_missing_image() {
+fn the_printed_configuration_covers_every_missing_image() {
     let registry = Registry::start(Content::of(&[
         ("docker.io/acme/app", &["v1.2.3", "1.0.0"]),
         ("docker.io/acme/web", &["2.0.1"]),

@@ -65,14 +65,14 @@ fn a_folder_without_expectations_fails() {
     let pod = "{kind: Pod, spec: {containers: [{image: a:1}]}}\n";
     let pinned = pod.replace("a:1", &format!("a:1@{}", digest_of("a:1")));
     for (case, files, failure) in [
-        ("a", &[("input.yaml", pod)][..], "says neither what is printed nor how it fails"),
-        ("b", &[("input.yaml", pod), ("expected.yml", pod)], "`expected.yml` is no file of a case"),
+        ("a", &[("input.yaml", pod)][..], "has neither `expected.yaml` nor `status`"),
+        ("b", &[("input.yaml", pod), ("expected.yml", pod)], "`expected.yml` is not a file of a case"),
         ("c", &[("expected.yaml", pod)], "has neither `input.yaml` nor files in `args`"),
         ("d", &[("input.yaml", pod), ("expected.yaml", pod)], "stdout, line 1:"),
         (
             "e",
             &[("input.yaml", pod), ("expected.yaml", &pinned), ("unread-by", "saphyr")],
-            "saphyr reads it, although `unread-by` says no",
+            "saphyr reads it, although `unread-by` names it",
         ),
         ("f", &[("input.yaml", pod), ("expected.yaml", &pinned), ("stderr.txt", "")], "stderr, "),
         ("g", &[("input.yaml", pod), ("expected.yaml", &pinned)], ""),
@@ -122,7 +122,7 @@ impl Case {
         for path in entries(&folder) {
             let name = path.file_name().expect("a file").to_string_lossy();
             if !is_known(&name) {
-                return Err(format!("`{name}` is no file of a case"));
+                return Err(format!("`{name}` is not a file of a case"));
             }
         }
         let input = bytes(&folder, "input.yaml");
@@ -201,7 +201,7 @@ impl Case {
         match (self.unread_by.iter().any(|name| name == judge), unchanged) {
             (true, Err(_)) => return Ok(()),
             (true, Ok(_)) => {
-                return Err(format!("{judge} reads it, although `unread-by` says no"));
+                return Err(format!("{judge} reads it, although `unread-by` names it"));
             }
             (false, Err(error)) => return Err(format!("{judge} can't read it: {error}")),
             (false, Ok(_)) => {}
@@ -248,7 +248,7 @@ impl Expected {
             None => 0,
         };
         if (status == 0 && stdout.is_none()) || (status != 0 && stderr.is_none()) {
-            return Err("says neither what is printed nor how it fails".to_owned());
+            return Err("has neither `expected.yaml` nor `status`".to_owned());
         }
         Ok(Self { status, stdout, stderr })
     }

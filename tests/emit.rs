@@ -55,7 +55,7 @@ fn each_name_gets_its_tag_and_digest_and_stays_as_written() {
 fn a_substitute_in_another_repository_gets_a_new_name() {
     let rule = "--fallback=.*=docker.io/library/$name:$tag";
     let list = emit(&[rule], &containers(&["quay.io/old/nginx:1.29.1"])).status;
-    assert_eq!(list, 5, "offline, nothing says that it is absent");
+    assert_eq!(list, 5, "offline, there is no proof of absence");
     let folder = tempfile::tempdir().expect("a temporary folder");
     let layout = folder.path().join("quay.io/old/nginx");
     fs::create_dir_all(layout.join("blobs/sha256")).expect("writable");

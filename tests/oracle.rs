@@ -145,7 +145,7 @@ fn through_the_gate(text: &str) -> Option<BTreeSet<String>> {
         },
         empty: Empty::Allowed,
     };
-    let run = digestif::run(&sources, &options).expect("nobody interrupts");
+    let run = digestif::run(&sources, &options).expect("the run is not interrupted");
     if run.found.diagnostics.iter().any(|diagnostic| diagnostic.failure().is_some()) {
         return None;
     }

@@ -300,7 +300,8 @@ fn is_command(line: &str, ours: bool) -> bool {
     is_command && !is_ours || line.contains("##[") || line.contains("##vso[")
 }
 
-/// Panics like a defect, with a temporary file. [`a_panic_ends_the_run_with_one_sentence_and_no_files`] starts it.
+/// Panics like a defect, with a temporary file. The test
+/// [`a_panic_ends_the_run_with_one_sentence_and_no_files`] starts it.
 #[test]
 #[ignore = "another test starts it in a process of its own"]
 fn a_defect() {

@@ -247,7 +247,7 @@ fn digests_in_the_input_are_requested_only_with_the_flag() {
     assert_eq!(registry.requests()[before].method, "HEAD");
     assert_eq!(registry.requests().len() - before, 1);
     run(&registry, &[], &pods(&[&gone])).succeeded();
-    assert_eq!(registry.requests().len() - before, 1, "nobody is asked without the flag");
+    assert_eq!(registry.requests().len() - before, 1, "there is no request without the flag");
     let message = run(&registry, &["--verify"], &pods(&[&gone])).failed(1);
     assert!(message.contains("error: the digest of `"), "{message}");
     for (fault, status) in [

@@ -19,7 +19,7 @@ fn said(args: &[&str], env: &[(&str, &str)]) -> (i32, String) {
     let child = start(command.envs(env.iter().copied()).current_dir(folder.path()));
     let ran = finish(child, b"");
     let left = fs::read_dir(folder.path()).expect("readable").count();
-    assert_eq!(left, 2, "{args:?}: nothing is written");
+    assert_eq!(left, 2, "{args:?}: a file was written");
     (ran.status, ran.stderr)
 }
 

@@ -1,10 +1,10 @@
-//! When a rule applies: absent and denied images.
+//! Rules for absent images, and for denied images.
 
 use crate::support::registry::{Content, Fault, Misbehaviour};
 use crate::{APP, Setup, denied, existence, pinned, refused, written};
 
 #[test]
-fn what_is_denied_is_substituted_only_by_a_rule_that_says_so() {
+fn a_denied_image_is_substituted_only_by_a_rule_with_when_denied() {
     const ORDINARY: &str = "- {name: ordinary, images: ['**'], try: [z]}\n";
     const BRAVE: &str = "- {name: brave, images: ['**'], try: ['y'], when: [missing, denied]}\n";
     let asked = format!("{APP}:x");
@@ -45,7 +45,7 @@ fn what_is_denied_is_substituted_only_by_a_rule_that_says_so() {
 }
 
 #[test]
-fn what_a_registry_cannot_say_is_covered_by_no_rule() {
+fn no_rule_applies_to_an_image_without_a_usable_answer() {
     use Misbehaviour::{ErrorCode, Html404};
     const BRAVE: &str =
         "fallbacks:\n- {name: brave, images: ['**'], try: ['y', z], when: [missing, denied]}\n";
@@ -57,7 +57,7 @@ fn what_a_registry_cannot_say_is_covered_by_no_rule() {
         let said = setup.run(&["--retries=0"], &[&asked]).failed(4);
         assert!(said.contains(&asked) && !said.contains("instead"), "{fault:?}: {said}");
         assert!(setup.requests().iter().all(|line| line.ends_with("/x")), "{fault:?}");
-        // Nor a candidate, whether what was asked for is absent or denied.
+        // The same is true for a candidate, whether the image in the input is absent or denied.
         for asked_for in [None, Some(denied("manifests/x", 403))] {
             let content = content().with_fault(Fault::on("manifests/y", fault.clone()));
             let content = asked_for.into_iter().fold(content, Content::with_fault);
@@ -71,7 +71,7 @@ fn what_a_registry_cannot_say_is_covered_by_no_rule() {
 }
 
 #[test]
-fn a_denied_candidate_ends_the_search_unless_its_rule_takes_it_for_absent() {
+fn a_denied_candidate_ends_the_search_unless_its_rule_treats_it_as_absent() {
     let asked = format!("{APP}:x");
     for (when, of_asked, found) in [
         ("[missing, denied]", None, Some("z")),
@@ -106,7 +106,7 @@ fn a_denied_candidate_ends_the_search_unless_its_rule_takes_it_for_absent() {
 }
 
 #[test]
-fn where_every_candidate_is_denied_the_image_stays_absent_or_private() {
+fn an_image_is_absent_or_private_if_every_candidate_is_denied() {
     const BRAVE: &str =
         "fallbacks:\n- {name: brave, images: ['**'], try: ['y', z], when: [missing, denied]}\n";
     let asked = format!("{APP}:x");
@@ -122,7 +122,7 @@ fn where_every_candidate_is_denied_the_image_stays_absent_or_private() {
 }
 
 #[test]
-fn a_copy_that_hides_what_it_lacks_is_found_at_the_next_place() {
+fn an_image_denied_by_a_private_copy_is_found_at_the_next_place() {
     let content = Content::of(&[("docker.io/bitnamilegacy/redis", &["7.2"])])
         .with_fault(denied("registry.example.com", 403));
     let setup = Setup::example("bitnami-moved.yaml", content);
@@ -134,8 +134,8 @@ fn a_copy_that_hides_what_it_lacks_is_found_at_the_next_place() {
     assert_eq!(setup.requests(), [asked.concat(), last].concat());
 }
 
-/// The requests after which a tag is known to be denied: only a GET explains the status, and only
-/// `/v2/` can have the challenge that a 401 lacks.
+/// The requests that prove that a tag is denied: only a GET explains the status, and a 401 without
+/// a challenge needs a request to `/v2/`, which may have one.
 fn denial(reference: &str, status: u16) -> Vec<String> {
     let base = (status == 401).then(|| "GET ".to_owned());
     refused(reference).into_iter().chain(base).collect()

@@ -32,7 +32,7 @@ fn the_built_in_rule_is_last_unless_the_file_gives_it_another_place() {
 }
 
 #[test]
-fn the_built_in_rule_takes_more_images_and_keeps_its_own() {
+fn the_built_in_rule_accepts_more_images_and_keeps_its_own() {
     let images = ["acme/k8s-tools:1.33", "clastix/kubectl:v1.33", "acme/other:1.33"];
     let repositories =
         images.map(|image| format!("docker.io/{}", image.split(':').next().expect("a name")));
@@ -43,7 +43,7 @@ fn the_built_in_rule_takes_more_images_and_keeps_its_own() {
     assert_eq!(setup.images(&[], &images[..2]), expected);
     let said = setup.run(&[], &images[2..]).failed(1);
     assert!(said.starts_with("error: `docker.io/acme/other:1.33` does not exist\n"), "{said}");
-    // Its own rule is the next.
+    // The next rule is the configuration's own.
     let found = setup.images(&["--max-minor-skew=0"], &images[..1]);
     assert_eq!(found, [pinned("acme/k8s-tools:stable")]);
 

@@ -1,11 +1,11 @@
-//! Pull-through caches, whose 404 proves nothing.
+//! Pull-through caches, whose 404 is no proof of absence.
 
 use crate::support::digestif;
 use crate::support::registry::{Content, Registry};
 use crate::{HEAD, pods, write, written};
 
 #[test]
-fn the_404_of_a_cache_proves_nothing() {
+fn the_404_of_a_cache_is_no_proof_of_absence() {
     const RULE: &str =
         "fallbacks: [{name: own, images: ['**'], try: ['y'], when: [missing, denied]}]\n";
     const MESSAGE: &str =
@@ -42,7 +42,7 @@ fn the_404_of_a_cache_proves_nothing() {
         let digest = crate::support::registry::digest_of(name, "y");
         assert_eq!(found, [format!("{repository}:y@{digest}")]);
     }
-    // Without the word it is taken at its word.
+    // Without `cache: true`, its 404 is a proof of absence.
     let path = write(folder.path(), "config.yaml", format!("{HEAD}{RULE}"));
     let ran = digestif(["-c", &path, "--registry", &flag], pods(&["docker.io/a/b:x"]));
     let digest = crate::support::registry::digest_of("hub/a/b", "y");

@@ -1,4 +1,5 @@
-//! What is wrong with a configuration: the binary and the schema agree, and the message has the place.
+//! Wrong configurations: the binary and the schema agree about them, and the message has the
+//! position.
 
 use std::fs;
 
@@ -6,7 +7,7 @@ use crate::support::{digestif, testdata};
 use crate::{HEAD, NOTHING, schema, takes, write};
 
 #[test]
-fn every_example_is_taken_by_the_schema_and_by_the_binary() {
+fn the_schema_and_the_binary_accept_every_example() {
     let schema = schema("config");
     let examples = fs::read_dir(testdata("config")).expect("readable");
     let mut n = 0;
@@ -21,17 +22,17 @@ fn every_example_is_taken_by_the_schema_and_by_the_binary() {
     assert!(n >= 8, "{n} examples");
 }
 
-/// What the schema can tell about a wrong configuration.
+/// The result of the schema for a wrong configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Schema {
-    /// It refuses it, as the binary does.
+    /// The schema refuses it, as the binary does.
     Refuses,
-    /// It can't say what is wrong.
+    /// The schema cannot express the rule, and accepts it.
     Takes,
 }
 
 #[test]
-fn what_is_wrong_is_refused_by_the_binary_and_where_it_can_be_by_the_schema() {
+fn the_binary_and_if_possible_the_schema_refuse_what_is_wrong() {
     use Schema::{Refuses, Takes};
     let schema = schema("config");
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -205,7 +206,7 @@ fn what_is_wrong_is_refused_by_the_binary_and_where_it_can_be_by_the_schema() {
         let said = digestif(["-c", &path], NOTHING).failed(2);
         let expected =
             format!("error: the configuration is wrong: {message}\n --> {path}:{line}:{column}\n");
-        // Where the line is not shown, the arrow stands at the margin.
+        // If the line is not shown, the arrow is in the first column.
         let said = said.replacen("\n-->", "\n -->", 1);
         assert!(said.starts_with(&expected), "{text}{said}");
         assert!(said.contains(" = help: "), "{said}");
@@ -214,7 +215,7 @@ fn what_is_wrong_is_refused_by_the_binary_and_where_it_can_be_by_the_schema() {
 }
 
 #[test]
-fn a_configuration_says_which_schema_it_follows() {
+fn a_configuration_names_its_schema() {
     let schema = schema("config");
     let folder = tempfile::tempdir().expect("a temporary folder");
     for (text, said) in [
@@ -240,7 +241,7 @@ fn a_configuration_says_which_schema_it_follows() {
 }
 
 #[test]
-fn a_slip_in_the_yaml_is_shown_where_it_is() {
+fn an_error_in_the_yaml_has_its_position() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     for (config, line) in [
         ("fallbacks:\n- preset: bitnamilegacy\n\tenabled: false\n", 4), // the value it would go on
@@ -251,14 +252,14 @@ fn a_slip_in_the_yaml_is_shown_where_it_is() {
     ] {
         let path = write(folder.path(), "wrong.yaml", format!("{HEAD}{config}"));
         let said = digestif(["-c", &path], NOTHING).failed(2);
-        // The end of the file is where something that is never closed comes to light.
+        // An unclosed collection is found only at the end of the file.
         let places = [line, line + 1].map(|line| format!(" --> {path}:{line}:"));
         assert!(places.iter().any(|place| said.contains(place)), "{config}{said}");
     }
 }
 
 #[test]
-fn every_wrong_rule_is_said_in_one_run() {
+fn one_run_reports_every_wrong_rule() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let rules = "fallbacks:\n- {name: a, images: ['**'], try: [$1]}\n- {name: c, try: [x]}\nregistries: [{host: a.io}]\n";
     let path = write(folder.path(), "wrong.yaml", format!("{HEAD}{rules}"));

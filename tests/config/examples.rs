@@ -1,11 +1,11 @@
-//! The founding cases, each with its example of a configuration.
+//! The cases that digestif was made for, each with its example of a configuration.
 
 use crate::support::for_every_host;
 use crate::support::registry::Content;
 use crate::{BRANCH, KUBECTL, LITELLM, MAIN, Setup, corpus, existence, pinned, run_in, written};
 
 #[test]
-fn capsule_goes_as_far_down_as_its_configuration_says() {
+fn capsule_searches_as_far_down_as_its_configuration_allows() {
     let image = format!("{KUBECTL}:v1.33");
     let content =
         || Content::of(&[(KUBECTL, &["v1.31"]), ("ghcr.io/projectcapsule/capsule", &["v0.7.2"])]);
@@ -15,7 +15,7 @@ fn capsule_goes_as_far_down_as_its_configuration_says() {
     assert!(said.contains("; 1 substituted at 3 places\n"), "{said}");
     let entry = &report["images"][0];
     assert_eq!((&entry["tag"], &entry["rule"]), (&"v1.31".into(), &"capsule-kubectl".into()));
-    // The one that comes with the binary would not have gone there.
+    // The built-in rule would stop before this tag.
     let said = setup.run(&["--no-config"], &[&image]).failed(1);
     assert!(said.contains("rule kubernetes-version stops at 1 minor version "), "{said}");
     let said = setup.run(&[], &[&format!("{KUBECTL}:v1.34")]).failed(1);
@@ -40,7 +40,7 @@ fn litellm_gets_its_branch_for_the_deployment_and_for_the_migration() {
     assert!(said.contains("= rule: litellm-branch\n"), "{said}");
     assert!(said.contains("; 1 substituted at 2 places\n"), "{said}");
     assert_eq!(setup.images(&[], &[&image, &image]), [branch.as_str(), branch.as_str()]);
-    // L8: a tag that exists is never substituted.
+    // L8: an existing tag is never substituted.
     let content = Content::of(&[(LITELLM, &[BRANCH, MAIN])]);
     let setup = Setup::example("litellm.yaml", content);
     assert_eq!(setup.images(&[], &[&image]), [pinned(&image)]);
@@ -60,7 +60,7 @@ fn litellm_gets_its_branch_for_the_deployment_and_for_the_migration() {
 }
 
 #[test]
-fn of_two_that_exist_the_first_try_is_taken() {
+fn the_first_existing_candidate_is_used() {
     const CONFIG: &str = "fallbacks:\n- name: releases\n  images: [ghcr.io/berriai/*]\n  tag: 'main-(.+)'\n  try: ['$1', 'v$1']\n";
     let image = format!("{LITELLM}:main-1.86.2");
     for (existing, tag) in [(&["1.86.2", "v1.86.2"][..], "1.86.2"), (&["v1.86.2"], "v1.86.2")] {
@@ -70,7 +70,7 @@ fn of_two_that_exist_the_first_try_is_taken() {
 }
 
 #[test]
-fn two_tags_of_one_repository_are_warned_of() {
+fn two_tags_of_one_repository_cause_a_warning() {
     let images = ["main-latest", "main-v1.55.0"].map(|tag| format!("{LITELLM}:{tag}"));
     let images = images.each_ref().map(String::as_str);
     let setup = Setup::new("", Content::of(&[(LITELLM, &["main-latest", "main-v1.55.0"])]));
@@ -83,7 +83,7 @@ fn two_tags_of_one_repository_are_warned_of() {
     assert_eq!(written(&ran.succeeded()), images.map(pinned));
     let quiet = setup.run(&["-q"], &images);
     assert_eq!((quiet.status, quiet.stderr.as_str()), (0, ""));
-    // What is left alone is none of its tags.
+    // Tags of skipped images are not counted.
     let skipped = Setup::new("skip: ['ghcr.io/**']", Content::everything());
     assert!(!skipped.run(&[], &images).stderr.contains("warning"));
 }

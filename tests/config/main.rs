@@ -1,8 +1,8 @@
-//! Configuration files: which one is read, what is wrong with one, which source wins, and what the
-//! rules of one lead to.
+//! Configuration files: which file is read, wrong files, precedence of the sources, and the effect
+//! of rules.
 //!
-//! The examples are in `testdata/config`. The schema that the binary prints must agree with the
-//! binary about all of them.
+//! The examples are in `testdata/config`. The printed schema and the binary must agree about all of
+//! them.
 
 mod absence;
 mod built_in;
@@ -54,7 +54,7 @@ fn run_in(folder: &Path, env: &[(&str, &str)], args: &[&str], stdin: &str) -> Ra
     finish(start(&mut command), stdin.as_bytes())
 }
 
-/// A configuration in a folder of its own, and a registry that answers for every host.
+/// A configuration in its own folder, and a registry that answers for every host.
 struct Setup {
     folder: tempfile::TempDir,
     registry: Registry,
@@ -67,7 +67,7 @@ impl Setup {
         Self { folder, registry: Registry::start(content) }
     }
 
-    /// With the text of an example instead.
+    /// Like `new`, with the text of an example.
     fn example(name: &str, content: Content) -> Self {
         let text = fs::read_to_string(testdata("config").join(name)).expect("an example");
         Self::new(text.split_once("PinImages\n").expect("it starts so").1, content)
@@ -89,7 +89,7 @@ impl Setup {
         written(&self.run(flags, images).succeeded())
     }
 
-    /// A run's status and what it says, and its report, which fits the schema.
+    /// The status, the messages and the report of a run. The report matches the schema.
     fn reported(&self, flags: &[&str], images: &[&str]) -> (i32, String, Value) {
         let path = self.folder.path().join("report.json").display().to_string();
         let flags: Vec<_> = flags.iter().copied().chain(["--report", &path]).collect();
@@ -100,7 +100,7 @@ impl Setup {
         (ran.status, ran.stderr, report)
     }
 
-    /// What was asked, without what is the same each time.
+    /// The requests, without the parts that are always the same.
     fn requests(&self) -> Vec<String> {
         let short = |line: String| line.replace("/v2/", "").replace("?n=1000", "");
         self.registry.requests().iter().map(|request| short(request.line())).collect()
@@ -112,7 +112,7 @@ fn written(manifests: &str) -> Vec<String> {
     images.map(|image| image.trim_end_matches(" # as it was written").to_owned()).collect()
 }
 
-/// The requests after which a tag is known to be absent.
+/// The requests that prove that a tag is absent.
 fn refused(reference: &str) -> [String; 2] {
     let path = reference.replace(':', "/manifests/");
     [format!("HEAD {path}"), format!("GET {path}")]
@@ -128,21 +128,20 @@ fn schema(of: &str) -> jsonschema::Validator {
     jsonschema::validator_for(&schema).expect("a JSON Schema")
 }
 
-/// Whether a schema takes a YAML text.
+/// True if a schema accepts a YAML text.
 fn takes(schema: &jsonschema::Validator, text: &str) -> bool {
     let value = serde_yaml::from_str::<serde_yaml::Value>(text).ok();
     let value = value.and_then(|value| serde_json::to_value(value).ok());
     value.is_some_and(|value| schema.is_valid(&value))
 }
 
-/// The text of a manifest of the projects that digestif was made for, where the corpus lies beside
-/// the checkout.
+/// A manifest of the projects that digestif was made for, if there is a corpus.
 fn corpus(file: &str) -> Option<String> {
     let corpus = std::env::var_os("DIGESTIF_CORPUS").map(PathBuf::from)?;
     Some(fs::read_to_string(corpus.join(file)).expect("the corpus has it"))
 }
 
-/// A registry that refuses requests whose path has this part.
+/// A registry that denies requests whose path has this part.
 fn denied(path: &str, status: u16) -> Fault {
     let code = if status == 401 { "UNAUTHORIZED" } else { "DENIED" };
     Fault::on(path, Misbehaviour::ErrorCode(status, code))

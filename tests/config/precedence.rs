@@ -1,11 +1,11 @@
-//! Flags, environment and file: which one wins, and what adds up.
+//! Flags, environment and file: which one wins, and which settings add up.
 
 use crate::support::digest_of;
 use crate::support::registry::{Content, Registry};
 use crate::{APP, HEAD, KUBECTL, Setup, existence, pinned, pods, refused, run_in, write, written};
 
 #[test]
-fn the_clusters_version_is_the_flags_then_the_environments_then_the_files() {
+fn the_clusters_version_comes_from_flag_then_environment_then_file() {
     let content = || Content::of(&[(KUBECTL, &["v1.29", "v1.30", "v1.31", "v1.32"])]);
     for (config, env, flags, tag) in [
         ("", &[][..], &[][..], "v1.32"),
@@ -28,7 +28,7 @@ fn the_clusters_version_is_the_flags_then_the_environments_then_the_files() {
 }
 
 #[test]
-fn the_form_of_a_pin_is_the_flags_then_the_environments_then_the_files() {
+fn the_form_of_a_pin_comes_from_flag_then_environment_then_file() {
     let digest = digest_of("web:1");
     for (config, env, flags, form) in [
         ("", &[][..], &[][..], "web:1@"),
@@ -46,7 +46,7 @@ fn the_form_of_a_pin_is_the_flags_then_the_environments_then_the_files() {
 }
 
 #[test]
-fn the_skew_is_the_flags_then_the_environments_then_the_rules() {
+fn the_skew_comes_from_flag_then_environment_then_rule() {
     const RULE: &str = "fallbacks: [{name: a, images: [docker.io/clastix/*], kubernetesVersion: {maxMinorSkew: N}}]";
     const PRESET: &str =
         "fallbacks: [{preset: kubernetes-version, kubernetesVersion: {maxMinorSkew: N}}]";
@@ -66,7 +66,7 @@ fn the_skew_is_the_flags_then_the_environments_then_the_rules() {
             assert_eq!(ran.status, i32::from(!found), "{skew} {env:?} {flags:?}");
         }
     }
-    // A rule's skew is its own, and no other's.
+    // The skew of a rule applies to that rule only.
     let elsewhere = RULE.replace("clastix", "acme").replace('N', "3");
     let setup = Setup::new(&elsewhere, Content::of(&[(KUBECTL, &["v1.30"])]));
     let said = setup.run(&[], &[&format!("{KUBECTL}:v1.33")]).failed(1);
@@ -91,7 +91,8 @@ fn images_to_skip_add_up() {
             written(&ran.succeeded()).iter().map(|image| !image.contains('@')).collect();
         assert_eq!(found, skipped, "{config} {flags:?}");
     }
-    // A glob of the file may be for other inputs, one of the command line is a slip.
+    // A glob of the file may be for other inputs. A glob of the command line that matches nothing
+    // is a mistake.
     let setup = Setup::new("skip: ['quay.io/**']", content());
     let said = setup.run(&["-q", "--skip=ghcr.io/**"], &["docker.io/a/b:1"]);
     assert_eq!((said.status, said.stderr.as_str()), (0, ""));
@@ -136,7 +137,7 @@ fn registries_add_up_and_a_flag_wins_over_the_file() {
 }
 
 #[test]
-fn rules_of_flags_come_before_those_of_the_file_and_these_in_their_order() {
+fn rules_of_flags_come_first_then_rules_of_the_file_in_their_order() {
     const FILE: &str = "fallbacks:\n- {name: one, images: ['**'], tag: x, try: [one, uno]}\n- {name: two, images: [docker.io/acme/*], try: [two]}\n";
     let asked = format!("{APP}:x");
     for (existing, flags, rule, tried) in [

@@ -26,7 +26,7 @@ fn a_preset_is_off_until_it_is_named() {
             ],
         ),
     ] {
-        // What is found is the last candidate, once those before it are proved absent.
+        // The last candidate is used, after a proof that each candidate before it is absent.
         for n in 0..candidates.len() {
             let existing: Vec<_> = candidates[n..]
                 .iter()
@@ -49,7 +49,7 @@ fn a_preset_is_off_until_it_is_named() {
                 let setup = Setup::new(config, Content::of(&existing));
                 let said = setup.run(&[], &[image]).failed(1);
                 assert!(said.contains(&format!("error: `{image}` does not exist: ")), "{said}");
-                // It is proposed, if its target has the tag.
+                // The preset is proposed if its target has the tag.
                 let proposed = format!("`--preset {preset}` would use `{}`", candidates[n]);
                 assert!(said.contains(&proposed), "{said}");
                 assert!(setup.requests().starts_with(&refused(image)), "{config}");
@@ -59,7 +59,7 @@ fn a_preset_is_off_until_it_is_named() {
 }
 
 #[test]
-fn a_preset_takes_more_images_and_says_so_of_a_denied_one() {
+fn a_preset_can_accept_more_images_and_denied_images() {
     const CONFIG: &str = "fallbacks:\n- {preset: bitnamilegacy, images: ['quay.io/bitnami/*'], when: [missing, denied]}\n";
     let legacy = ("docker.io/bitnamilegacy/redis", &["7.2"][..]);
     for image in ["quay.io/bitnami/redis:7.2", "docker.io/bitnami/redis:7.2"] {

@@ -1,4 +1,4 @@
-//! Which configuration file is read, and files that are no configuration.
+//! Which configuration file is read, and files that are not configurations.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use crate::support::{digest_of, for_every_host};
 use crate::{HEAD, NOTHING, Setup, pods, run_in, write, written};
 
 #[test]
-fn one_configuration_is_read_and_the_command_line_says_which() {
+fn one_configuration_is_read_and_the_command_line_can_choose_it() {
     const OWN: &str = "web@";
     const OTHER: &str = "web:1";
     const NONE: &str = "web:1@";
@@ -51,7 +51,7 @@ fn one_configuration_is_read_and_the_command_line_says_which() {
 }
 
 #[test]
-fn commands_that_need_no_configuration_read_none() {
+fn commands_without_settings_read_no_configuration() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     write(folder.path(), "digestif.yaml", "wrong");
     for args in [&["schema", "config"][..], &["man"], &["completions", "bash"]] {
@@ -68,7 +68,7 @@ fn commands_that_need_no_configuration_read_none() {
 }
 
 #[test]
-fn a_file_that_is_no_configuration_is_refused_with_its_name() {
+fn the_error_for_a_file_that_is_not_a_configuration_names_it() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     fs::create_dir(folder.path().join("folder.yaml")).expect("writable");
     let utf_16: Vec<u8> =
@@ -121,7 +121,7 @@ fn a_file_that_is_no_configuration_is_refused_with_its_name() {
     ] {
         let said = run_in(folder.path(), &[], &["-c", name], NOTHING).failed(2);
         assert!(said.starts_with(&format!("{message}{place}")), "{name}: {said}");
-        // Also where nobody names it: it is there, so it was meant.
+        // The same is true for a file that is found, because it is there on purpose.
         let own = tempfile::tempdir().expect("a temporary folder");
         if name != "nowhere.yaml" {
             let there = folder.path().join(name);

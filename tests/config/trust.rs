@@ -1,4 +1,4 @@
-//! Who may configure what: the caller and the user everything, a checkout with limits.
+//! Who may set which key: the caller and the user may set every key, a checkout only some.
 //!
 //! `tests/krm/trust.rs` is about manifests, `tests/registry/credentials/` about logins.
 
@@ -36,7 +36,7 @@ fn run(at: &Path, registry: &Registry, env: &[(&str, &str)], flags: &[&str]) -> 
     run_in(at, &env, flags, &pods(&["web:1"]))
 }
 
-/// The form of the pin that a run writes: `web@` if a configuration with `pin: digest` applies.
+/// The pinned form that a run writes: `web@` if a configuration with `pin: digest` applies.
 #[track_caller]
 fn form(ran: Ran) -> String {
     let images = written(&ran.succeeded());
@@ -138,7 +138,7 @@ fn a_file_of_another_user_is_an_error_unless_the_folder_is_theirs_too() {
     }
     let said = run(folder.path(), &registry, &[], &[]).failed(2);
     assert!(said.starts_with("error: the configuration belongs to another user\n"), "{said}");
-    // As in a container job, which runs as root in somebody else's checkout.
+    // This is usual in a container job, which runs as root in a checkout of another user.
     std::os::unix::fs::chown(folder.path(), Some(other), None).expect("we are root");
     assert_eq!(form(run(folder.path(), &registry, &[], &[])), "web@");
 }
@@ -183,14 +183,14 @@ fn a_checkout_stays_within_its_root_and_reaches_registries_over_https() {
         let said = ran.failed(2);
         assert!(said.starts_with("error: the configuration is wrong: "), "{config}: {said}");
         assert!(said.contains(message) && said.contains("`--no-config` ignores it"), "{said}");
-        // The caller may say the same.
+        // The caller may use the same configuration.
         let ran = run(folder.path(), &registry, &[], &["-c", "digestif.yaml", "check", "-q"]);
         assert!(!ran.stderr.contains("of a checkout"), "{config}: {}", ran.stderr);
     }
 }
 
 #[test]
-fn a_checkout_tightens_policy_and_never_loosens_it() {
+fn a_checkout_can_tighten_policy_but_not_loosen_it() {
     let registry = registry();
     let loose =
         folder(&[("digestif.yaml", "policy: {requireDigest: false, denyMutable: false}\n")]);
@@ -201,7 +201,7 @@ fn a_checkout_tightens_policy_and_never_loosens_it() {
 }
 
 #[test]
-fn the_users_file_is_the_weakest_and_may_say_everything() {
+fn the_users_file_has_the_lowest_precedence_and_may_set_every_key() {
     let registry = registry();
     let home = folder(&[(".config/digestif/config.yaml", "pin: digest\nkubeVersion: '1.30'\n")]);
     let xdg = folder(&[("digestif/config.yaml", DIGEST)]);
@@ -261,7 +261,7 @@ fn verbose_shows_where_each_setting_comes_from() {
     assert!(!quiet.contains("comes from") && !quiet.contains("applies"), "{quiet}");
 }
 
-/// Files that configurations name: an authority, and a client certificate with its key.
+/// The files that configurations name: an authority, and a client certificate with its key.
 struct Certificates {
     authority: Authority,
     client: Signed,
@@ -273,7 +273,7 @@ impl Certificates {
         Self { client: authority.client(), authority }
     }
 
-    /// Writes them to a folder, and one to the folder above it.
+    /// Writes the files to a folder, and one authority to the folder above it.
     fn write_to(&self, folder: &Path) {
         for (name, text) in [
             ("ca.pem", self.authority.pem()),
@@ -336,7 +336,8 @@ fn a_checkout_names_authorities_inside_it_and_no_client_certificate() {
     }
 }
 
-/// Who sets a key: the caller and the user always, the checkout and the manifests if it says so.
+/// The owners that may set a key. The caller and the user always may; the two constants are for the
+/// checkout and the manifests.
 #[test]
 fn each_owner_sets_what_the_contract_allows() {
     const CHECKOUT: bool = true;
@@ -372,7 +373,7 @@ fn each_owner_sets_what_the_contract_allows() {
             let path = folder.path().join("in").join(name);
             let beside = path.parent().expect("it is in the folder");
             fs::create_dir_all(beside).expect("writable");
-            // A function has the working directory in the place of the folder of a file.
+            // For a function, the working directory is used instead of the folder of a file.
             for folder in [beside, &folder.path().join("in/web")] {
                 certificates.write_to(folder);
             }

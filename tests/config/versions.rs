@@ -4,7 +4,7 @@ use crate::support::registry::Content;
 use crate::{APP, Setup, existence, pinned, refused, written};
 
 #[test]
-fn a_version_rule_takes_the_version_that_it_describes() {
+fn a_version_rule_chooses_the_version_that_it_describes() {
     const DOWN: &str = "within: minor";
     const UP: &str = "within: minor, direction: up";
     const ANY: &str = "within: minor, direction: any, prefer: closest";
@@ -24,7 +24,7 @@ fn a_version_rule_takes_the_version_that_it_describes() {
             Some("v1.2.10"),
         ),
         (ANY, "v1.2.5", &["v1.2.6", "v1.2.3"], Some("v1.2.6")),
-        // Of two that are as near, the lower.
+        // Two versions are equally near, so the lower one is used.
         (ANY, "v1.2.5", &["v1.2.6", "v1.2.4"], Some("v1.2.4")),
         (HIGHEST, "v1.2.5", &["v1.2.4", "v1.2.9", "v1.2.10"], Some("v1.2.10")),
         (MAJOR, "1.2.5", &["1.1.9", "1.1.10", "2.0.0", "0.9.9"], Some("1.1.10")),
@@ -37,7 +37,8 @@ fn a_version_rule_takes_the_version_that_it_describes() {
         (DOWN, "1.2.5-slim", &["1.2.4", "1.2.3-slim"], Some("1.2.3-slim")),
         (DOWN, "1.2.5-arm64", &["1.2.4", "1.2.4-amd64"], None),
         (DOWN, "1.2.5", &["1.2.4-slim", "1.2.3-arm64"], None),
-        // bitnami's builds: any for any of one version, never another base.
+        // bitnami's build numbers: each build of a version may replace another, but never with
+        // another base.
         (
             PATCH,
             "1.2.5-debian-12-r3",
@@ -51,12 +52,12 @@ fn a_version_rule_takes_the_version_that_it_describes() {
             &["1.2.4-debian-12-r0", "1.2.4-debian-12-r10"],
             Some("1.2.4-debian-12-r10"),
         ),
-        // A tag that moves stands for the patches of its minor, and never for one of them.
+        // A mutable tag can be replaced by a patch of its minor version. It never replaces a patch.
         (DOWN, "v1.32", &["v1.32.4", "v1.32.10", "v1.31"], Some("v1.32.10")),
         (MAJOR, "v1.32", &["v1.31", "v1.31.9", "v1.30"], Some("v1.31")),
         (MAJOR, "v1.32.1", &["v1.31", "v1.31.9"], Some("v1.31.9")),
         (ANY, "v1.32.1", &["v1.32", "v1.31.9"], None),
-        // A pre-release only where it is asked for.
+        // A pre-release is used only if the rule or the tag asks for it.
         (DOWN, "1.2.5", &["1.2.5-rc.1", "1.2.4-beta.2", "1.2.3"], Some("1.2.3")),
         (UP, "1.2.0-rc.3", &["1.2.0-rc.4", "1.2.0"], Some("1.2.0")),
         (
@@ -81,7 +82,7 @@ fn a_version_rule_takes_the_version_that_it_describes() {
             }
             None => assert_eq!((ran.status, ran.stdout.as_str()), (1, ""), "{settings} {asked}"),
         }
-        // What may be proposed is asked for after the rules.
+        // The tags of proposals are requested after the rules.
         let made = setup.requests();
         assert!(made.starts_with(&requests), "{settings} {asked}: {made:?}");
         assert!(found.is_none() || made.len() == requests.len(), "{settings} {asked}: {made:?}");
@@ -97,12 +98,12 @@ fn a_version_rule_reads_the_tags_of_a_repository_once() {
     let expected = ["1.2.3", "1.3.1", "1.2.3", "1.4.7"].map(|tag| pinned(&format!("{APP}:{tag}")));
     assert_eq!(found, expected);
     assert_eq!(setup.registry.requests_to("tags/list"), 1);
-    // Two requests for each tag that is absent, one for each that is found.
+    // Two requests for each absent tag, and one for each existing tag.
     assert_eq!(setup.requests().len(), 4 * 2 + 1 + 3);
 }
 
 #[test]
-fn a_version_rule_takes_an_invalid_tag_for_what_was_meant() {
+fn a_version_rule_corrects_an_invalid_tag() {
     const CONFIG: &str = "fallbacks:\n- {name: minor, images: ['**'], version: {within: minor}}\n";
     let setup = Setup::new(CONFIG, Content::of(&[(APP, &["v1.27.4", "v1.27.3"])]));
     let ran = setup.run(&[], &[&format!("{APP}:v1.27.4+k3s1")]);
@@ -114,7 +115,7 @@ fn a_version_rule_takes_an_invalid_tag_for_what_was_meant() {
 }
 
 #[test]
-fn a_mirror_that_lags_behind_is_followed_as_the_example_says() {
+fn the_example_for_an_outdated_mirror_works() {
     let tags: &[&str] = &["v1.32.1", "v1.32.2-rc.1", "v1.31.9"];
     let content = Content::of(&[
         ("docker.io/rancher/kubectl", tags),

@@ -1,4 +1,5 @@
-//! What only looks like an image: where it is found, how it is pinned, and what is none at all.
+//! Candidates, which only look like images: where they are found, and how they are pinned. Also
+//! texts that are not even candidates.
 
 use super::support::digest_of;
 use super::{EVERY_CLASS, assert_pinned, entries, listed, places, run, statuses};
@@ -15,8 +16,8 @@ fn config(data: &str) -> String {
     format!("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: größer\ndata:\n{data}")
 }
 
-/// Asserts that these images are candidates of a class, that nothing is pinned by itself nor with
-/// every other class, and what is with this one; with CRLF too.
+/// Asserts that these images are candidates of a class, and that they are pinned with this class
+/// only, not by default and not with every other class. Line endings of Windows change nothing.
 #[track_caller]
 fn assert_class(class: &str, text: &str, images: &[&str]) {
     let classes = ["values", "env", "args", "config", "annotations", "other"];
@@ -33,7 +34,7 @@ fn assert_class(class: &str, text: &str, images: &[&str]) {
 }
 
 #[test]
-fn variables_are_pinned_where_they_are_asked_for() {
+fn variables_are_pinned_with_their_class() {
     let text = container(
         "env:
 - {name: SIDECAR, value: quay.io/acme/env:1}  # as it was
@@ -48,7 +49,7 @@ fn variables_are_pinned_where_they_are_asked_for() {
 }
 
 #[test]
-fn arguments_are_pinned_where_they_are_asked_for() {
+fn arguments_are_pinned_with_their_class() {
     let text = container(
         "command: [sh, -c, 'exec run quay.io/acme/d:1 && true']
 args:
@@ -66,26 +67,26 @@ args:
 }
 
 #[test]
-fn annotations_are_pinned_where_they_are_asked_for() {
+fn annotations_are_pinned_with_their_class() {
     let text = "apiVersion: v1\nkind: Pod\nmetadata:\n  annotations:\n    acme.example/image: acme/web:1\n    other: '[{\"image\": \"nginx:2\"}]'\nspec: {}\n";
     assert_class("annotations", text, &["acme/web:1", "nginx:2"]);
 }
 
 #[test]
-fn fields_of_unknown_resources_are_pinned_where_they_are_asked_for() {
+fn fields_of_unknown_resources_are_pinned_with_their_class() {
     let text = "apiVersion: acme.example/v1\nkind: Widget\nspec:\n  engine: {image: acme/engine:1}\n  mirror: quay.io/acme/mirror:2\n  values:\n    sidecarImage: acme/side\n";
     assert_class("other", text, &["acme/engine:1", "quay.io/acme/mirror:2"]);
 }
 
 #[test]
-fn what_has_no_tag_is_listed_and_never_pinned() {
+fn a_candidate_without_a_tag_is_listed_and_never_pinned() {
     let text = "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nspec:\n  values: {sidecarImage: quay.io/acme/web}\n";
     assert_eq!(run(&[EVERY_CLASS], text).succeeded(), text);
     assert_eq!(statuses(text), [("candidate", "quay.io/acme/web".to_owned())]);
 }
 
 #[test]
-fn groups_that_only_end_as_those_of_kubernetes_have_candidates() {
+fn groups_that_end_like_groups_of_kubernetes_have_candidates() {
     let text = "apiVersion: sparkoperator.k8s.io/v1beta2\nkind: SparkApplication\nspec:\n  sparkConf: {spark.container.image: 'quay.io/acme/web:2'}\n";
     assert_class("other", text, &["quay.io/acme/web:2"]);
     let policy = "apiVersion: kyverno.io/v1\nkind: ClusterPolicy\nmetadata: {annotations: {a: 'quay.io/acme/a:1'}}\nspec: {rules: [{x: 'quay.io/acme/x:1'}]}\n";
@@ -93,7 +94,7 @@ fn groups_that_only_end_as_those_of_kubernetes_have_candidates() {
 }
 
 #[test]
-fn texts_are_pinned_in_every_notation() {
+fn strings_are_pinned_in_every_notation() {
     let (web, db) = ("quay.io/acme/web:1", "quay.io/acme/db:2");
     for data in [
         format!(
@@ -124,13 +125,13 @@ fn json_in_json_is_pinned() {
     });
     let images = ["nginx:1.27", "quay.io/acme/web:1", "quay.io/acme/db:2"];
     assert_class("config", &outer.to_string(), &images);
-    // As ASCII, a character beyond the first plane is two escapes.
+    // In ASCII, a character outside the basic plane is two escapes.
     let text = outer.to_string().replace('\u{1f980}', "\\ud83e\\udd80").replace('ö', "\\u00f6");
     assert_class("config", &text, &images);
 }
 
 #[test]
-fn an_escape_within_an_image_is_refused_rather_than_guessed() {
+fn an_escape_inside_an_image_is_refused() {
     let text = config("  a: \"x quay.io\\/acme\\/web:1\"\n");
     let said = run(&["--include=config"], &text).failed(3);
     assert!(said.contains("can't be changed safely"), "{said}");
@@ -157,7 +158,7 @@ fn names_templates_and_defaults_are_listed_and_never_pinned() {
 }
 
 #[test]
-fn a_listing_says_which_class_would_pin_a_candidate() {
+fn a_listing_names_the_class_that_would_pin_a_candidate() {
     let text = container("image: nginx:1\nenv: [{name: A, value: quay.io/acme/web:1}]");
     let listing = listed(&[], &text);
     assert_eq!(listing["images"].as_array().map(Vec::len), Some(1));
@@ -171,7 +172,7 @@ fn a_listing_says_which_class_would_pin_a_candidate() {
     assert!(entries(&listing).iter().all(|(_, status, _)| status == "tagged"), "{listing}");
 }
 
-/// What is no image, wherever it stands.
+/// Texts that are not images in any field.
 const NONE: [&str; 48] = [
     // URLs
     "https://quay.io/acme/web:1",
@@ -230,7 +231,7 @@ const NONE: [&str; 48] = [
 ];
 
 #[test]
-fn what_only_looks_like_an_image_is_none_anywhere() {
+fn texts_that_only_look_like_images_are_ignored() {
     for none in NONE {
         let quoted = format!("'{none}'");
         for text in [
@@ -253,7 +254,7 @@ fn what_only_looks_like_an_image_is_none_anywhere() {
 }
 
 #[test]
-fn some_fields_are_never_looked_at() {
+fn some_fields_are_never_searched() {
     let image = "quay.io/acme/web:1";
     for text in [
         format!(

@@ -1,4 +1,4 @@
-//! What is found in other projects' manifests, against an independently made list of their images
+//! Compares the images that are found in other projects' manifests with an independent list of them
 //! (`DIGESTIF_CORPUS`).
 
 use std::collections::{BTreeMap, HashSet};
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::places;
 
-/// What the list has and is not found: file, start of the text, how many there are, and why.
+/// Images of the list that are not found: file, start of the string, count, and reason.
 const MISSED: [(&str, &str, usize, &str); 1] = [(
     "cluster-autoscaler-like-aws-ccm.yaml",
     "ssm:/aws/",
@@ -18,7 +18,7 @@ const MISSED: [(&str, &str, usize, &str); 1] = [(
     "images of machines, in no registry",
 )];
 
-/// What is found and not in the list: file, field, how many there are, and why.
+/// Images that are found and not in the list: file, field, count, and reason.
 const EXTRA: [(&str, &str, usize, &str); 4] = [
     ("kserve-v0.15.2.yaml", "data._example", 9, "the list has each image of this text once"),
     (
@@ -44,7 +44,7 @@ struct Count {
 }
 
 #[test]
-fn the_corpus_is_found_and_nothing_else() {
+fn exactly_the_images_of_the_corpus_are_found() {
     let Some(corpus) = std::env::var_os("DIGESTIF_CORPUS").map(PathBuf::from) else {
         eprintln!("SKIPPED: DIGESTIF_CORPUS is not set; scripts/test sets it where there is one");
         return;
@@ -103,7 +103,7 @@ fn the_corpus_is_found_and_nothing_else() {
     for (category, count) in counts {
         match category.as_str() {
             "pod" | "podcrd" => assert_eq!(count.places, count.all, "{category}"),
-            // The machines.
+            // Images of machines.
             "field" => assert_eq!((count.all - count.places, count.candidates), (2, 0)),
             _ => {
                 others += count.all;
@@ -114,19 +114,19 @@ fn the_corpus_is_found_and_nothing_else() {
     assert!(found * 100 >= others * 95, "{found} of {others}");
 }
 
-/// Whether a place is the image that the list has.
+/// True if a place is this image of the list.
 fn is_at(place: &Place, image: &Value) -> bool {
     let text = |key: &str| image[key].as_str().unwrap_or_default();
     let path = plain(text("path").split("::").next().expect("there is a first"));
     let (path, is_object) = match path.strip_prefix("objects.") {
-        // An object of a template has paths of its own.
+        // An object of a template has its own paths.
         Some(path) => (path.split_once('.').map_or("", |(_, path)| path).to_owned(), true),
         None => (path, false),
     };
     let found = plain(&place.path.to_string());
     let is_here =
         is_object || (place.object.kind == text("kind") && place.object.name == text("name"));
-    // Of a template, the list has the start of the line.
+    // For a template, the list has only the start of the line.
     let is_template = text("value").contains("{{") && place.text().contains("{{");
     let is_whole = found == path && (place.text() == text("value") || is_template);
     let is_part = text("cat") == "parts" && found.starts_with(&path);
@@ -134,7 +134,7 @@ fn is_at(place: &Place, image: &Value) -> bool {
         && (is_whole || is_part || text("cat") == "cmparts" && is_joined_of(place, text("value")))
 }
 
-/// Whether a place joins these fields, which the list has as JSON.
+/// True if a place joins these fields. The list has them as JSON.
 fn is_joined_of(place: &Place, fields: &str) -> bool {
     let fields: Value = serde_json::from_str(fields).expect("JSON");
     let text = |key: &str| fields[key].as_str().unwrap_or_default().to_owned();
@@ -143,7 +143,7 @@ fn is_joined_of(place: &Place, fields: &str) -> bool {
         && place.text().ends_with(&format!(":{}", text("tag")))
 }
 
-/// A path with dots alone: `.a["b"].env[4:NAME].value` and `a['b'].env[4].value` are the same.
+/// A path with dots only: `.a["b"].env[4:NAME].value` and `a['b'].env[4].value` become the same.
 fn plain(path: &str) -> String {
     let mut plain = String::new();
     let mut in_name = false;

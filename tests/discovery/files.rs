@@ -21,7 +21,7 @@ const IMAGES: &str = "images:
 ";
 
 #[test]
-fn tags_of_a_kustomization_are_listed_and_warned_of_and_never_pinned() {
+fn tags_of_a_kustomization_are_listed_with_a_warning_and_never_pinned() {
     let text = format!("resources: [../base]\n{IMAGES}");
     let full = format!("apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n{text}");
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -52,7 +52,7 @@ fn tags_of_a_kustomization_are_listed_and_warned_of_and_never_pinned() {
         );
         fs::remove_file(path).expect("ours");
     }
-    // On stdin, an object says what it is.
+    // On stdin, only the object itself tells that it is a kustomization.
     assert_eq!(entries(&listed(&[], &full)).len(), 2);
     assert_eq!(entries(&listed(&[], &format!("kind: Pod\n---\n{text}"))), []);
     let other = format!("kind: Kustomization\napiVersion: acme.example/v1\n{text}");
@@ -126,7 +126,7 @@ fn no_line_of_a_secret_is_ever_shown() {
 }
 
 #[test]
-fn a_text_of_a_secret_is_a_candidate_and_its_encoded_data_is_none() {
+fn a_string_of_a_secret_is_a_candidate_and_its_encoded_data_is_not() {
     let text = "apiVersion: v1\nkind: Secret\ndata: {a: quay.io/acme/no:1}\nstringData: {a: 'image: quay.io/acme/web:1', image-auth: 'robot:pass', image: hunter, imageX: 'a${b}c'}\n";
     let (status, report) = reported(&["--include=config"], text);
     assert_eq!(status, 0);

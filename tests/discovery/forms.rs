@@ -1,4 +1,4 @@
-//! The ways to write an image in custom resources, from end to end.
+//! The ways to write an image in custom resources, tested with the whole program.
 
 use serde_json::json;
 
@@ -12,7 +12,7 @@ fn object(api_version: &str, kind: &str) -> String {
 }
 
 #[test]
-fn an_untagged_image_that_does_not_mean_latest_is_left() {
+fn an_untagged_image_that_does_not_mean_latest_stays_unchanged() {
     let plan = |image: &str| {
         object("upgrade.cattle.io/v1", "Plan")
             + &format!(
@@ -34,7 +34,7 @@ fn an_untagged_image_that_does_not_mean_latest_is_left() {
 }
 
 #[test]
-fn an_operator_that_reads_the_tag_keeps_it() {
+fn the_tag_stays_for_an_operator_that_reads_it() {
     let image = "ghcr.io/cloudnative-pg/postgresql:17.5";
     let text =
         object("postgresql.cnpg.io/v1", "Cluster") + &format!("spec:\n  imageName: {image}\n");
@@ -53,12 +53,12 @@ fn an_operator_that_reads_the_tag_keeps_it() {
 }
 
 #[test]
-fn a_url_keeps_its_scheme_also_where_an_alias_is_written_out() {
+fn a_url_keeps_its_scheme_even_if_it_replaces_an_alias() {
     let volume = object("cdi.kubevirt.io/v1beta1", "DataVolume");
     let text = volume.clone()
         + "spec: {source: {registry: {url: \"docker://quay.io/kubevirt/disk:v1\"}}} # a disk\n";
     let disk = "quay.io/kubevirt/disk:v1";
-    // What reads it refuses a tag beside a digest.
+    // The operator that reads it refuses a tag with a digest.
     let digest = format!("quay.io/kubevirt/disk@{}", digest_of(disk));
     let once = run(&[], &text).succeeded();
     assert_eq!(once, text.replace(disk, &digest));
@@ -74,7 +74,7 @@ fn a_url_keeps_its_scheme_also_where_an_alias_is_written_out() {
 }
 
 #[test]
-fn a_field_that_is_a_part_of_two_images_is_refused_where_one_is_pinned() {
+fn a_field_of_two_images_is_refused_if_only_one_is_pinned() {
     let policy = |one: &str, other: &str| {
         object("nvidia.com/v1", "ClusterPolicy")
             + &format!(
@@ -90,7 +90,7 @@ fn a_field_that_is_a_part_of_two_images_is_refused_where_one_is_pinned() {
 }
 
 #[test]
-fn an_alias_of_an_image_is_not_left_in_silence() {
+fn an_alias_that_must_stay_while_its_image_is_pinned_is_an_error() {
     let nvidia = object("nvidia.com/v1", "ClusterPolicy")
         + "spec:\n  toolkit: {repository: nvcr.io/nvidia, image: a, version: &v \"1\"}\n  driver: {repository: nvcr.io/nvidia, image: b, version: *v }\n";
     let skipped = "kind: Pod\nmetadata: {annotations: {digestif.dev/skip: b}}\nspec:\n  containers:\n  - {name: a, image: &i 'quay.io/acme/web:1'}\n  - {name: b, image: *i }\n";
@@ -99,7 +99,7 @@ fn an_alias_of_an_image_is_not_left_in_silence() {
         let said = run(&[], text).failed(3);
         assert!(said.contains("must stay unchanged, but it is an alias of an image"), "{said}");
     }
-    // Where the anchor is left, the alias gets a text of its own.
+    // The anchor stays unchanged, so the alias becomes a string.
     let reverse = "kind: Pod\nspec:\n  containers:\n  - image: &i quay.io/acme/web:1 # digestif: skip\n  - image: *i\n";
     let expected =
         reverse.replace("*i", &with_digests("quay.io/acme/web:1", &["quay.io/acme/web:1"]));
@@ -107,14 +107,14 @@ fn an_alias_of_an_image_is_not_left_in_silence() {
 }
 
 #[test]
-fn one_scalar_keeps_its_tag_where_one_of_its_places_needs_it() {
+fn a_scalar_keeps_its_tag_if_one_of_its_places_needs_it() {
     let text = object("postgresql.cnpg.io/v1", "Cluster")
         + "spec:\n  imageName: &i quay.io/acme/web:1\n  template: {containers: [{image: *i }]}\n";
     assert_pinned(&["--pin=digest"], &text, &["quay.io/acme/web:1"]);
 }
 
 #[test]
-fn an_image_that_openshift_imports_on_a_schedule_is_left() {
+fn an_image_that_openshift_imports_on_a_schedule_stays_unchanged() {
     let stream = |policy: &str| {
         object("image.openshift.io/v1", "ImageStream")
             + &format!(
@@ -131,13 +131,13 @@ fn an_image_that_openshift_imports_on_a_schedule_is_left() {
 }
 
 #[test]
-fn a_blank_image_is_filled_in_by_something_else() {
+fn a_blank_image_stays_unchanged() {
     let text = "kind: DeploymentConfig\nspec:\n  containers:\n  - image: ' '\n";
     assert_eq!(run(&[], text).succeeded(), text);
 }
 
 #[test]
-fn objects_of_an_openshift_template_are_objects() {
+fn images_in_objects_of_an_openshift_template_are_found() {
     let text = object("template.openshift.io/v1", "Template")
         + "objects:
 - apiVersion: build.openshift.io/v1
@@ -185,7 +185,7 @@ parameters:
 }
 
 #[test]
-fn a_digest_goes_where_the_operator_writes_it_behind_an_at() {
+fn a_digest_replaces_the_version_if_the_operator_writes_it_after_an_at_sign() {
     let text = object("nvidia.com/v1", "ClusterPolicy")
         + "spec:\n  toolkit:\n    repository: nvcr.io/nvidia/k8s\n    image: container-toolkit\n    version: v1.18.0-ubuntu20.04 # as it was\n";
     let image = "nvcr.io/nvidia/k8s/container-toolkit:v1.18.0-ubuntu20.04";
@@ -196,7 +196,7 @@ fn a_digest_goes_where_the_operator_writes_it_behind_an_at() {
 }
 
 #[test]
-fn a_digest_goes_behind_the_tag_where_the_operator_writes_a_colon() {
+fn a_digest_follows_the_tag_if_the_operator_writes_a_colon() {
     let text = object("solr.apache.org/v1beta1", "SolrPrometheusExporter")
         + "spec:\n  image: {repository: library/solr, tag: &tag '9.8'}\n  busyBoxImage:\n    repository: library/busybox\n    tag: *tag\n";
     let [solr, busybox] = ["library/solr:9.8", "library/busybox:9.8"].map(digest_of);
@@ -212,14 +212,14 @@ fn a_digest_goes_behind_the_tag_where_the_operator_writes_a_colon() {
 }
 
 #[test]
-fn parts_that_no_digest_fits_into_are_left_with_the_reason() {
+fn parts_that_cannot_contain_a_digest_stay_with_a_reason() {
     let text = object("scylla.scylladb.com/v1", "ScyllaCluster")
         + "spec:\n  repository: docker.io/scylladb/scylla\n  version: 6.2.1\n  agentVersion: 3.4.0\n";
     let ran = run(&[], &text);
     assert!(ran.stderr.starts_with("warning: `docker.io/scylladb/scylla:6.2.1` is written unchanged: the version is also a label and a label can't contain a digest\n"), "{}", ran.stderr);
     assert_eq!(ran.succeeded(), text);
     run(&["--require-digest"], &text).failed(5);
-    // Whoever says so of the image, or on the line, has settled it.
+    // If the caller skips the image, or a comment skips the line, there is no warning.
     let commented = text.replace("6.2.1", "6.2.1 # digestif: skip");
     for (flags, text) in [(&["--skip=**/scylla"][..], &text), (&[], &commented)] {
         let ran = run(flags, text);
@@ -230,7 +230,7 @@ fn parts_that_no_digest_fits_into_are_left_with_the_reason() {
 }
 
 #[test]
-fn a_substitute_from_elsewhere_does_not_fit_into_parts() {
+fn a_substitute_from_another_repository_is_refused_for_parts() {
     let registry = Registry::start(Content::of(&[
         ("docker.io/acme/other", &["1"]),
         ("docker.io/library/solr", &["2"]),
@@ -247,7 +247,7 @@ fn a_substitute_from_elsewhere_does_not_fit_into_parts() {
 }
 
 #[test]
-fn every_alias_of_a_text_that_is_no_image_is_written_out() {
+fn every_alias_of_a_string_that_is_not_an_image_is_written_out() {
     let text = object("apps.kruise.io/v1beta1", "ImageListPullJob")
         + "  labels: {from: &image acme/web}\nspec:\n  images:\n  - *image\n  - *image\n  - quay.io/acme/db:1\n";
     let expected = with_digests(&text, &["quay.io/acme/db:1"])
@@ -256,7 +256,7 @@ fn every_alias_of_a_text_that_is_no_image_is_written_out() {
 }
 
 #[test]
-fn a_field_of_json_on_one_line_is_a_field() {
+fn fields_in_json_on_one_line_are_found() {
     let image = "quay.io/acme/postgres:16";
     let text = json!({
         "apiVersion": "acid.zalan.do/v1",

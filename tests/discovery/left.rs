@@ -1,4 +1,5 @@
-//! Opting out: by annotation, by comment, by glob and by configuration; and what is said of it.
+//! Opting out: by annotation, by comment, by glob and by configuration; and its reason in the
+//! reports.
 
 use std::fs;
 
@@ -34,7 +35,8 @@ spec:
     )
 }
 
-/// The reasons that listing and report have for these images, and that nobody asks for them.
+/// Asserts that the listing and the report have this reason for these images, and that they cause
+/// no request.
 #[track_caller]
 fn assert_left(flags: &[&str], text: &str, left: &[&str], reason: &str) {
     let (status, report) = reported(flags, text);
@@ -54,7 +56,7 @@ fn assert_left(flags: &[&str], text: &str, left: &[&str], reason: &str) {
 }
 
 #[test]
-fn an_annotation_leaves_a_whole_object_alone() {
+fn an_annotation_skips_a_whole_object() {
     let text = object("\"true\"");
     let images = ["note", "other", "init", "web", "env", "args"];
     let images = images.map(|name| format!("quay.io/acme/{name}:1"));
@@ -63,14 +65,14 @@ fn an_annotation_leaves_a_whole_object_alone() {
     assert_left(&[EVERY_CLASS], &text, &images, ANNOTATION);
     let other = text.replace("\"true\"", "\"false\"");
     assert_pinned(&[EVERY_CLASS], &other, &images);
-    // It is about its own object.
+    // The annotation applies to its own object only.
     let two = format!("{text}---\n{other}");
     let expected = format!("{text}---\n{}", with_digests(&other, &images));
     assert_eq!(run(&[EVERY_CLASS], &two).succeeded(), expected);
 }
 
 #[test]
-fn an_annotation_leaves_containers_alone_with_all_they_hold() {
+fn an_annotation_skips_containers_with_all_their_fields() {
     for names in ["web", "other, web", "'web,'"] {
         let text = object(names);
         let pinned = ["quay.io/acme/note:1", "quay.io/acme/other:1", "quay.io/acme/init:1"];
@@ -83,7 +85,7 @@ fn an_annotation_leaves_containers_alone_with_all_they_hold() {
 }
 
 #[test]
-fn a_comment_leaves_its_line_alone() {
+fn a_comment_skips_its_line() {
     for line in [
         "  - image: quay.io/acme/web:1 # digestif: skip",
         "  - image: quay.io/acme/web:1 #digestif: skip, as it is built here",
@@ -106,14 +108,14 @@ fn a_comment_leaves_its_line_alone() {
 }
 
 #[test]
-fn a_comment_within_a_text_leaves_its_line_alone() {
+fn a_comment_in_a_block_string_skips_its_line() {
     let text = "apiVersion: v1\nkind: ConfigMap\ndata:\n  a: |\n    web: quay.io/acme/web:1 # digestif: skip\n    db: quay.io/acme/db:1 # digestif: stop\n";
     assert_pinned(&["--include=config"], text, &["quay.io/acme/db:1"]);
     assert_left(&["--include=config"], text, &["quay.io/acme/web:1"], COMMENT);
 }
 
 #[test]
-fn what_is_no_such_comment_changes_nothing() {
+fn similar_comments_are_ignored() {
     for comment in [
         " # digestif: skipped",
         " # digestif skip",
@@ -131,7 +133,7 @@ fn what_is_no_such_comment_changes_nothing() {
 }
 
 #[test]
-fn a_glob_leaves_images_of_every_class_alone() {
+fn a_glob_skips_images_of_every_class() {
     let text = object("none");
     let flags = [EVERY_CLASS, "--skip=quay.io/acme/*"];
     assert_pinned(&flags, &text, &[]);
@@ -142,7 +144,7 @@ fn a_glob_leaves_images_of_every_class_alone() {
 }
 
 #[test]
-fn a_configuration_leaves_a_field_alone_whichever_rule_finds_it() {
+fn a_configuration_skips_a_field_whatever_finds_it() {
     let text = "apiVersion: acme.example/v1
 kind: Widget
 metadata: {annotations: {image: quay.io/acme/note:1}}
@@ -162,7 +164,7 @@ spec:
     );
     fs::write(&file, config).expect("writable");
     let config = format!("--config={}", file.display());
-    // Nobody is asked.
+    // There is no request.
     assert_eq!(digestif([config.as_str(), "--offline"], text).succeeded(), text);
     assert_eq!(digestif([config.as_str(), "--require-digest"], text).succeeded(), text);
     let listing = digestif([config.as_str(), "images", "--format=json"], text).succeeded();
@@ -175,7 +177,7 @@ spec:
 }
 
 #[test]
-fn a_comment_counts_for_a_text_of_several_lines() {
+fn a_comment_skips_a_string_of_several_lines() {
     for text in [
         "kind: Pod\nspec:\n  containers:\n  - image: >- # digestif: skip\n      quay.io/acme/web:1\n",
         "kind: Pod\nspec:\n  containers:\n  - image: \"quay.io/acme/\\\n      web:1\" # digestif: skip\n",

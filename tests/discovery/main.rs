@@ -1,8 +1,10 @@
-//! Which texts of manifests are images, which only look like it, and which are left alone.
+//! Which strings of manifests are images, which are only candidates, and which are skipped.
 //!
-//! [`table`] holds every row of `fields.csv` to what it says, [`corpus`] counts what is found in
-//! other projects' manifests, [`forms`] is about the ways to write an image in custom resources,
-//! [`candidates`] about what only looks like one, [`values`] about the values of charts, [`left`] about opting out, [`own`] about fields
+//! [`table`] checks every row of `fields.csv`. [`corpus`] counts the images of other projects'
+//! manifests. [`forms`] is about the ways to write an image in custom resources, [`candidates`]
+//! about strings that look like images, [`values`] about the values of charts, [`left`] about
+//! opting out, [`own`] about fields and classes of a configuration, and [`files`] about
+//! kustomizations and secrets.
 //! and classes that a configuration names, and [`files`] about kustomizations and secrets.
 
 mod candidates;
@@ -27,7 +29,7 @@ use serde_json::Value;
 use support::registry::{Content, Registry};
 use support::{Ran, digest_of, digestif, for_every_host};
 
-/// Every class that can be asked for.
+/// Every class of candidates.
 const EVERY_CLASS: &str = "--include=values,env,args,config,annotations,other";
 
 /// The places of a text, as the library finds them.
@@ -38,7 +40,7 @@ fn places(text: &str) -> Vec<Place> {
     found.places
 }
 
-/// What is to become of each image of a text, in a word.
+/// The planned status of each image of a text.
 fn statuses(text: &str) -> Vec<(&'static str, String)> {
     let plan = Plan::new(&places(text), &Skips::default());
     plan.entries
@@ -54,7 +56,7 @@ fn run(flags: &[&str], text: &str) -> Ran {
     digestif(flags.iter().copied().chain(["--no-config", &every_host]), text)
 }
 
-/// A text with these images pinned, wherever they stand.
+/// A text with all occurrences of these images pinned.
 fn with_digests(text: &str, images: &[&str]) -> String {
     images.iter().fold(text.to_owned(), |text, image| {
         assert!(text.contains(image), "{image} is not in:\n{text}");
@@ -62,8 +64,7 @@ fn with_digests(text: &str, images: &[&str]) -> String {
     })
 }
 
-/// Asserts that these images are pinned and nothing else changes, and that a second run changes
-/// nothing at all.
+/// Asserts that only these images are pinned, and that a second run changes nothing.
 #[track_caller]
 fn assert_pinned(flags: &[&str], text: &str, images: &[&str]) {
     let once = run(flags, text).succeeded();
@@ -71,7 +72,7 @@ fn assert_pinned(flags: &[&str], text: &str, images: &[&str]) {
     assert_eq!(run(flags, &once).succeeded(), once, "a second run changes something");
 }
 
-/// What a run reports, and its status.
+/// The report of a run, and its status.
 fn reported(flags: &[&str], text: &str) -> (i32, Value) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("report.json");

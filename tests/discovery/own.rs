@@ -1,4 +1,4 @@
-//! Fields and classes that a configuration names: in a file, for a function, and as texts of a
+//! Fields and classes of a configuration: in a file, for a function, and as strings of a
 //! `ConfigMap`.
 
 use std::fs;
@@ -9,7 +9,7 @@ use super::with_digests;
 
 const HEAD: &str = "apiVersion: digestif.dev/v1alpha1\nkind: PinImages\n";
 
-/// An object with images in fields that nobody knows, and in every class.
+/// An object with images in unknown fields, and in every class.
 const WIDGET: &str = "apiVersion: acme.example/v2
 kind: Widget
 metadata:
@@ -31,7 +31,7 @@ spec:
         args: [--a=quay.io/acme/args:1]
 ";
 
-/// Runs the binary with a configuration, or none, and a registry that has every image.
+/// Runs the binary with an optional configuration, and a registry that has every image.
 fn run_with(config: Option<&str>, env: &[(&str, &str)], flags: &[&str], text: &str) -> Ran {
     let registry = Registry::start(Content::everything());
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -48,7 +48,7 @@ fn run_with(config: Option<&str>, env: &[(&str, &str)], flags: &[&str], text: &s
 const WEB: &str = "quay.io/acme/web:1";
 
 #[test]
-fn fields_of_ones_own_are_pinned() {
+fn fields_of_the_configuration_are_pinned() {
     for (fields, images) in [
         ("{path: spec/engines/image}", &["engine-a", "engine-b"][..]),
         ("{kind: Widget, path: '/spec/engines[]/image'}", &["engine-a", "engine-b"]),
@@ -58,7 +58,7 @@ fn fields_of_ones_own_are_pinned() {
         ),
         (r"{path: metadata/annotations/acme.example\/image}", &[": web\n"]),
         ("{path: '*/engines/image'}", &["engine-a", "engine-b"]),
-        // Another group, version or kind, and what is not there.
+        // Another group, version or kind, or a missing field.
         ("{group: acme, path: spec/engines/image}", &[]),
         ("{version: v1, path: spec/engines/image}", &[]),
         ("{kind: Gadget, path: spec/engines/image}", &[]),
@@ -108,7 +108,7 @@ fn classes_add_up_and_a_flag_replaces_its_variable() {
 }
 
 #[test]
-fn a_class_that_is_none_is_refused() {
+fn an_unknown_class_is_refused() {
     let said = run_with(None, &[("DIGESTIF_INCLUDE", "env\npod")], &[], WIDGET).failed(2);
     assert!(said.contains("invalid value 'pod'") && said.contains("the classes are"), "{said}");
     run_with(None, &[], &["--include=schema"], WIDGET).failed(2);
@@ -117,7 +117,7 @@ fn a_class_that_is_none_is_refused() {
 }
 
 #[test]
-fn a_wrong_field_is_refused_where_it_stands() {
+fn the_error_for_a_wrong_field_has_its_position() {
     for (field, message, at) in [
         ("{kind: Widget, path: spec//image}", "a key of the path is empty", "4:3"),
         ("{kind: Widget, path: ''}", "a key of the path is empty", "4:3"),
@@ -205,7 +205,7 @@ fn a_field_of_a_repository_and_a_tag_is_joined() {
 }
 
 #[test]
-fn a_field_that_matches_nothing_in_its_kind_is_a_warning() {
+fn a_field_that_matches_nothing_in_its_kind_causes_a_warning() {
     let said = |config: &str| run_with(Some(config), &[], &[], WIDGET).stderr;
     let warning = "`spec.engine` in `fields` matches nothing in any `Widget`";
     assert!(said("fields: [{kind: Widget, path: spec/engine}]\n").contains(warning));
@@ -215,7 +215,7 @@ fn a_field_that_matches_nothing_in_its_kind_is_a_warning() {
 }
 
 #[test]
-fn a_glob_that_can_fit_nothing_is_refused_where_it_stands() {
+fn the_error_for_a_glob_that_cannot_match_has_its_position() {
     for glob in [
         "nginx:1.27",
         "quay.io/Acme/*",
@@ -232,7 +232,7 @@ fn a_glob_that_can_fit_nothing_is_refused_where_it_stands() {
 }
 
 #[test]
-fn a_function_is_configured_with_fields_and_classes_too() {
+fn a_function_can_be_configured_with_fields_and_classes() {
     let items: String = WIDGET
         .lines()
         .enumerate()
@@ -265,7 +265,7 @@ fn a_function_is_configured_with_fields_and_classes_too() {
 }
 
 #[test]
-fn the_schema_of_a_configuration_knows_fields_and_classes() {
+fn the_schema_of_a_configuration_has_fields_and_classes() {
     let schema = digestif(["schema", "config"], "").succeeded();
     let schema = serde_json::from_str(&schema).expect("JSON");
     let schema = jsonschema::validator_for(&schema).expect("a JSON Schema");

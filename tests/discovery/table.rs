@@ -1,4 +1,4 @@
-//! Every row of the table is reached in an object that is made from the row alone.
+//! Every row of the table is found in an object that is made from the row alone.
 
 use digestif::places::TABLE;
 use digestif::places::{Class, SkipReason, Writing};
@@ -38,7 +38,7 @@ impl Row {
         path.split('/').map(|step| step.replace('\n', "/")).collect()
     }
 
-    /// An object that has this at the row's path.
+    /// An object with this value at the row's path.
     fn object(&self, kind: &str, version: &str, value: Value) -> Value {
         let version = if self.version.is_empty() { version } else { self.version };
         let below = self.steps().into_iter().rev().fold(value, |value, step| {
@@ -57,7 +57,8 @@ impl Row {
         object
     }
 
-    /// What stands at the path before and after it is pinned; none where it has no such form.
+    /// The value at the path before and after a run; the second is `None` if this form is not
+    /// pinned.
     fn values(&self) -> (Value, Option<Value>) {
         let pinned = format!("{IMAGE}@{}", digest_of(IMAGE));
         match self.form {
@@ -101,7 +102,7 @@ impl Row {
             .collect()
     }
 
-    /// The field that is changed, as messages write it.
+    /// The changed field, as messages write it.
     fn place(&self) -> String {
         let shown = |step: String| {
             let step = step.replace('*', "any");
@@ -122,7 +123,7 @@ impl Row {
 }
 
 #[test]
-fn every_row_is_reached_whatever_the_version() {
+fn every_row_is_found_in_any_version() {
     for row in rows() {
         for version in ["v1", "v2alpha7"] {
             let object = row.object(row.kind, version, row.values().0).to_string();
@@ -151,7 +152,7 @@ fn every_row_is_reached_whatever_the_version() {
 }
 
 #[test]
-fn a_row_is_for_its_own_kind_and_group_only() {
+fn a_row_applies_only_to_its_kind_and_group() {
     for row in rows() {
         let (value, _) = row.values();
         for object in [
@@ -162,7 +163,7 @@ fn a_row_is_for_its_own_kind_and_group_only() {
                 places(&object.to_string()).iter().map(|place| place.class).collect();
             let is_known = |class: &Class| matches!(class, Class::Field | Class::Parts);
             assert!(!classes.iter().any(is_known), "{object}");
-            // What a row leaves alone is a candidate anywhere else.
+            // The same value in another kind or group is a candidate.
             let group = object["apiVersion"].as_str().expect("a text");
             if row.form != "url" && !row.form.starts_with("parts") {
                 assert_eq!(classes, [Class::Other], "{group}: {object}");
@@ -172,7 +173,7 @@ fn a_row_is_for_its_own_kind_and_group_only() {
 }
 
 #[test]
-fn every_row_that_is_pinned_is_pinned_and_the_others_stay() {
+fn rows_are_pinned_or_stay_unchanged_as_their_form_requires() {
     let (before, after): (Vec<_>, Vec<_>) = rows()
         .iter()
         .map(|row| {
@@ -189,7 +190,7 @@ fn every_row_that_is_pinned_is_pinned_and_the_others_stay() {
 }
 
 #[test]
-fn what_is_reported_only_is_pinned_by_no_flag() {
+fn no_flag_pins_fields_that_are_only_reported() {
     for row in rows().iter().filter(|row| row.form == "reported") {
         let object = row.object(row.kind, "v1", row.values().0).to_string();
         assert_pinned(&[super::EVERY_CLASS], &object, &[]);

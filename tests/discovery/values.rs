@@ -1,4 +1,4 @@
-//! The values of Helm charts: where they are, how images are written in them, and how they are pinned.
+//! The values of Helm charts: where they are, how they contain images, and how these are pinned.
 
 use std::fs;
 
@@ -16,8 +16,9 @@ fn release(values: &str) -> String {
     )
 }
 
-/// Asserts that a text is left as it is, and that `--include values` makes it the other one, which a second
-/// run leaves as it is. `@` stands for a digest, of these images in the order of the text.
+/// Asserts that a text stays unchanged by default, and that `--include values` gives `pinned`,
+/// which a second run does not change. `<digest>` stands for the digests of these images, in the
+/// order of the text.
 #[track_caller]
 fn assert_values(text: &str, pinned: &str, images: &[&str]) {
     let mut expected = pinned.to_owned();
@@ -32,7 +33,7 @@ fn assert_values(text: &str, pinned: &str, images: &[&str]) {
 }
 
 #[test]
-fn a_digest_goes_behind_the_tag_or_into_its_own_field() {
+fn a_digest_is_written_after_the_tag_or_into_its_own_field() {
     for (values, pinned, image) in [
         (
             "image: {repository: a/b, tag: '1'}",
@@ -109,7 +110,7 @@ fn a_mapping_without_a_tag_is_listed_and_never_becomes_latest() {
 }
 
 #[test]
-fn what_has_a_digest_is_listed_with_it_and_stays() {
+fn a_mapping_with_a_digest_is_listed_and_stays_unchanged() {
     let digest = digest_of("a/b:v1");
     let hex = digest.strip_prefix("sha256:").expect("a digest");
     for values in [
@@ -126,7 +127,7 @@ fn what_has_a_digest_is_listed_with_it_and_stays() {
 }
 
 #[test]
-fn what_is_no_image_is_none() {
+fn mappings_that_are_not_images_are_ignored() {
     for values in [
         "chart: {repository: https://charts.example.com, name: web, version: 1.0}",
         "git: {repository: acme/web, branch: main}",
@@ -179,7 +180,7 @@ fn values_are_found_in_every_kind_that_has_them() {
 }
 
 #[test]
-fn a_file_of_values_is_listed_and_pinned_where_values_are_asked_for() {
+fn a_values_file_is_listed_and_pinned_with_its_class() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("values-prod.yaml");
     let text = "image: {repository: a/b, tag: v1}\nsidecar: {image: quay.io/c/d:2}\n";
@@ -199,7 +200,7 @@ fn a_file_of_values_is_listed_and_pinned_where_values_are_asked_for() {
 }
 
 #[test]
-fn charts_that_break_on_a_digest_are_left_with_the_reason() {
+fn values_of_charts_that_break_on_a_digest_stay_with_a_reason() {
     let chart = |values: &str| {
         release(values)
             .replace("  values:", "  chart: {spec: {chart: prometheus-node-exporter}}\n  values:")
@@ -208,14 +209,14 @@ fn charts_that_break_on_a_digest_are_left_with_the_reason() {
     let ran = run(INCLUDE, &text);
     assert_eq!(ran.stdout, text.replace("v2}", &format!("v2@{}}}", digest_of("a/c:v2"))));
     assert!(ran.stderr.contains("the chart compares the tag with versions"), "{}", ran.stderr);
-    // A digest of its own breaks nothing.
+    // A digest in its own field does not break the chart.
     let text = chart("image: {repository: a/b, tag: v1, digest: ''}");
     let pinned = text.replace("''", &format!("'{}'", digest_of("a/b:v1")));
     assert_eq!(run(INCLUDE, &text).succeeded(), pinned);
 }
 
 #[test]
-fn a_configuration_says_which_keys_of_charts_are_left() {
+fn a_configuration_chooses_the_keys_of_charts_that_stay_unchanged() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("digestif.yaml");
     let config = "apiVersion: digestif.dev/v1alpha1\nkind: PinImages\ninclude: [values]\nvalues:\n- {chart: acme-web, key: image.tag, pin: false}\n- {chart: prometheus-node-exporter, key: image.tag}\n";
@@ -234,7 +235,7 @@ fn a_configuration_says_which_keys_of_charts_are_left() {
 }
 
 #[test]
-fn values_in_other_objects_are_found_where_a_release_names_them() {
+fn values_in_other_objects_are_found_if_a_release_names_them() {
     let text = "apiVersion: helm.toolkit.fluxcd.io/v2
 kind: HelmRelease
 metadata: {name: web, namespace: prod}

@@ -35,7 +35,7 @@ fn used_by(user_of_block: &User) -> Vec<Block> {
 }
 
 #[test]
-fn every_block_is_run_or_says_why_not() {
+fn every_block_is_run_or_has_a_note_with_the_reason() {
     let mut sources = String::new();
     add_sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests"), &mut sources);
     for block in blocks() {

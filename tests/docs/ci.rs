@@ -1,4 +1,5 @@
-//! The recipes of the page about CI: each command does its work, and each job has only the permissions that it needs.
+//! The recipes of the page about CI: each command works, and each job has only the permissions that
+//! it needs.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +10,7 @@ use serde_yaml::Value;
 use crate::support::pages::blocks;
 use crate::support::{command, finish, start, testdata};
 
-/// The texts under these keys, at any depth and in order.
+/// The strings under these keys, at any depth and in order.
 fn texts(value: &Value, keys: &[&str], found: &mut Vec<String>) {
     match value {
         Value::Mapping(entries) => {
@@ -38,7 +39,7 @@ fn recipes() -> Vec<Value> {
     recipes.collect::<Result<_, _>>().expect("YAML")
 }
 
-/// The arguments of each command of digestif in a script, without what the shell makes of the rest.
+/// The arguments of each digestif command in a script, without redirections and later commands.
 fn calls(script: &str) -> Vec<Vec<String>> {
     let commands = script.lines().flat_map(|line| line.split(" | ")).map(str::trim);
     let commands = commands.filter_map(|command| command.strip_prefix("digestif "));
@@ -51,7 +52,7 @@ fn calls(script: &str) -> Vec<Vec<String>> {
 }
 
 #[test]
-fn every_command_of_the_recipes_for_ci_does_its_work() {
+fn every_command_of_the_recipes_for_ci_works() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let quickstart = testdata("quickstart");
     fs::create_dir(folder.path().join("deploy")).expect("writable");
@@ -88,7 +89,7 @@ fn every_command_of_the_recipes_for_ci_does_its_work() {
 }
 
 #[test]
-fn every_command_that_a_page_about_ci_names_is_a_call() {
+fn every_command_on_the_page_about_ci_has_valid_arguments() {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/ci.md");
     let page = fs::read_to_string(page).expect("readable").replace('\n', " ");
     let spans = page.split('`').skip(1).step_by(2).filter(|span| span.starts_with("digestif "));
@@ -104,7 +105,7 @@ fn every_command_that_a_page_about_ci_names_is_a_call() {
 }
 
 #[test]
-fn the_recipes_for_ci_may_do_no_more_than_they_have_to() {
+fn the_recipes_for_ci_have_only_the_permissions_that_they_need() {
     let workflows: Vec<_> =
         recipes().into_iter().filter(|recipe| recipe.get("on").is_some()).collect();
     assert_eq!(workflows.len(), 4);

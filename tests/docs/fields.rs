@@ -7,8 +7,8 @@ use std::path::Path;
 
 use digestif::places::TABLE;
 
-/// A project, the API groups of its kinds (a group with a dot first is a suffix), and what other rules than the table
-/// report and leave alone in every kind.
+/// A project, the API groups of its kinds (a leading dot means a suffix), and two texts about all
+/// its kinds: what other rules than the table report, and what they leave unchanged.
 type Project = (&'static str, &'static [&'static str], &'static str, &'static str);
 
 const PROJECTS: [Project; 27] = [

@@ -15,7 +15,7 @@ fn every_flag_and_every_command_has_a_row_in_its_page() {
     let has_row = |text: &str| rows.iter().any(|row| row.contains(text));
     let help = digestif(["--help"], "").succeeded();
     let flags = help.split_whitespace().filter_map(|word| word.strip_prefix("--"));
-    // Flags with a short form have a row with that. The last two are flags of Helm in an example.
+    // A flag with a short form has a row with both. The last two are flags of Helm in an example.
     let known = [
         "help",
         "version",

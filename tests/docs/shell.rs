@@ -1,5 +1,5 @@
-//! Every block of commands in the pages is run by a shell, with the real clients, an API server and a registry on
-//! this machine. Only the registry is played.
+//! A shell runs every block of commands in the pages, with the real clients, an API server and a
+//! registry on this machine. Only the registry is a fake.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -41,7 +41,8 @@ const IMAGES: [(&str, &[&str]); 6] = [
 struct Scene {
     folder: TempDir,
     namespace: String,
-    /// True if `helm` is Helm 4, because the section is about it. Helm 3 can't read plugins of Helm 4.
+    /// True if `helm` must be Helm 4, because the section is about it. Helm 3 can't read plugins of
+    /// Helm 4.
     has_helm_4: bool,
 }
 
@@ -104,7 +105,7 @@ impl Scene {
         }
     }
 
-    /// A shell in the folder, with nothing of the caller's environment except programs of the system.
+    /// A shell in the folder. Of the caller's environment, it has only the programs of the system.
     fn shell(&self, cluster: &Cluster, registry: &Registry, script: &str) -> Command {
         let mut path = self.path("bin").into_os_string();
         path.push(":");

@@ -65,8 +65,12 @@ fn a_folder_without_expectations_fails() {
     let pod = "{kind: Pod, spec: {containers: [{image: a:1}]}}\n";
     let pinned = pod.replace("a:1", &format!("a:1@{}", digest_of("a:1")));
     for (case, files, failure) in [
-        ("a", &[("input.yaml", pod)][..], "has neither `expected.yaml` nor `status`"),
-        ("b", &[("input.yaml", pod), ("expected.yml", pod)], "`expected.yml` is not a file of a case"),
+        ("a", &[("input.yaml", pod)][..], "needs `expected.yaml`, or `status` and `stderr.txt`"),
+        (
+            "b",
+            &[("input.yaml", pod), ("expected.yml", pod)],
+            "`expected.yml` is not a file of a case",
+        ),
         ("c", &[("expected.yaml", pod)], "has neither `input.yaml` nor files in `args`"),
         ("d", &[("input.yaml", pod), ("expected.yaml", pod)], "stdout, line 1:"),
         (
@@ -248,7 +252,7 @@ impl Expected {
             None => 0,
         };
         if (status == 0 && stdout.is_none()) || (status != 0 && stderr.is_none()) {
-            return Err("has neither `expected.yaml` nor `status`".to_owned());
+            return Err("needs `expected.yaml`, or `status` and `stderr.txt`".to_owned());
         }
         Ok(Self { status, stdout, stderr })
     }

@@ -16,7 +16,7 @@ fn helm(registry: &RealRegistry, args: &[&str]) -> String {
     String::from_utf8(output.stdout).expect("manifests are text")
 }
 
-/// The chart's images as it writes them, with the name under which the registry has them.
+/// The chart's images as written, with their names in the registry.
 const GATEWAY: [(&str, &str); 4] = [
     ("docker.io/clastix/kubectl:v1.32", "docker.io/clastix/kubectl:v1.32"),
     ("docker.io/traefik:v3.5.3", "docker.io/library/traefik:v3.5.3"),
@@ -25,7 +25,7 @@ const GATEWAY: [(&str, &str); 4] = [
 ];
 
 #[test]
-fn a_chart_is_pinned_to_the_digests_that_crane_says() {
+fn a_chart_is_pinned_to_the_digests_that_crane_prints() {
     let Some(clients) = clients() else { return };
     let registry = RealRegistry::start(clients);
     let digests = registry.fill(&GATEWAY.map(|(_, name)| name));
@@ -62,7 +62,7 @@ fn a_chart_is_pinned_to_the_digests_that_crane_says() {
 }
 
 #[test]
-fn what_the_real_registry_does_not_have_is_absent() {
+fn an_image_that_the_real_registry_does_not_have_is_absent() {
     let Some(clients) = clients() else { return };
     let registry = RealRegistry::start(clients);
     registry.fill(&["docker.io/library/web:1"]);

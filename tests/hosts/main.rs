@@ -23,7 +23,7 @@ use support::quickstart::{IMAGES, pinned};
 use support::{Ran, finish, start, testdata};
 use tempfile::TempDir;
 
-/// The folder with the hosts that `scripts/hosts` builds; none if it was not run.
+/// The folder with the hosts that `scripts/hosts` builds; `None` if it was not run.
 fn hosts() -> Option<PathBuf> {
     let hosts = std::env::var_os("DIGESTIF_TEST_HOSTS").map(PathBuf::from);
     if hosts.is_none() {
@@ -41,8 +41,8 @@ fn example(name: &str) -> TempDir {
     folder
 }
 
-/// A program with digestif and these programs on the `PATH`, nothing else of the caller's environment, and the images
-/// of the quick start instead of a network.
+/// A program with the images of the quick start and without a network. Its `PATH` has digestif and
+/// these programs, and it has nothing else of the caller's environment.
 struct Host {
     home: TempDir,
 }

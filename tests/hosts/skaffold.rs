@@ -9,7 +9,8 @@ use serde_yaml::Value;
 use crate::support::pages::recipe;
 use crate::{Host, example, pinned};
 
-/// Runs the hook of the page on manifests as skaffold does; the text of the pipe, and the exit status.
+/// Runs the hook of the page on manifests as skaffold does. Returns the text of the pipe, and the
+/// exit status.
 fn hook(manifests: &str) -> (String, Option<i32>) {
     let recipe: Value = serde_yaml::from_str(&recipe("skaffold")).expect("YAML");
     let command = recipe["manifests"]["hooks"]["after"][0]["host"]["command"].as_sequence();

@@ -1,4 +1,4 @@
-//! The binary with lists on stdin as hosts write them, and as nobody does.
+//! The binary with lists on stdin: as hosts write them, and in other forms.
 
 use std::fs;
 
@@ -15,7 +15,7 @@ fn sent(name: &str) -> String {
     fs::read_to_string(testdata("krm").join(name)).expect("readable")
 }
 
-/// What was put into a text, in one piece.
+/// The text that was inserted into another text, in one piece.
 #[track_caller]
 fn inserted<'t>(before: &str, after: &'t str) -> &'t str {
     let same = before.bytes().zip(after.bytes()).take_while(|(b, a)| b == a).count();
@@ -24,7 +24,7 @@ fn inserted<'t>(before: &str, after: &'t str) -> &'t str {
 }
 
 #[test]
-fn all_but_images_comes_back_byte_for_byte() {
+fn a_list_is_returned_byte_for_byte_except_images() {
     for name in ["kustomize.yaml", "kpt.yaml"] {
         let list = sent(name);
         for list in [list.clone(), list.replace('\n', "\r\n")] {
@@ -37,7 +37,7 @@ fn all_but_images_comes_back_byte_for_byte() {
 }
 
 #[test]
-fn a_list_in_json_comes_back_in_json() {
+fn a_list_in_json_is_returned_as_json() {
     for name in ["kustomize.yaml", "kpt.yaml"] {
         let list: Value = serde_yaml::from_str(&sent(name)).expect("YAML");
         for list in [list.to_string(), serde_json::to_string_pretty(&list).expect("JSON")] {
@@ -91,7 +91,7 @@ fn each_image_has_a_result() {
                    "currentValue": "busybox:1.37", "proposedValue": busybox}),
             json!({"digestif.dev/status": "pinned"}),
         ),
-        // Of the whole list, so not at a place.
+        // This result is about the whole list, so it has no place.
         json!({"message": "`ghcr.io/**` of `--skip` matches no image; help: a glob must match the full repository name, for example `docker.io/library/*` or `quay.io/**`",
                "severity": "warning"}),
         result(
@@ -109,7 +109,7 @@ fn each_image_has_a_result() {
 }
 
 #[test]
-fn results_join_those_of_functions_before() {
+fn results_are_added_to_the_results_of_earlier_functions() {
     let before = "results:\n- message: another's\n  severity: warning\n- {message: and one more}\n";
     for rest in [format!("{before}{CONFIG}"), format!("{CONFIG}{before}")] {
         let text = list(&pod("nginx:1.29.1"), &rest);
@@ -122,7 +122,7 @@ fn results_join_those_of_functions_before() {
 }
 
 #[test]
-fn on_failure_the_list_comes_back_as_it_was_with_results() {
+fn a_failed_run_returns_the_unchanged_list_with_results() {
     let registry = Registry::start(
         Content::of(&[("docker.io/library/web", &["1"])])
             .with_fault(Fault::on("library/limited", Misbehaviour::RetryAfter(429, "100")))
@@ -173,7 +173,7 @@ fn on_failure_the_list_comes_back_as_it_was_with_results() {
 }
 
 #[test]
-fn one_image_that_fails_leaves_the_others_as_they_were() {
+fn one_failed_image_leaves_the_others_unchanged() {
     let text = list(&(pod("nginx:1.29.1") + &pod("nginx:9")), "");
     let ran = run(&[], &text);
     assert_eq!(ran.status, 1, "{}", ran.stderr);
@@ -183,7 +183,7 @@ fn one_image_that_fails_leaves_the_others_as_they_were() {
 }
 
 #[test]
-fn a_wrong_function_config_is_shown_where_it_stands() {
+fn the_error_for_a_wrong_function_config_has_its_position() {
     let config = |rest: &str| format!("{CONFIG}{rest}");
     let data = |data: &str| {
         format!(
@@ -217,7 +217,7 @@ fn a_wrong_function_config_is_shown_where_it_stands() {
             "14:5",
         ),
     ] {
-        // Windows' line endings change no position.
+        // Windows' line endings do not change positions.
         for end in ["\n", "\r\n"] {
             let text = list(&pod("nginx:1.29.1"), &rest).replace('\n', end);
             let ran = run(&[], &text);
@@ -337,7 +337,7 @@ fn item_in_flow() -> &'static str {
 }
 
 #[test]
-fn a_list_beside_other_documents_is_a_manifest() {
+fn a_list_with_other_documents_is_a_manifest() {
     for second in ["kind: Pod\n", "kind: ResourceList\nitems: []\n"] {
         let config = format!("{CONFIG}  pin: digest\n");
         let text = format!("{}---\n{second}", list(&pod("nginx:1.29.1"), &config));
@@ -349,7 +349,7 @@ fn a_list_beside_other_documents_is_a_manifest() {
 }
 
 #[test]
-fn an_empty_list_is_no_failure() {
+fn an_empty_list_is_not_an_error() {
     for text in [
         list("", ""),
         list("", CONFIG),
@@ -363,7 +363,7 @@ fn an_empty_list_is_no_failure() {
 }
 
 #[test]
-fn what_is_not_for_a_cluster_stays_as_it_is() {
+fn objects_that_are_not_for_a_cluster_stay_unchanged() {
     let containers = "spec: {containers: [{image: 'nginx:1.29.1'}]}";
     let items = [
         format!(
@@ -376,7 +376,7 @@ fn what_is_not_for_a_cluster_stays_as_it_is() {
 }
 
 #[test]
-fn only_items_hold_images() {
+fn images_are_searched_only_in_items() {
     let containers = "containers: [{image: 'nginx:1.29.1'}]";
     for rest in [
         format!("{CONFIG}  metadata: {{name: a, {containers}}}\n"),
@@ -393,7 +393,7 @@ fn only_items_hold_images() {
 }
 
 #[test]
-fn a_validator_gives_back_what_it_got() {
+fn a_validator_returns_the_list_unchanged() {
     for policy in [
         format!("{CONFIG}  policy: {{requireDigest: true}}\n"),
         "functionConfig:\n  kind: ConfigMap\n  data: {policy: 'requireDigest: true'}\n".to_owned(),
@@ -411,14 +411,14 @@ fn a_validator_gives_back_what_it_got() {
 }
 
 #[test]
-fn policy_is_tightened_and_never_loosened() {
+fn a_function_config_can_tighten_policy_but_not_loosen_it() {
     let text = list(&pod("nginx:1.29.1"), &format!("{CONFIG}  policy: {{requireDigest: false}}\n"));
     assert_eq!(run(&["--require-digest"], &text).status, 5);
     assert_eq!(run(&[], &text).status, 0);
 }
 
 #[test]
-fn a_trusted_function_config_wins_over_flags_and_another_one_does_not() {
+fn only_a_trusted_function_config_overrides_flags() {
     let kubectl = "docker.io/clastix/kubectl";
     let registry = Registry::start(Content::of(&[(kubectl, &["v1.29", "v1.30", "v1.31"])]));
     let every_host = for_every_host(&registry);
@@ -451,7 +451,7 @@ fn a_trusted_function_config_wins_over_flags_and_another_one_does_not() {
 }
 
 #[test]
-fn no_configuration_is_taken_from_the_folder_unless_it_is_named() {
+fn a_configuration_in_the_folder_is_used_only_if_it_is_named() {
     let digest = "apiVersion: digestif.dev/v1alpha1\nkind: PinImages\npin: digest\n";
     let folder = Folder::new(&[("digestif.yaml", digest)]);
     let text = list(&pod("nginx:1.29.1"), "");
@@ -467,7 +467,7 @@ fn no_configuration_is_taken_from_the_folder_unless_it_is_named() {
 }
 
 #[test]
-fn a_report_is_written_beside_the_list() {
+fn a_report_is_written_in_addition_to_the_list() {
     let folder = Folder::new(&[]);
     let report = folder.path().join("report.json").display().to_string();
     let schema = digestif(["schema", "report"], "").succeeded();
@@ -488,7 +488,7 @@ fn a_report_is_written_beside_the_list() {
 }
 
 #[test]
-fn a_list_goes_to_a_file_where_one_is_named() {
+fn a_list_is_written_to_the_output_file() {
     let folder = Folder::new(&[]);
     let output = folder.path().join("list.yaml").display().to_string();
     let text = list(&pod("nginx:1.29.1"), "");
@@ -497,7 +497,7 @@ fn a_list_goes_to_a_file_where_one_is_named() {
 }
 
 #[test]
-fn a_list_in_a_file_is_no_function() {
+fn a_list_in_a_file_is_a_manifest() {
     let folder = Folder::new(&[]);
     let path = folder.path().join("list.yaml").display().to_string();
     let config = format!("{CONFIG}  pin: digest\n");
@@ -509,7 +509,7 @@ fn a_list_in_a_file_is_no_function() {
 }
 
 #[test]
-fn thousands_of_items_are_no_burden() {
+fn thousands_of_items_are_handled() {
     let items = |n: usize| (0..n).map(|_| pod("nginx:1.29.1")).collect::<String>();
     let text = list(&items(5_000), "results:\n- message: another's\n");
     let given = run(&["-q"], &text).succeeded();
@@ -523,17 +523,17 @@ fn thousands_of_items_are_no_burden() {
 }
 
 #[test]
-fn a_check_of_a_list_goes_by_the_lists_own_policy() {
+fn a_check_of_a_list_uses_its_own_policy() {
     let policy = "functionConfig:\n  apiVersion: digestif.dev/v1alpha1\n  kind: PinImages\n  policy: {requireDigest: true}\n";
     let text = list(&pod("nginx:1.29.1"), policy);
     let ran = run(&["check"], &text);
     assert_eq!(ran.status, 5, "{}", ran.stderr);
     let behind_nothing = format!("---\n---\n{text}");
-    assert_eq!(run(&[], &behind_nothing).status, 5, "it is a function's list all the same");
+    assert_eq!(run(&[], &behind_nothing).status, 5, "it is still a function's list");
 }
 
 #[test]
-fn what_is_not_done_is_not_reported_as_done() {
+fn a_failed_run_does_not_report_pinned_images() {
     let pods = format!("{}{}", pod("nginx:1.29.1"), pod("nginx:absent"));
     let ran = run(&[], &list(&pods, ""));
     assert_eq!(ran.status, 1);
@@ -542,7 +542,7 @@ fn what_is_not_done_is_not_reported_as_done() {
 }
 
 #[test]
-fn a_wrong_call_gives_the_list_back_with_a_result() {
+fn a_wrong_call_returns_the_list_with_a_result() {
     let text = list(&pod("nginx:1.29.1"), "");
     for flags in [&["--skip=a["][..], &["-c", "/nowhere.yaml"], &["--report=/nowhere/report"]] {
         let ran = run(flags, &text);
@@ -554,7 +554,7 @@ fn a_wrong_call_gives_the_list_back_with_a_result() {
 }
 
 #[test]
-fn no_line_of_a_list_is_shown_for_a_slip_in_its_configuration() {
+fn an_error_in_its_configuration_shows_no_line_of_a_list() {
     let text = r#"{"apiVersion":"config.kubernetes.io/v1","kind":"ResourceList","items":[{"kind":"Secret","stringData":{"password":"hunter2"}}],"functionConfig":{"apiVersion":"digestif.dev/v1alpha1","kind":"PinImages","foo":1}}"#;
     let ran = run(&[], text);
     assert_eq!(ran.status, 2);
@@ -564,7 +564,7 @@ fn no_line_of_a_list_is_shown_for_a_slip_in_its_configuration() {
 }
 
 #[test]
-fn a_wrong_configuration_file_is_told_in_full_in_the_results() {
+fn the_results_have_the_full_error_of_a_wrong_configuration_file() {
     let folder = Folder::new(&[(
         "wrong.yaml",
         "apiVersion: digestif.dev/v1alpha1\nkind: PinImages\npni: digest\n",
@@ -584,7 +584,7 @@ fn a_wrong_configuration_file_is_told_in_full_in_the_results() {
 }
 
 #[test]
-fn images_are_listed_by_a_functions_own_configuration() {
+fn a_list_of_images_uses_the_functions_own_configuration() {
     let config = format!("{CONFIG}  skip: ['docker.io/library/**']\n");
     let listed = digestif(["images"], list(&pod("web:1"), &config).as_str()).succeeded();
     let row = listed.lines().find(|line| line.starts_with("web:1")).expect("the image");
@@ -592,7 +592,7 @@ fn images_are_listed_by_a_functions_own_configuration() {
 }
 
 #[test]
-fn an_image_is_explained_by_a_functions_own_configuration() {
+fn an_explanation_uses_the_functions_own_configuration() {
     let config = format!("{CONFIG}  skip: [docker.io/library/nginx]\n");
     let text = list(&pod("nginx:1.29.1"), &config);
     let explained = run(&["explain", "nginx:1.29.1", "-f", "-"], &text).succeeded();
@@ -608,7 +608,7 @@ fn an_image_is_explained_by_a_functions_own_configuration() {
 }
 
 #[test]
-fn stderr_is_short_as_the_results_have_all() {
+fn stderr_is_short_because_the_results_have_all_details() {
     let text = list(&pod("docker.io/clastix/kubectl:v1.99").repeat(3), "");
     let ran = run(&["fn"], &text);
     let expected = "\

@@ -1,7 +1,7 @@
 //! The container image: what is in it, and how kustomize, kubectl and kpt run it.
 //!
-//! `scripts/test` says in `DIGESTIF_TEST_STATIC` where the static binary is that goes into it, where
-//! podman can be used. One image serves all tests, in a store of its own that no other podman sees.
+//! `scripts/test` sets `DIGESTIF_TEST_STATIC` to the static binary for the image, if podman can be
+//! used. One image serves all tests. Its store is separate from the store of any other podman.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -16,16 +16,16 @@ use crate::support::registry::{Content, Registry};
 use crate::support::{Ran, clients, digest_of, finish, start};
 use crate::{Folder, differing, examples, layout, list, path, pinned, pod, results, run_in};
 
-/// What the examples call it, and `scripts/image` by itself.
+/// The name in the examples, and the default of `scripts/image`.
 const NAME: &str = "localhost/digestif:dev";
 
 /// Statics are not dropped: see [`CLEANER`].
 static STORE: LazyLock<Store> = LazyLock::new(Store::new);
 
-/// Ends with this process, however that ends, and leaves nothing of the store.
+/// Removes the store when this process ends, for any reason.
 const CLEANER: &str = r#"read -r _; rm -rf "$1""#;
 
-/// Images and containers, and what podman needs to keep them here.
+/// Images, containers, and podman's configuration.
 pub(crate) struct Store {
     folder: PathBuf,
     /// Owned so that its stdin stays open.
@@ -43,7 +43,7 @@ impl Store {
             .spawn()
             .expect("there is a shell");
         let at = |name: &str| folder.join(name).display().to_string();
-        // vfs needs nothing of the system. Some have lower limits than those that podman sets.
+        // vfs needs nothing of the system. Some systems have lower limits than podman's defaults.
         let storage = format!(
             "[storage]\ndriver = 'vfs'\ngraphroot = '{}'\nrunroot = '{}'\n",
             at("graph"),
@@ -53,7 +53,7 @@ impl Store {
             "[containers]\ndefault_ulimits = ['nofile=1000:1000', 'nproc=1000:1000']\n";
         fs::write(folder.join("storage.conf"), storage).expect("writable");
         fs::write(folder.join("containers.conf"), containers).expect("writable");
-        // kustomize knows no other name.
+        // kustomize calls podman by the name docker.
         let docker = folder.join("docker");
         fs::write(&docker, "#!/bin/sh\nexec podman \"$@\"\n").expect("writable");
         fs::set_permissions(docker, fs::Permissions::from_mode(0o755)).expect("writable");
@@ -66,7 +66,7 @@ impl Store {
         store
     }
 
-    /// A program that uses the store, with nothing of the caller's environment but the path.
+    /// A program that uses the store. Of the caller's environment, it has only the `PATH`.
     pub(crate) fn command(&self, program: impl AsRef<Path>) -> Command {
         let mut command = Command::new(program.as_ref());
         command.env_clear().env("PATH", path([self.folder.clone()]));
@@ -90,7 +90,7 @@ impl Store {
     }
 }
 
-/// The store with the image; none where there is no podman, which is a failure in CI.
+/// The store with the image; `None` without podman, which is a failure in CI.
 pub(crate) fn store() -> Option<&'static Store> {
     if std::env::var_os("DIGESTIF_TEST_STATIC").is_none() {
         let ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
@@ -112,7 +112,7 @@ pub(crate) fn registry_flag(registry: &Registry) -> String {
     format!("DIGESTIF_REGISTRY=*={}/{{host}}", registry.url())
 }
 
-/// A text with its images pinned to what a loopback registry has.
+/// A text with its images pinned to the digests of a loopback registry.
 fn pinned_by_registry(text: &str) -> String {
     let pin = |text: String, image: &str| {
         text.replace(
@@ -124,7 +124,7 @@ fn pinned_by_registry(text: &str) -> String {
 }
 
 #[test]
-fn the_image_holds_digestif_certificates_and_nobody() {
+fn the_image_contains_only_digestif_certificates_and_the_user_nobody() {
     let Some(store) = store() else { return };
     let inspected = store.podman(&["image", "inspect", NAME], "").succeeded();
     let image: Value = serde_json::from_str(&inspected).expect("JSON");
@@ -136,7 +136,7 @@ fn the_image_holds_digestif_certificates_and_nobody() {
     let root = Path::new(root.trim());
     let mut found = files(root);
     found.sort();
-    // No shell, and nothing else to run.
+    // There is no shell, and no other program.
     let expected = ["digestif", "etc/passwd", "etc/ssl/certs/ca-certificates.crt"];
     assert_eq!(found, expected.map(|path| root.join(path)));
     let size: u64 = found.iter().map(|path| fs::metadata(path).expect("there").len()).sum();
@@ -146,7 +146,7 @@ fn the_image_holds_digestif_certificates_and_nobody() {
 }
 
 #[test]
-fn it_runs_as_nobody() {
+fn it_runs_as_the_user_nobody() {
     let Some(store) = store() else { return };
     let folder = Folder::new(&[]);
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).expect("writable");
@@ -157,7 +157,7 @@ fn it_runs_as_nobody() {
 }
 
 #[test]
-fn names_of_hosts_are_looked_up_in_it() {
+fn the_image_resolves_host_names() {
     let Some(store) = store() else { return };
     let registry = Registry::start(Content::everything());
     let port = registry.address().rsplit(':').next().expect("a port").to_owned();
@@ -173,7 +173,7 @@ fn names_of_hosts_are_looked_up_in_it() {
 }
 
 #[test]
-fn its_certificates_are_those_that_count() {
+fn its_certificates_are_the_trusted_ones() {
     let Some(store) = store() else { return };
     let registry = Registry::start_tls(Content::everything());
     let folder = Folder::new(&[("ca.pem", registry.ca_pem())]);
@@ -190,7 +190,7 @@ fn its_certificates_are_those_that_count() {
 }
 
 #[test]
-fn without_network_it_says_how_to_have_one() {
+fn without_network_the_error_explains_how_to_allow_it() {
     let Some(store) = store() else { return };
     let text = list(&(pod("nginx:1.29.1") + &pod("ghcr.io/acme/web:1")), "");
     let ran = store.run(&["--network=none", "--env=DIGESTIF_TIMEOUT=1"], &text);
@@ -203,7 +203,7 @@ fn without_network_it_says_how_to_have_one() {
     }
     assert!(ran.stdout.starts_with(&format!("{text}results:\n")), "{}", ran.stdout);
     assert_eq!(results(&ran.stdout).len(), 2);
-    // Where nothing has to be asked, none is missed.
+    // If no request is needed, the missing network is no error.
     let text = pinned(&list(&pod("nginx:1.29.1"), ""));
     assert_eq!(store.run(&["--network=none"], &text).succeeded(), text);
 }
@@ -279,7 +279,7 @@ fn kpt_runs_it() {
     assert_eq!(ran.status, 0, "{}", ran.stderr);
     assert_eq!(folder.read("examples/kpt/web.yaml"), pinned_by_registry(&before));
 
-    // Nothing but the configuration gets into a container that is rendered.
+    // A rendered container gets only the configuration.
     folder.write("examples/kpt/web.yaml", &before);
     let image = format!(
         "  - image: {NAME}\n    configMap:\n      registries: |\n        - host: '*'\n          url: {}/{{host}}\n",

@@ -1,4 +1,4 @@
-//! The folder `krm/`: its definition has the schema that the binary prints, and the commands of its page run.
+//! The folder `krm/`: its definition has the printed schema, and the commands of its page work.
 
 use std::fs;
 use std::path::Path;
@@ -13,7 +13,7 @@ use crate::{Folder, container, offline};
 
 const DEFINITION: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/krm/function.yaml");
 
-/// The schema of the configuration, as a Kubernetes API has it.
+/// The schema of the configuration, in the form of a Kubernetes API.
 fn open_api_schema() -> Value {
     let schema = digestif(["schema", "config"], "").succeeded();
     let schema: Value = serde_json::from_str(&schema).expect("JSON");
@@ -24,7 +24,7 @@ fn open_api_schema() -> Value {
     converted
 }
 
-/// JSON Schema 2020-12 as `OpenAPI` 3.0 says it: no references, no lists of types, no constants.
+/// Converts JSON Schema 2020-12 to `OpenAPI` 3.0: no references, no lists of types, no constants.
 fn open_api(schema: &Value, definitions: &Value) -> Value {
     let inner = |schema: &Value| open_api(schema, definitions);
     let mut new = match schema {
@@ -71,7 +71,7 @@ fn open_api(schema: &Value, definitions: &Value) -> Value {
     Value::Object(new)
 }
 
-/// Adds what is not there yet: a description beside a reference is the better one.
+/// Adds missing keys only, because a description next to a reference is the better one.
 fn merge(schema: &mut Map<String, Value>, referred: Value) {
     let Value::Object(referred) = referred else { panic!("{referred} is no schema") };
     for (key, value) in referred {
@@ -91,7 +91,7 @@ fn the_definition_has_the_schema_that_the_binary_prints() {
         return;
     }
     let definition: Value = serde_yaml::from_str(&text).expect("YAML");
-    // Two schemas side by side would say less.
+    // A diff of two whole schemas would be too long to read.
     assert!(
         definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"] == schema,
         "krm/function.yaml is stale: `UPDATE_KRM=1 cargo test --test krm` writes it again"
@@ -131,7 +131,7 @@ fn commands(block: &str) -> Vec<String> {
     commands
 }
 
-/// What of the checkout the commands name.
+/// The files of the checkout that the commands name.
 fn checkout() -> Folder {
     let folder = crate::examples();
     fs::create_dir(folder.path().join("krm")).expect("writable");
@@ -141,7 +141,7 @@ fn checkout() -> Folder {
     folder
 }
 
-/// Runs a command with the clients, and shows that it pins.
+/// Runs a command with the clients, and checks that it pins.
 #[track_caller]
 fn try_command(shell: &mut Command, clients: &Path, folder: &Folder, line: &str) {
     let script = format!("PATH=\"{}:$PATH\"\n{line}", clients.display());
@@ -151,7 +151,7 @@ fn try_command(shell: &mut Command, clients: &Path, folder: &Folder, line: &str)
 }
 
 #[test]
-fn the_page_says_how_to_start_the_program() {
+fn the_commands_of_the_page_start_the_program() {
     let Some(clients) = clients() else { return };
     let folder = checkout();
     for line in commands(&recipe("krm-exec")) {
@@ -162,14 +162,14 @@ fn the_page_says_how_to_start_the_program() {
 }
 
 #[test]
-fn the_page_says_how_to_start_the_container() {
+fn the_commands_of_the_page_start_the_container() {
     let (Some(clients), Some(store)) = (clients(), container::store()) else { return };
     let folder = checkout();
     let registry = Registry::start(Content::everything());
     let redirected = format!("--network -e '{}'", container::registry_flag(&registry));
     let blocks = recipe("krm-container") + &recipe("krm-container-offline");
     for line in commands(&blocks) {
-        // As if that were the internet.
+        // The loopback registry replaces the internet.
         let line = line.replace("--network", &redirected);
         try_command(&mut store.command("bash"), &clients, &folder, &line);
     }

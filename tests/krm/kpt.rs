@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::support::Ran;
 use crate::{Folder, client, differing, examples, offline, pinned, run_in};
 
-/// As kpt writes it by itself, so that whatever differs is digestif's doing.
+/// A file in kpt's own style, so that every difference comes from digestif.
 const PACKAGE: &str = "\
 # Deployed by hand.
 apiVersion: apps/v1
@@ -54,7 +54,7 @@ fn kpt(folder: &Folder, args: &[&str]) -> Option<Ran> {
     Some(run_in(folder.path(), &mut kpt, args))
 }
 
-/// The results that kpt wrote down.
+/// The results that kpt wrote.
 fn written(folder: &Folder) -> Value {
     serde_yaml::from_str(&folder.read("out/results.yaml")).expect("YAML")
 }
@@ -114,7 +114,7 @@ fn a_package_is_rendered() {
 }
 
 #[test]
-fn kpt_keeps_what_became_of_each_image() {
+fn kpt_keeps_the_result_of_each_image() {
     let folder = package(&[]);
     let args = ["fn", "eval", ".", "--exec", "digestif -q", "--results-dir", "out"];
     let Some(ran) = kpt(&folder, &args) else { return };
@@ -156,7 +156,7 @@ fn kpt_keeps_what_became_of_each_image() {
 }
 
 #[test]
-fn a_failure_leaves_every_file_as_it_was() {
+fn a_failure_leaves_every_file_unchanged() {
     let kptfile = format!("{KPTFILE}  - exec: digestif --no-fallback\n");
     let kptfile = kptfile.as_str();
     for (args, code, message) in [
@@ -207,7 +207,7 @@ fn a_failure_leaves_every_file_as_it_was() {
 }
 
 #[test]
-fn manifests_on_stdin_come_out_as_they_went_in() {
+fn manifests_on_stdin_are_returned_with_pins_only() {
     let Some(mut kpt) = client("kpt") else { return };
     kpt.envs(offline()).args(["fn", "eval", "-", "--exec", "digestif", "-o", "unwrap"]);
     let given = crate::finish(crate::start(&mut kpt), PACKAGE.as_bytes()).succeeded();

@@ -1,5 +1,5 @@
-//! kustomize, and the one inside kubectl, with digestif as a program. kubectl starts none, so what it
-//! leaves undone is shown here; [`crate::container`] has what it can do.
+//! kustomize, alone and in kubectl, with digestif as a program. kubectl starts no programs, so a
+//! test shows that it skips the function. [`crate::container`] shows what kubectl can run.
 
 use crate::support::{Ran, digestif};
 use crate::{Folder, client, differing, offline, pinned, run_in};
@@ -43,14 +43,14 @@ configMapGenerator:
   literals: [GREETING=hello]
 ";
 
-/// A configuration for a program, with what else it says.
+/// A configuration for a program, with these further keys.
 fn config(rest: &str) -> String {
     format!(
         "apiVersion: digestif.dev/v1alpha1\nkind: PinImages\nmetadata:\n  name: pin\n  annotations:\n    config.kubernetes.io/function: |\n      exec:\n        path: digestif\n{rest}"
     )
 }
 
-/// A kustomization with this configuration for transformers, and this for validators.
+/// A kustomization with these configurations for transformers and for validators.
 fn kustomization(transformer: Option<&str>, validator: Option<&str>) -> Folder {
     let folder = Folder::new(&[("deployment.yaml", DEPLOYMENT)]);
     let lists = [("transformers", transformer), ("validators", validator)];
@@ -91,7 +91,7 @@ fn arguments_and_variables_reach_the_function() {
     );
     let folder = kustomization(Some(&annotated), None);
     let Some(ran) = build(&folder, &FLAGS) else { return };
-    // A substitution is never silent.
+    // A substitution always causes a warning.
     assert!(ran.stderr.starts_with("warning: ") && !ran.stderr.contains("digestif: pinned"));
     assert!(ran.succeeded().contains("        image: nginx@sha256:"));
 }
@@ -120,13 +120,13 @@ fn a_wrong_configuration_ends_the_build_and_is_explained() {
     let said = ran.failed(1);
     let message = "error: the configuration is wrong: unknown key `kubeVersoin`, did you mean `kubeVersion`?\n";
     assert!(said.starts_with(message), "{said}");
-    // kustomize has put the list together, so that only the position in it is known.
+    // kustomize generates the list, so only the position in the list is known.
     assert!(said.contains("--> <stdin>:"), "{said}");
     assert!(said.ends_with("Error: couldn't execute function: exit status 2 \n"), "{said}");
 }
 
 #[test]
-fn validators_see_what_transformers_made() {
+fn validators_see_the_output_of_transformers() {
     let policy = config("policy: {requireDigest: true}\n").replace("name: pin", "name: check");
     let both = kustomization(Some(&config("")), Some(&policy));
     let Some(ran) = build(&both, &FLAGS) else { return };
@@ -140,13 +140,13 @@ fn validators_see_what_transformers_made() {
 }
 
 #[test]
-fn what_a_host_skips_in_silence_is_found_by_the_gate() {
+fn the_gate_finds_images_if_a_host_skips_the_function() {
     let folder = kustomization(Some(&config("")), Some(&config("policy: {requireDigest: true}\n")));
     let skipped = "--enable-alpha-plugins";
     for (name, args) in [("kustomize", ["build", skipped]), ("kubectl", ["kustomize", skipped])] {
         let Some(mut client) = client(name) else { return };
         let ran = run_in(folder.path(), client.envs(offline()), args);
-        assert_eq!(ran.stderr, "", "it says nothing");
+        assert_eq!(ran.stderr, "", "it prints no message");
         let built = ran.succeeded();
         assert!(built.contains("image: nginx:1.29.1\n"), "{built}");
         let checked = digestif(["check", "--require-digest"], &built);

@@ -1,8 +1,9 @@
 //! digestif as a KRM function.
 //!
-//! [`alone`] gives the binary lists as hosts make them, [`trust`] lists of strangers, [`kustomize`], [`kpt`] and [`container`] run
-//! the real hosts around it, [`folder`] is about what lies in `krm/`. `scripts/test` builds what the
-//! real hosts need; each test that misses something says so in a line, and fails in CI.
+//! [`alone`] runs the binary on lists as hosts make them, [`trust`] on lists of strangers.
+//! [`kustomize`], [`kpt`] and [`container`] run digestif in the real hosts. [`folder`] is about the
+//! folder `krm/`. `scripts/test` builds what the real hosts need. A test that lacks something
+//! prints a line, and fails in CI.
 
 #![cfg(unix)]
 
@@ -29,7 +30,7 @@ fn layout() -> String {
     testdata("quickstart/images").display().to_string()
 }
 
-/// What makes any digestif resolve from the layout alone.
+/// Variables that make any digestif resolve from the layout alone.
 fn offline() -> [(&'static str, String); 2] {
     [("DIGESTIF_OFFLINE", "true".to_owned()), ("DIGESTIF_LAYOUT", layout())]
 }
@@ -40,7 +41,7 @@ fn run(flags: &[&str], list: &str) -> Ran {
     digestif(["--offline", &layout].iter().chain(flags), list)
 }
 
-/// A list with these items, and with what follows them.
+/// A list with these items, and with this rest after them.
 fn list(items: &str, rest: &str) -> String {
     format!("apiVersion: config.kubernetes.io/v1\nkind: ResourceList\nitems:\n{items}{rest}")
 }
@@ -54,7 +55,7 @@ fn pod(image: &str) -> String {
 
 /// The results of a list.
 fn results(list: &str) -> Vec<Value> {
-    // libyaml takes a byte order mark, which serde_yaml does not let it see.
+    // libyaml accepts a byte order mark, but serde_yaml does not pass it on.
     let list = list.trim_start_matches('\u{feff}');
     let list: Value = serde_yaml::from_str(list).expect("YAML");
     list["results"].as_array().cloned().unwrap_or_default()
@@ -87,15 +88,15 @@ impl Folder {
     }
 }
 
-/// A real program that calls digestif, with nothing of the caller's environment but the path to
-/// programs, on which this binary comes first. None where it could not be built.
+/// A real program that calls digestif. Of the caller's environment, it has only the `PATH`, with
+/// this binary first. `None` if the program could not be built.
 fn client(name: &str) -> Option<Command> {
     let mut command = Command::new(clients()?.join(name));
     command.env_clear().env("PATH", path([]));
     Some(command)
 }
 
-/// The path to programs, behind these folders and that of the binary.
+/// A `PATH` with these folders first, then the folder of the binary.
 fn path(folders: impl IntoIterator<Item = PathBuf>) -> std::ffi::OsString {
     let own = Path::new(env!("CARGO_BIN_EXE_digestif")).parent().expect("a folder").to_owned();
     let system = std::env::var_os("PATH").unwrap_or_default();
@@ -112,7 +113,7 @@ fn run_in(
     finish(start(command.args(args).current_dir(folder)), b"")
 }
 
-/// Copies the examples of `krm/`, as they stand.
+/// Copies the examples of `krm/` unchanged.
 fn examples() -> Folder {
     let folder = Folder::new(&[]);
     let from = concat!(env!("CARGO_MANIFEST_DIR"), "/krm/examples");
@@ -121,7 +122,7 @@ fn examples() -> Folder {
     folder
 }
 
-/// The lines of a text that differ from those of another one with as many lines.
+/// The lines that differ between two texts with the same number of lines.
 #[track_caller]
 fn differing<'t>(before: &'t str, after: &'t str) -> Vec<(&'t str, &'t str)> {
     assert_eq!(before.lines().count(), after.lines().count(), "{before}\n{after}");

@@ -10,7 +10,7 @@ use crate::{Folder, client, list, pinned, pod, results, run, run_in};
 
 const CONFIG: &str = "functionConfig:\n  apiVersion: digestif.dev/v1alpha1\n  kind: PinImages\n";
 
-/// What kustomize and kpt write to trust a function.
+/// The entries for kustomize and kpt that trust a function.
 const REMEDY: &str =
     "write `exec: {path: digestif, args: [fn]}` for kustomize, `exec: digestif fn` for kpt";
 
@@ -24,7 +24,7 @@ fn run_with(env: &[(&str, &str)], program: &mut Command, text: &str) -> Ran {
 }
 
 #[test]
-fn helm_3_lets_a_chart_choose_no_file_and_no_host() {
+fn a_chart_of_helm_3_can_choose_no_file_and_no_host() {
     let registry = Registry::start(Content::everything());
     let folder = Folder::new(&[("web/Chart.yaml", "apiVersion: v2\nname: web\nversion: 1.0.0\n")]);
     let lock = folder.path().join("chosen.yaml").display().to_string();
@@ -41,7 +41,7 @@ fn helm_3_lets_a_chart_choose_no_file_and_no_host() {
     );
     assert_eq!(registry.requests().len(), 0);
     assert!(!fs::exists(&lock).expect("readable"));
-    // The same, as somebody pipes it.
+    // The same with a pipe instead of a post-renderer.
     let Some(mut helm) = client("helm3") else { return };
     let rendered = run_in(folder.path(), helm.env("HOME", folder.path()), ["template", "web"]);
     let rendered = rendered.succeeded();
@@ -55,7 +55,7 @@ fn helm_3_lets_a_chart_choose_no_file_and_no_host() {
 }
 
 #[test]
-fn files_and_hosts_of_a_list_need_the_command() {
+fn a_list_that_names_files_or_hosts_needs_the_command() {
     let registry = Registry::start(Content::everything());
     let folder = Folder::new(&[]);
     let lock = folder.path().join("lock.yaml").display().to_string();
@@ -82,7 +82,7 @@ fn files_and_hosts_of_a_list_need_the_command() {
         assert!(ran.stderr.contains(REMEDY), "{}", ran.stderr);
         let said = results(&ran.stdout).pop().expect("a result")["message"].clone();
         assert!(said.as_str().is_some_and(|said| said.starts_with(&message)), "{said}");
-        // Nothing else of it is used either.
+        // The other commands also refuse the whole configuration.
         for command in ["check", "images"] {
             assert_eq!(run(&[command], &text).status, 2, "{command}");
         }
@@ -91,7 +91,7 @@ fn files_and_hosts_of_a_list_need_the_command() {
 }
 
 #[test]
-fn the_command_lets_a_list_choose_them() {
+fn the_command_lets_a_list_choose_files_and_hosts() {
     let registry = Registry::start(Content::everything());
     for (env, flags, program) in [
         (&[][..], &["fn"][..], "digestif"),
@@ -116,7 +116,7 @@ fn the_command_lets_a_list_choose_them() {
 }
 
 #[test]
-fn the_variable_is_for_calls_without_a_command() {
+fn the_variable_applies_only_to_calls_without_a_command() {
     let folder = Folder::new(&[]);
     let text = list(&pod("nginx:1.29.1"), &format!("{CONFIG}  lock: nowhere.yaml\n"));
     for (value, command_word, status) in
@@ -132,7 +132,7 @@ fn the_variable_is_for_calls_without_a_command() {
 }
 
 #[test]
-fn what_is_no_function_is_status_3_with_the_command() {
+fn the_command_exits_with_status_3_if_stdin_is_not_a_list() {
     let pods = pod("nginx:1.29.1");
     let whole = list(&pods, &format!("{CONFIG}  pin: digest\n"));
     let marked = whole.replace(
@@ -162,7 +162,7 @@ fn what_is_no_function_is_status_3_with_the_command() {
     }
     let said = run(&["fn"], "kind: [").failed(3);
     assert!(said.starts_with("error: "), "{said}");
-    // Without the command, such a list is a manifest like any other.
+    // Without the command, such a list is an ordinary manifest.
     let layout = format!("--layout={}", crate::layout());
     for (env, text) in [(&[][..], marked), (&helm, whole)] {
         let mut command = command(["--offline", &layout]);
@@ -181,7 +181,7 @@ fn the_command_refuses_flags_about_files() {
 }
 
 #[test]
-fn without_the_command_a_list_may_say_how_its_images_are_handled() {
+fn without_the_command_a_list_may_set_rules_form_and_policy() {
     let registry = Registry::start(Content::of(&[("docker.io/a/b", &["2"])]));
     let rule = "  fallbacks: [{name: newer, images: [docker.io/a/b], try: ['2']}]\n";
     let text = list(&pod("a/b:1"), &format!("{CONFIG}{rule}  pin: digest\n"));

@@ -1,4 +1,4 @@
-//! A cooldown: a digest is used only when a run has seen it some days ago.
+//! A cooldown: a digest is used only if a run first saw it some days ago.
 
 use std::fs;
 
@@ -13,7 +13,7 @@ fn day(n: u32) -> String {
     if n <= 30 { format!("2026-11-{n:02}") } else { format!("2026-12-{:02}", n - 30) }
 }
 
-/// A run on a day.
+/// A run on this day.
 fn on(setup: &Setup, day: &str, flags: &[&str], manifests: &str) -> Ran {
     let mut command = command([for_every_host(&setup.registry).as_str()]);
     command.args(flags).env("DIGESTIF_TODAY", day).current_dir(setup.folder.path());
@@ -67,7 +67,8 @@ fn a_digest_is_used_when_it_is_old_enough() {
     let waiting = format!("  seen: 2026-11-02\n  next: [{}]\n", next(3, 8));
     assert_eq!(setup.lock(), lock_of(&[entry(WEB, &build(WEB, 2), &waiting)]));
 
-    // A run without a cooldown changes nothing of it, and an update takes what the tag has now.
+    // A run without a cooldown does not change these entries. An update uses the current digest of
+    // the tag.
     let before = setup.lock();
     let plain = on(&setup, &day(9), &[], &manifests).succeeded();
     assert_eq!((plain, setup.lock()), (fourth, before));
@@ -77,7 +78,7 @@ fn a_digest_is_used_when_it_is_old_enough() {
 }
 
 #[test]
-fn what_the_registry_no_longer_has_or_the_tag_went_back_from_is_not_used() {
+fn a_removed_build_or_one_that_the_tag_left_is_not_used() {
     let setup = Setup::new(Content::everything());
     let manifests = pods(&[format!("{WEB}:v1")]);
     let move_to = |n: u32| setup.registry.move_tag(WEB, "v1", &format!("build-{n}"));
@@ -86,14 +87,14 @@ fn what_the_registry_no_longer_has_or_the_tag_went_back_from_is_not_used() {
         move_to(n);
         nightly(n).succeeded();
     }
-    // Build 3 is removed, and build 4 takes its place.
+    // Build 3 is removed, and build 4 replaces it.
     setup.registry.collect(WEB, "v1", "build-3");
     move_to(4);
     let late = nightly(12);
     says(&late.stderr, &["no longer exists in its registry", &build(WEB, 3)]);
     assert_eq!(images(&late.succeeded()), [format!("{WEB}:v1@{}", build(WEB, 2))]);
     assert!(!setup.lock().contains(&build(WEB, 3)), "{}", setup.lock());
-    // The tag goes back: what came after is forgotten.
+    // The tag moves back to build 2, so the later builds are forgotten.
     move_to(2);
     let back = nightly(13).succeeded();
     assert_eq!(images(&back), [format!("{WEB}:v1@{}", build(WEB, 2))]);
@@ -102,7 +103,7 @@ fn what_the_registry_no_longer_has_or_the_tag_went_back_from_is_not_used() {
 }
 
 #[test]
-fn an_override_takes_a_digest_at_once_and_says_so() {
+fn an_override_uses_a_digest_at_once_with_a_warning() {
     let setup = Setup::new(Content::everything());
     let manifests = pods(&[format!("{WEB}:v1")]);
     setup.registry.move_tag(WEB, "v1", "build-1");
@@ -145,7 +146,7 @@ fn a_check_fails_for_young_digests_without_a_request() {
 }
 
 #[test]
-fn a_configuration_says_the_days_of_each_repository_and_what_is_new() {
+fn a_configuration_sets_the_days_of_each_repository_and_of_new_images() {
     let setup = Setup::new(Content::everything());
     let config = |cooldown: &str| {
         let text = format!(
@@ -226,7 +227,7 @@ fn a_call_or_a_lock_that_makes_no_sense_is_refused() {
 }
 
 #[test]
-fn explain_the_report_and_the_difference_of_locks_say_how_old_digests_are() {
+fn explain_report_and_lock_diff_show_the_age_of_digests() {
     let next = format!("  next: [{{digest: {}, seen: 2026-11-05}}]\n", build(WEB, 2));
     let lock = lock_of(&[entry(WEB, &build(WEB, 1), &format!("  seen: 2026-11-01\n{next}"))]);
     let setup = Setup::locked(Content::everything(), &lock);
@@ -265,8 +266,8 @@ fn explain_the_report_and_the_difference_of_locks_say_how_old_digests_are() {
     );
 }
 
-/// Two months of nightly runs for tags that are built every 1, 2, 3 and 7 days; the year is counted
-/// beside the rule itself.
+/// Two months of nightly runs for tags that are built every 1, 2, 3 and 7 days. The unit tests of
+/// the rule simulate a whole year.
 #[test]
 fn nightly_runs_use_each_digest_at_the_age_of_the_window() {
     let setup = Setup::new(Content::everything());

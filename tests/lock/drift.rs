@@ -7,7 +7,7 @@ use crate::support::registry::{Content, Fault, Misbehaviour};
 use crate::{KUBECTL, Setup, entry, lock_of, own, pods, says};
 
 #[test]
-fn drift_says_what_is_gone_and_what_cannot_be_known() {
+fn drift_reports_missing_digests_and_unusable_answers() {
     let kubectl = format!("{KUBECTL}:v1.32");
     let digest = digest_of("clastix/kubectl:v1.31");
     let lock = lock_of(&[
@@ -33,7 +33,7 @@ fn drift_says_what_is_gone_and_what_cannot_be_known() {
         says(&drift.stderr, &["docker.io/clastix/kubectl:v1.32"]);
         assert_eq!(setup.lock(), lock);
     }
-    // A rule that treats a denied image as absent has done so before.
+    // The rule of this entry treats a denied image as absent, so a denied image is not drift.
     let fault = Fault::on("manifests/v1.32", Misbehaviour::ErrorCode(403, "DENIED"));
     let setup = Setup::locked(
         Content::of(&[(KUBECTL, &["v1.31"])]).with_fault(fault),

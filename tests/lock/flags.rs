@@ -7,7 +7,7 @@ use crate::support::registry::Content;
 use crate::{Setup, entry, lock_of, own, pinned, pods, says};
 
 #[test]
-fn a_variable_switches_the_update_by_the_words_of_all_others() {
+fn the_variable_for_updates_accepts_the_same_words_as_others() {
     let old = entry("docker.io/a/b:v1", "v1", &format!("sha256:{}", "1".repeat(64)), None);
     let setup = Setup::new(Content::everything());
     for (word, is_updated) in
@@ -23,7 +23,7 @@ fn a_variable_switches_the_update_by_the_words_of_all_others() {
 }
 
 #[test]
-fn an_update_that_may_ask_nobody_says_so() {
+fn an_offline_update_is_an_error() {
     let before = lock_of(&[own("docker.io/acme/web:v1")]);
     let setup = Setup::locked(Content::everything(), &before);
     let said = setup.run(&["--update", "--offline"], &pods(&["acme/web:v1"])).failed(5);
@@ -74,7 +74,8 @@ fn flags_that_need_a_lock_or_contradict_each_other_are_refused() {
         assert_eq!(ran.status, 2, "{flags:?}: {}", ran.stderr);
         says(&ran.stderr, &[message]);
     }
-    // What a pipeline sets for all commands does not break the one that it is not for.
+    // A pipeline may set these variables for all commands. Commands that they do not apply to must
+    // not fail.
     let env = [("DIGESTIF_LOCK", "images.lock.yaml"), ("DIGESTIF_UPDATE", "true")];
     assert_eq!(setup.without(&env, &["check"], &manifests).status, 0);
     assert_eq!(setup.registry.requests().len(), 0);
@@ -86,7 +87,7 @@ fn flags_that_need_a_lock_or_contradict_each_other_are_refused() {
 }
 
 #[test]
-fn a_digest_that_is_required_turns_no_other_gate_off() {
+fn requiring_digests_does_not_switch_other_gates_off() {
     let known = "a/b:v1";
     let setup = Setup::locked(Content::everything(), lock_of(&[own("docker.io/a/b:v1")]));
     let config =

@@ -6,7 +6,7 @@ use crate::support::registry::Content;
 use crate::{Setup, lock_of, own, pinned, pods, says};
 
 #[test]
-fn a_configuration_names_the_lock_beside_it() {
+fn a_configuration_names_a_lock_relative_to_itself() {
     let setup = Setup::new(Content::everything());
     let config =
         |lock: &str| format!("apiVersion: digestif.dev/v1alpha1\nkind: PinImages\nlock: {lock}\n");
@@ -23,7 +23,7 @@ fn a_configuration_names_the_lock_beside_it() {
     setup.without(&env, &flags, &manifests).succeeded();
     setup.without(&env, &["-c", flags[1], "--lock", "by-flag.yaml"], &manifests).succeeded();
     assert_eq!(setup.files().iter().collect::<Vec<_>>(), ["by-env.yaml", "by-flag.yaml", "deploy"]);
-    // What else goes there would be written over it, also where the run fails.
+    // Another output with this path would overwrite the lock, even in a failed run.
     fs::write(deploy.join("digestif.yaml"), config("../by-env.yaml")).expect("writable");
     for flags in [
         &["--report", "by-env.yaml"][..],
@@ -82,7 +82,7 @@ fn a_function_reads_and_writes_the_lock_that_its_configuration_names() {
 }
 
 #[test]
-fn helm_4_gets_what_the_lock_says() {
+fn helm_4_gets_the_digests_of_the_lock() {
     let setup = Setup::new(Content::everything());
     let lock = setup.path().display().to_string();
     let home = setup.folder.path().display().to_string();

@@ -58,7 +58,7 @@ fn a_digest_in_the_input_is_compared_with_what_its_tag_has_now() {
 }
 
 #[test]
-fn drift_is_in_every_report_and_asks_although_digests_are_required() {
+fn drift_is_in_every_report_and_makes_requests_with_required_digests() {
     let setup = Setup::new(Content::of(&[(WEB, &["v1"])]));
     let image = format!("{WEB}:v1@sha256:{}", "e".repeat(64));
     for format in ["text", "json", "markdown", "sarif", "github", "junit"] {
@@ -75,7 +75,7 @@ fn drift_is_in_every_report_and_asks_although_digests_are_required() {
 }
 
 #[test]
-fn an_outage_is_no_drift() {
+fn an_outage_is_not_drift() {
     let fault = || Fault::on("manifests", Misbehaviour::Status(503, Vec::new(), String::new()));
     let setup = Setup::new(Content::of(&[(WEB, &["v1"])]).with_fault(fault()));
     for flag in ["--drift", "--drift=vanished"] {
@@ -86,7 +86,7 @@ fn an_outage_is_no_drift() {
 }
 
 #[test]
-fn of_locked_images_only_those_that_are_gone_fail_with_vanished() {
+fn with_vanished_only_missing_locked_digests_fail() {
     let setup = Setup::new(Content::of(&[(WEB, &["v1", "v2"])]));
     setup.registry.move_tag(WEB, "v1", "build-1");
     setup.registry.move_tag(WEB, "v1", "build-2");

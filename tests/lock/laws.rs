@@ -1,4 +1,4 @@
-//! A run by the lock alone gives the same bytes.
+//! A run with only the lock gives the same bytes.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use crate::support::registry::Content;
 use crate::{KUBECTL, Setup, corpus, pods};
 
-/// A run, its lock, and the run by that lock alone, which has to give the same.
+/// Makes a run with its lock, and then a run with only that lock, which must give the same.
 fn by_the_lock_alone(setup: &Setup, manifests: &str) {
     let first = setup.run(&[], manifests).succeeded();
     let requests = setup.registry.requests().len();
@@ -25,7 +25,7 @@ fn by_the_lock_alone(setup: &Setup, manifests: &str) {
 }
 
 #[test]
-fn the_corpus_is_pinned_the_same_by_its_lock_alone() {
+fn the_corpus_is_pinned_the_same_with_only_its_lock() {
     let Some(corpus) = corpus() else {
         eprintln!("DIGESTIF_CORPUS is not set: this was checked on made manifests alone");
         return;
@@ -39,7 +39,7 @@ fn the_corpus_is_pinned_the_same_by_its_lock_alone() {
     assert!(paths.len() > 40);
     for path in paths {
         by_the_lock_alone(&setup, &fs::read_to_string(&path).expect("readable"));
-        // Each has a lock of its own.
+        // Each manifest has its own lock.
         if setup.path().exists() {
             fs::remove_file(setup.path()).expect("ours");
         }

@@ -1,4 +1,4 @@
-//! The lock: its entries, what they save, what must not change, drift, and writing the file.
+//! The lock: its entries, the requests that they save, drift, and writing the file.
 //!
 //! Each test has a [`Setup`]: a folder with a lock, and a registry that answers for every host.
 
@@ -47,13 +47,13 @@ fn images(manifests: &str) -> Vec<&str> {
     images.map(|image| image.trim_end_matches(" # as it was written")).collect()
 }
 
-/// An entry of a lock: what was asked for, and what supplied the digest by which rule.
+/// An entry of a lock: the image, the tag that supplied the digest, and the rule.
 fn entry(image: &str, tag: &str, digest: &str, rule: Option<&str>) -> String {
     let rule = rule.map_or(String::new(), |rule| format!("  rule: {rule}\n"));
     format!("- image: {image}\n  tag: {tag}\n  digest: {digest}\n{rule}")
 }
 
-/// The entry of an image that exists.
+/// The entry of an existing image.
 fn own(image: &str) -> String {
     let tag = image.rsplit_once(':').expect("it has a tag").1;
     let tag = if tag.starts_with(|c: char| c.is_ascii_digit()) {
@@ -108,7 +108,7 @@ impl Setup {
         finish(self.child(flags), manifests.as_bytes())
     }
 
-    /// The same without a lock.
+    /// Like `run`, without a lock.
     fn without(&self, env: &[(&str, &str)], flags: &[&str], manifests: &str) -> Ran {
         let registry = for_every_host(&self.registry);
         let (_, value) = registry.split_once('=').expect("a flag with its value");
@@ -121,7 +121,7 @@ impl Setup {
         finish(start(&mut command), manifests.as_bytes())
     }
 
-    /// How many requests a run has cost.
+    /// Also returns the number of requests that a run makes.
     fn cost<T>(&self, run: impl FnOnce() -> T) -> (T, usize) {
         let before = self.registry.requests().len();
         let value = run();

@@ -9,7 +9,7 @@ use crate::support::digest_of;
 use crate::support::registry::{Content, Fault, Misbehaviour};
 use crate::{HEAD, KUBECTL, Setup, entry, lock_of, own, pods, says};
 
-/// The inode, which another one takes the place of where a file is written.
+/// The inode, which changes if a new file replaces the old one.
 #[cfg(unix)]
 fn inode(path: &Path) -> u64 {
     std::os::unix::fs::MetadataExt::ino(&fs::metadata(path).expect("there"))
@@ -17,7 +17,7 @@ fn inode(path: &Path) -> u64 {
 
 #[cfg(unix)]
 #[test]
-fn what_is_recorded_costs_no_request_and_no_write() {
+fn a_recorded_image_causes_no_request_and_no_write() {
     let setup = Setup::new(Content::of(&[
         (KUBECTL, &["v1.31"]),
         ("docker.io/library/nginx", &["1.27", "latest"]),
@@ -33,7 +33,7 @@ fn what_is_recorded_costs_no_request_and_no_write() {
         own("docker.io/library/nginx:latest"),
     ]);
     assert_eq!(setup.lock(), expected);
-    assert_eq!(setup.files().len(), 1, "nothing is left beside it: {:?}", setup.files());
+    assert_eq!(setup.files().len(), 1, "there are other files: {:?}", setup.files());
     let before = inode(&setup.path());
     for flags in [&[][..], &["--locked"], &["--offline"], &["--locked", "--offline"]] {
         let (again, cost) = setup.cost(|| setup.run(flags, &manifests));
@@ -54,7 +54,7 @@ fn what_is_recorded_costs_no_request_and_no_write() {
 }
 
 #[test]
-fn a_report_says_that_the_lock_supplied_it() {
+fn a_report_names_the_lock_as_the_source_of_a_digest() {
     let kubectl = format!("{KUBECTL}:v1.32");
     let manifests = pods(&["nginx:1.27", &kubectl]);
     let setup =
@@ -95,7 +95,7 @@ fn a_new_image_is_one_more_entry_and_comments_stay() {
 }
 
 #[test]
-fn what_is_left_alone_is_not_recorded_but_there_is_a_lock() {
+fn skipped_images_are_not_recorded_but_a_lock_is_written() {
     let setup = Setup::new(Content::everything());
     let manifests = pods(&["quay.io/a/skipped:v1", "${LATER}"]);
     setup.run(&["--skip", "quay.io/**"], &manifests).succeeded();
@@ -131,9 +131,9 @@ fn a_run_that_fails_records_nothing() {
 }
 
 #[test]
-fn a_run_that_needs_no_request_needs_no_certificates() {
+fn a_run_without_requests_needs_no_certificates() {
     let setup = Setup::locked(Content::everything(), lock_of(&[own("docker.io/a/b:v1")]));
-    // Without the certificates of a CA, no TLS connection can be made.
+    // Without the certificates of a CA, no TLS connection is possible.
     let none = [("SSL_CERT_FILE", "/dev/null"), ("SSL_CERT_DIR", "/nowhere")];
     let flags = ["--lock", "images.lock.yaml"];
     let ran = setup.without(&none, &flags, &pods(&["a/b:v1"]));

@@ -1,4 +1,4 @@
-//! Locks that are wrong, locks that lack an entry, and the schema of a lock.
+//! Wrong locks, locks that lack an entry, and the schema of a lock.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use crate::support::{digest_of, digestif};
 use crate::{HEAD, KUBECTL, Setup, images, lock_of, own, pods, says};
 
 #[test]
-fn a_lock_that_is_wrong_is_said_with_line_and_column_and_stays_as_it_is() {
+fn a_wrong_lock_is_reported_with_its_position_and_stays_unchanged() {
     let good = lock_of(&[own("docker.io/acme/web:v1")]);
     for (lock, message, at) in [
         (good.replace("kind", "knd"), "it is not a mapping with `apiVersion` and `kind`", "2:1"),
@@ -51,7 +51,7 @@ fn a_lock_that_is_wrong_is_said_with_line_and_column_and_stays_as_it_is() {
 }
 
 #[test]
-fn a_lock_in_another_style_is_added_to_or_refused() {
+fn a_lock_in_another_yaml_style_is_extended_or_refused() {
     let digest = digest_of("acme/web:v1");
     let flow = format!(
         "{{apiVersion: digestif.dev/v1alpha1, kind: ImageLock, images: [{{image: docker.io/acme/web:v1, tag: v1, digest: '{digest}'}}]}}\n"
@@ -70,7 +70,7 @@ fn a_lock_in_another_style_is_added_to_or_refused() {
 }
 
 #[test]
-fn what_is_missing_fails_and_the_message_says_how_to_add_it() {
+fn a_missing_entry_fails_and_the_message_explains_how_to_add_it() {
     let before = lock_of(&[own("docker.io/acme/web:v1")]);
     let setup = Setup::locked(Content::everything(), &before);
     let manifests = pods(&["acme/web:v1", "acme/new:v1", "acme/kubectl:v1.16+", "acme/new:v1"]);
@@ -102,7 +102,7 @@ fn what_is_missing_fails_and_the_message_says_how_to_add_it() {
 }
 
 #[test]
-fn every_lock_fits_the_schema_and_what_is_refused_does_not() {
+fn every_accepted_lock_matches_the_schema_and_refused_ones_do_not() {
     let schema = digestif(["schema", "lock"], "").succeeded();
     let schema = serde_json::from_str(&schema).expect("JSON");
     let schema = jsonschema::validator_for(&schema).expect("a JSON Schema");

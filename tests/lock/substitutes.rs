@@ -1,4 +1,5 @@
-//! Digests and substitutes: one answer for each tag, and rules that may choose another.
+//! Digests and substitutes in the input: each tag has one digest, and a rule may have chosen
+//! another tag.
 
 use std::fs;
 
@@ -7,7 +8,7 @@ use crate::support::registry::Content;
 use crate::{KUBECTL, Setup, corpus, entry, images, lock_of, own, pinned, pods, says};
 
 #[test]
-fn digests_in_the_input_are_held_to_the_lock() {
+fn digests_in_the_input_are_compared_with_the_lock() {
     let web = "docker.io/acme/web:v1";
     let old = format!("sha256:{}", "1".repeat(64));
     let setup = Setup::locked(Content::everything(), lock_of(&[entry(web, "v1", &old, None)]));
@@ -17,10 +18,11 @@ fn digests_in_the_input_are_held_to_the_lock() {
         assert_eq!((ran.status, cost), (0, 0), "{flags:?}: {}", ran.stderr);
     }
 
-    // The registry has another one. However often a tag is written, it is said once.
+    // The registry has another digest. There is one message for all places of a tag.
     for manifests in [&manifests, &pods(&[&*format!("{web}@{old}"), "acme/web:v1"])] {
         let (drift, cost) = setup.cost(|| setup.run(&["check", "--drift"], manifests));
-        // The tag, and the digest that it no longer has: a HEAD, and a GET as proof.
+        // The requests: the tag, and the digest that it no longer has, with a HEAD and a GET as
+        // proof.
         assert_eq!((drift.status, cost), (5, 3), "{}", drift.stderr);
         says(
             &drift.stderr,
@@ -29,7 +31,7 @@ fn digests_in_the_input_are_held_to_the_lock() {
         assert_eq!(drift.stderr.matches("error: ").count(), 1, "{}", drift.stderr);
     }
 
-    // The input has another one than the lock.
+    // The digest in the input differs from the lock.
     let by_hand = format!("sha256:{}", "2".repeat(64));
     let manifests = pods(&[format!("acme/web:v1@{by_hand}"), "acme/web:v1".to_owned()]);
     for flags in [&["check"][..], &["check", "--drift"], &["--locked"]] {
@@ -51,13 +53,13 @@ fn digests_in_the_input_are_held_to_the_lock() {
 
     let other = format!("acme/other:v1@{old}");
     setup.run(&["--locked"], &pods(&[&other])).failed(5);
-    // What is skipped need not be in the lock.
+    // A skipped image need not be in the lock.
     let skip = ["--locked", "--skip=docker.io/acme/*"];
     setup.run(&skip, &pods(&[format!("acme/web:v1@{by_hand}")])).succeeded();
 }
 
 #[test]
-fn a_substitute_in_the_input_is_held_to_the_entry_that_chose_it() {
+fn a_substitute_in_the_input_is_compared_with_its_entry() {
     let kubectl = format!("{KUBECTL}:v1.32");
     let setup = Setup::new(Content::of(&[(KUBECTL, &["v1.31"])]));
     let first = setup.run(&[], &pods(&[&kubectl])).succeeded();
@@ -79,7 +81,7 @@ fn a_substitute_in_the_input_is_held_to_the_entry_that_chose_it() {
 }
 
 #[test]
-fn a_substitute_stays_until_the_original_is_asked_for_again() {
+fn a_substitute_stays_until_an_update_requests_the_original() {
     let kubectl = format!("{KUBECTL}:v1.32");
     let mut runs = vec![pods(&[&kubectl, &kubectl])];
     runs.extend(corpus().map(|corpus| {
@@ -136,7 +138,7 @@ fn a_substitute_in_the_lock_obeys_the_rules_of_the_run() {
 }
 
 #[test]
-fn one_tag_has_one_digest_whoever_asks_for_it() {
+fn one_tag_has_one_digest_for_all_its_images() {
     let kubectl = format!("{KUBECTL}:v1.32");
     let old = format!("sha256:{}", "1".repeat(64));
     let lock = lock_of(&[entry(&kubectl, "v1.31", &old, Some("kubernetes-version"))]);
@@ -182,13 +184,14 @@ fn an_entry_that_its_rule_cannot_have_made_is_refused_before_any_request() {
     let flag = format!("--fallback={}", &rule["--fallback ".len()..]);
     let nginx = "docker.io/library/nginx:1.25";
     for (wrong, image, flags) in [
-        // The built-in rule is about clients of Kubernetes, keeps the repository, the suffix and most of the minor.
+        // The built-in rule only matches clients of Kubernetes. It keeps the repository, the suffix
+        // and most of the minor version.
         (elsewhere(nginx, miner, "v1", "kubernetes-version"), nginx, &[][..]),
         (elsewhere(&kubectl, miner, "v1.31", "kubernetes-version"), &kubectl, &[]),
         (here(&kubectl, "v1.30", "kubernetes-version"), &kubectl, &[]),
         (here(&kubectl, "v1.31-debug", "kubernetes-version"), &kubectl, &[]),
         (here(&kubectl, "v1.31", "kubernetes-version"), &kubectl, &["--kube-version=1.33"]),
-        // A preset leads to its own places, applied or not.
+        // A preset leads to its own places, whether it is on or off.
         (
             elsewhere("docker.io/bitnami/redis:v7", miner, "v7", "bitnamilegacy"),
             "bitnami/redis:v7",
@@ -206,7 +209,7 @@ fn an_entry_that_its_rule_cannot_have_made_is_refused_before_any_request() {
         ),
         // A rule of this run.
         (here("docker.io/acme/web:main-v1", "v2", rule), "acme/web:main-v1", &[&flag]),
-        // It is used by the tag that supplied the digest, and by the digest, too.
+        // The entry is also used by the tag that supplied the digest, and by the digest itself.
         (elsewhere(nginx, "docker.io/acme/web", "v1", "kubernetes-version"), "acme/web:v1", &[]),
         (elsewhere(nginx, miner, "v1", "kubernetes-version"), &format!("{miner}@{digest}"), &[]),
     ] {
@@ -217,7 +220,7 @@ fn an_entry_that_its_rule_cannot_have_made_is_refused_before_any_request() {
             says(&ran.stderr, &["that its rule can't choose", "--> images.lock.yaml", "= rule: "]);
         }
         assert_eq!((setup.registry.requests().len(), setup.lock()), (0, lock_of(&[&*wrong])));
-        // No other image uses it, and whoever asks for the image again does not either.
+        // A run of another image does not use the entry, and neither does an update of this one.
         setup.run(&[], &pods(&["quay.io/acme/other:v1"])).succeeded();
         if !image.contains('@') {
             let update = setup.run(&[&["--update"], flags].concat(), &pods(&[image]));

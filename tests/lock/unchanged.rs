@@ -1,4 +1,4 @@
-//! `--require-platform` and updates: an index that is unchanged for these platforms is no update.
+//! `--require-platform` and updates: an index without changes for these platforms is not updated.
 
 use std::fs;
 
@@ -35,7 +35,7 @@ fn index(amd64: &str, arm64: &str) -> String {
     .to_string()
 }
 
-/// A registry in which `acme/web:v1` is the new index, and which has the old one by its digest.
+/// A registry in which `acme/web:v1` is the new index. It still has the old one, by its digest.
 fn serving(old: &str, new: &str) -> Content {
     let answer = |text: &str| {
         let media_type = "application/vnd.oci.image.index.v1+json".to_owned();
@@ -48,7 +48,7 @@ fn serving(old: &str, new: &str) -> Content {
 }
 
 #[test]
-fn what_is_unchanged_for_the_required_platforms_is_no_update() {
+fn an_index_without_changes_for_the_required_platforms_is_not_updated() {
     let (old, new) = (index("a1", "b1"), index("a1", "b2"));
     let image = format!("{WEB}:v1");
     let before = lock_of(&[entry(&image, "v1", &hash(&old), None)]);
@@ -79,7 +79,7 @@ fn what_is_unchanged_for_the_required_platforms_is_no_update() {
 }
 
 #[test]
-fn drift_goes_by_the_required_platforms_too() {
+fn drift_also_considers_only_the_required_platforms() {
     let (old, new) = (index("a1", "b1"), index("a1", "b2"));
     let image = format!("{WEB}:v1");
     let before = lock_of(&[entry(&image, "v1", &hash(&old), None)]);
@@ -94,7 +94,7 @@ fn drift_goes_by_the_required_platforms_too() {
 }
 
 #[test]
-fn a_digest_that_is_gone_is_updated_and_one_that_cannot_be_read_fails() {
+fn a_missing_digest_is_updated_and_an_unreadable_one_fails() {
     let (old, new) = (index("a1", "b1"), index("a1", "b2"));
     let image = format!("{WEB}:v1");
     let before = lock_of(&[entry(&image, "v1", &hash(&old), None)]);

@@ -1,4 +1,4 @@
-//! `--update`: asking again for what the lock holds.
+//! `--update`: locked images are resolved again.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use crate::support::registry::Content;
 use crate::{EXTPROC, KUBECTL, Setup, entry, images, lock_of, own, pinned, pods, says};
 
 #[test]
-fn the_lock_keeps_what_moved_until_it_is_updated() {
+fn the_lock_keeps_the_old_digest_until_an_update() {
     let image = format!("{EXTPROC}:v0.3.0");
     let old = format!("sha256:{}", "1".repeat(64));
     let before = lock_of(&[entry(&image, "v0.3.0", &old, None), own("docker.io/acme/web:v1")]);
@@ -45,7 +45,7 @@ fn the_lock_keeps_what_moved_until_it_is_updated() {
     assert_eq!(setup.lock(), before.replace(&old, &digest_of(&image)));
     assert_eq!(setup.run(&["check", "--drift"], &manifests).status, 0);
 
-    // Rolling back: the older lock, offline.
+    // A rollback: the older lock, offline.
     setup.write(&before);
     let (back, cost) = setup.cost(|| setup.run(&["--offline"], &manifests).succeeded());
     assert_eq!((back, cost), (run, 0));
@@ -53,7 +53,7 @@ fn the_lock_keeps_what_moved_until_it_is_updated() {
 }
 
 #[test]
-fn an_update_carries_a_digest_into_every_entry_that_has_it_from_there() {
+fn an_update_changes_every_entry_with_the_same_source() {
     let (direct, kubectl) = (format!("{KUBECTL}:v1.31"), format!("{KUBECTL}:v1.32"));
     let old = format!("sha256:{}", "1".repeat(64));
     let rule = Some("kubernetes-version");
@@ -71,7 +71,7 @@ fn an_update_carries_a_digest_into_every_entry_that_has_it_from_there() {
 }
 
 #[test]
-fn an_update_of_one_repository_reaches_what_has_its_substitute_there() {
+fn an_update_of_a_repository_includes_images_with_a_substitute_in_it() {
     let (web, old) = ("docker.io/acme/web:v1", "docker.io/acme/old:v1");
     let stale = format!("sha256:{}", "1".repeat(64));
     let moved = |digest: &str| {
@@ -97,7 +97,7 @@ fn an_update_of_one_repository_reaches_what_has_its_substitute_there() {
 }
 
 #[test]
-fn files_that_are_pinned_in_place_are_kept_fresh() {
+fn an_update_refreshes_files_that_were_pinned_in_place() {
     let setup = Setup::new(Content::everything());
     let old = format!("sha256:{}", "1".repeat(64));
     let before = pods(&[
@@ -130,20 +130,20 @@ fn files_that_are_pinned_in_place_are_kept_fresh() {
     assert_eq!(run(&["--update=docker.io/**"]), after);
     assert_eq!(setup.registry.requests_to("library/redis"), 2, "one a run");
     assert_eq!(run(&[]), after, "without --update a digest stays");
-    // With a lock, what is resolved again is recorded as well.
+    // With a lock, the images that are resolved again are recorded too.
     let all = run(&["--update", "--lock", "images.lock.yaml"]);
     assert_eq!(images(&all)[4], pinned("quay.io/a/b:1"));
     let recorded = ["docker.io/acme/web:1", "docker.io/library/redis:7", "quay.io/a/b:1"].map(own);
     let untagged = format!("- image: docker.io/library/redis@{old}\n  digest: {old}\n");
     let recorded = [&recorded[0], &untagged, &recorded[1], &recorded[2]];
     assert_eq!(setup.lock(), lock_of(&recorded.map(String::as_str)));
-    // And then counts as used.
+    // These entries count as used.
     let check = setup.run(&["check", "-f", "pods.yaml"], "");
     assert_eq!((check.status, check.stderr.as_str()), (0, ""));
 }
 
 #[test]
-fn a_lock_may_stand_among_the_files_that_are_pinned() {
+fn a_lock_may_be_in_the_folder_of_the_manifests() {
     let setup = Setup::new(Content::everything());
     let deploy = setup.folder.path().join("deploy");
     fs::create_dir(&deploy).expect("writable");
@@ -166,7 +166,7 @@ fn a_lock_may_stand_among_the_files_that_are_pinned() {
     let path = deploy.join("images.lock.yaml");
     let lock = fs::read_to_string(&path).expect("written");
     assert_eq!(lock, lock_of(&[own("docker.io/acme/web:v1")]));
-    // What is wrong with it is said of the lock, also where a configuration names it.
+    // An error in the lock is reported as an error of the lock, even if a configuration names it.
     let config = "apiVersion: digestif.dev/v1alpha1\nkind: PinImages\nlock: images.lock.yaml\n";
     fs::write(deploy.join("digestif.yaml"), config).expect("writable");
     for (text, message) in
@@ -180,7 +180,7 @@ fn a_lock_may_stand_among_the_files_that_are_pinned() {
 }
 
 #[test]
-fn an_update_that_finds_another_substitute_writes_that() {
+fn an_update_can_write_another_substitute() {
     let old = format!("sha256:{}", "1".repeat(64));
     let setup = Setup::new(Content::of(&[(KUBECTL, &["v1.30"])]));
     let given = setup.without(&[], &["--update"], &pods(&[format!("{KUBECTL}:v1.31@{old}")]));

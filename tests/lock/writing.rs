@@ -1,4 +1,4 @@
-//! Writing the file: it is complete, true, and no entry is lost, also when several runs write.
+//! Writing the file: it is complete and correct, and no entry is lost, even if several runs write.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -10,7 +10,7 @@ use crate::{HEAD, Setup, images, lock_of, own, pods, says};
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_lock_that_cannot_be_written_keeps_its_text_and_nothing_is_given_out() {
+fn a_lock_that_cannot_be_written_stays_unchanged_and_stdout_is_empty() {
     use std::os::unix::fs::{PermissionsExt as _, symlink};
     let before = lock_of(&[own("docker.io/acme/web:v1")]);
     let setup = Setup::locked(Content::everything(), &before);
@@ -18,7 +18,7 @@ fn a_lock_that_cannot_be_written_keeps_its_text_and_nothing_is_given_out() {
     let out = setup.folder.path().join("out.yaml");
     fs::write(&out, "old").expect("writable");
 
-    // No room: no file may grow beyond nothing.
+    // The disk is full: no file may have any content.
     let registry = for_every_host(&setup.registry);
     for flags in [&[][..], &["-o", "out.yaml"]] {
         let mut full = std::process::Command::new("sh");
@@ -41,7 +41,7 @@ fn a_lock_that_cannot_be_written_keeps_its_text_and_nothing_is_given_out() {
     assert_eq!(setup.lock(), before);
     fs::remove_file(&file).expect("ours");
 
-    // A folder in which nobody can make files, not even root.
+    // A folder in which not even root can create files.
     for (lock, message) in [
         ("/proc/images.lock.yaml", "`--lock` can't write the file: "),
         (".", "the file can't be written: is a directory"),
@@ -52,7 +52,7 @@ fn a_lock_that_cannot_be_written_keeps_its_text_and_nothing_is_given_out() {
         says(&said, &[message]);
     }
 
-    // A link stays a link, and what it leads to is written.
+    // A link stays a link, and its target is written.
     fs::create_dir(setup.folder.path().join("shared")).expect("writable");
     symlink("shared/lock.yaml", &file).expect("writable");
     for image in ["acme/new:v1", "acme/other:v1"] {
@@ -66,7 +66,7 @@ fn a_lock_that_cannot_be_written_keeps_its_text_and_nothing_is_given_out() {
 
 #[cfg(unix)]
 #[test]
-fn a_pipe_that_breaks_later_finds_a_lock_that_is_true() {
+fn the_lock_is_correct_if_a_pipe_breaks_later() {
     let setup = Setup::new(Content::everything());
     let mut child = setup.child(&[]);
     drop(child.stdout.take());
@@ -80,11 +80,11 @@ fn a_pipe_that_breaks_later_finds_a_lock_that_is_true() {
 
 #[cfg(unix)]
 #[test]
-fn whoever_reads_slowly_keeps_nobody_from_recording() {
+fn a_slow_reader_does_not_stop_other_runs_from_recording() {
     let setup = Setup::new(Content::everything());
     let mut slow = setup.child(&[]);
     let mut input = slow.stdin.take().expect("piped");
-    // More than a pipe holds, so that it waits for its reader.
+    // This is more than the buffer of a pipe holds, so the run waits for its reader.
     let manifests = pods(&["acme/slow:v1"]) + &format!("# {}\n", "x".repeat(1 << 20));
     std::io::Write::write_all(&mut input, manifests.as_bytes()).expect("it reads all");
     drop(input);
@@ -124,7 +124,7 @@ fn runs_that_record_at_once_lose_nothing() {
 
 #[cfg(unix)]
 #[test]
-fn a_lock_that_another_run_holds_is_waited_for_with_an_end() {
+fn a_run_waits_only_some_time_for_a_lock_that_another_run_holds() {
     let setup = Setup::new(Content::everything());
     let folder = fs::File::open(setup.folder.path()).expect("readable");
     folder.lock().expect("nobody holds it");
@@ -141,7 +141,7 @@ fn a_lock_that_another_run_holds_is_waited_for_with_an_end() {
         ],
     );
     assert_eq!(setup.files().len(), 0);
-    // What needs no new entry needs no lock.
+    // A run without a new entry does not wait for the lock file.
     setup.write(lock_of(&[own("docker.io/acme/web:v1")]));
     setup.run(&["--timeout=1"], &manifests).succeeded();
     let child = setup.child(&["--timeout=3600"]);
@@ -157,7 +157,7 @@ fn a_lock_that_another_run_holds_is_waited_for_with_an_end() {
     assert_eq!(setup.lock(), lock_of(&both));
 }
 
-/// A run that has read the lock, and waits for its registry until the function has done its work.
+/// Starts a run that reads the lock and waits for its registry until `meanwhile` has returned.
 fn overtaken(before: &str, flags: &[&str], meanwhile: impl FnOnce(&Setup)) -> (Ran, Setup) {
     let after = Misbehaviour::After("acme/gate".to_owned());
     let content = Content::everything().with_fault(Fault::on("acme/slow", after));
@@ -175,7 +175,7 @@ fn overtaken(before: &str, flags: &[&str], meanwhile: impl FnOnce(&Setup)) -> (R
 }
 
 #[test]
-fn what_another_run_recorded_meanwhile_is_kept() {
+fn entries_that_another_run_recorded_meanwhile_are_kept() {
     let empty = format!("{HEAD}images: []\n");
     let slow = || own("docker.io/acme/slow:v1");
     let (ran, setup) = overtaken(&empty, &[], |setup| {
@@ -184,12 +184,12 @@ fn what_another_run_recorded_meanwhile_is_kept() {
     ran.succeeded();
     assert_eq!(setup.lock(), lock_of(&[slow(), own("docker.io/acme/web:v1")]));
 
-    // The same, found by both.
+    // Both runs record the same digest.
     let (ran, setup) = overtaken(&empty, &[], |setup| setup.write(lock_of(&[slow()])));
     ran.succeeded();
     assert_eq!(setup.lock(), lock_of(&[slow()]));
 
-    // Another digest: the first is right, and the second run says so.
+    // The runs have different digests: the first one wins, and the second run fails with a message.
     let other = slow().replace(&digest_of("acme/slow:v1"), &format!("sha256:{}", "2".repeat(64)));
     let (ran, setup) = overtaken(&empty, &[], |setup| setup.write(lock_of(&[&*other])));
     let said = ran.failed(4);
@@ -201,7 +201,7 @@ fn what_another_run_recorded_meanwhile_is_kept() {
     let again = setup.run(&[], &pods(&["acme/slow:v1"])).succeeded();
     assert!(images(&again)[0].ends_with("2222"), "{again}");
 
-    // An update is overtaken by nothing but another answer.
+    // An update fails only if the other run recorded another digest.
     let (ran, setup) = overtaken(&lock_of(&[&*other]), &["--update"], |_| {});
     ran.succeeded();
     assert_eq!(setup.lock(), lock_of(&[slow()]));
@@ -212,7 +212,7 @@ fn what_another_run_recorded_meanwhile_is_kept() {
     ran.failed(4);
     assert_eq!(setup.lock(), lock_of(&[third]));
 
-    // A file that is broken meanwhile stays so.
+    // A file that another process broke stays unchanged.
     let (ran, setup) = overtaken(&empty, &[], |setup| setup.write("<<<<<<<\n"));
     says(&ran.failed(2), &["the lock is wrong"]);
     assert_eq!(setup.lock(), "<<<<<<<\n");
@@ -237,12 +237,12 @@ fn a_run_that_is_killed_leaves_the_old_lock_or_the_new_one() {
         let mut child = setup.child(&[]);
         let input = child.stdin.take().expect("piped");
         let text = manifests.clone();
-        // A child that is killed closes its end.
+        // A killed child closes its end of the pipe.
         let feed = std::thread::spawn(move || {
             let mut input = input;
             let _ = std::io::Write::write_all(&mut input, text.as_bytes());
         });
-        // Later each time, up to the time that a whole run took.
+        // Each run is killed later than the one before, up to the time of a whole run.
         let (clock, until) = (Instant::now(), whole * n / steps);
         while clock.elapsed() < until {
             std::hint::spin_loop();
@@ -257,7 +257,7 @@ fn a_run_that_is_killed_leaves_the_old_lock_or_the_new_one() {
         }
     }
     println!("of {steps} killed runs {} left the old lock, {} the new one", left.0, left.1);
-    // What they left behind is in nobody's way.
+    // The files of killed runs do not affect later runs.
     setup.write(&before);
     setup.run(&[], &manifests).succeeded();
     assert_eq!(setup.lock(), after);

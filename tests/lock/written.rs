@@ -1,5 +1,5 @@
-//! Images that have a digest in the input: they are recorded without a request, and a gate fails on one
-//! that the lock does not have.
+//! Images with a digest in the input: they are recorded without a request. A gate fails for a
+//! digest that is not in the lock.
 
 use crate::support::registry::Content;
 use crate::{HEAD, Setup, entry, lock_of, own, pinned, pods, says};
@@ -23,7 +23,7 @@ const GATES: [&[&str]; 5] = [
 ];
 
 #[test]
-fn they_are_recorded_without_a_request_and_pass_every_gate() {
+fn written_digests_are_recorded_without_a_request_and_pass_every_gate() {
     let (a, b) = (digest('a'), digest('b'));
     let setup = Setup::new(Content::everything());
     let images = [
@@ -57,7 +57,7 @@ fn they_are_recorded_without_a_request_and_pass_every_gate() {
 }
 
 #[test]
-fn one_that_the_lock_does_not_have_fails_every_gate() {
+fn a_written_digest_that_is_not_in_the_lock_fails_every_gate() {
     let (a, b) = (digest('a'), digest('b'));
     let known = lock_of(&[
         untagged("docker.io/acme/other", &a),
@@ -99,7 +99,7 @@ fn one_that_the_lock_does_not_have_fails_every_gate() {
 }
 
 #[test]
-fn the_command_that_a_gate_names_adds_it() {
+fn the_command_in_the_message_of_a_gate_adds_the_digest() {
     let setup = Setup::locked(Content::everything(), lock_of(&[own("docker.io/acme/web:v1")]));
     let a = digest('a');
     let manifests = pods(&[pinned("acme/web:v1"), format!("nginx:1@{a}"), format!("nginx@{a}")]);
@@ -110,7 +110,7 @@ fn the_command_that_a_gate_names_adds_it() {
 }
 
 #[test]
-fn what_is_recorded_does_not_move_by_a_digest_in_the_input() {
+fn a_digest_in_the_input_does_not_change_a_recorded_one() {
     let setup = Setup::locked(Content::everything(), lock_of(&[own("docker.io/acme/web:v1")]));
     let before = setup.lock();
     let manifests = pods(&[format!("acme/web:v1@{}", digest('a'))]);
@@ -121,7 +121,7 @@ fn what_is_recorded_does_not_move_by_a_digest_in_the_input() {
         &["warning: `docker.io/acme/web:v1` has another digest in the lock", "it is not recorded"],
     );
     assert_eq!(setup.lock(), before);
-    // Of two digests for one tag, the first is recorded.
+    // If one tag has two digests, the first is recorded.
     let two = pods(&[format!("nginx:1@{}", digest('a')), format!("nginx:1@{}", digest('b'))]);
     setup.run(&[], &two).succeeded();
     says(&setup.lock(), &[&digest('a')]);

@@ -1,9 +1,9 @@
-//! How long digestif itself takes, without any network: from text to pinned text.
+//! The time that digestif itself needs, without a network: from text to pinned text.
 //!
-//! `cargo bench` prints a table a group. The input is made here: custom resource definitions, as
-//! they fill real releases, with Deployments in between. Compare figures of one run with each
-//! other only: `pin` against `serde_yaml_round_trip` (what a filter that re-serialises would cost),
-//! and the rows of `bytes`, `places` and `references` among themselves.
+//! `cargo bench` prints a table for each group. The input is generated: custom resource
+//! definitions, as in real releases, with Deployments between them. Compare only figures of one
+//! run: `pin` with `serde_yaml_round_trip` (the cost of a filter that serialises the YAML again),
+//! and the rows of `bytes`, `places` and `references` with each other.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -79,15 +79,15 @@ impl Release {
         }
     }
 
-    /// The pinned text; what is measured.
+    /// The length of the pinned text. This is measured.
     fn pin(&self, source: &Source) -> usize {
         let sources = std::slice::from_ref(source);
-        let outcome = digestif::run(sources, &self.options()).expect("nobody interrupts");
+        let outcome = digestif::run(sources, &self.options()).expect("the run is not interrupted");
         outcome.texts.expect("every image is in the layout").iter().map(|text| text.len()).sum()
     }
 }
 
-/// A schema as controller-gen writes it, about 30 KB.
+/// A schema in the style of controller-gen, about 30 KB.
 fn definition(text: &mut String) {
     text.push_str("---\napiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata:\n  name: widgets.acme.example\nspec:\n  versions:\n  - name: v1\n    schema:\n      openAPIV3Schema:\n        type: object\n        properties:\n");
     for n in 0..100 {
@@ -191,7 +191,7 @@ mod release {
         });
     }
 
-    /// The start alone.
+    /// Only the start.
     #[divan::bench(sample_count = 20)]
     fn start(bencher: Bencher<'_, '_>) {
         bencher.bench_local(|| run(&["--version"]));
@@ -239,18 +239,19 @@ mod function {
     }
 }
 
-/// The whole process with a lock that has every image: the cost of a run without requests in a pipeline.
+/// The whole process with a lock that has every image: the cost of a run without requests in a
+/// pipeline.
 mod locked {
     use super::*;
 
-    /// A chart of the project's own, with four places.
+    /// A chart of this project, with four places.
     #[divan::bench(sample_count = 50)]
     fn small_chart(bencher: Bencher<'_, '_>) {
         let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("testdata/rendered/gateway.yaml");
         bench_locked(bencher, &path);
     }
 
-    /// Argo CD's release, 1.9 MB, where the corpus lies beside the checkout.
+    /// Argo CD's release, 1.9 MB, if there is a corpus.
     #[divan::bench(sample_count = 20)]
     fn argo_cd(bencher: Bencher<'_, '_>) {
         let Some(corpus) = std::env::var_os("DIGESTIF_CORPUS") else { return };
@@ -293,11 +294,11 @@ mod locked {
     }
 }
 
-/// Finding alone. The table of fields and the search for candidates may cost a fifth of it.
+/// Only the search. The table of fields and the search for candidates may take a fifth of its time.
 mod locate {
     use super::{Bencher, BytesCount, Empty, Origin, PathBuf, Scope, Source, black_box, fs};
 
-    /// Argo CD's manifest of 1.9 MB, most of it definitions; an empty text without a corpus of other
+    /// Argo CD's manifest of 1.9 MB, mostly definitions; an empty text without a corpus of other
     /// projects' manifests (`DIGESTIF_CORPUS`).
     #[divan::bench(sample_count = 50)]
     fn argo_cd(bencher: Bencher<'_, '_>) {
@@ -306,7 +307,7 @@ mod locate {
         bench_locate(bencher, file.map(|file| fs::read_to_string(file).expect("readable")));
     }
 
-    /// A text of a `ConfigMap` with this many candidates.
+    /// A string of a `ConfigMap` with this many candidates.
     #[divan::bench(sample_count = 20, args = [100, 1_000, 10_000])]
     fn candidates(bencher: Bencher<'_, '_>, n: usize) {
         let lines = "    image: registry.example/team/web:1\n".repeat(n);

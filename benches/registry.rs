@@ -1,8 +1,8 @@
-//! How long a run waits for a registry: HTTP/2 on loopback, 50 ms a request.
+//! The time that a run waits for a registry: HTTP/2 on loopback, 50 ms for each request.
 //!
 //! `cargo bench --bench registry` prints the median of a few runs for each number of images. With
-//! `DIGESTIF_BASE=FILE`, another binary, both run by turns, and the ratio of their medians is printed:
-//! other load on the machine then counts for both.
+//! `DIGESTIF_BASE=FILE`, another binary, the two binaries take turns, and the ratio of their
+//! medians is printed, so that other load on the machine affects both.
 
 use std::env;
 use std::fs;
@@ -20,10 +20,10 @@ use support::registry::{Content, Registry, TokenRules};
 /// The time between a request and its answer.
 const LATENCY: Duration = Duration::from_millis(50);
 
-/// How often each binary runs. The median of an odd number is one of them.
+/// The number of runs of each binary. It is odd, so the median is one of the runs.
 const RUNS: usize = 7;
 
-/// The limit of a registry that bears no more requests at the same time.
+/// The limit of a registry that refuses more requests at the same time.
 const MOST: usize = 32;
 
 fn main() {
@@ -38,7 +38,7 @@ fn main() {
     }
 }
 
-/// Prints how long so many images take.
+/// Prints the time for this many images.
 fn bench(name: &str, n: usize, own: &Path, base: Option<&Path>, content: impl Fn() -> Content) {
     let mut times = (Vec::new(), Vec::new());
     for _ in 0..RUNS {
@@ -54,7 +54,7 @@ fn bench(name: &str, n: usize, own: &Path, base: Option<&Path>, content: impl Fn
     println!();
 }
 
-/// How long one run takes, in seconds.
+/// The time of one run, in seconds.
 fn run(binary: &Path, n: usize, content: Content) -> f64 {
     let registry = Registry::start_tls(content.with_latency(LATENCY));
     let folder = tempfile::tempdir().expect("a temporary folder");

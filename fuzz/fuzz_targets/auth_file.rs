@@ -1,5 +1,5 @@
-//! A host in the first line, and any auth file: each login that is offered stands in the file under
-//! a key for this host, and nothing that can be printed depends on a secret.
+//! A host in the first line, and then any auth file. Each login that is offered has a key for this
+//! host in the file, and no printable text depends on a secret.
 
 #![no_main]
 
@@ -22,7 +22,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-/// Where files are put to be read; one for each process.
+/// The file that is read; each process has its own.
 static FILE: LazyLock<PathBuf> = LazyLock::new(|| {
     let name = format!("digestif-fuzz-{}.json", std::process::id());
     let memory = Path::new("/dev/shm");
@@ -31,7 +31,7 @@ static FILE: LazyLock<PathBuf> = LazyLock::new(|| {
 
 fuzz_target!(|input: &str| {
     let (host, text) = input.split_once('\n').unwrap_or(("quay.io", input));
-    // Hosts are asked about as a URL holds them.
+    // A host is looked up in the form that it has in a URL.
     let Some(host) = Url::parse(&format!("https://{host}/")).ok().and_then(|url| {
         let port = url.port().map(|port| format!(":{port}"));
         Some(format!("{}{}", url.host_str()?, port.unwrap_or_default()))
@@ -63,7 +63,7 @@ fn says_only_where_it_breaks_off(text: &str) {
     }
 }
 
-/// All that can be printed of what an auth file gives.
+/// All printable text about the content of an auth file.
 fn printed(file: &Value, host: &str) -> String {
     let text = file.to_string();
     let mut printed = match credentials(&text) {
@@ -85,7 +85,8 @@ fn printed(file: &Value, host: &str) -> String {
     printed
 }
 
-/// Puts other secrets of the same length into the entries of an auth file, in both its forms.
+/// Replaces the secrets in the entries of an auth file by others of the same length, in both forms
+/// of the file.
 fn change_secrets(file: &mut Value, change: fn(&str) -> String) {
     let Value::Object(file) = file else { return };
     for (key, value) in file {
@@ -117,7 +118,7 @@ fn change_entry(entry: &mut Value, change: fn(&str) -> String) {
     }
 }
 
-/// Another text of the same length, and for no two texts the same.
+/// Another string of the same length. Different strings give different results.
 fn rotated(text: &str) -> String {
     let rotated = |c: char| match c {
         'a'..='m' | 'A'..='M' => char::from(c as u8 + 13),
@@ -129,11 +130,11 @@ fn rotated(text: &str) -> String {
     text.chars().map(rotated).collect()
 }
 
-/// What is offered for a host is, entry by entry, what stands under a key for it.
+/// Checks that each login that is offered for a host has a key for this host.
 fn offers_fit(file: &Value, host: &str) {
     let Some(entries) = file.get("auths").and_then(Value::as_object) else { return };
     let secrets = entries.iter().filter_map(|(key, entry)| {
-        // The origin of each login is the key that it stands under.
+        // The origin of each login is its key.
         let text = json!({ "auths": { key: entry } }).to_string();
         PullSecret::read(key, &SecretString::from(text), false)
     });
@@ -154,7 +155,7 @@ fn offers_fit(file: &Value, host: &str) {
     }
 }
 
-/// Each program that is asked for a host is the store, or stands under a key for this host.
+/// Checks that each program for a host is the store, or has a key for this host.
 fn helpers_fit(file: &Value, host: &str) {
     let Ok(credentials) = credentials(&file.to_string()) else { return };
     let host = if is_hub(host) { "docker.io" } else { host };
@@ -175,7 +176,7 @@ fn helpers_fit(file: &Value, host: &str) {
     }
 }
 
-/// The host and the path of a key, the first in lower case and without the port of https.
+/// The host and the path of a key. The host is in lower case and without the port of https.
 fn parts(key: &str) -> (String, &str) {
     let name = key.find("://").map_or(key, |scheme| &key[scheme + 3..]);
     let name = name.trim_end_matches('/');
@@ -186,7 +187,8 @@ fn parts(key: &str) -> (String, &str) {
     (host.to_owned(), if ["v1", "v2"].contains(&path) { "" } else { path })
 }
 
-/// Whether a key's host is this one. A `*` stands for letters but no dot, and not in a port.
+/// True if a key's host matches this one. A `*` matches any characters except dots, and does not
+/// match in a port.
 fn fits(own: &str, host: &str) -> bool {
     let port = |host: &str| host.rfind(':').map(|colon| host[colon..].to_owned());
     own == host || is_hub(own) && is_hub(host) || port(own) == port(host) && glob_fits(own, host)
@@ -196,7 +198,7 @@ fn is_hub(host: &str) -> bool {
     ["docker.io", "index.docker.io", "registry-1.docker.io"].contains(&host)
 }
 
-/// Letter by letter. What would take long is taken to fit.
+/// Compares character by character. A glob that would take long is taken as a match.
 fn glob_fits(glob: &str, text: &str) -> bool {
     if glob.matches('*').count() > 4 {
         return true;

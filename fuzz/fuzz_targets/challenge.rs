@@ -1,4 +1,4 @@
-//! Any header: the challenge parser ends, and what it finds is a part of the header, without
+//! Any header: the challenge parser ends, and each parsed value is a part of the header, without
 //! control characters.
 
 #![no_main]

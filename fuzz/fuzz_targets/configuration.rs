@@ -1,5 +1,5 @@
-//! Any text as a configuration of each owner: what an owner may set is never more than what a stronger
-//! one may set.
+//! Any text as a configuration of each owner: a weaker owner may never set more than a stronger
+//! one.
 
 #![no_main]
 

@@ -1,5 +1,5 @@
-//! Any `Link` headers: where a list of tags is read on, it is the same list at the same place, and
-//! a list that goes on is never taken for one that has ended.
+//! Any `Link` headers: the next page of a list of tags is on the same host and path, and a list
+//! with more pages is never taken as complete.
 
 #![no_main]
 
@@ -7,8 +7,8 @@ use digestif::registry::Next;
 use libfuzzer_sys::fuzz_target;
 use url::Url;
 
-/// How a link may say that it leads to the next page (RFC 8288, 3.3: names and relations in any
-/// case, several relations in one parameter).
+/// The ways to write a link to the next page (RFC 8288, 3.3: names and relations in any case,
+/// several relations in one parameter).
 const RELATIONS: [&str; 6] = [
     "rel=\"next\"",
     "rel=next",
@@ -30,7 +30,7 @@ fuzz_target!(|input: &str| {
     }
 });
 
-/// The next page is asked for where this one was, and exactly with this query.
+/// The next page has the same URL as this one, and exactly this query.
 fn stays(url: &Url, query: &str) {
     let mut next = url.clone();
     next.set_query(Some(query));
@@ -40,7 +40,7 @@ fn stays(url: &Url, query: &str) {
     assert_eq!((place(&next), next.fragment()), (place(url), None));
 }
 
-/// A link to the next page is found behind any other and with any title.
+/// A link to the next page is found after other links and with any title.
 fn goes_on(url: &Url, query: &str, title: &str) {
     let mut next = url.clone();
     next.set_query(Some(query));

@@ -1,4 +1,4 @@
-//! Any text as a lock: what can be read is written so that it reads the same.
+//! Any text as a lock: a lock that was read and written reads the same again.
 
 #![no_main]
 
@@ -14,7 +14,7 @@ fn read(text: &[u8]) -> Option<Lock> {
 fuzz_target!(|text: &[u8]| {
     let Some(lock) = read(text) else { return };
     let written = lock.text();
-    let again = read(written.as_bytes()).expect("what was written can be read");
+    let again = read(written.as_bytes()).expect("the written lock can be read");
     assert_eq!(again.text(), written);
     assert!(again.images().eq(lock.images()), "{written}");
 });

@@ -1,4 +1,5 @@
-//! Any text: what parses has a full name that parses to the same, and can be pinned.
+//! Any text: a parsed reference has a full name that parses to the same reference, and can be
+//! pinned.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Any text as the input of a function: a list can be given back with results, and is a list again.
+//! Any text as the input of a function: a list with added results is a valid list again.
 
 #![no_main]
 
@@ -13,7 +13,7 @@ fuzz_target!(|text: &[u8]| {
     let sources = [source];
     let Some(function) = Function::of(&sources) else { return };
     for owner in [Owner::Caller, Owner::Manifests] {
-        // An error is a message and no defect.
+        // An error is a message, not a defect.
         let _ = function.config(&sources[0], owner);
     }
     let results = krm::failures(&[Diagnostic::warning("a result".to_owned())]);

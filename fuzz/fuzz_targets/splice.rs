@@ -1,5 +1,5 @@
-//! Any text: pinning every image that is found in it gives the same YAML but for these images,
-//! and a second run finds nothing to do.
+//! Any text: pinning every image in it gives the same YAML except for these images, and a second
+//! run changes nothing.
 
 #![no_main]
 
@@ -10,7 +10,7 @@ use digestif::plan::{Pin, Plan, Skips, Status, Via};
 use digestif::text::{Origin, Source};
 use libfuzzer_sys::fuzz_target;
 
-/// Candidates of every class are pinned as well, as they stand in the midst of texts.
+/// Candidates of every class are pinned as well, because they can be in the middle of strings.
 fn scope() -> Scope {
     let classes = ["env", "args", "config", "annotations", "other", "values"];
     let include = classes.map(|class| class.parse().expect("a class"));
@@ -45,7 +45,7 @@ fuzz_target!(|bytes: &[u8]| {
         }
     };
     let text = texts[0].clone().into_owned();
-    // A pin that stands in the stead of an alias can't be told from one that was inserted.
+    // If a pin replaces an alias, it looks the same as an inserted pin.
     let is_alias = |place: &Place| sources[0].slice(place.site.node()).starts_with('*');
     let is_digest = |place: &Place| place.writing == Writing::Digest;
     let undoable = !sources[0].text().contains(digest.hex())

@@ -1,17 +1,18 @@
-//! Accounts: whom a loopback registry lets in, and the one text that is in every secret.
+//! Accounts: the clients that a loopback registry accepts, and the one secret that is in every
+//! password and token.
 //!
-//! Whatever has to stay secret in a test holds [`SECRET`], and `finish` fails a run that shows it,
-//! plain or as base64. So no test has to look for its own.
+//! Everything that must stay secret in a test contains [`SECRET`], and `finish` fails a run that
+//! shows it, plain or as base64. So no test has to look for its own secrets.
 
 #![allow(dead_code, unreachable_pub, reason = "each test crate uses a part of it")]
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-/// The text that every secret holds.
+/// The string that every secret contains.
 pub const SECRET: &str = "NeverShowThisSecret";
 
-/// One who may ask a registry, and what is opened to it.
+/// An account of a registry, and the repositories that it may read.
 #[derive(Debug, Clone)]
 pub struct Account {
     proof: Option<Proof>,
@@ -23,12 +24,12 @@ pub struct Account {
 enum Proof {
     /// An Authorization header.
     Header(String),
-    /// A token that is exchanged for others.
+    /// A token that can be exchanged for others.
     Identity(String),
 }
 
 impl Account {
-    /// Whoever says nothing.
+    /// The account of a client without credentials.
     pub fn nobody() -> Self {
         Self { proof: None, opens: vec![String::new()] }
     }
@@ -43,12 +44,12 @@ impl Account {
         Self { proof: Some(Proof::Identity(password(name))), ..Self::nobody() }
     }
 
-    /// The token with this name, which a registry takes as it is.
+    /// The token with this name, which a registry accepts directly.
     pub fn bearer(name: &str) -> Self {
         Self { proof: Some(Proof::Header(format!("Bearer {}", password(name)))), ..Self::nobody() }
     }
 
-    /// The same, with these repositories alone, and those below them.
+    /// Limits the account to these repositories, and those below them.
     #[must_use]
     pub fn opening(mut self, repositories: &[&str]) -> Self {
         self.opens = repositories.iter().copied().map(String::from).collect();
@@ -59,7 +60,7 @@ impl Account {
         self.proof.is_none()
     }
 
-    /// Whether this Authorization header, or its absence, is the account's.
+    /// True if this Authorization header, or its absence, belongs to the account.
     pub(super) fn sends(&self, authorization: Option<&str>) -> bool {
         match &self.proof {
             None => authorization.is_none(),
@@ -99,8 +100,8 @@ pub fn base64(text: impl AsRef<[u8]>) -> String {
     BASE64.encode(text)
 }
 
-/// The lines of a text that show a secret: as it is, as base64, or as base64 of base64, as it is in
-/// the `data` of a Secret.
+/// The lines of a text that show a secret: plain, as base64, or as base64 of base64, as in the
+/// `data` of a Secret.
 pub fn telling(text: &str) -> impl Iterator<Item = &str> {
     let once = encoded(SECRET);
     let twice = once.iter().flat_map(|form| encoded(form)).collect::<Vec<_>>();
@@ -108,14 +109,15 @@ pub fn telling(text: &str) -> impl Iterator<Item = &str> {
     text.lines().filter(move |line| forms.iter().any(|form| line.contains(form)))
 }
 
-/// Fails where a text shows a secret.
+/// Fails if a text shows a secret.
 #[track_caller]
 pub fn assert_tells_nothing(what: &str, text: &str) {
     let told: Vec<_> = telling(text).collect();
     assert!(told.is_empty(), "{what} shows a secret:\n{}", told.join("\n"));
 }
 
-/// What is certain to be in the base64 of any text with this one in it, wherever it stands there.
+/// The parts that the base64 of every text with this string contains. The string may have three
+/// positions in a group of three bytes, and each has its own part.
 fn encoded(text: &str) -> [String; 3] {
     [0, 1, 2].map(|before| {
         let whole = base64([&vec![0; before], text.as_bytes()].concat());

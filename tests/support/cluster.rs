@@ -91,7 +91,7 @@ impl Cluster {
     }
 
     fn is_ready(&self, clients: &Path) -> bool {
-        // This is cheaper than a kubectl without a server.
+        // This is cheaper than a kubectl call while there is no server.
         TcpStream::connect(self.address).is_ok()
             && Command::new(clients.join("kubectl"))
                 .args(["get", "--raw=/readyz", "--request-timeout=5s"])
@@ -107,7 +107,7 @@ impl Cluster {
         self.folder.join("kubeconfig")
     }
 
-    /// The same in a folder of the caller, with this namespace as the default.
+    /// Like `kubeconfig`, in a folder of the caller and with this namespace as the default.
     pub fn kubeconfig_for(&self, namespace: &str, folder: &Path) -> PathBuf {
         let path = folder.join("kubeconfig");
         let text = kubeconfig(&self.folder, self.address, namespace);

@@ -1,4 +1,4 @@
-//! The reference registry as it is: a process of its own, over TLS with a CA of our own.
+//! The reference registry itself: a separate process, over TLS with a test CA.
 
 #![allow(dead_code, unreachable_pub, reason = "each test crate uses a part of it")]
 
@@ -15,10 +15,10 @@ use tempfile::TempDir;
 use super::accounts::auth;
 use super::testdata;
 
-/// The user of a closed registry.
+/// The user of a registry with a password.
 pub const USER: &str = "ann";
 
-/// What bcrypt makes of the password of [`USER`].
+/// The bcrypt hash of the password of [`USER`].
 const HASH: &str = "$2a$05$abcdefghijklmnopqrstuu09OicbM2J/ivs.wY9urClg8.V9.F442";
 
 /// The reference registry, serving over TLS from a temporary folder until it is dropped.
@@ -37,7 +37,7 @@ impl RealRegistry {
         Self::launch(clients, "", &[])
     }
 
-    /// A registry that asks everyone for the password of [`USER`].
+    /// A registry that requires the password of [`USER`].
     pub fn start_closed(clients: PathBuf) -> Self {
         let realm = "auth: {htpasswd: {realm: x, path: FOLDER/htpasswd}}";
         Self::launch(clients, realm, &[("htpasswd", format!("{USER}:{HASH}\n"))])
@@ -50,7 +50,7 @@ impl RealRegistry {
         Self::launch(origin.clients.clone(), &config, &[("trusted.pem", ca)])
     }
 
-    /// Starts a registry with more in its configuration, and these files in its folder.
+    /// Starts a registry with these additions to its configuration, and these files in its folder.
     fn launch(clients: PathBuf, more: &str, files: &[(&str, String)]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = |name: &str| folder.path().join(name).display().to_string();
@@ -86,27 +86,27 @@ impl RealRegistry {
             }
             seen.push_str(&line);
         };
-        // Nobody reads on, so the rest of the log must not fill the pipe.
+        // A thread reads the rest of the log, so that the pipe does not fill up.
         std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
         let address = format!("localhost:{port}");
-        // What crane has to know where the registry is closed.
+        // crane needs this login if the registry has a password.
         let login = json!({ "auths": { &*address: { "auth": auth(USER) } } });
         fs::write(folder.path().join("config.json"), login.to_string()).expect("writable");
         Self { process, address, clients, folder }
     }
 
-    /// The file with its authority.
+    /// The file with the CA's certificate.
     pub fn ca_file(&self) -> String {
         self.folder.path().join("ca.pem").display().to_string()
     }
 
-    /// Ends it before its time.
+    /// Stops the registry before it is dropped.
     pub fn stop(&mut self) {
         self.process.kill().expect("it is ours");
         self.process.wait().expect("it was started");
     }
 
-    /// Runs crane, and gives back what it printed, without the line break.
+    /// Runs crane and returns its output without the line break.
     pub fn crane(&self, args: &[&str]) -> String {
         let output = Command::new(self.clients.join("crane"))
             .args(args)
@@ -118,8 +118,8 @@ impl RealRegistry {
         String::from_utf8(output.stdout).expect("crane prints text").trim_end().to_owned()
     }
 
-    /// Pushes the images of the quick start, each a real index of two platforms, under these
-    /// names; gives back the digest that crane says each has.
+    /// Pushes the images of the quick start, each a real index of two platforms, under these names.
+    /// Returns the digest that crane prints for each.
     pub fn fill(&self, images: &[&str]) -> BTreeMap<String, String> {
         let seed = format!("{}/seed/all", self.address);
         let layout = testdata("quickstart/images");
@@ -142,7 +142,7 @@ impl RealRegistry {
         digests
     }
 
-    /// The flags that put it in the place of every other registry.
+    /// The flags that replace every other registry by this one.
     pub fn flags(&self) -> [String; 2] {
         let registry = format!("--registry=*=https://{}/{{host}}", self.address);
         [registry, format!("--ca-file={}", self.ca_file())]

@@ -11,11 +11,11 @@ use serde::de::{
 /// A YAML value as libyaml and `serde_yaml` see it, with duplicate keys kept.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Tree {
-    /// Anything that is neither a list nor a mapping, printed.
+    /// Anything that is neither a list nor a mapping, as text.
     Leaf(String),
     /// A list.
     List(Vec<Tree>),
-    /// A mapping, in its order.
+    /// A mapping, in its original order.
     Map(Vec<(String, Tree)>),
 }
 
@@ -78,21 +78,21 @@ impl<'de> Visitor<'de> for TreeVisitor {
         Ok(Tree::Map(entries))
     }
 
-    /// A node with a tag of its own.
+    /// A node with its own tag.
     fn visit_enum<A: EnumAccess<'de>>(self, data: A) -> Result<Tree, A::Error> {
         let (tag, value) = data.variant::<String>()?;
         Ok(Tree::Map(vec![(tag, value.newtype_variant()?)]))
     }
 }
 
-/// Every leaf that differs between two texts, as `libyaml` reads them: what it was, and what it is.
+/// Every leaf that differs between two texts, as `libyaml` reads them: the old and the new value.
 ///
 /// # Panics
 /// If the texts differ in anything but leaves.
 #[track_caller]
 pub fn changes(before: &str, after: &str) -> Vec<(String, String)> {
     let read = |text: &str| -> Vec<Tree> {
-        // libyaml takes a byte order mark, which serde_yaml does not let it see.
+        // libyaml accepts a byte order mark, but serde_yaml does not pass it on.
         serde_yaml::Deserializer::from_str(text.trim_start_matches('\u{feff}'))
             .map(|document| Tree::deserialize(document).expect("libyaml reads it"))
             .collect()
@@ -125,7 +125,7 @@ fn compare(before: &Tree, after: &Tree, changes: &mut Vec<(String, String)>) {
     }
 }
 
-/// The same by saphyr's events; an error where saphyr does not read the text before.
+/// The same with saphyr's events. An error if saphyr cannot read the text before the change.
 ///
 /// # Panics
 /// If the events differ in anything but the text of scalars, and aliases of scalars that became
@@ -172,7 +172,7 @@ pub fn changed_events(before: &str, after: &str) -> Result<Vec<(String, String)>
     Ok(changes)
 }
 
-/// How often each change was made.
+/// The number of times that each change was made.
 pub fn counted(changes: Vec<(String, String)>) -> BTreeMap<(String, String), usize> {
     let mut counts = BTreeMap::new();
     for change in changes {

@@ -1,4 +1,4 @@
-//! What the integration tests share: the binary with a clean environment, and a loopback registry.
+//! Helpers of all integration tests: the binary with a clean environment, and a loopback registry.
 
 #![allow(dead_code, unreachable_pub, reason = "each test crate uses a part of it")]
 
@@ -24,32 +24,32 @@ use std::time::{Duration, Instant};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_digestif");
 
-/// The data that a frugal run may have in memory, in KiB. With its code and its libraries, which
-/// are 13 MiB for a debug build, it stays under 64 MiB.
+/// The limit of a frugal run's data in memory, in KiB. A debug build has 13 MiB of code and
+/// libraries, so the run stays under 64 MiB.
 const FRUGAL: usize = 48 << 10;
 
-/// What a run of the binary came to.
+/// The result of a run of the binary.
 #[derive(Debug)]
 pub struct Ran {
-    /// The exit status; 255 where a signal ended it.
+    /// The exit status; 255 if a signal ended the run.
     pub status: i32,
-    /// What it printed.
+    /// The text on stdout.
     pub stdout: String,
-    /// What it said, without the ids of messages: `error: …` instead of `error[absent]: …`.
+    /// The text on stderr, without the ids of messages: `error: …` instead of `error[absent]: …`.
     pub stderr: String,
-    /// What it said, to the byte.
+    /// The unchanged text on stderr.
     pub said: String,
 }
 
 impl Ran {
-    /// The text on stdout of a run that has to succeed.
+    /// The text on stdout of a run that must succeed.
     #[track_caller]
     pub fn succeeded(self) -> String {
         assert_eq!(self.status, 0, "{}", self.stderr);
         self.stdout
     }
 
-    /// What was said by a run that has to fail with this status and an empty stdout.
+    /// The messages of a run that must fail with this status and an empty stdout.
     #[track_caller]
     pub fn failed(self, status: i32) -> String {
         assert_eq!((self.status, self.stdout.as_str()), (status, ""), "{}", self.stderr);
@@ -57,18 +57,18 @@ impl Ran {
     }
 }
 
-/// The binary under test, with nothing of the caller's environment but the path to programs.
+/// The binary under test. Of the caller's environment, it has only the `PATH`.
 pub fn command(args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
     let mut command = Command::new(BINARY);
     command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
-    // Without this variable, logins of the caller below `/run/containers` are read.
+    // Without this variable, the binary would read logins of the caller below `/run/containers`.
     command.env("XDG_RUNTIME_DIR", "/nonexistent");
     command.args(args);
     command
 }
 
-/// The same with little memory. Linux refuses what is over it, which ends the run; sampling what a
-/// run uses could miss the most. Elsewhere, there is no such limit.
+/// Like `command`, with little memory. Linux refuses more memory than that, which ends the run.
+/// Measurements at intervals could miss the peak. Other systems have no such limit.
 pub fn frugal(args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
     if !cfg!(target_os = "linux") {
         return command(args);
@@ -95,14 +95,14 @@ pub fn start(command: &mut Command) -> Child {
         .expect("the binary was built")
 }
 
-/// Gives a child its stdin and waits for its end. Whatever the test is about, no secret may be shown
-/// that stdin did not have on the same line.
+/// Writes the stdin of a child process and waits for its end. In every test, the run must not show
+/// a secret, except on a line that stdin also has.
 #[track_caller]
 pub fn finish(child: Child, stdin: &[u8]) -> Ran {
     finish_within("the run", child, stdin, Duration::MAX)
 }
 
-/// The same, with an end to the waiting: a child that takes longer is killed, and the test fails.
+/// Like `finish`, with a limit: a child process that takes longer is killed, and the test fails.
 #[track_caller]
 pub fn finish_within(name: &str, child: Child, stdin: &[u8], limit: Duration) -> Ran {
     let ran = ended(name, child, stdin, limit);
@@ -119,11 +119,11 @@ fn ended(name: &str, mut child: Child, stdin: &[u8], limit: Duration) -> Ran {
     let mut input = child.stdin.take().expect("it is piped");
     let stdin = stdin.to_owned();
     let writer = std::thread::spawn(move || {
-        // A child that ends early closes the pipe, which is its right.
+        // A child process may end early, which closes the pipe.
         let _ = input.write_all(&stdin);
     });
     let (done, streams) = channel();
-    // A test may have closed it.
+    // A test may have closed the stream.
     let stdout = child.stdout.take().map(|stream| reader(stream, done.clone()));
     let stderr = reader(child.stderr.take().expect("it is piped"), done);
     let is_late = (0..=usize::from(stdout.is_some())).any(|_| {
@@ -142,7 +142,7 @@ fn ended(name: &str, mut child: Child, stdin: &[u8], limit: Duration) -> Ran {
     Ran { status: status.code().unwrap_or(255), stdout, stderr, said }
 }
 
-/// Messages without their ids, which have tests of their own.
+/// Removes the ids of messages, which have their own tests.
 fn without_ids(messages: &str) -> String {
     let mut text = String::new();
     for line in messages.split_inclusive('\n') {
@@ -157,12 +157,12 @@ fn without_ids(messages: &str) -> String {
     text
 }
 
-/// Reads a stream to its end, and says so.
+/// Reads a stream to its end, and then sends a signal.
 fn reader(mut stream: impl Read + Send + 'static, done: Sender<()>) -> JoinHandle<String> {
     std::thread::spawn(move || {
         let mut text = String::new();
         let read = stream.read_to_string(&mut text);
-        // Nobody listens any more where the child was late.
+        // If the child was late, the receiver no longer exists.
         let _ = done.send(());
         read.expect("it prints text");
         text
@@ -174,18 +174,18 @@ pub fn for_every_host(registry: &registry::Registry) -> String {
     format!("--registry=*={}/{{host}}", registry.url())
 }
 
-/// Runs digestif with the registry in place of every other one.
+/// Runs digestif with the registry instead of every other one.
 pub fn run_against(registry: &registry::Registry, flags: &[&str], manifests: &str) -> Ran {
     let registry = for_every_host(registry);
     digestif([registry.as_str()].iter().chain(flags), manifests)
 }
 
-/// A reference with the digest that the played registries have for it.
+/// A reference with the digest that the loopback registries have for it.
 pub fn pinned(reference: &str) -> String {
     format!("{reference}@{}", digest_of(reference))
 }
 
-/// What the registry serves for a reference, when it answers for every host.
+/// The digest that the registry serves for a reference, if it answers for every host.
 pub fn digest_of(reference: &str) -> String {
     let digestif::image::Reference::Tagged(tagged) = reference.parse().expect("a valid reference")
     else {
@@ -199,7 +199,7 @@ pub fn testdata(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata").join(path)
 }
 
-/// The folder with the clients; none where they could not be built, which is a failure in CI.
+/// The folder with the clients; `None` if they could not be built, which is a failure in CI.
 pub fn clients() -> Option<PathBuf> {
     let clients = std::env::var_os("DIGESTIF_TEST_CLIENTS").map(PathBuf::from);
     if clients.is_none() {

@@ -1,4 +1,5 @@
-//! The oracle: what kubectl's decoder and yaml.v3 see in a text (`scripts/clients.d/oracle`).
+//! The oracle: the images that kubectl's decoder and yaml.v3 see in a text
+//! (`scripts/clients.d/oracle`).
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
@@ -19,11 +20,11 @@ pub struct Line {
     /// The decoded text of the field.
     #[serde(default)]
     pub image: String,
-    /// Why the reader stopped here.
+    /// The reason why the reader stopped here.
     pub error: Option<String>,
 }
 
-/// A running oracle, which reads one text after the other.
+/// A running oracle, which reads one text after another.
 pub struct Oracle {
     child: Child,
     stdin: ChildStdin,
@@ -31,7 +32,7 @@ pub struct Oracle {
 }
 
 impl Oracle {
-    /// Starts the oracle of a folder of clients.
+    /// Starts the oracle from a folder of clients.
     pub fn start(clients: &Path) -> Self {
         let mut child = Command::new(clients.join("oracle"))
             .arg("-frames")
@@ -44,7 +45,7 @@ impl Oracle {
         Self { child, stdin, stdout }
     }
 
-    /// The images that either reader sees, and errors.
+    /// The images and errors of both readers.
     pub fn read(&mut self, text: &str) -> Vec<Line> {
         write!(self.stdin, "{}\n{text}", text.len()).expect("the oracle reads");
         self.stdin.flush().expect("the oracle reads");

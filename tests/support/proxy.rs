@@ -1,7 +1,7 @@
-//! A loopback proxy: it connects as a proxy does, and knows names that nobody else knows.
+//! A loopback proxy: it works like a real proxy, and resolves names that exist only there.
 //!
-//! It speaks HTTP (CONNECT for tunnels, whole URLs for the rest) and SOCKS 5. What it is asked for
-//! is recorded, with what is said about who asks.
+//! It supports HTTP (CONNECT for tunnels, whole URLs for the rest) and SOCKS 5. It records each
+//! request with its credentials.
 
 #![allow(dead_code, unreachable_pub, reason = "each test crate uses a part of it")]
 
@@ -27,11 +27,11 @@ const UNPOISONED: &str = "nothing panics while it holds the lock";
 pub struct Proxy {
     state: Arc<State>,
     address: String,
-    /// Only empty while dropping.
+    /// `None` only while dropping.
     runtime: Option<tokio::runtime::Runtime>,
 }
 
-/// What a proxy was asked for.
+/// A request to a proxy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asked {
     /// `CONNECT registry.example:443`, `HEAD http://registry.example/v2/…` or
@@ -44,9 +44,9 @@ pub struct Asked {
 }
 
 struct State {
-    /// Where each host and port is.
+    /// The address of each host and port.
     hosts: BTreeMap<String, String>,
-    /// The only user that may pass; everyone where there is none.
+    /// The only user that may pass; everyone if it is `None`.
     user: Option<&'static str>,
     asked: Mutex<Vec<Asked>>,
 }
@@ -58,17 +58,17 @@ enum Protocol {
 }
 
 impl Proxy {
-    /// A proxy over HTTP, for everyone, that finds these hosts there.
+    /// An HTTP proxy for everyone, which connects these hosts to these registries.
     pub fn start(hosts: &[(&str, &Registry)]) -> Self {
         Self::launch(hosts, None, Protocol::Http)
     }
 
-    /// The same for this user alone.
+    /// The same for this user only.
     pub fn start_closed(hosts: &[(&str, &Registry)], user: &'static str) -> Self {
         Self::launch(hosts, Some(user), Protocol::Http)
     }
 
-    /// The same over SOCKS 5, for everyone.
+    /// A SOCKS 5 proxy for everyone.
     pub fn start_socks(hosts: &[(&str, &Registry)]) -> Self {
         Self::launch(hosts, None, Protocol::Socks)
     }
@@ -78,12 +78,12 @@ impl Proxy {
         &self.address
     }
 
-    /// What it was asked for so far, in order.
+    /// The requests so far, in order.
     pub fn asked(&self) -> Vec<Asked> {
         self.state.asked.lock().expect(UNPOISONED).clone()
     }
 
-    /// The lines of it alone.
+    /// The lines of the requests so far.
     pub fn lines(&self) -> Vec<String> {
         self.asked().into_iter().map(|asked| asked.line).collect()
     }
@@ -123,7 +123,7 @@ async fn accept(listener: std::net::TcpListener, protocol: Protocol, state: Arc<
         let state = Arc::clone(&state);
         tokio::spawn(async move {
             match protocol {
-                // A client that breaks off is its own affair, here as below.
+                // A broken connection is not an error here, and the same is true below.
                 Protocol::Http => {
                     let service = service_fn(|request| Arc::clone(&state).answer(request));
                     let server = hyper::server::conn::http1::Builder::new();
@@ -173,13 +173,13 @@ impl State {
         Ok(forward(request, stream).await.unwrap_or_else(|_| status(502)))
     }
 
-    /// The connection to a host that it knows.
+    /// The connection to a host that the proxy knows.
     async fn connect(&self, authority: &str) -> Option<TcpStream> {
         let address = self.hosts.get(authority)?;
         TcpStream::connect(address).await.ok()
     }
 
-    /// RFC 1928, without authentication and for names alone.
+    /// RFC 1928, without authentication and only for names.
     async fn socks(&self, mut stream: TcpStream) -> io::Result<()> {
         let (_version, methods) = (stream.read_u8().await?, stream.read_u8().await?);
         stream.read_exact(&mut vec![0; methods.into()]).await?;
@@ -209,7 +209,7 @@ async fn tunnel(request: Request<Incoming>, mut stream: TcpStream) {
     }
 }
 
-/// Sends a request on, without what is the proxy's alone (RFC 9110, 11.7.2).
+/// Forwards a request without the headers that are for the proxy only (RFC 9110, 11.7.2).
 async fn forward(
     mut request: Request<Incoming>,
     stream: TcpStream,

@@ -1,6 +1,7 @@
 //! The images of the quick start's layout.
 
-/// Images of the quick start's layout as manifests name them, and what they are pinned to.
+/// Images of the quick start's layout as manifests name them, and the digests that they are pinned
+/// to.
 pub const IMAGES: [(&str, &str); 3] = [
     (
         "nginx:1.29.1",

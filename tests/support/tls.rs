@@ -1,4 +1,5 @@
-//! Certificates for loopback: an authority, what it signs, and servers that show it or ask for it.
+//! Certificates for loopback: an authority, the certificates that it signs, and TLS servers with
+//! them.
 
 #![allow(dead_code, unreachable_pub, reason = "each test crate uses a part of it")]
 
@@ -12,24 +13,25 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::{WantsServerCert, WebPkiClientVerifier};
 use tokio_rustls::rustls::{self, ConfigBuilder, RootCertStore, ServerConfig, WantsVerifier};
 
-/// Loopback, and names that only a proxy knows.
+/// Loopback, and names that only a proxy resolves.
 const NAMES: [&str; 4] = ["localhost", "127.0.0.1", "registry.example", "token.example"];
 
-/// Who signs certificates.
+/// An authority that signs certificates.
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
     certificate: CertificateDer<'static>,
     pem: String,
 }
 
-/// A certificate that signs itself, as guides of private registries have people make it.
+/// A self-signed certificate, as in many guides to private registries.
 pub struct SelfSigned {
     certificate: rcgen::Certificate,
     key: KeyPair,
 }
 
 impl SelfSigned {
-    /// For these hosts, and valid in these years. `openssl req -x509` makes an authority of it.
+    /// A certificate for these hosts that is valid in these years. `openssl req -x509` also makes
+    /// it an authority.
     pub fn new(hosts: &[&str], years: Range<i32>, is_authority: bool) -> Self {
         let names: Vec<_> = hosts.iter().copied().map(String::from).collect();
         let mut params = CertificateParams::new(names).expect("the names are valid");
@@ -47,7 +49,7 @@ impl SelfSigned {
         self.certificate.pem()
     }
 
-    /// A server that shows it.
+    /// A TLS server with this certificate.
     pub fn server(&self) -> TlsAcceptor {
         let config = server_config().with_no_client_auth();
         acceptor(config, &self.certificate, &self.key, &["h2", "http/1.1"])
@@ -75,7 +77,7 @@ impl Authority {
         Self { certificate: certificate.into(), pem, issuer: Issuer::new(params, key) }
     }
 
-    /// Its certificate, to be trusted.
+    /// The authority's certificate, to be trusted.
     pub fn pem(&self) -> &str {
         &self.pem
     }
@@ -87,8 +89,8 @@ impl Authority {
         Signed { certificate: certificate.pem(), key: key.serialize_pem() }
     }
 
-    /// A server that speaks these protocols. It lets in whoever these authorities have signed, or
-    /// everyone where there is none.
+    /// A server with these protocols. It accepts only clients with a certificate of this authority,
+    /// or everyone if it is `None`.
     pub fn server(&self, protocols: &[&str], clients: Option<&Self>) -> TlsAcceptor {
         let key = new_key();
         let certificate = self.sign(&key, &NAMES);

@@ -1,4 +1,4 @@
-//! Answers: a status, headers and a body, and bodies that break off or never end.
+//! Answers: a status, headers and a body, and bodies that stop early or never end.
 
 use std::future::ready;
 use std::io;
@@ -18,8 +18,7 @@ pub(super) type Body = BoxBody<Bytes, io::Error>;
 
 pub(super) const DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
 
-/// How long what comes in drops takes for each byte: never long enough for anybody to take the
-/// connection for dead.
+/// The time for each byte of a slow body. It is too short for any client to see a dead connection.
 pub(super) const DROP: Duration = Duration::from_millis(10);
 
 /// An answer of known length, which a fault may still change.
@@ -43,7 +42,7 @@ impl Answer {
     }
 
     pub(super) fn error(status: u16, code: &str) -> Self {
-        // Most registries say no more than the code.
+        // Most registries send only the code.
         let message = code.replace('_', " ").to_lowercase();
         let error = json!({ "code": code, "message": message, "detail": null });
         Self::json(status, &json!({ "errors": [error] }))
@@ -54,7 +53,7 @@ impl Answer {
         self
     }
 
-    /// A HEAD gets the headers of the GET, its length too, and no body.
+    /// A HEAD gets the headers of the GET, including its length, and no body.
     pub(super) fn response(mut self, method: &str) -> Response<Body> {
         let length = self.body.len();
         self.headers.insert(CONTENT_LENGTH, length.into());
@@ -64,13 +63,13 @@ impl Answer {
         self.streamed(|bytes| Full::new(bytes).map_err(|never| match never {}).boxed())
     }
 
-    /// Announces the whole body, and ends after a half.
+    /// Announces the whole body, and stops in the middle.
     pub(super) fn half(mut self) -> Response<Body> {
         let length = self.body.len();
         self.headers.insert(CONTENT_LENGTH, length.into());
         self.streamed(|bytes| {
             let sent = stream::iter([Ok(Frame::data(bytes.slice(..length / 2)))]);
-            // Hyper writes out what it has when a body makes it wait, and not when it breaks off.
+            // Hyper flushes its buffer if a body makes it wait, but not if the body breaks off.
             let flushed = stream::once(tokio::task::yield_now()).filter_map(|()| ready(None));
             BodyExt::boxed(StreamBody::new(sent.chain(flushed)))
         })
@@ -78,7 +77,7 @@ impl Answer {
 
     pub(super) fn endless(status: u16, method: &str) -> Response<Body> {
         let spaces = Bytes::from_static(&[b' '; 16 * 1024]);
-        // Over HTTP/2, hyper would send a HEAD its body too.
+        // Over HTTP/2, hyper would also send the body of a HEAD.
         let length = if method == "HEAD" { 0 } else { usize::MAX };
         Self::new(status, INDEX, spaces).streamed(|spaces| {
             let frames = stream::repeat_with(move || Ok(Frame::data(spaces.clone())));
@@ -116,8 +115,8 @@ pub(super) fn value(text: impl AsRef<[u8]>) -> HeaderValue {
     HeaderValue::from_bytes(text.as_ref()).expect("values that hyper refuses are for `raw`")
 }
 
-/// Spaces as gzip has them: one, and then again and again a copy of the last 258 bytes, in the fixed
-/// codes of RFC 1951, 3.2.6. They end without a checksum, which is too late for who reads so far.
+/// Compressed spaces: one space, and then many copies of the last 258 bytes, in the fixed codes of
+/// RFC 1951, 3.2.6. The checksum is missing, but a reader would notice that only at the end.
 pub(super) fn bomb() -> Vec<u8> {
     const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
     let (last_block, space, copy, end) = ("110", "01010000", "1100010100000", "0000000");

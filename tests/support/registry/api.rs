@@ -1,4 +1,4 @@
-//! The registry's honest answers.
+//! The registry's correct answers.
 
 use std::collections::BTreeSet;
 
@@ -62,7 +62,7 @@ impl State {
         Some(manifests.find(|(_, bytes)| sha256(bytes.as_bytes()) == digest))
     }
 
-    /// The tags whose images a tag has had, the last first; none if it was never moved.
+    /// The tags whose images a tag has had, the newest last; empty if the tag never moved.
     fn builds(&self, repository: &str, tag: &str) -> Vec<String> {
         let moved = self.moved.lock().expect(UNPOISONED);
         moved.get(&(repository.to_owned(), tag.to_owned())).cloned().unwrap_or_default()

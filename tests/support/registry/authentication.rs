@@ -1,4 +1,4 @@
-//! Who may pass: challenges, and the endpoint for tokens.
+//! Authentication: challenges, and the endpoint for tokens.
 
 use serde_json::json;
 
@@ -10,7 +10,7 @@ use super::tokens::{ChallengeAt, ManyScopes, TokenRules, issued, project};
 use crate::support::accounts::Account;
 
 impl State {
-    /// The 401 for a request that may not pass; 403 where the registry knows who asks.
+    /// The 401 for a request without permission, or a 403 if the registry knows the client.
     pub(super) fn challenge(&self, route: &Route<'_>, request: &Request) -> Option<Answer> {
         let repository = match route {
             Route::Token | Route::Elsewhere => return None,
@@ -63,7 +63,7 @@ impl State {
         Some(answer)
     }
 
-    /// True if the endpoint never answers a request for several scopes, and this is one.
+    /// True if the endpoint never answers requests for several scopes, and this is such a request.
     pub(super) fn hangs(&self, request: &Request) -> bool {
         let Authentication::Tokens(rules) = &self.content.authentication else { return false };
         let scopes = parameter(&request.query, "scope").count();

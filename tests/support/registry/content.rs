@@ -7,7 +7,7 @@ use super::faults::{Fault, Misbehaviour};
 use super::tokens::TokenRules;
 use crate::support::accounts::Account;
 
-/// What a registry has, and how it behaves.
+/// The content of a registry, and how it behaves.
 pub struct Content {
     pub(super) tags: Tags,
     pub(super) authentication: Authentication,
@@ -16,29 +16,29 @@ pub struct Content {
     pub(super) most: Option<usize>,
     pub(super) page_limit: usize,
     pub(super) links: Links,
-    /// The most tags that a page may be asked for.
+    /// The highest `n` that a request for a list may have.
     pub(super) max_n: Option<usize>,
     pub(super) api_version: bool,
     pub(super) header_limit: Option<(usize, Box<Misbehaviour>)>,
     pub(super) faults: Vec<Fault>,
 }
 
-/// How a list of tags leads to its next page.
+/// How a page of a list points to the next page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Links {
-    /// By a `Link` header.
+    /// With a `Link` header.
     Proper,
-    /// By nothing.
+    /// Without any header.
     Missing,
-    /// By a header without `rel`.
+    /// With a header without `rel`.
     WithoutRelation,
-    /// By a header without `<` and `>`.
+    /// With a header without `<` and `>`.
     WithoutBrackets,
-    /// By a header with single quotes.
+    /// With a header with single quotes.
     SingleQuotes,
-    /// By nothing, and `last` is not understood: there is only the first page.
+    /// Without any header, and `last` is ignored, so every request gets the first page.
     FirstPage,
-    /// Not at all: there is one page, whatever `n` and `last` are.
+    /// There is only one page, whatever `n` and `last` are.
     OnePage,
 }
 
@@ -51,17 +51,17 @@ pub(super) enum Authentication {
     Open,
     Tokens(TokenRules),
     Basic(Vec<Account>),
-    /// Open to these accounts alone, with this status and code for others and no challenge.
+    /// Only for these accounts. Others get this status and code, and no challenge.
     Hidden(Vec<Account>, u16, &'static str),
 }
 
 impl Content {
-    /// Every repository with every valid tag; the lists have the tags that were asked for so far.
+    /// Every repository with every valid tag. The lists have the tags that were requested so far.
     pub fn everything() -> Self {
         Self::with(Tags::Every)
     }
 
-    /// These repositories with these tags and nothing else.
+    /// Only these repositories with these tags.
     pub fn of(repositories: &[(&str, &[&str])]) -> Self {
         let owned = |tags: &[&str]| tags.iter().copied().map(String::from).collect();
         let listed = repositories.iter();
@@ -76,35 +76,36 @@ impl Content {
         self
     }
 
-    /// Requires a user and a password of one of these; none of them denies everyone.
+    /// Requires a user and a password of one of these accounts. An empty list denies everyone.
     #[must_use]
     pub fn with_basic(mut self, accounts: &[Account]) -> Self {
         self.authentication = Authentication::Basic(accounts.to_vec());
         self
     }
 
-    /// Hides everything from others than these: they get this status and code, and no challenge.
+    /// Hides everything from all but these accounts. Others get this status and code, and no
+    /// challenge.
     #[must_use]
     pub fn hidden(mut self, accounts: &[Account], status: u16, code: &'static str) -> Self {
         self.authentication = Authentication::Hidden(accounts.to_vec(), status, code);
         self
     }
 
-    /// Meets each request with a longer Authorization header so.
+    /// Applies this fault to each request with a longer Authorization header.
     #[must_use]
     pub fn with_header_limit(mut self, limit: usize, misbehaviour: Misbehaviour) -> Self {
         self.header_limit = Some((limit, Box::new(misbehaviour)));
         self
     }
 
-    /// Answers 429 to a request while so many others wait for their answers.
+    /// Answers 429 to a request while this many others wait for their answers.
     #[must_use]
     pub fn refusing_above(mut self, most: usize) -> Self {
         self.most = Some(most);
         self
     }
 
-    /// Delays every answer, those for tokens too.
+    /// Delays every answer, including those for tokens.
     #[must_use]
     pub fn with_latency(mut self, latency: Duration) -> Self {
         self.latency = latency;
@@ -118,28 +119,28 @@ impl Content {
         self
     }
 
-    /// Leads to the next page of a list so.
+    /// Sets how a list points to its next page.
     #[must_use]
     pub fn with_links(mut self, links: Links) -> Self {
         self.links = links;
         self
     }
 
-    /// Answers 400 to a list with a higher `n`.
+    /// Answers 400 to a request for a list with a higher `n`.
     #[must_use]
     pub fn with_max_n(mut self, max_n: usize) -> Self {
         self.max_n = Some(max_n);
         self
     }
 
-    /// Sends the header Docker-Distribution-Api-Version with every answer that is no fault.
+    /// Sends the header Docker-Distribution-Api-Version with every answer that is not a fault.
     #[must_use]
     pub fn with_api_version(mut self) -> Self {
         self.api_version = true;
         self
     }
 
-    /// Adds a fault behind those already there.
+    /// Adds a fault after the existing ones.
     #[must_use]
     pub fn with_fault(mut self, fault: Fault) -> Self {
         self.faults.push(fault);

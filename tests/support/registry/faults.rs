@@ -1,4 +1,4 @@
-//! Misbehaviour on order.
+//! Faults that a test can order.
 
 use std::future::pending;
 use std::io;
@@ -10,7 +10,7 @@ use super::manifests::index;
 use super::request::{Request, Route};
 use super::state::{State, UNPOISONED};
 
-/// A misbehaviour, with the requests that meet it.
+/// A misbehaviour, and the requests that get it.
 #[derive(Debug, Clone)]
 pub struct Fault {
     pub(super) path: String,
@@ -20,35 +20,35 @@ pub struct Fault {
     pub(super) misbehaviour: Misbehaviour,
 }
 
-/// When a misbehaviour has its turn.
+/// The time at which a misbehaviour happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Turn {
     /// Instead of a challenge.
     BeforeLogin,
-    /// In the place of the answer to an authorised request.
+    /// Instead of the answer to an authorised request.
     AfterLogin,
 }
 
 /// How a registry can go wrong.
 #[derive(Debug, Clone)]
 pub enum Misbehaviour {
-    /// This status, these headers (repeats are sent as lines of their own) and this body; the
+    /// This status, these headers (repeated headers are sent on separate lines) and this body; the
     /// length is added.
     Status(u16, Vec<(&'static str, String)>, String),
     /// Takes the request and never answers.
     Hang,
-    /// Breaks off in the middle of the body, for HTTP/1.1 by closing the connection, for HTTP/2 by
-    /// ending the stream; a HEAD, which has no body, gets that instead of an answer.
+    /// Breaks off in the middle of the body: it closes the connection for HTTP/1.1, and ends the
+    /// stream for HTTP/2. A HEAD has no body, so it gets no answer at all.
     Reset,
-    /// This status and the right content type, then a body without end or announced length.
+    /// This status and the right content type, then an endless body without a length.
     EndlessBody(u16),
     /// The same, but byte by byte.
     DrippingBody(u16),
-    /// The right headers over 128 MiB, which gzip makes less than one.
+    /// The right headers with a body of 128 MiB, which gzip compresses to less than 1 MiB.
     GzipBomb,
     /// 307 to this URL.
     RedirectTo(String),
-    /// 307 to the very same place.
+    /// 307 to the same URL.
     RedirectLoop,
     /// Another digest header. Hyper refuses line breaks: see [`super::Registry::raw`].
     DigestHeader(Vec<u8>),
@@ -58,7 +58,7 @@ pub enum Misbehaviour {
     ContentType(String),
     /// The right digest header over another body.
     WrongBody,
-    /// 404 with a page for people, as a load balancer sends it.
+    /// 404 with an HTML page, as from a load balancer.
     Html404,
     /// 404 with neither body nor content type.
     Empty404,
@@ -66,14 +66,14 @@ pub enum Misbehaviour {
     ErrorCode(u16, &'static str),
     /// This status and a Retry-After header.
     RetryAfter(u16, &'static str),
-    /// Honest, but not before a request to this path has had its answer.
+    /// The correct answer, but only after a request to this path got its answer.
     After(String),
 }
 
 impl Fault {
-    /// Meets every request whose path has these whole segments, for ever: `library/nginx`,
-    /// `manifests/1.27` (and not `1.27.1`), `tags/list`, `token`; `""` is every path, and `/v2/` the
-    /// ping alone.
+    /// Applies to every request whose path has these whole segments, without an end:
+    /// `library/nginx`, `manifests/1.27` (and not `1.27.1`), `tags/list`, `token`. `""` is every
+    /// path, and `/v2/` is only the ping.
     pub fn on(path: &str, misbehaviour: Misbehaviour) -> Self {
         Self {
             path: path.to_owned(),
@@ -84,21 +84,21 @@ impl Fault {
         }
     }
 
-    /// Meets only requests of this method.
+    /// Applies only to requests with this method.
     #[must_use]
     pub fn method(mut self, method: &'static str) -> Self {
         self.method = Some(method);
         self
     }
 
-    /// Meets only the first `n` requests.
+    /// Applies only to the first `n` requests.
     #[must_use]
     pub fn times(mut self, n: usize) -> Self {
         self.left = Some(n);
         self
     }
 
-    /// Meets requests before they are asked who sends them.
+    /// Applies to requests before their credentials are checked.
     #[must_use]
     pub fn before_login(mut self) -> Self {
         self.turn = Turn::BeforeLogin;

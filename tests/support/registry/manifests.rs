@@ -1,4 +1,4 @@
-//! The manifests of every tag, which follow from the name and the tag alone.
+//! The manifests of every tag. They depend only on the name and the tag.
 
 use std::fmt::Write as _;
 

@@ -1,9 +1,9 @@
-//! A loopback OCI registry: it plays a registry honestly, and misbehaves on order.
+//! A loopback OCI registry: it gives correct answers, and the faults that a test orders.
 //!
-//! Manifests follow from the name and the tag alone, so [`digest_of`] knows what any registry here
-//! serves. A [`Fault`] takes the place of the answer to an authorised request; of several that
-//! match, the first that is not used up counts, so that faults can be queued. Nothing here takes
-//! time, except [`Content::with_latency`], [`Misbehaviour::Hang`] and what comes in drops.
+//! Manifests depend only on the name and the tag, so [`digest_of`] knows the digests of every
+//! registry here. A [`Fault`] replaces the answer to an authorised request. If several faults
+//! match, the first one that is not used up applies, so faults can be queued. Only
+//! [`Content::with_latency`], [`Misbehaviour::Hang`] and slow bodies take time.
 
 #![allow(dead_code, unreachable_pub, unused_imports, reason = "each test crate uses a part of it")]
 
@@ -38,7 +38,7 @@ pub use tokens::{ChallengeAt, ChallengeScope, ManyScopes, TokenRules, bearer};
 pub struct Registry {
     state: Arc<State>,
     ca_pem: Option<String>,
-    /// Only empty while dropping.
+    /// `None` only while dropping.
     runtime: Option<tokio::runtime::Runtime>,
 }
 
@@ -54,22 +54,23 @@ impl Registry {
         Self::start_behind(content, &authority, authority.server(&["h2", "http/1.1"], None))
     }
 
-    /// The same behind this server, which shows a certificate of this authority.
+    /// Like `start_tls`, with this server, which has a certificate of this authority.
     pub fn start_behind(content: Content, authority: &Authority, server: TlsAcceptor) -> Self {
         Self::launch(content, Transport::Tls(server), Some(authority.pem().to_owned()))
     }
 
-    /// The same behind a certificate that signs itself.
+    /// Like `start_tls`, with a self-signed certificate.
     pub fn start_alone(content: Content, certificate: &SelfSigned) -> Self {
         Self::launch(content, Transport::Tls(certificate.server()), Some(certificate.pem()))
     }
 
-    /// Answers each connection with exactly these bytes, once the request head is read, and closes.
+    /// Answers each connection with exactly these bytes after the head of the request, and closes
+    /// it.
     pub fn raw(answer: Vec<u8>) -> Self {
         Self::launch(Content::everything(), Transport::Raw(answer.into(), Ending::Close), None)
     }
 
-    /// The same, but then goes on with this byte, drop by drop.
+    /// Like `raw`, but then it sends this byte again and again, slowly.
     pub fn dripping(answer: Vec<u8>, byte: u8) -> Self {
         Self::launch(Content::everything(), Transport::Raw(answer.into(), Ending::Drip(byte)), None)
     }
@@ -89,27 +90,27 @@ impl Registry {
         self.ca_pem.as_deref().expect("the test has started this registry over TLS")
     }
 
-    /// Everything that arrived so far, in order.
+    /// All requests so far, in order.
     pub fn requests(&self) -> Vec<Request> {
         self.state.requests.lock().expect(UNPOISONED).clone()
     }
 
-    /// How many requests arrived whose path has these whole segments: `library/nginx`, `token`.
+    /// The number of requests whose path has these whole segments: `library/nginx`, `token`.
     pub fn requests_to(&self, path: &str) -> usize {
         self.requests().iter().filter(|request| request.is_to(path)).count()
     }
 
-    /// How many connections were accepted, also those without a request.
+    /// The number of accepted connections, including those without a request.
     pub fn connections(&self) -> usize {
         self.state.connections.load(Ordering::SeqCst)
     }
 
-    /// The most requests that ever waited for their answer at the same time.
+    /// The highest number of requests that waited for an answer at the same time.
     pub fn most_in_flight(&self) -> usize {
         self.state.most_in_flight.load(Ordering::SeqCst)
     }
 
-    /// Gives a tag the image of another tag from now on. The images that it had stay, by digest.
+    /// Gives a tag the image of another tag. Its earlier images are still available by digest.
     pub fn move_tag(&self, repository: &str, tag: &str, to: &str) {
         let mut moved = self.state.moved.lock().expect(UNPOISONED);
         let builds = moved.entry((repository.to_owned(), tag.to_owned())).or_default();
@@ -117,7 +118,7 @@ impl Registry {
         builds.push(to.to_owned());
     }
 
-    /// Removes the image of another tag that a tag had before.
+    /// Removes an earlier image of a tag, which was the image of another tag.
     pub fn collect(&self, repository: &str, tag: &str, build: &str) {
         let mut moved = self.state.moved.lock().expect(UNPOISONED);
         let builds = moved.entry((repository.to_owned(), tag.to_owned())).or_default();
@@ -154,7 +155,7 @@ impl Registry {
 impl Drop for Registry {
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
-            // In the background, as a test may itself be asynchronous and must not block.
+            // In the background, because a test may be asynchronous and must not block.
             runtime.shutdown_background();
         }
     }

@@ -1,4 +1,4 @@
-//! A request as it arrived, and the part of the API that it is for.
+//! A request, and the part of the API that it is for.
 
 use std::time::Instant;
 
@@ -11,7 +11,7 @@ pub struct Request {
     pub method: String,
     /// The path, without the query.
     pub path: String,
-    /// The query as sent, percent signs and all; empty without one.
+    /// The query as sent, with percent signs; empty without a query.
     pub query: String,
     /// The body, which only a POST to `/token` has.
     pub body: String,
@@ -19,7 +19,7 @@ pub struct Request {
     pub host: String,
     /// The Authorization header.
     pub authorization: Option<String>,
-    /// The Proxy-Authorization header, which is for proxies alone.
+    /// The Proxy-Authorization header, which is only for proxies.
     pub proxy_authorization: Option<String>,
     /// The User-Agent header.
     pub user_agent: Option<String>,
@@ -27,9 +27,9 @@ pub struct Request {
     pub accept: Vec<String>,
     /// `HTTP/1.1` or `HTTP/2.0`.
     pub version: String,
-    /// The connection it came over, counted from 0.
+    /// The number of its connection, counted from 0.
     pub connection: usize,
-    /// When it came.
+    /// The time of its arrival.
     pub at: Instant,
 }
 
@@ -44,12 +44,12 @@ pub(super) enum Route<'a> {
 }
 
 impl Request {
-    /// Method, path and query, as in `HEAD /v2/web/manifests/1` or `GET /token?scope=…`.
+    /// Method, path and query, for example `HEAD /v2/web/manifests/1` or `GET /token?scope=…`.
     pub fn line(&self) -> String {
         format!("{} {}", self.method, self.target())
     }
 
-    /// Whether its path has these whole segments; `/v2/` is only the ping.
+    /// True if its path has these whole segments; `/v2/` is only the ping.
     pub fn is_to(&self, path: &str) -> bool {
         if path == "/v2/" {
             return self.path == path;
@@ -84,7 +84,7 @@ impl Request {
         }
     }
 
-    /// For the raw mode, which has no HTTP library that could tell.
+    /// For raw answers, which use no HTTP library.
     pub(super) fn from_head(head: &str, connection: usize) -> Self {
         let mut line = head.lines().next().unwrap_or_default().split(' ').map(String::from);
         let method = line.next().unwrap_or_default();

@@ -23,7 +23,7 @@ pub(super) enum Transport {
     Raw(Bytes, Ending),
 }
 
-/// What comes behind raw bytes.
+/// The end of an answer of raw bytes.
 #[derive(Clone, Copy)]
 pub(super) enum Ending {
     Close,
@@ -37,11 +37,11 @@ pub(super) async fn accept(
 ) {
     let listener = TcpListener::from_std(listener).expect("it runs inside the runtime");
     loop {
-        // A client that is gone before it is accepted is no reason to stop.
+        // A client that has already closed its connection must not stop the registry.
         let Ok((stream, _)) = listener.accept().await else {
             continue;
         };
-        // Without it, a small answer may wait for an acknowledgement.
+        // Otherwise a small answer may wait for an acknowledgement.
         stream.set_nodelay(true).expect("an open socket takes options");
         let connection = state.connections.fetch_add(1, Ordering::SeqCst);
         let (transport, state) = (transport.clone(), Arc::clone(&state));
@@ -49,17 +49,18 @@ pub(super) async fn accept(
             match transport {
                 Transport::Plain => serve(stream, connection, state).await,
                 Transport::Tls(acceptor) => {
-                    // A client that refuses the certificate is what some tests are about.
+                    // Some tests have clients that refuse the certificate.
                     match acceptor.accept(stream).into_fallible().await {
                         Ok(stream) => serve(stream, connection, state).await,
-                        // What is left unread would take back the alert that says why.
+                        // Unread data would reset the connection and discard the alert with the
+                        // reason.
                         Err((_, mut stream)) => {
                             let _ = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
                         }
                     }
                 }
                 Transport::Raw(answer, ending) => {
-                    // A client that breaks off is its own affair, here as below.
+                    // A broken connection is not an error here, and the same is true below.
                     let _ = serve_raw(&stream, connection, &state, &answer, ending).await;
                 }
             }
@@ -80,11 +81,11 @@ where
         }
     });
     let server = auto::Builder::new(TokioExecutor::new());
-    // Broken connections are what some tests are about.
+    // Some tests break the connection.
     let _ = server.serve_connection(TokioIo::new(stream), service).await;
 }
 
-/// Works on readiness alone, as tokio's extension traits need a feature that nothing else needs.
+/// Uses only readiness, because tokio's extension traits need a feature that nothing else uses.
 async fn serve_raw(
     stream: &TcpStream,
     connection: usize,

@@ -1,4 +1,4 @@
-//! What a registry knows while it runs, and the order in which a request is handled.
+//! The state of a running registry, and the order of the steps for a request.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -20,12 +20,12 @@ pub(super) struct State {
     pub(super) address: String,
     pub(super) content: Content,
     pub(super) faults: Mutex<Vec<Fault>>,
-    /// The repositories that each token is good for.
+    /// The repositories that each token gives access to.
     pub(super) tokens: Mutex<BTreeMap<String, Vec<String>>>,
-    /// The tags whose images a tag has had since it was moved, the last of them now.
+    /// The tags whose images a tag has had since it was moved; the last one is current.
     pub(super) moved: Mutex<BTreeMap<(String, String), Vec<String>>>,
     pub(super) requests: Mutex<Vec<Request>>,
-    /// Those that have had their answer.
+    /// The requests that have been answered.
     pub(super) answered: watch::Sender<Vec<Request>>,
     pub(super) connections: AtomicUsize,
     /// Cloned by each request while it waits.
@@ -39,7 +39,7 @@ impl State {
     }
 
     /// # Errors
-    /// An error is a fault too: it makes hyper drop the connection.
+    /// An error is also a fault: it makes hyper drop the connection.
     pub(super) async fn answer(&self, request: Request) -> io::Result<Response<Body>> {
         let _waiting = Arc::clone(&self.in_flight);
         let waiting = Arc::strong_count(&self.in_flight) - 1;
@@ -73,7 +73,7 @@ impl State {
         response
     }
 
-    /// The answer with the header that registries send, where the content says so.
+    /// Adds the header that registries send, if the content says so.
     fn signed(&self, answer: Answer) -> Answer {
         if self.content.api_version {
             return answer.with("docker-distribution-api-version", "registry/2.0");

@@ -1,49 +1,51 @@
-//! Token authentication: the rules of a registry, and the tokens that it issues.
+//! Token authentication: the rules of a registry, and its tokens.
 
 use super::request::{Request, parameter};
 use crate::support::accounts::{Account, SECRET};
 
-/// How a registry with token authentication hands out tokens.
+/// The rules for the tokens of a registry.
 #[derive(Debug, Clone)]
 pub struct TokenRules {
-    /// What a token request with several scopes gets.
+    /// The result of a token request with several scopes.
     pub many_scopes: ManyScopes,
-    /// Whether the challenge names the scope.
+    /// Says if the challenge names the scope.
     pub challenge_scope: ChallengeScope,
-    /// Challenges to send before the Bearer one, each as a header line of its own.
+    /// Challenges to send before the Bearer challenge, each as a separate header line.
     pub other_challenges: Vec<String>,
-    /// Another realm than the registry's own `/token`.
+    /// Another realm instead of the registry's own `/token`.
     pub realm: Option<String>,
     /// The name of the token's field: `token` or `access_token`.
     pub field: &'static str,
-    /// Seconds; the field is left out for `None`. The registry itself never forgets a token.
+    /// In seconds; `None` leaves the field out. The registry itself never forgets a token.
     pub expires_in: Option<u64>,
-    /// Answer each token request with this status instead of a token.
+    /// The status of every token request, instead of a token.
     pub status: Option<u16>,
-    /// Bytes that each scope adds to a token.
+    /// The number of bytes that each scope adds to a token.
     pub bytes_per_scope: usize,
-    /// A realm for each project, the first part of a name; it gives no token for another project.
+    /// Gives each project, the first part of a name, its own realm. It gives no token for another
+    /// project.
     pub realm_per_project: bool,
-    /// Which answers have the challenge.
+    /// The answers that have the challenge.
     pub challenge_at: ChallengeAt,
-    /// The status and code of a repository that a token does not open, instead of a 401.
+    /// The status and code for a repository that a token gives no access to, instead of a 401.
     pub unopened: Option<(u16, &'static str)>,
-    /// Who gets tokens, and for what; where there is nobody, everyone does for everything.
+    /// The accounts that get tokens, with their repositories; if it is empty, everyone gets tokens
+    /// for everything.
     pub accounts: Vec<Account>,
-    /// The status for all others.
+    /// The status for all other accounts.
     pub refusal: u16,
 }
 
-/// What a token request with several scopes gets.
+/// The result of a token request with several scopes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ManyScopes {
-    /// One token for all of them.
+    /// One token for all scopes.
     Granted,
     /// Status 400.
     Refused,
-    /// A token for the first scope alone, without a word about the others.
+    /// A token for the first scope only. The answer does not mention the others.
     FirstOnly,
-    /// A token for the last scope alone.
+    /// A token for the last scope only.
     LastOnly,
     /// This status.
     Fails(u16),
@@ -51,18 +53,18 @@ pub enum ManyScopes {
     Hangs,
 }
 
-/// Which answers to requests without a token have the challenge. The others are a bare 401.
+/// The answers to requests without a token that have the challenge. The others are a bare 401.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChallengeAt {
-    /// All of them.
+    /// All answers.
     Everywhere,
-    /// Those to GET.
+    /// Only answers to GET.
     Get,
-    /// That of `/v2/`.
+    /// Only the answer to `/v2/`.
     Ping,
 }
 
-/// Whether a Bearer challenge says which scope it wants.
+/// Says if a Bearer challenge names the scope that it wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChallengeScope {
     /// `scope="repository:NAME:pull"`.
@@ -91,7 +93,7 @@ impl Default for TokenRules {
     }
 }
 
-/// The Authorization header with the n-th token that a registry gives, counted from 0.
+/// The Authorization header with the n-th token of a registry, counted from 0.
 pub fn bearer(n: usize) -> String {
     format!("Bearer {}", issued(n))
 }
@@ -106,7 +108,7 @@ pub(super) fn project(repository: &str) -> &str {
 }
 
 impl TokenRules {
-    /// Who asks for a token: with the Authorization header, or with a token to be exchanged.
+    /// The account of a token request, by its Authorization header or by the token to be exchanged.
     pub(super) fn account(&self, request: &Request) -> Option<Account> {
         if self.accounts.is_empty() {
             return Some(Account::nobody());

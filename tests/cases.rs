@@ -4,8 +4,7 @@
 //! |---|---|
 //! | `input.yaml` | the bytes on stdin; optional if `args` names files of the folder |
 //! | `args` | the arguments, one on each line; the files that they name are also in the folder |
-//! | `tags.yaml` | the content of the registry, as `full/name: [tags]`; without it, every tag
-//! exists |
+//! | `tags.yaml` | the registry's tags, as `full/name: [tags]`; without it, every tag exists |
 //! | `expected.yaml` | the bytes on stdout of a successful run |
 //! | `stderr.txt` | the messages; without it, only the summary is printed |
 //! | `status` | the exit status of a failed run, whose stdout must be empty |

@@ -253,7 +253,7 @@ fn a_package_names_the_binaries_that_are_in_it() {
     assert!(all.contains("\\bin\\digestif-windows-amd64.exe\n"), "{all}");
 
     for (binaries, message) in [
-        (&[programs[0], programs[0]][..], "there is another digestif-linux-amd64 before it"),
+        (&[programs[0], programs[0]][..], "an earlier argument is also a digestif-linux-amd64"),
         (&[Path::new(file!())], "not a program for a platform of helm/plugin.yaml"),
     ] {
         let said = package(home.path(), binaries).failed(1);

@@ -21,7 +21,7 @@ def write(release, folder, target, binary, extras):
 
 
 def files_of(binary, extras):
-    """What is in an archive: name to (content, mode)."""
+    """The content of an archive: name to (content, mode)."""
     files = {binary.name: (binary.read_bytes(), 0o755)}
     for name in ["LICENSE", "README.md", "CHANGELOG.md"]:
         files[name] = ((ROOT / name).read_bytes(), 0o644)
@@ -40,7 +40,7 @@ def zipped(release, files):
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for name, (content, mode) in files.items():
             entry = zipfile.ZipInfo(name, time)
-            # As Unix has modes, whatever the system here is.
+            # The modes of Unix, on every system.
             entry.create_system, entry.external_attr = 3, (0o100000 | mode) << 16
             archive.writestr(entry, content, zipfile.ZIP_DEFLATED, compresslevel=9)
     return buffer.getvalue()

@@ -1,4 +1,4 @@
-"""The binaries, which are the same wherever they are built: no path of the builder is in them."""
+"""The binaries. They contain no path of the builder, so they are the same on every machine."""
 
 import os
 import pathlib
@@ -9,7 +9,7 @@ from release import ROOT, die, run, say
 
 LINUX = ["x86_64-unknown-linux-musl", "aarch64-unknown-linux-musl"]
 WINDOWS = ["x86_64-pc-windows-gnu"]
-# These need Apple's SDK: `--binary TARGET=PATH` brings what a Mac has built.
+# These need Apple's SDK, so a Mac builds them, and `--binary TARGET=PATH` adds them.
 DARWIN = ["aarch64-apple-darwin", "x86_64-apple-darwin"]
 
 
@@ -18,7 +18,7 @@ def binary_of(release, target):
     say(f"building for {target}")
     folder = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resolve() / "dist"
     if not (sysroot() / "lib/rustlib" / target / "lib").is_dir():
-        die(f"Rust has no {target} here: run `rustup target add {target}`")
+        die(f"the Rust target {target} is not installed: run `rustup target add {target}`")
     env = {
         **os.environ,
         "CARGO_TARGET_DIR": str(folder),
@@ -27,7 +27,7 @@ def binary_of(release, target):
         "SOURCE_DATE_EPOCH": str(release.epoch),
         "CARGO_ENCODED_RUSTFLAGS": "\x1f".join([*remapped(folder), *linked(target)]),
         f"CC_{target.replace('-', '_')}": compiler(target),
-        # Only ring has C code, and it needs nothing of the C library: but hardening by glibc's headers would.
+        # Only ring has C code. It needs no C library, except for the hardening of glibc's headers.
         f"CFLAGS_{target.replace('-', '_')}": f"-ffile-prefix-map={cargo_home()}=/cargo -U_FORTIFY_SOURCE",
     }
     env.pop("RUSTFLAGS", None)
@@ -38,13 +38,13 @@ def binary_of(release, target):
 
 
 def remapped(target_folder):
-    """Names for the folders of this machine; of two that fit, rustc takes the later."""
+    """Names for the folders of this machine. If two match, rustc uses the later one."""
     commit = next(line for line in run("rustc", "-vV").splitlines() if line.startswith("commit-hash: "))
     names = {
         ROOT: "/digestif",
         target_folder: "/target",
         cargo_home(): "/cargo",
-        # As the standard library is named where its source is not installed.
+        # The name of the standard library if its source is not installed.
         sysroot() / "lib/rustlib/src/rust": f"/rustc/{commit.split()[1]}",
     }
     return [f"--remap-path-prefix={folder}={name}" for folder, name in names.items()]

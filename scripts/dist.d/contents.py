@@ -1,4 +1,4 @@
-"""What goes with a binary: manual pages, completions, and the licences of what is in it."""
+"""The files that accompany a binary: manual pages, completions, and the licences of its crates."""
 
 import json
 import pathlib
@@ -25,8 +25,8 @@ def runnable(binaries):
             if subprocess.run([binary, "version"], capture_output=True, check=False).returncode == 0:
                 return binary
         except OSError:
-            pass  # For another system or processor.
-    return die("none of the binaries runs here, and one has to print its manual pages")
+            pass  # It is for another system or processor.
+    return die("no binary runs on this machine, but one must print its manual pages")
 
 
 def manual_pages(binary):
@@ -45,7 +45,7 @@ def completions(binary):
 
 
 def packages(targets):
-    """The crates that are in the binaries for these targets, as `cargo metadata` describes them, sorted."""
+    """The crates in the binaries for these targets, as `cargo metadata` describes them, sorted."""
     found = {}
     for target in targets:
         command = ["cargo", "metadata", "--format-version=1", "--locked", f"--filter-platform={target}"]
@@ -63,7 +63,7 @@ def packages(targets):
 
 
 def licences(crates):
-    """The licences of the crates besides digestif itself, each text once."""
+    """The licences of all crates except digestif, each text once."""
     texts = {}
     for crate in crates:
         if crate["source"] is None:

@@ -35,7 +35,7 @@ License: Apache-2.0
  On Debian systems, the full text is in /usr/share/common-licenses/Apache-2.0.
 """
 
-# The binary is static, so that one package serves every release of Debian and Ubuntu.
+# The binary is static, so one package works on every release of Debian and Ubuntu.
 OVERRIDES = "digestif: statically-linked-binary [usr/bin/digestif]\ndigestif: initial-upload-closes-no-bugs\n"
 
 
@@ -60,7 +60,7 @@ def write(release, folder, target, binary, extras):
             if path.is_dir():
                 path.chmod(0o755)
             os.utime(path, (release.epoch, release.epoch))
-        # gzip, as xz of another version may give other bytes.
+        # gzip, because another version of xz may give other bytes.
         options = ["--root-owner-group", "-Zgzip", "-z9", "--build"]
         env = {**os.environ, "SOURCE_DATE_EPOCH": str(release.epoch)}
         run("dpkg-deb", *options, tree, package, env=env)
@@ -68,7 +68,7 @@ def write(release, folder, target, binary, extras):
 
 
 def files_of(release, binary, extras):
-    """What is in the package: name to (content, mode)."""
+    """The content of the package: name to (content, mode)."""
     share, documents = "usr/share", "usr/share/doc/digestif"
     files = {
         "usr/bin/digestif": (binary.read_bytes(), 0o755),

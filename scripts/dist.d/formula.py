@@ -37,7 +37,7 @@ PLATFORM = """
 
 def write(release, folder, archives):
     """Writes the formula for these archives (by target), and returns its path."""
-    # There is no address before digestif is published; this one can't be anybody's (RFC 6761).
+    # digestif has no address before it is published. This name is reserved and has no owner (RFC 6761).
     repository = release.repository or "https://digestif.invalid"
     platforms = "".join(
         PLATFORM.format(

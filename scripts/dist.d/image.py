@@ -1,5 +1,5 @@
-"""The container image of the KRM function as an OCI image layout in a tar archive: what krm/Dockerfile makes,
-for each processor, without a daemon (OCI image specification 1.1)."""
+"""The container image of the KRM function as an OCI image layout in a tar archive (OCI image specification 1.1).
+It is the same as the image of krm/Dockerfile, for each processor, and needs no daemon."""
 
 import datetime
 import hashlib
@@ -11,7 +11,7 @@ from release import DESCRIPTION, ROOT, die, gzipped
 
 PROCESSORS = {"x86_64-unknown-linux-musl": "amd64", "aarch64-unknown-linux-musl": "arm64"}
 
-# Those that `scripts/image` takes, too.
+# `scripts/image` uses the same paths.
 CERTIFICATES = [
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",
@@ -85,7 +85,7 @@ class Layout:
 
 
 def labels(release):
-    """The labels, as the specification names them (annotations.md)."""
+    """The labels, with the names of the specification (annotations.md)."""
     names = {
         "title": "digestif",
         "description": DESCRIPTION,
@@ -102,7 +102,7 @@ def certificates():
     for path in [os.environ.get("SSL_CERT_FILE"), *CERTIFICATES]:
         if path and pathlib.Path(path).is_file():
             return pathlib.Path(path).read_bytes()
-    return die("there are no CA certificates: name a file of them with SSL_CERT_FILE")
+    return die("no CA certificates were found: set SSL_CERT_FILE to a file of them")
 
 
 def digest(data):

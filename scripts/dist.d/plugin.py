@@ -18,7 +18,7 @@ def write(release, folder, binaries):
     digest = hashlib.sha256(package.read_bytes()).hexdigest()
     statement = f"{manifest}\n...\nfiles:\n  {package.name}: sha256:{digest}\n"
     provenance = package.with_name(f"{package.name}.prov")
-    # The time is a part of the signature: that of the commit, so that a second run gives the same.
+    # The signature contains a time. It is the commit's, so that a second run gives the same signature.
     options = ["--batch", "--yes", "--faked-system-time", f"{release.epoch}!", "--digest-algo=SHA512"]
     provenance.write_text(run("gpg", *options, "--local-user", key, "--clear-sign", input=statement))
     return [package, provenance]

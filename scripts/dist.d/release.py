@@ -1,5 +1,5 @@
-"""What every artefact has in common: the version, the commit, the time of the files in it, and how a file
-is written so that the same input gives the same bytes."""
+"""The common parts of all artefacts: the version, the commit, the time of the files in them, and archives
+that have the same bytes for the same input."""
 
 import dataclasses
 import gzip
@@ -26,7 +26,7 @@ def say(message):
 
 
 def run(*command, **options):
-    """Runs a command that has to succeed, and returns what it prints. What it says is shown only if it fails."""
+    """Runs a command that must succeed, and returns its stdout. Its output is shown only if it fails."""
     command = [str(word) for word in command]
     try:
         ran = subprocess.run(command, check=False, text=True, capture_output=True, **options)
@@ -40,7 +40,7 @@ def run(*command, **options):
 
 @dataclasses.dataclass(frozen=True)
 class Release:
-    """What is released: `epoch` is the commit's time in seconds."""
+    """A release: `epoch` is the commit's time in seconds."""
 
     version: str
     commit: str
@@ -51,11 +51,11 @@ class Release:
     @classmethod
     def of_checkout(cls, allow_dirty):
         def git(*words):
-            # A job that runs as root may be in a checkout of somebody else.
+            # A job that runs as root may be in a checkout of another user.
             return run("git", "-C", ROOT, "-c", f"safe.directory={ROOT}", *words).strip()
 
         if not allow_dirty and git("status", "--porcelain"):
-            die("the checkout has changes; commit them, or give --allow-dirty for a trial")
+            die("the checkout has changes; commit them, or use --allow-dirty for a trial")
         published = tomllib.loads((ROOT / "published.toml").read_text())
         return cls(
             version=re.search(r'^version = "(.+)"$', (ROOT / "Cargo.toml").read_text(), re.M)[1],
@@ -82,11 +82,11 @@ class Release:
 
 
 def folders_of(files):
-    """The folders that these files are in."""
+    """The folders of these files."""
     folders = {str(folder) for name in files for folder in pathlib.PurePath(name).parents}
     return {folder: (None, 0o755) for folder in folders - {"."}}
 
 
 def gzipped(data):
-    """The data compressed, without a name and a time."""
+    """The compressed data, without a name and a time."""
     return gzip.compress(data, compresslevel=9, mtime=0)

@@ -1,4 +1,4 @@
-"""The list of what is in the binaries, as CycloneDX 1.6."""
+"""The list of the crates in the binaries, as CycloneDX 1.6."""
 
 import datetime
 import json
@@ -19,7 +19,7 @@ def write(release, folder, crates):
     document = {
         "bomFormat": "CycloneDX",
         "specVersion": "1.6",
-        # The same for the same commit.
+        # It depends only on the commit.
         "serialNumber": uuid.uuid5(uuid.NAMESPACE_URL, f"digestif:{release.commit}").urn,
         "version": 1,
         "metadata": {"timestamp": time.isoformat(), "component": root},
@@ -35,7 +35,7 @@ def write(release, folder, crates):
 
 def component(crate, checksum):
     """A crate as a component."""
-    # Older crates write OR as a slash.
+    # Older crates write a slash instead of OR.
     expression = crate["license"].replace("/", " OR ")
     described = {
         "type": "library",

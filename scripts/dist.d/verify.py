@@ -1,8 +1,8 @@
 """Verifies artefacts: installs and runs each as a user would, with the tools that a user has.
 
-What needs a tool that is not here, or a system that is not this one, is skipped, and the end says so. Signatures
-are verified with the keys of published.toml, or those that DIGESTIF_MINISIGN_PUBLIC (a file) and
-DIGESTIF_GPG_KEYRING (a file) name.
+A check that needs a missing tool or another system is skipped, and the last lines list the skipped checks.
+Signatures are verified with the keys of published.toml, or with the keys in the files that
+DIGESTIF_MINISIGN_PUBLIC and DIGESTIF_GPG_KEYRING name.
 """
 
 import argparse
@@ -24,7 +24,7 @@ NATIVE = f"{platform.machine()}-unknown-linux-musl"
 
 
 class Missing(Exception):
-    """A tool or a system that a check needs."""
+    """A tool or a system that a check needs is missing."""
 
 
 def main(arguments):
@@ -42,7 +42,7 @@ def main(arguments):
                 skipped.append(f"{check.__name__}: {missing}")
     for line in skipped:
         say(f"SKIPPED: {line}")
-    say("verified" + (", but for what was skipped" if skipped else ""))
+    say("verified" + (", except the skipped checks" if skipped else ""))
 
 
 def needs(tool):
@@ -54,10 +54,10 @@ def needs(tool):
 
 
 def one(folder, pattern):
-    """The only file of this pattern."""
+    """The only file that matches this pattern."""
     found = sorted(folder.glob(pattern))
     if len(found) != 1:
-        die(f"there has to be one {pattern} in {folder}, and there are {len(found)}")
+        die(f"expected one {pattern} in {folder}, found {len(found)}")
     return found[0]
 
 
@@ -71,16 +71,16 @@ def expect(is_right, what):
 
 
 def refused(reason, *command, **options):
-    """Runs a command that has to fail for a reason."""
+    """Runs a command that must fail for a reason."""
     command = [str(word) for word in command]
     ran = subprocess.run(command, capture_output=True, check=False, text=True, **options)
     said = ran.stdout + ran.stderr
     right = ran.returncode != 0 and reason in said
-    expect(right, f"`{' '.join(command)}` was to fail with '{reason}', not with: {said}")
+    expect(right, f"`{' '.join(command)}` must fail with '{reason}', but its output is: {said}")
 
 
 def pins(*program, **options):
-    """Has a program pin the quick start, and compares what it prints with what the tests expect."""
+    """Pins the quick start with a program, and returns the output."""
     layout = ["--layout", QUICKSTART / "images", "--offline", "--quiet"]
     printed = run(*program, QUICKSTART / "web.yaml", QUICKSTART / "cleanup.yaml", *layout, **options)
     expect(printed.count("@sha256:") >= 4, f"{program} pins the quick start")
@@ -88,7 +88,7 @@ def pins(*program, **options):
 
 
 def checksums(folder, temporary):
-    """SHA256SUMS names every file, and its signature is that of the key."""
+    """SHA256SUMS names every file, and its signature matches the key."""
     run("sha256sum", "--check", "--quiet", "--strict", "SHA256SUMS", cwd=folder)
     named = {line.split()[1] for line in (folder / "SHA256SUMS").read_text().splitlines()}
     there = {path.name for path in folder.iterdir() if not path.name.startswith("SHA256SUMS")}
@@ -133,8 +133,8 @@ def archives(folder, temporary):
         expect(target in version and "commit unknown" not in version, f"{version} of {archive.name}")
         printed = pins(*runner, program)
         first = first or printed
-        expect(printed == first, f"{archive.name} pins as the others do")
-        yield f"{archive.name} says {version.strip()}"
+        expect(printed == first, f"{archive.name} pins like the other binaries")
+        yield f"{archive.name} prints {version.strip()}"
 
 
 def has_filter(archive):
@@ -142,7 +142,7 @@ def has_filter(archive):
 
 
 def runner_of(target):
-    """What has to start a binary for this target; none where nothing here can."""
+    """The command that starts a binary for this target; `None` if this machine can't run it."""
     if target == NATIVE:
         return []
     if "linux" in target:
@@ -152,7 +152,7 @@ def runner_of(target):
 
 
 def deb(folder, temporary):
-    """dpkg installs the package, and what is in it runs."""
+    """dpkg installs the package, and the installed program runs."""
     dpkg = needs("dpkg")
     architecture = run(dpkg, "--print-architecture").strip()
     package = one(folder, f"digestif_*_{architecture}.deb")
@@ -217,7 +217,7 @@ def action(folder, temporary):
         ("URL", changed.as_uri(), "has the checksum"),
         ("SHA256", "0" * 64, "has the checksum"),
         ("SHA256", "$(id)", "there is no checksum for"),
-        ("VERSION", "../0.1.0", "is no version"),
+        ("VERSION", "../0.1.0", "is not a version"),
         ("VERSION", "9.9.9", "there is no checksum for"),
         ("URL", "http://127.0.0.1:9", "can't be downloaded"),
     ]:
@@ -231,7 +231,7 @@ def hooks(folder, temporary):
     needs("git")
     definitions = (ROOT / ".pre-commit-hooks.yaml").read_text()
     wheel = next(w for w in folder.glob("*.whl") if f"manylinux2014_{platform.machine()}" in w.name)
-    # As `repo: local`, with the wheel in the place of the source.
+    # The hooks as `repo: local`, with the wheel instead of the source.
     local = definitions.replace("\n  language: rust\n", f"\n  language: python\n  additional_dependencies: ['{wheel}']\n")
     indented = "".join(f"  {line}\n" for line in local.splitlines() if not line.startswith("#"))
     repository = temporary / "repository"
@@ -247,7 +247,7 @@ def hooks(folder, temporary):
     }
     command = [tools() / "pre-commit", "run", "--all-files"]
     refused("has no digest", *command, "digestif-check", cwd=repository, env=env)
-    # A hook that changes files fails, so that they are looked at and staged.
+    # A hook that changes files fails, so that the user checks and stages them.
     refused("files were modified by this hook", *command, "digestif-pin", cwd=repository, env=env)
     expect("@sha256:" in (repository / "deploy/web.yaml").read_text(), "the hook pins")
     run("git", "add", ".", cwd=repository)
@@ -268,7 +268,7 @@ def plugin(folder, temporary):
     if package.with_name(f"{package.name}.prov").exists():
         keyring = os.environ.get("DIGESTIF_GPG_KEYRING")
         if not keyring:
-            die("the plugin is signed: DIGESTIF_GPG_KEYRING has to name a file with the public key")
+            die("the plugin is signed: DIGESTIF_GPG_KEYRING must name a file with the public key")
         changed = temporary / "changed"
         changed.mkdir()
         shutil.copy(f"{package}.prov", changed)
@@ -299,7 +299,7 @@ def image(folder, temporary):
     """podman reads the image, and kustomize and kpt run it."""
     podman = needs("podman")
     if os.geteuid() != 0:
-        raise Missing("containers are tried as root only")
+        raise Missing("containers are tested only as root")
     archive = one(folder, "digestif-*-image.tar")
     layout = temporary / "layout"
     shutil.unpack_archive(archive, layout)
@@ -322,11 +322,11 @@ def image(folder, temporary):
     expect("@sha256:" in built, "kpt runs the image")
     yield "kustomize and kpt run the image with podman"
     run(client("crane"), "validate", "--tarball", docker_archive(podman, loaded, temporary, env))
-    yield "crane finds nothing wrong with it"
+    yield "crane finds no error in the image"
 
 
 def containers(temporary, podman):
-    """An environment in which podman keeps everything in a folder, and is also called docker."""
+    """An environment in which podman keeps everything in a folder, and the command `docker` is podman."""
     (temporary / "bin").mkdir()
     docker = temporary / "bin/docker"
     docker.write_text(f'#!/bin/sh\nexec {podman} "$@"\n')
@@ -344,14 +344,14 @@ def containers(temporary, podman):
 
 
 def docker_archive(podman, name, temporary, env):
-    """The image as crane reads it from a file."""
+    """The image as a file that crane can read."""
     archive = temporary / "docker.tar"
     run(podman, "save", "--quiet", "--format=docker-archive", f"--output={archive}", name, env=env)
     return archive
 
 
 def components(folder, _):
-    """The list of components has the schema of CycloneDX, and each component its checksum."""
+    """The list of components matches the schema of CycloneDX, and each component has a checksum."""
     sbom = one(folder, "*.cdx.json")
     code = (
         "import sys; from cyclonedx.validation.json import JsonStrictValidator as V;"
@@ -361,11 +361,11 @@ def components(folder, _):
     run(tools() / "python", "-c", code, sbom)
     listed = json.loads(sbom.read_text())["components"]
     expect(all("hashes" in component for component in listed), "each component has a checksum")
-    yield f"the list of {len(listed)} components has the schema of CycloneDX 1.6"
+    yield f"the list of {len(listed)} components matches the schema of CycloneDX 1.6"
 
 
 def formula(folder, _):
-    """The formula names archives that are there, with their checksums."""
+    """The formula names existing archives with their checksums."""
     sums = (folder / "SHA256SUMS").read_text()
     text = (folder / "digestif.rb").read_text()
     digests = [line.split('"')[1] for line in text.splitlines() if line.strip().startswith("sha256 ")]

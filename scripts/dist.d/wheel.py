@@ -6,7 +6,7 @@ import hashlib
 from archives import zipped
 from release import DESCRIPTION, ROOT
 
-# A static binary runs with every C library, also with older ones than these.
+# A static binary runs with every C library, even with older ones than these.
 PLATFORMS = {
     "x86_64-unknown-linux-musl": "manylinux_2_17_x86_64.manylinux2014_x86_64.musllinux_1_1_x86_64",
     "aarch64-unknown-linux-musl": "manylinux_2_17_aarch64.manylinux2014_aarch64.musllinux_1_1_aarch64",
@@ -37,7 +37,7 @@ def write(release, folder, target, binary, extras):
     information = f"{base}.dist-info"
     tags = "".join(f"Tag: py3-none-{platform}\n" for platform in platforms.split("."))
     links = f"Project-URL: Repository, {release.repository}\n" if release.repository else ""
-    # The links of the README lead to files of the repository.
+    # The links of the README lead to files of the repository, so it is used only with a repository.
     readme = (ROOT / "README.md").read_text() if release.repository else f"{DESCRIPTION}.\n"
     metadata = METADATA.format(
         version=release.version, description=DESCRIPTION, links=links, readme=readme

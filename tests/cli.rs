@@ -90,7 +90,7 @@ fn waiting(command: &mut Command, registry: &Registry) -> Child {
 }
 
 #[test]
-fn the_quick_start_prints_what_the_readme_says() {
+fn the_quick_start_prints_the_output_of_the_readme() {
     let start_of_line = "cargo run --release -- ";
     let line = recipe("quick-start");
     let arguments = line.trim_end().strip_prefix(start_of_line).expect("the command of the README");
@@ -147,7 +147,7 @@ fn a_patch_next_to_the_manifests_stays_unchanged() {
 }
 
 #[test]
-fn one_absent_image_leaves_every_file_as_it_was() {
+fn one_absent_image_leaves_every_file_unchanged() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let registry = registry();
     let pod = write(folder.path(), "a.yaml", POD);
@@ -164,7 +164,7 @@ fn one_absent_image_leaves_every_file_as_it_was() {
 }
 
 #[test]
-fn the_result_goes_to_a_file_whole() {
+fn an_output_file_gets_the_whole_result() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let registry = registry();
     for name in ["new.yaml", "new.yaml"] {

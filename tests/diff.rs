@@ -21,7 +21,7 @@ fn run(flags: &[&str], stdin: &str) -> (Ran, tempfile::TempDir) {
 }
 
 #[test]
-fn a_diff_shows_each_change_and_is_what_patch_applies() {
+fn a_diff_shows_each_change_and_patch_can_apply_it() {
     let (ran, folder) = run(&["--diff", "pod.yaml"], "");
     let said = "digestif: would have pinned 1 image at 1 place in 1 object; nothing was written\n";
     assert_eq!(ran.stderr, said);
@@ -33,7 +33,9 @@ fn a_diff_shows_each_change_and_is_what_patch_applies() {
     assert_eq!(diff, expected);
     let mut patch = Command::new("patch");
     patch.args(["-s", "-p0"]).current_dir(folder.path()).stdin(Stdio::piped());
-    let Ok(mut patch) = patch.spawn() else { return eprintln!("SKIPPED: there is no `patch`") };
+    let Ok(mut patch) = patch.spawn() else {
+        return eprintln!("SKIPPED: `patch` is not installed");
+    };
     patch.stdin.take().expect("piped").write_all(diff.as_bytes()).expect("it reads");
     assert!(patch.wait().expect("it ends").success());
     let patched = fs::read_to_string(folder.path().join("pod.yaml")).expect("there");
@@ -41,7 +43,7 @@ fn a_diff_shows_each_change_and_is_what_patch_applies() {
 }
 
 #[test]
-fn a_diff_writes_nothing_whatever_the_other_flags() {
+fn a_diff_writes_nothing_with_any_other_flag() {
     for flags in [
         &["--diff", "-i", "pod.yaml"][..],
         &["--diff", "-o", "out.yaml", "pod.yaml"],

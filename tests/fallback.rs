@@ -264,7 +264,7 @@ fn a_rule_of_the_command_line_applies_to_deployment_and_migration() {
 }
 
 #[test]
-fn without_a_rule_the_right_tag_is_shown_and_the_rule_that_takes_it() {
+fn without_a_rule_the_message_shows_the_right_tag_and_a_rule_for_it() {
     let existing = ["main-v1.61.21-stable", "main-v1.61.19-stable", RIGHT, "main-latest"];
     let registry = Registry::start(Content::of(&[(LITELLM, &existing)]));
     let image = format!("{LITELLM}:main-v1.61.20-stable");

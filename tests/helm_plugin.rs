@@ -336,7 +336,7 @@ fn an_older_plugin_is_replaced_at_the_target_of_its_link() {
 }
 
 #[test]
-fn the_plugin_goes_where_helm_4_looks_first() {
+fn the_plugin_is_installed_in_the_first_folder_of_helm_4() {
     let Some(clients) = clients() else { return };
     let folder = temporary();
     let at = |name: &str| folder.path().join(name);

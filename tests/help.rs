@@ -140,7 +140,7 @@ fn bash_completes_classes_and_formats() {
         let mut bash = Command::new("bash");
         bash.args(["-c", script, env!("CARGO_BIN_EXE_digestif")]).args(words);
         let Ok(ran) = bash.current_dir(testdata("")).output() else {
-            return eprintln!("SKIPPED: there is no bash");
+            return eprintln!("SKIPPED: bash is not installed");
         };
         let said = String::from_utf8(ran.stdout).expect("text");
         assert_eq!(said, expected, "{words:?}: {}", String::from_utf8_lossy(&ran.stderr));

@@ -252,7 +252,7 @@ fn candidates_pinned(text: &str) -> Ran {
 }
 
 #[test]
-fn a_text_may_hold_thousands_of_candidates() {
+fn a_string_may_contain_thousands_of_candidates() {
     let head = "apiVersion: v1\nkind: ConfigMap\n";
     for text in [
         format!("{head}data:\n  a: |\n{}", "    image: nginx:1.27\n".repeat(20_000)),

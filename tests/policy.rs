@@ -314,7 +314,7 @@ fn policies_add_up_and_cannot_be_loosened() {
 }
 
 #[test]
-fn a_flag_adds_to_what_the_environment_asks() {
+fn a_flag_adds_to_the_policies_of_the_environment() {
     let registry = all();
     let web = format!("{WEB}:1.27");
     for (variable, value, flag, image, status) in [

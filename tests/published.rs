@@ -17,7 +17,7 @@ fn read(path: &str) -> String {
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// A value of `published.toml`; none if it does not exist yet.
+/// A value of `published.toml`; `None` if it does not exist yet.
 fn published(key: &str) -> Option<String> {
     let file = read("published.toml");
     let mut values = file.lines().filter_map(|line| line.strip_prefix(key)?.strip_prefix(" = "));
@@ -51,7 +51,7 @@ fn no_page_names_a_place_that_does_not_exist_yet() {
     let manifest = read("Cargo.toml");
     match published("repository") {
         None => {
-            assert!(readme.contains(NOT_YET), "the README has to say that there is nothing yet");
+            assert!(readme.contains(NOT_YET), "the README must say that no package exists yet");
             assert!(!manifest.contains("\nrepository = "), "Cargo.toml names a repository");
         }
         Some(url) => {
@@ -89,6 +89,9 @@ fn the_package_is_the_program_without_tests_that_need_the_repository() {
     assert_eq!(beside, expected);
     let is_source = |file: &&str| Path::new(file).extension().is_some_and(|end| end == "rs");
     for file in list.lines().filter(is_source) {
-        assert!(!read(file).contains("CARGO_MANIFEST_DIR"), "{file} reads what is left out");
+        assert!(
+            !read(file).contains("CARGO_MANIFEST_DIR"),
+            "{file} reads a file that is not in the package"
+        );
     }
 }

@@ -123,7 +123,7 @@ fn every_common_mistake_gets_a_hint() {
 }
 
 #[test]
-fn an_output_that_cannot_be_written_is_an_error_before_any_request() {
+fn an_output_that_cannot_be_written_causes_no_request() {
     for args in [
         &["web.yaml", "-o", "nodir/x"][..],
         &["web.yaml", "-o", "web.yaml/x"],

@@ -133,7 +133,7 @@ fn a_file_of_another_user_is_an_error_unless_the_folder_is_theirs_too() {
     let folder = folder(&[("digestif.yaml", DIGEST)]);
     let file = folder.path().join("digestif.yaml");
     if std::os::unix::fs::chown(&file, Some(other), None).is_err() {
-        eprintln!("SKIPPED: only root gives a file to another user");
+        eprintln!("SKIPPED: only root can give a file to another user");
         return;
     }
     let said = run(folder.path(), &registry, &[], &[]).failed(2);
@@ -339,7 +339,7 @@ fn a_checkout_names_authorities_inside_it_and_no_client_certificate() {
 /// The owners that may set a key. The caller and the user always may; the two constants are for the
 /// checkout and the manifests.
 #[test]
-fn each_owner_sets_what_the_contract_allows() {
+fn each_owner_can_set_only_the_allowed_keys() {
     const CHECKOUT: bool = true;
     const MANIFESTS: bool = true;
     let certificates = Certificates::new();

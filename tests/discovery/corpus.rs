@@ -46,7 +46,7 @@ struct Count {
 #[test]
 fn exactly_the_images_of_the_corpus_are_found() {
     let Some(corpus) = std::env::var_os("DIGESTIF_CORPUS").map(PathBuf::from) else {
-        eprintln!("SKIPPED: DIGESTIF_CORPUS is not set; scripts/test sets it where there is one");
+        eprintln!("SKIPPED: DIGESTIF_CORPUS is not set; scripts/test sets it if there is a corpus");
         return;
     };
     let truth = fs::read(corpus.join("truth.json")).expect("readable");

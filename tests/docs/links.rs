@@ -27,7 +27,7 @@ fn anchors(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn anchors_are_those_of_github() {
+fn anchors_are_the_same_as_on_github() {
     let text = "# One two\n```sh\n# no title\n```\n## What's `x-y`?\n## One two\n";
     assert_eq!(anchors(text), ["one-two", "whats-x-y", "one-two-1"]);
 }

@@ -85,7 +85,7 @@ fn the_component_adds_the_sidecar_and_the_plugin() {
 }
 
 #[test]
-fn the_lock_of_the_example_is_the_one_that_the_page_writes() {
+fn the_lock_of_the_example_is_the_lock_of_the_page() {
     let Some(clients) = clients() else { return };
     let folder = example("argo-cd");
     let lock = folder.path().join("app/images.lock.yaml");

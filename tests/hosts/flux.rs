@@ -15,7 +15,7 @@ fn yaml(folder: &Path, name: &str) -> Value {
 }
 
 #[test]
-fn the_objects_of_the_example_have_the_list_that_the_page_writes() {
+fn the_objects_of_the_example_have_the_list_of_the_page() {
     let folder = example("flux");
     let list = Host::new(&[]).shell(folder.path(), &recipe("flux-list")).succeeded();
     let list: Value = serde_yaml::from_str(&list).expect("YAML");

@@ -102,7 +102,7 @@ fn the_definition_has_the_schema_that_the_binary_prints() {
 }
 
 #[test]
-fn the_schema_of_the_definition_takes_what_the_binary_takes() {
+fn the_schema_of_the_definition_accepts_the_same_as_the_binary() {
     let schema = open_api_schema();
     let schema = jsonschema::validator_for(&schema).expect("a schema");
     let examples = fs::read_dir(testdata("config")).expect("readable");

@@ -12,7 +12,7 @@ fn build(n: u32) -> String {
 }
 
 #[test]
-fn a_digest_in_the_input_is_compared_with_what_its_tag_has_now() {
+fn a_digest_in_the_input_is_compared_with_the_current_digest_of_its_tag() {
     let setup = Setup::new(Content::of(&[(WEB, &["v1", "v2", "v3"])]));
     setup.registry.move_tag(WEB, "v3", "build-1");
     setup.registry.move_tag(WEB, "v3", "build-2");

@@ -50,7 +50,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_lock_alone_gives_the_same_bytes(
+    fn a_run_with_only_the_lock_gives_the_same_bytes(
         chosen in proptest::collection::vec(proptest::sample::select(vec![
             "nginx", "nginx:1.27", "docker.io/library/nginx:1.27", "'quay.io/a/b:on'", "\"a/b:1e3\"",
             "clastix/kubectl:v1.32", "clastix/kubectl:v1.31", "clastix/kubectl:v1.32+k3s1",

@@ -127,7 +127,7 @@ fn runs_that_record_at_once_lose_nothing() {
 fn a_run_waits_only_some_time_for_a_lock_that_another_run_holds() {
     let setup = Setup::new(Content::everything());
     let folder = fs::File::open(setup.folder.path()).expect("readable");
-    folder.lock().expect("nobody holds it");
+    folder.lock().expect("no other process locks the folder");
     let manifests = pods(&["acme/web:v1"]);
     let child = setup.child(&["--timeout=1"]);
     let limit = Duration::from_secs(60);

@@ -389,7 +389,7 @@ fn a_candidate_without_a_usable_answer_ends_the_rules() {
     let text = explained(&registry, "acme/app:x", &flags, 4);
     let expected = "
 rule --fallback x=y
-  docker.io/acme/app:y  unreachable (503 Service Unavailable from REGISTRY)
+  docker.io/acme/app:y  unreachable (503 Service Unavailable from REGISTRY, code UNAVAILABLE)
 
 rule --fallback x=z
   not reached

@@ -5,9 +5,8 @@ use reqwest::StatusCode;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, WWW_AUTHENTICATE};
 use serde_json::Value;
 
-use super::challenge::Challenge;
 use super::transport::Fetched;
-use super::words::{self, Words};
+use super::words::{self, Words, is_html, said};
 use super::{Answer, Outcome, Refusal};
 use crate::image::{Algorithm, Digest};
 
@@ -81,8 +80,8 @@ fn no_manifest(reply: &Fetched) -> Refusal {
         let detail = format!("200 from {answered} with a manifest of schema 1");
         return Refusal::new(Outcome::OldManifest, detail);
     }
-    let what =
-        if is_html(reply) { "an HTML page" } else { "something that is not an image manifest" };
+    let is_html = is_html(&reply.headers, &reply.body);
+    let what = if is_html { "an HTML page" } else { "something that is not an image manifest" };
     let detail = format!("200 from {answered} with {what} ({} bytes)", reply.body.len());
     Refusal::new(Outcome::InvalidResponse, detail)
 }
@@ -91,13 +90,6 @@ fn no_manifest(reply: &Fetched) -> Refusal {
 fn is_schema_1(body: &[u8]) -> bool {
     let manifest: Value = serde_json::from_slice(body).unwrap_or_default();
     manifest.get("schemaVersion").and_then(Value::as_u64) == Some(1)
-}
-
-/// True for a page for people, as firewalls, proxies and login pages send it.
-pub(super) fn is_html(reply: &Fetched) -> bool {
-    let media_type = reply.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    media_type.is_some_and(|text| text.trim_start().starts_with("text/html"))
-        || reply.body.trim_ascii_start().starts_with(b"<")
 }
 
 /// The meaning of a 404 to a GET. A registry's error code proves absence. An empty 404 proves it if the
@@ -151,7 +143,7 @@ pub(super) fn uncached(refusal: Refusal) -> Refusal {
 pub(super) fn refused(reply: &Fetched) -> Refusal {
     let (status, answered) = (words::status(reply.status), &reply.answered);
     let outcome = if refuses_login(reply) { Outcome::Denied } else { Outcome::InvalidResponse };
-    let said = said(reply);
+    let said = said(reply.status, &reply.headers, &reply.body);
     Refusal::new(outcome, format!("{status} from {answered}{said}")).after(&reply.refused_to)
 }
 
@@ -159,21 +151,8 @@ pub(super) fn refused(reply: &Fetched) -> Refusal {
 /// HTML a login page's unless it says how to log in.
 pub(super) fn refuses_login(reply: &Fetched) -> bool {
     let has_challenge = reply.headers.contains_key(WWW_AUTHENTICATE);
-    let is_page = is_html(reply) && !has_challenge;
+    let is_page = is_html(&reply.headers, &reply.body) && !has_challenge;
     matches!(reply.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) && !is_page
-}
-
-/// The text of an answer with an error, if it can be shown.
-pub(super) fn said(reply: &Fetched) -> String {
-    if is_html(reply) {
-        return ", with an HTML page, probably from a firewall or a login page".to_owned();
-    }
-    let words = Words::of_server(&reply.body);
-    let has_challenge = reply.headers.contains_key(WWW_AUTHENTICATE);
-    if has_challenge && Challenge::of(&reply.headers).is_none() {
-        return format!("{words}, which asks for another kind of login than `Basic` and `Bearer`");
-    }
-    words.to_string()
 }
 
 #[cfg(test)]

@@ -14,11 +14,11 @@ use serde_json::Value;
 use super::challenge::Bearer;
 use super::endpoint::{authority, is_loopback};
 use super::in_flight::InFlight;
-use super::response::{refuses_login, said};
+use super::response::refuses_login;
 use super::shares::pull_scope;
 use super::transport::{Fetched, Limit, Transport};
 use super::trouble::Trouble;
-use super::words::{self, without_secrets};
+use super::words::{self, said};
 use super::{Outcome, Refusal};
 use crate::credentials::Login;
 
@@ -73,24 +73,17 @@ impl<'r> TokenRequest<'r> {
     ) -> Result<Fetched, Trouble> {
         let _permit = in_flight.acquire().await;
         let limit = Limit::Bytes(MAX_TOKEN);
-        let (reply, sent) = match self.login {
+        match self.login {
             Some(Login::Identity(token)) => {
                 let (url, form) = exchange(&self.url, token);
-                let sent = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret()));
-                (transport.post(url, self.registry, form, limit).await, sent.ok())
+                let secret = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret()));
+                transport.post(url, self.registry, form, secret.ok().as_ref(), limit).await
             }
             login => {
-                let basic = login.and_then(Login::basic);
-                let (url, sent) = (self.url.clone(), basic.clone());
-                let reply = transport.once(Method::GET, url, self.registry, None, basic, limit);
-                (reply.await, sent)
+                let (url, basic) = (self.url.clone(), login.and_then(Login::basic));
+                transport.once(Method::GET, url, self.registry, None, basic, limit).await
             }
-        };
-        let mut reply = reply?;
-        if !reply.status.is_success() {
-            reply.body = without_secrets(reply.body, sent.as_ref());
         }
-        Ok(reply)
     }
 
     /// True if an answer says that the login itself is wrong, whatever it is asked for: a 401 (RFC 9110,
@@ -127,7 +120,8 @@ impl<'r> TokenRequest<'r> {
             _ => refuses_login(&reply),
         };
         let outcome = if is_denied { Outcome::Denied } else { Outcome::InvalidResponse };
-        let (status, said) = (words::status(reply.status), said(&reply));
+        let said = said(reply.status, &reply.headers, &reply.body);
+        let status = words::status(reply.status);
         Err(Refusal::new(outcome, format!("{status} from the token server {host}{said}")))
     }
 }

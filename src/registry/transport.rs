@@ -11,7 +11,7 @@ use backon::{ExponentialBuilder, Retryable};
 use reqwest::header::{
     ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER,
 };
-use reqwest::{Client, Method, RequestBuilder, StatusCode, Url, Version};
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url, Version};
 use tokio::sync::Semaphore;
 
 use super::certificates::Tls;
@@ -19,7 +19,7 @@ use super::clients::Clients;
 use super::endpoint::{address, authority};
 use super::request_log::RequestLog;
 use super::trouble::{self, Trouble, causes, through};
-use super::words;
+use super::words::{self, said, without_secrets};
 use super::{Proxies, Settings};
 
 /// The time limit of one try with its body. It is a third of the default budget, so that a request to a
@@ -37,6 +37,10 @@ const MAX_REDIRECTS: usize = 5;
 
 /// The most requests in flight to all hosts together. macOS gives a process 256 open files.
 const MAX_IN_FLIGHT: usize = 128;
+
+/// The most bytes that are read of the body of an error that may pass, and the time for them.
+const MAX_EXCERPT: usize = 64 << 10;
+const EXCERPT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The limit of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,7 +129,7 @@ impl Transport {
         mut authorization: Option<HeaderValue>,
         limit: Limit,
     ) -> Result<Fetched, Trouble> {
-        let first = url.origin();
+        let (first, sent) = (url.origin(), authorization.clone());
         for _ in 0..=MAX_REDIRECTS {
             if authorization.as_ref().is_some_and(is_login) {
                 self.may_have_logins(&url)?;
@@ -137,7 +141,7 @@ impl Transport {
             if let Some(authorization) = &authorization {
                 request = request.header(AUTHORIZATION, authorization);
             }
-            let answer = self.answer(request, &method, &url, limit).await;
+            let answer = self.answer(request, &method, &url, sent.as_ref(), limit).await;
             let fetched = answer.map_err(|trouble| {
                 let is_elsewhere = trouble.is_of_host() && url.origin() != first;
                 if is_elsewhere { Trouble::Elsewhere(Box::new(trouble)) } else { trouble }
@@ -151,19 +155,21 @@ impl Transport {
         Err(Trouble::Unusable("too many redirects".to_owned()))
     }
 
-    /// One try to post a form with a login, which is sent to this URL alone.
+    /// One try to post a form with a login, which is sent to this URL alone. `secret` is the header that
+    /// the login would have.
     pub(super) async fn post(
         &self,
         url: Url,
         registry: &Url,
         form: String,
+        secret: Option<&HeaderValue>,
         limit: Limit,
     ) -> Result<Fetched, Trouble> {
         const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
         self.may_have_logins(&url)?;
         let request =
             self.client(&url, registry)?.post(url.clone()).header(CONTENT_TYPE, FORM).body(form);
-        self.answer(request, &Method::POST, &url, limit).await
+        self.answer(request, &Method::POST, &url, secret, limit).await
     }
 
     fn client(&self, url: &Url, registry: &Url) -> Result<Client, Trouble> {
@@ -181,11 +187,13 @@ impl Transport {
         )))
     }
 
+    /// The answer to a request. The body of an error does not show what was sent as a login.
     async fn answer(
         &self,
         request: RequestBuilder,
         method: &Method,
         url: &Url,
+        secret: Option<&HeaderValue>,
         limit: Limit,
     ) -> Result<Fetched, Trouble> {
         let proxy = self.proxies.name(url);
@@ -195,36 +203,27 @@ impl Transport {
         let sent = request.timeout(REQUEST_TIMEOUT).send().await;
         let reason = sent.as_ref().err().map(causes).unwrap_or_default();
         self.log.add(method, url, started, sent.as_ref().map_err(|_| &*reason));
-        let mut response = sent.map_err(trouble)?;
+        let response = sent.map_err(trouble)?;
         let (status, version) = (response.status(), response.version());
-        let headers = response.headers().clone();
-        let answered = authority(response.url());
-        if status == StatusCode::TOO_MANY_REQUESTS {
-            let limit = format!(" from {}{}", address(url), limit_of(&headers));
-            return Err(Trouble::Limited(retry_after(&headers), limit));
-        }
+        let (headers, answered) = (response.headers().clone(), authority(response.url()));
         // In a tunnel it would be the registry's, which makes no sense.
         if let Some(proxy) = proxy.filter(|_| url.scheme() == "http")
             && status == StatusCode::PROXY_AUTHENTICATION_REQUIRED
         {
             return Err(Trouble::Unknown(format!("{status} from the proxy {proxy}")));
         }
-        // A 501 does not change within a second.
-        let is_busy = status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED;
-        if status == StatusCode::REQUEST_TIMEOUT || is_busy {
-            let status = words::status(status);
-            let detail = format!("{status} from {}{}", address(url), through(proxy));
-            return Err(Trouble::Busy(detail, retry_after(&headers)));
+        let mut body = match limit {
+            Limit::Nothing => Vec::new(),
+            Limit::Bytes(_) if may_pass(status) => excerpt(response).await,
+            Limit::Bytes(limit) => whole(response, limit, trouble).await?,
+        };
+        if !status.is_success() {
+            body = without_secrets(body, secret);
         }
-        let mut body = Vec::new();
-        if let Limit::Bytes(limit) = limit {
-            while let Some(chunk) = response.chunk().await.map_err(trouble)? {
-                if body.len() + chunk.len() > limit {
-                    let detail = format!("{status} with a body of more than {} KiB", limit >> 10);
-                    return Err(Trouble::Unusable(detail));
-                }
-                body.extend_from_slice(&chunk);
-            }
+        if may_pass(status) {
+            let said = said(status, &headers, &body);
+            let from = format!(" from {}{}{said}", address(url), through(proxy));
+            return Err(passing(status, &headers, &from));
         }
         let url = url.clone();
         Ok(Fetched { status, version, headers, body, url, answered, refused_to: Vec::new() })
@@ -251,6 +250,54 @@ impl Transport {
             })
             .await
     }
+}
+
+/// True for the status of an error that may pass. A 501 does not change within a second.
+fn may_pass(status: StatusCode) -> bool {
+    matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS)
+        || status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED
+}
+
+/// An error that may pass. `from` is who says it, and in which words.
+fn passing(status: StatusCode, headers: &HeaderMap, from: &str) -> Trouble {
+    let pause = retry_after(headers);
+    if status == StatusCode::TOO_MANY_REQUESTS {
+        return Trouble::Limited(pause, format!("{from}{}", limit_of(headers)));
+    }
+    Trouble::Busy(format!("{}{from}", words::status(status)), pause)
+}
+
+/// The body of an answer.
+async fn whole(
+    mut response: Response,
+    limit: usize,
+    trouble: impl Fn(reqwest::Error) -> Trouble,
+) -> Result<Vec<u8>, Trouble> {
+    let (status, mut body) = (response.status(), Vec::new());
+    while let Some(chunk) = response.chunk().await.map_err(&trouble)? {
+        if body.len() + chunk.len() > limit {
+            let detail = format!("{status} with a body of more than {} KiB", limit >> 10);
+            return Err(Trouble::Unusable(detail));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// As much of a body as comes soon. The status says enough without it.
+async fn excerpt(mut response: Response) -> Vec<u8> {
+    let mut body = Vec::new();
+    let read = async {
+        while body.len() < MAX_EXCERPT
+            && let Ok(Some(chunk)) = response.chunk().await
+        {
+            body.extend_from_slice(&chunk);
+        }
+    };
+    // What came before the time was over counts.
+    let _ = tokio::time::timeout(EXCERPT_TIMEOUT, read).await;
+    body.truncate(MAX_EXCERPT);
+    body
 }
 
 /// True if a header is a login, and not a token that was given for one.

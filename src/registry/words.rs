@@ -1,4 +1,4 @@
-//! Words: the error codes and sentences of registries, as far as they can be shown.
+//! Words: what registries say in their errors, as far as it can be shown.
 //!
 //! They are from outside: bounded, escaped, and without what was sent as a login.
 
@@ -8,10 +8,11 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use reqwest::StatusCode;
-use reqwest::header::HeaderValue;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::challenge::Challenge;
 use crate::text::escape::escaped;
 
 /// Bytes of a sentence that are shown.
@@ -96,6 +97,27 @@ impl fmt::Display for Words {
     }
 }
 
+/// The text of an answer with an error: `, code DENIED: "project not found"`, or what else it is.
+pub(super) fn said(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> String {
+    if is_html(headers, body) {
+        let sender =
+            if status.is_server_error() { "a gateway" } else { "a firewall or a login page" };
+        return format!(", with an HTML page, probably from {sender}");
+    }
+    let words = Words::of_server(body);
+    if headers.contains_key(WWW_AUTHENTICATE) && Challenge::of(headers).is_none() {
+        return format!("{words}, which asks for another kind of login than `Basic` and `Bearer`");
+    }
+    words.to_string()
+}
+
+/// True for a page for people, as firewalls, proxies and login pages send it.
+pub(super) fn is_html(headers: &HeaderMap, body: &[u8]) -> bool {
+    let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    media_type.is_some_and(|text| text.trim_start().starts_with("text/html"))
+        || body.trim_ascii_start().starts_with(b"<")
+}
+
 /// A status with its words: `404 Not Found`, or the number alone where it is in no standard.
 pub(super) fn status(status: StatusCode) -> String {
     match status.canonical_reason() {
@@ -113,22 +135,43 @@ fn sentence(value: &Value) -> Option<String> {
     (!text.is_empty()).then(|| format!("{}{rest}", escaped(&text[..end]).replace('"', "'")))
 }
 
-/// Takes what was sent in an Authorization header out of the body of an error. Some servers repeat it.
+/// Takes what was sent in an Authorization header out of the body of an error. Some servers repeat it,
+/// and may escape it as JSON does.
 pub(super) fn without_secrets(body: Vec<u8>, sent: Option<&HeaderValue>) -> Vec<u8> {
     let Some(sent) = sent.and_then(|header| header.to_str().ok()) else { return body };
     let Some((_, credentials)) = sent.split_once(' ') else { return body };
     let pair = BASE64.decode(credentials).ok().and_then(|pair| String::from_utf8(pair).ok());
     let password = pair.as_deref().and_then(|pair| pair.split_once(':')).map(|(_, word)| word);
+    let secrets = [Some(credentials), password].into_iter().flatten();
+    let secrets: Vec<_> = secrets.filter(|secret| secret.len() >= SHORTEST_SECRET).collect();
+    if let Ok(mut answer) = serde_json::from_slice(&body) {
+        hide(&mut answer, &secrets);
+        return answer.to_string().into_bytes();
+    }
     let mut text = match String::from_utf8(body) {
         Ok(text) => text,
         Err(error) => return error.into_bytes(),
     };
-    for secret in [Some(credentials), password].into_iter().flatten() {
-        if secret.len() >= SHORTEST_SECRET && text.contains(secret) {
-            text = text.replace(secret, "***");
+    hide_in(&mut text, &secrets);
+    text.into_bytes()
+}
+
+/// Hides secrets in all texts of a JSON value.
+fn hide(value: &mut Value, secrets: &[&str]) {
+    match value {
+        Value::String(text) => hide_in(text, secrets),
+        Value::Array(items) => items.iter_mut().for_each(|item| hide(item, secrets)),
+        Value::Object(fields) => fields.values_mut().for_each(|field| hide(field, secrets)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+fn hide_in(text: &mut String, secrets: &[&str]) {
+    for secret in secrets {
+        if text.contains(secret) {
+            *text = text.replace(secret, "***");
         }
     }
-    text.into_bytes()
 }
 
 #[cfg(test)]
@@ -179,11 +222,12 @@ mod tests {
         let bearer = HeaderValue::from_static("Bearer NeverShowThis");
         for sent in [&basic, &bearer] {
             let header = sent.to_str().expect("ASCII");
-            for body in [header, "no NeverShowThis here"] {
+            let escaped = r#"{"errors":[{"code":"A","message":"no \u004eeverShowThis here"}]}"#;
+            for body in [header, "no NeverShowThis here", escaped] {
                 let shown = without_secrets(body.as_bytes().to_vec(), Some(sent));
                 let shown = String::from_utf8(shown).expect("text");
                 let credentials = header.split_once(' ').expect("two words").1;
-                assert!(!shown.contains("NeverShow") && !shown.contains(credentials), "{shown}");
+                assert!(!shown.contains("everShow") && !shown.contains(credentials), "{shown}");
             }
         }
         let kept = b"wrong \xff".to_vec();

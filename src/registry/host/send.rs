@@ -17,12 +17,11 @@ use crate::credentials::{Login, Offer};
 use crate::registry::account::{Account, Standing};
 use crate::registry::challenge::Challenge;
 use crate::registry::challenges::Wanted;
-use crate::registry::response::is_html;
 use crate::registry::token::Token;
 use crate::registry::tokens::{Failed, FailedShare, is_closed};
 use crate::registry::transport::{Fetched, Transport};
 use crate::registry::trouble::Trouble;
-use crate::registry::words::without_secrets;
+use crate::registry::words::is_html;
 use crate::registry::{Outcome, Refusal};
 
 /// Logins that are tried for one repository. People have two or three; thousands, as a stream may
@@ -330,15 +329,11 @@ impl Host {
             Retry::Yes => transport.retrying(once).await,
             Retry::No => once().await,
         };
-        let Some(mut reply) = reply.map_err(Stop::Trouble)? else {
+        let Some(reply) = reply.map_err(Stop::Trouble)? else {
             tokens.set_alone(repository);
             go_on();
             return Ok(Asked { reply: None, token, is_open: true });
         };
-        if !reply.status.is_success() {
-            let sent = token.as_ref().map(|token| &token.header);
-            reply.body = without_secrets(reply.body, sent);
-        }
         let is_own = reply.answered == self.name();
         if let Some(mut standing) = untried.take() {
             let is_refused = is_own && reply.status == StatusCode::UNAUTHORIZED;
@@ -355,7 +350,8 @@ impl Host {
 /// True if a login may get another answer than this one, though it is none of the refusals that registries
 /// have: a page for people, or any other error. Other clients ask `/v2/` first, and see what it wants.
 fn may_be_for_nobody(call: &Call<'_>, reply: &Fetched) -> bool {
-    call.request.method == Method::GET && (reply.status.is_client_error() || is_html(reply))
+    call.request.method == Method::GET
+        && (reply.status.is_client_error() || is_html(&reply.headers, &reply.body))
 }
 
 /// The meaning of an answer for the other accounts. A 404 to HEAD is kept, because a GET follows it.

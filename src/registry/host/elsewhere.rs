@@ -13,6 +13,7 @@ use super::{Host, Request, Stop};
 use crate::registry::challenge::Challenge;
 use crate::registry::endpoint::Endpoint;
 use crate::registry::transport::Fetched;
+use crate::registry::trouble::Trouble;
 
 impl Host {
     /// Asks again where a redirect led, if the registry there wants a token.
@@ -37,7 +38,13 @@ impl Host {
             limit: call.request.limit,
         };
         let call = Call { request: &request, transport: call.transport, retry: call.retry };
-        Box::pin(host.send_as(&host.nobody, None, &call)).await
+        let answer = Box::pin(host.send_as(&host.nobody, None, &call)).await;
+        answer.map_err(|stop| match stop {
+            Stop::Trouble(trouble) if trouble.is_of_host() => {
+                Stop::Trouble(Trouble::Elsewhere(Box::new(trouble)))
+            }
+            stop => stop,
+        })
     }
 
     /// The host of a URL. Its requests count among those of this host.

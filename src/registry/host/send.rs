@@ -1,7 +1,7 @@
 //! The order in which logins are sent to a host.
 //!
 //! How a request is sent: `send_as_any` goes through the logins that match the repository, and ends
-//! without a login. `send_as` sends it as one account, with other tokens until one is good or none is
+//! without a login. `send_and_follow` goes on if a redirect leads to another registry. `send_as` sends it as one account, with other tokens until one is good or none is
 //! left. `ask_as` sends it once, with the token that there is. Nothing is concluded from a 401, 403
 //! or 404 before every login was tried: some registries hide what is private behind a 404.
 
@@ -81,15 +81,14 @@ impl Host {
         retry: Retry,
     ) -> Result<Fetched, Stop> {
         let call = Call { request, transport, retry };
-        let reply = match self.send_as_any(&call).await {
-            Err(Stop::Trouble(trouble)) if trouble.is_of_host() => {
-                // Another request may have found out first.
-                let _ = self.down.set(trouble.clone());
-                return Err(Stop::Trouble(trouble));
-            }
-            reply => reply?,
-        };
-        self.follow(&call, reply).await
+        let answer = self.send_as_any(&call).await;
+        if let Err(Stop::Trouble(trouble)) = &answer
+            && trouble.is_of_host()
+        {
+            // Another request may have found out first.
+            let _ = self.down.set(trouble.clone());
+        }
+        answer
     }
 
     async fn send_as_any(&self, call: &Call<'_>) -> Result<Fetched, Stop> {
@@ -107,19 +106,19 @@ impl Host {
         } else {
             let reply = self.ask_as(&self.nobody, None, first, call).await?.reply;
             let reply = reply.expect("only a token can be too long");
-            let (reply, is_refusal) = match verdict(call, Ok(reply)) {
-                Verdict::Stands(Ok(reply)) if may_be_for_nobody(call, &reply) => (reply, false),
+            let (answer, is_refusal) = match verdict(call, self.follow(call, reply).await) {
+                Verdict::Stands(Ok(reply)) if may_be_for_nobody(call, &reply) => (Ok(reply), false),
                 Verdict::Stands(answer) => return answer,
-                Verdict::Refused(answer) => (answer?, true),
-                Verdict::Missing(reply) => (reply, true),
+                Verdict::Refused(answer) => (answer, true),
+                Verdict::Missing(reply) => (Ok(reply), true),
             };
             if !self.common.challenges.is_any_known() {
                 self.ping(call.transport).await;
             }
             if !is_refusal && !self.common.challenges.is_any_known() {
-                return Ok(reply);
+                return answer;
             }
-            open = Some(reply);
+            open = Some(answer);
         }
         let tried = match self.send_as_each(&accounts, call).await? {
             Ok(reply) => return Ok(reply),
@@ -127,8 +126,8 @@ impl Host {
         };
         let is_asked = self.common.challenges.is_any_known();
         let answer = match open {
-            Some(reply) if !is_asked => Ok(reply),
-            _ => self.send_as(&self.nobody, None, call).await,
+            Some(answer) if !is_asked => answer,
+            _ => self.send_and_follow(&self.nobody, None, call).await,
         };
         self.concluded(call, answer, tried)
     }
@@ -155,7 +154,7 @@ impl Host {
                 }
             };
             tried.logins += 1;
-            let answer = self.send_as(account, Some(&login), call).await;
+            let answer = self.send_and_follow(account, Some(&login), call).await;
             match verdict(call, answer) {
                 Verdict::Stands(answer) => {
                     let is_found = answer.as_ref().is_ok_and(|reply| reply.status.is_success());
@@ -164,6 +163,10 @@ impl Host {
                         self.common.challenges.learn("", Challenge::Basic);
                     }
                     return self.settled(answer, tried.refused).map(Ok);
+                }
+                Verdict::Refused(Ok(reply)) if reply.answered != self.name() => {
+                    let refuses = format!("{offer} leads to {}, which refuses", reply.answered);
+                    tried.refused.push(refuses);
                 }
                 Verdict::Refused(_) => tried.refused.push(format!("{offer} is refused")),
                 Verdict::Missing(reply) => {
@@ -222,7 +225,7 @@ impl Host {
 
     /// Sends a request without a login. A 401 without a challenge leads to `/v2/`, which may have one.
     async fn send_as_nobody(&self, call: &Call<'_>) -> Result<Fetched, Stop> {
-        let reply = self.send_as(&self.nobody, None, call).await?;
+        let reply = self.send_and_follow(&self.nobody, None, call).await?;
         let is_final = call.request.method == Method::HEAD
             || call.retry == Retry::No
             || reply.status != StatusCode::UNAUTHORIZED
@@ -232,9 +235,22 @@ impl Host {
         }
         self.ping(call.transport).await;
         match self.common.challenges.of(call.request.repository) {
-            Wanted::Answer(Challenge::Bearer(_)) => self.send_as(&self.nobody, None, call).await,
+            Wanted::Answer(Challenge::Bearer(_)) => {
+                self.send_and_follow(&self.nobody, None, call).await
+            }
             _ => Ok(reply),
         }
+    }
+
+    /// Sends a request as one account, and goes on where a redirect leads.
+    async fn send_and_follow(
+        &self,
+        account: &Account,
+        login: Option<&Login>,
+        call: &Call<'_>,
+    ) -> Result<Fetched, Stop> {
+        let reply = Box::pin(self.send_as(account, login, call)).await?;
+        self.follow(call, reply).await
     }
 
     /// Sends a request as one account, with a token if the host wants one.

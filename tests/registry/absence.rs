@@ -196,6 +196,12 @@ fn table(elsewhere: &str) -> Vec<Row> {
             "HEAD v1.32, GET v1.32",
         ),
         (
+            "403 with a page, as a firewall sends it",
+            on("manifests/v1.32", firewall()),
+            Fails(4, "with an HTML page, probably from a firewall"),
+            "HEAD v1.32, GET v1.32",
+        ),
+        (
             "403 in spite of a token",
             on("manifests/v1.32", ErrorCode(403, "DENIED")).with_tokens(tokens()),
             Fails(6, DENIED),
@@ -682,6 +688,10 @@ fn to_login() -> Misbehaviour {
 
 fn login_page() -> Misbehaviour {
     Status(200, vec![("content-type", "text/html".to_owned())], "<html>Log in</html>".to_owned())
+}
+
+fn firewall() -> Misbehaviour {
+    Status(403, vec![("content-type", "text/html".to_owned())], "<html>Blocked</html>".to_owned())
 }
 
 /// Images that share lists and candidates, each with the last request that it alone leads to. The

@@ -37,8 +37,8 @@ enum End {
 
 /// What a registry is asked.
 enum Requests {
-    /// Exactly this: `HEAD web:1`, `GET token`, `GET ping`, `GET list`, each with ` as WHO` unless it
-    /// is nobody.
+    /// Exactly this: `HEAD web:1`, `GET token`, `GET ping`, `GET list`, each with ` at HOST` unless it
+    /// is [`HOST`], and with ` as WHO` unless it is nobody.
     Are(&'static str),
     /// At most as many.
     AtMost(usize),
@@ -49,6 +49,7 @@ enum Requests {
 use End::{Fails, Pinned, Uses};
 use Requests::{Are, AtMost, Lists};
 
+const HOST: &str = "registry.example";
 const WEB: &str = "registry.example/acme/web:1";
 /// An image whose tag is absent, so that the list of its tags is read for the built-in rule.
 const KUBECTL: &str = "registry.example/acme/kubectl:v1.32";
@@ -65,6 +66,21 @@ fn row(
 ) -> Row {
     let images = vec![WEB.to_owned()];
     Row { report, content, logins, images, end, requests: Are(requests) }
+}
+
+/// A row in which HEAD gets this status, and GET the image.
+fn head(report: &'static str, status: u16) -> Row {
+    let fault = Fault::on("acme/web", ErrorCode(status, "")).method("HEAD");
+    let content = Content::everything().with_fault(fault);
+    row(report, content, NOBODY, Pinned, "HEAD web:1, GET web:1")
+}
+
+/// A row in which a token comes with this lifetime.
+fn lifetime(report: &'static str, expires_in: &str) -> Row {
+    let token = format!(r#"{{"token":"{}","expires_in":{expires_in}}}"#, password("ann"));
+    let rules = TokenRules { accounts: vec![Account::bearer("ann")], ..default() };
+    let content = tokens(rules).with_fault(Fault::on("token", says(200, &token)));
+    row(report, content, NOBODY, Pinned, "HEAD web:1, GET token, HEAD web:1 as a token")
 }
 
 /// A row with this many repositories.
@@ -99,6 +115,21 @@ fn default() -> TokenRules {
 /// An answer in JSON.
 fn says(status: u16, text: &str) -> Misbehaviour {
     Status(status, vec![("content-type", "application/json".to_owned())], text.to_owned())
+}
+
+/// An error with the password of ann, which is written with an escape of JSON.
+fn repeats(status: u16, code: &str) -> Misbehaviour {
+    let escaped = password("ann").replacen('N', "\\u004e", 1);
+    assert_ne!(escaped, password("ann"));
+    let error =
+        format!(r#"{{"code":"{code}","message":"no {escaped} or {} here"}}"#, password("ann"));
+    says(status, &format!(r#"{{"errors":[{error}]}}"#))
+}
+
+/// A redirect to another registry.
+fn to_quay(repository: &str) -> Fault {
+    let url = format!("http://quay.example/v2/{repository}/manifests/1");
+    Fault::on("acme/web/manifests/1", Misbehaviour::RedirectTo(url))
 }
 
 /// A page for people.
@@ -224,21 +255,78 @@ fn table() -> Vec<Row> {
         row(
             "a server that repeats the password",
             Content::of(&[]).with_basic(&[Account::user("ann")]).with_fault(
+                Fault::on("acme/web", repeats(404, "NAME_UNKNOWN")).method("GET"),
+            ),
+            ANN,
+            Fails(1, "code NAME_UNKNOWN: \"no *** or *** here\")"),
+            "HEAD web:1, HEAD web:1 as ann, GET web:1 as ann, GET web:1",
+        ),
+        row(
+            "a server that is down and repeats the password",
+            Content::of(&[]).with_basic(&[Account::user("ann")]).with_fault(
+                Fault::on("acme/web", repeats(503, "UNAVAILABLE")).method("GET"),
+            ),
+            ANN,
+            Fails(4, ", code UNAVAILABLE: \"no *** or *** here\")"),
+            "HEAD web:1, HEAD web:1 as ann, GET web:1 as ann",
+        ),
+        row(
+            "a server that limits requests and repeats the password",
+            Content::of(&[]).with_basic(&[Account::user("ann")]).with_fault(
+                Fault::on("acme/web", repeats(429, "TOOMANYREQUESTS")).method("GET"),
+            ),
+            ANN,
+            Fails(4, ", code TOOMANYREQUESTS: \"no *** or *** here\")"),
+            "HEAD web:1, HEAD web:1 as ann, GET web:1 as ann",
+        ),
+        row(
+            "a server that is down, and says why",
+            all(says(
+                503,
+                r#"{"errors":[{"code":"UNAVAILABLE","message":"read-only\u001b[31m until 12:00"}]}"#,
+            )),
+            NOBODY,
+            Fails(4, ", code UNAVAILABLE: \"read-only\\u{1b}[31m until 12:00\")"),
+            "HEAD web:1, GET web:1",
+        ),
+        row(
+            "a gateway before a server that is down, with 502 in HTML",
+            all(page(502)),
+            NOBODY,
+            Fails(4, ", with an HTML page, probably from a gateway)"),
+            "HEAD web:1, GET web:1",
+        ),
+        row(
+            "a limit of requests that is explained (Docker Hub)",
+            Content::of(&[]).with_fault(
                 Fault::on(
                     "acme/web",
                     says(
-                        404,
-                        &format!(
-                            r#"{{"errors":[{{"code":"NAME_UNKNOWN","message":"no {} here"}}]}}"#,
-                            password("ann")
-                        ),
+                        429,
+                        r#"{"errors":[{"code":"TOOMANYREQUESTS","message":"pull rate limit reached"}]}"#,
                     ),
                 )
                 .method("GET"),
             ),
-            ANN,
-            Fails(1, "code NAME_UNKNOWN: \"no *** here\")"),
-            "HEAD web:1, HEAD web:1 as ann, GET web:1 as ann, GET web:1",
+            NOBODY,
+            Fails(4, ", code TOOMANYREQUESTS: \"pull rate limit reached\")"),
+            "HEAD web:1, GET web:1",
+        ),
+        row(
+            "a limit of requests for tokens that is explained",
+            tokens(default())
+                .with_fault(Fault::on("token", says(429, r#"{"details":"too many logins"}"#))),
+            NOBODY,
+            Fails(4, ": \"too many logins\" (token from registry.example))"),
+            "HEAD web:1, GET token",
+        ),
+        row(
+            "a token endpoint that is down, and says why",
+            tokens(default())
+                .with_fault(Fault::on("token", says(503, r#"{"message":"no database"}"#))),
+            NOBODY,
+            Fails(4, ": \"no database\" (token from registry.example))"),
+            "HEAD web:1, GET token",
         ),
         row(
             "a firewall with 403 in HTML",
@@ -278,6 +366,15 @@ fn table() -> Vec<Row> {
             Fails(6, "which asks for another kind of login than `Basic` and `Bearer`"),
             "HEAD web:1, GET web:1, GET ping",
         ),
+        // Some servers know no HEAD, and say so in many ways.
+        head("400 to HEAD (google/go-containerregistry#971)", 400),
+        head("406 to HEAD (google/go-containerregistry#971)", 406),
+        head("410 to HEAD (google/go-containerregistry#971)", 410),
+        head("415 to HEAD (google/go-containerregistry#971)", 415),
+        head("501 to HEAD (google/go-containerregistry#971)", 501),
+        lifetime("a token's lifetime as a text", "\"300\""),
+        lifetime("a token's lifetime with a fraction", "300.0"),
+        lifetime("a token's lifetime that is negative", "-1"),
         row(
             "a login page with 200",
             all(page(200)),
@@ -313,7 +410,7 @@ fn table() -> Vec<Row> {
                 Content::everything().with_basic(&[]),
                 NOBODY,
                 Fails(6, "log in with `docker login`, or"),
-                "HEAD web:1",
+                "HEAD web:1 at registry-1.docker.io",
             )
         },
         // A list of tags does not say where it ends.
@@ -363,6 +460,15 @@ fn table() -> Vec<Row> {
             100,
         ),
         list(
+            "a Link on every page, also behind the last (renovatebot/renovate#15080)",
+            |content| content.with_links(Links::Endless),
+            Uses(
+                "v1.31",
+                "v1.32.*: the tags can't be listed (the list of tags of registry.example",
+            ),
+            100,
+        ),
+        list(
             "R2: a limit of 100 names on a page, and no Link",
             |content| content.with_links(Links::Missing).with_page_limit(100),
             Uses("v1.32.5", "is used instead"),
@@ -392,6 +498,50 @@ fn table() -> Vec<Row> {
             NOBODY,
             Fails(4, "a 404 that may not come from its registry proves nothing"),
             "HEAD web:1, GET web:1, GET ping",
+        ),
+        // A redirect leads to another registry.
+        row(
+            "a backend that lags behind, by a redirect (kubernetes/registry.k8s.io#324)",
+            Content::of(&[("acme/web", &["1"])]).with_fault(to_quay("lags/web").method("HEAD")),
+            NOBODY,
+            Pinned,
+            "HEAD web:1, HEAD web:1 at quay.example, GET web:1",
+        ),
+        row(
+            "a backend that lags behind for GET too, so that it is named",
+            Content::of(&[("acme/web", &["1"]), ("lags/web", &[])]).with_fault(to_quay("lags/web")),
+            NOBODY,
+            Fails(1, "404 Not Found from quay.example, code MANIFEST_UNKNOWN)"),
+            "HEAD web:1, HEAD web:1 at quay.example, GET web:1, GET web:1 at quay.example, GET list",
+        ),
+        row(
+            "R13: a redirect from an open registry to one with tokens (lscr.io)",
+            tokens(default()).with_fault(to_quay("acme/web").times(1).before_login()),
+            NOBODY,
+            Pinned,
+            "HEAD web:1, HEAD web:1 at quay.example, GET token at quay.example, \
+             HEAD web:1 at quay.example as a token",
+        ),
+        row(
+            "R13: a login that stays at home (google/go-containerregistry#2360)",
+            tokens(TokenRules {
+                accounts: vec![Account::user("ann"), Account::nobody()],
+                ..default()
+            })
+            .with_fault(to_quay("acme/web").times(1)),
+            ANN,
+            Pinned,
+            "HEAD web:1, GET token as ann, HEAD web:1 as a token, HEAD web:1 at quay.example, \
+             GET token at quay.example, HEAD web:1 at quay.example as a token",
+        ),
+        row(
+            "R13: a redirect to a registry with passwords, which gets none",
+            Content::everything()
+                .with_basic(&[Account::user("ann")])
+                .with_fault(to_quay("acme/web")),
+            ANN,
+            Fails(6, "config.json leads to quay.example, which refuses)"),
+            "HEAD web:1, HEAD web:1 as ann, HEAD web:1 at quay.example, HEAD web:1",
         ),
         // A token for many repositories is no use.
         many(
@@ -440,6 +590,13 @@ fn table() -> Vec<Row> {
             40 + 25,
         ),
         many(
+            "R5: a server with room for less answers 494 (nginx)",
+            40,
+            tokens(TokenRules { bytes_per_scope: 100, ..default() })
+                .with_header_limit(2_000, ErrorCode(494, "")),
+            40 + 25,
+        ),
+        many(
             "R5: a gateway with room for less answers 502",
             40,
             tokens(TokenRules { bytes_per_scope: 100, ..default() })
@@ -461,7 +618,7 @@ fn table() -> Vec<Row> {
             tokens(TokenRules { realm: Some("http://quay.example/token".to_owned()), ..default() }),
             NOBODY,
             Pinned,
-            "HEAD web:1, GET token, HEAD web:1 as a token",
+            "HEAD web:1, GET token at quay.example, HEAD web:1 as a token",
         ),
         Row {
             images: ["one", "two"].map(|name| format!("registry.example/{name}/web:1")).to_vec(),
@@ -596,7 +753,8 @@ fn short(request: &Request) -> String {
         (tag, Some(name)) => format!("{name}:{tag}"),
         (other, None) => other.to_owned(),
     };
-    format!("{} {what}", request.method)
+    let at = if request.host == HOST { String::new() } else { format!(" at {}", request.host) };
+    format!("{} {what}{at}", request.method)
 }
 
 fn named((request, who): (String, String)) -> String {

@@ -170,20 +170,3 @@ fn no_other_host_gets_to_see_a_token() {
     assert_eq!(authorizations(&registry), [None, None, token]);
     assert_eq!(authorizations(&other), [None]);
 }
-
-#[test]
-fn a_registry_behind_a_redirect_is_asked_as_nobody() {
-    let other = Registry::start(tokens());
-    let target = format!("{}/v2/registry.example/acme/web/manifests/1", other.url());
-    for (n, content) in [Content::everything(), tokens()].into_iter().enumerate() {
-        let content = content.with_fault(Fault::on("acme/web", RedirectTo(target.clone())));
-        pin_web("redirected", content, ONCE);
-        // Its own challenge is answered with a token of its own.
-        assert_eq!(authorizations(&other)[n * 3..], [None, None, Some(bearer(n))]);
-    }
-    let password = Registry::start(Content::everything().with_basic(&[]));
-    let target = format!("{}/v2/registry.example/acme/web/manifests/1", password.url());
-    let content = tokens().with_fault(Fault::on("acme/web", RedirectTo(target)));
-    fail_web("a password", content, ONCE, 6, "(denied: 401 Unauthorized");
-    assert!(authorizations(&password).iter().all(Option::is_none));
-}

@@ -98,6 +98,12 @@ impl State {
         let mut rest = tags.into_iter().filter(|tag| *tag > last);
         let page: Vec<String> = rest.by_ref().take(n).collect();
         let answer = Answer::json(200, &json!({ "name": repository, "tags": page }));
+        if self.content.links == Links::Endless {
+            // A name behind all others, and another one each time.
+            let last = page.last().cloned().unwrap_or_else(|| format!("{last}~"));
+            let next = format!("/v2/{repository}/tags/list?n={n}&last={last}");
+            return answer.with("link", format!("<{next}>; rel=\"next\""));
+        }
         match (page.last(), rest.next()) {
             (Some(last), Some(_)) => {
                 let next = format!("/v2/{repository}/tags/list?n={n}&last={last}");
@@ -106,7 +112,7 @@ impl State {
                     Links::WithoutRelation => answer.with("link", format!("<{next}>")),
                     Links::WithoutBrackets => answer.with("link", format!("{next}; rel=\"next\"")),
                     Links::SingleQuotes => answer.with("link", format!("<{next}>; rel='next'")),
-                    Links::Missing | Links::FirstPage | Links::OnePage => answer,
+                    Links::Missing | Links::FirstPage | Links::OnePage | Links::Endless => answer,
                 }
             }
             _ => answer,

@@ -36,6 +36,8 @@ pub enum Links {
     WithoutBrackets,
     /// With a header with single quotes.
     SingleQuotes,
+    /// With a header on every page, also on the empty pages after the last.
+    Endless,
     /// Without any header, and `last` is ignored, so every request gets the first page.
     FirstPage,
     /// There is only one page, whatever `n` and `last` are.

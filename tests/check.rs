@@ -39,6 +39,17 @@ fn a_check_prints_text_with_a_count() {
     assert_eq!(lines[lines.len() - 1], count);
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_check_on_a_terminal_shows_each_error_once() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    fs::write(folder.path().join("web.yaml"), pod(&["a:1"])).expect("writable");
+    let ran = support::on_terminal(folder.path(), "check --require-digest web.yaml");
+    assert_eq!(ran.status, 5, "{}", ran.stdout);
+    assert_eq!(ran.stdout.matches("has no digest").count(), 1, "{}", ran.stdout);
+    assert!(ran.stdout.contains("check failed, 1 error: 1 image at 1 place"), "{}", ran.stdout);
+}
+
 #[test]
 fn a_check_that_cannot_start_also_counts_its_errors() {
     let (ran, _folder) = check(&["a:1"], &["-c", "nothere.yaml"]);

@@ -743,12 +743,8 @@ fn the_log_has_the_messages_of_every_run_whose_stderr_is_not_a_terminal() {
 #[test]
 fn on_a_terminal_there_is_no_log_by_default() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let run = format!("'{}' --require-digest web.yaml >web.out", env!("CARGO_BIN_EXE_digestif"));
     fs::write(folder.path().join("web.yaml"), POD).expect("writable");
-    // `script`, of util-linux, runs a command on a terminal.
-    let mut script = Command::new("script");
-    script.args(["--quiet", "--return", "--command", &run, "/dev/null"]).current_dir(folder.path());
-    let ran = finish(start(script.env("XDG_STATE_HOME", folder.path())), b"");
+    let ran = support::on_terminal(folder.path(), "--require-digest web.yaml >web.out");
     assert_eq!(ran.status, 5, "{}", ran.stdout);
     assert!(ran.stdout.contains("has no digest"), "{}", ran.stdout);
     assert!(!folder.path().join("digestif").exists());

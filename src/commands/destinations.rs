@@ -169,7 +169,7 @@ impl Destinations {
         }
         let mut sources = sources.iter().filter_map(|source| real(source.origin().path()?));
         if sources.any(|source| source == own) {
-            return Err(at("the lock is also named with `-f`, but it is not a manifest"));
+            return Err(at("the lock is also an input, but it is not a manifest"));
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use crate::Run;
 use crate::cli::Flags;
 use crate::diagnostic::Diagnostic;
 use crate::io::atomic::{self, Destination, Unwritten};
-use crate::io::delivery::{deliver, show};
+use crate::io::delivery::{deliver, output_is_terminal, show};
 use crate::io::signals;
 use crate::report::{self, Format};
 use crate::settings::Task;
@@ -57,12 +57,16 @@ impl Reports {
     ) -> Result<(), Unwritten> {
         self.write_file(run, sources)?;
         let Some(format) = self.printed else { return Ok(()) };
-        let text = report::text(format, run, sources, &self.extra);
         if self.output.is_none() && format == Format::Text {
-            // A person reads the messages first.
-            outcome.report = text;
+            // A person reads the messages first, and needs no line for each of them again.
+            outcome.report = if output_is_terminal() {
+                report::result(run, sources, &self.extra)
+            } else {
+                report::text(format, run, sources, &self.extra)
+            };
             return Ok(());
         }
+        let text = report::text(format, run, sources, &self.extra);
         show(self.output.as_deref(), &text)?;
         signals::heed();
         Ok(())

@@ -24,6 +24,12 @@ pub fn stdin_is_terminal() -> bool {
     io::stdin().is_terminal()
 }
 
+/// True if stdout and stderr are terminals, so that a person sees both.
+#[must_use]
+pub fn output_is_terminal() -> bool {
+    io::stdout().is_terminal() && io::stderr().is_terminal()
+}
+
 /// True if stdin is a pipe.
 #[cfg(unix)]
 #[must_use]

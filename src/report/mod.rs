@@ -80,6 +80,12 @@ pub fn text(format: Format, run: &Run<'_>, sources: &[Source], besides: &[Diagno
     }
 }
 
+/// The last line of the report as text: the verdict and the counts.
+#[must_use]
+pub fn result(run: &Run<'_>, sources: &[Source], besides: &[Diagnostic]) -> String {
+    plain::result(run, &finding::findings(run, sources, besides))
+}
+
 /// Renders a diagnostic with its excerpts, with ANSI colours; the stream strips them where there
 /// is no terminal.
 #[must_use]

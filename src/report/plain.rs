@@ -22,7 +22,11 @@ pub(super) fn report(run: &Run<'_>, findings: &[Finding<'_>]) -> String {
     if !findings.is_empty() {
         text.push('\n');
     }
-    writeln!(text, "check {}{}", verdict(findings), counts(run, findings))
-        .expect("a string takes all");
+    text.push_str(&result(run, findings));
     inert(&redacted(&text)).into_owned()
+}
+
+/// The last line of the report: the verdict and the counts.
+pub(super) fn result(run: &Run<'_>, findings: &[Finding<'_>]) -> String {
+    format!("check {}{}\n", verdict(findings), counts(run, findings))
 }

@@ -66,7 +66,7 @@ fn flags_that_need_a_lock_or_contradict_each_other_are_refused() {
         ),
         (
             &["--lock", "images.lock.yaml", "-f", "./images.lock.yaml"],
-            "the lock is also named with `-f`, but it is not a manifest",
+            "the lock is also an input, but it is not a manifest",
         ),
         (&["--lock", "images.lock.yaml", "-f", "."], "there is no manifest in this directory"),
     ] {

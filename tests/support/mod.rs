@@ -95,6 +95,17 @@ pub fn start(command: &mut Command) -> Child {
         .expect("the binary was built")
 }
 
+/// Runs digestif with these arguments of a shell in `folder`, on a terminal: the stdout of the result has
+/// what the terminal shows.
+pub fn on_terminal(folder: &Path, args: &str) -> Ran {
+    // `script`, of util-linux, makes the terminal.
+    let mut script = Command::new("script");
+    script.args(["--quiet", "--return", "--command", &format!("'{BINARY}' {args}"), "/dev/null"]);
+    // A log would be written here.
+    script.current_dir(folder).env("XDG_STATE_HOME", folder);
+    finish(start(&mut script), b"")
+}
+
 /// Writes the stdin of a child process and waits for its end. In every test, the run must not show
 /// a secret, except on a line that stdin also has.
 #[track_caller]

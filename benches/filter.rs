@@ -3,7 +3,8 @@
 //! `cargo bench` prints a table for each group. The input is generated: custom resource
 //! definitions, as in real releases, with Deployments between them. Compare only figures of one
 //! run: `pin` with `serde_yaml_round_trip` (the cost of a filter that serialises the YAML again),
-//! and the rows of `bytes`, `places` and `references` with each other.
+//! and the rows of `bytes`, `places` and `references` with each other. The last lines are ratios to
+//! the events of the parser alone, which no change of digestif can make faster.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -11,6 +12,7 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Instant;
 
 use digestif::image::{Algorithm, Digest, Globs, PinForm};
 use digestif::places::Scope;
@@ -28,6 +30,44 @@ const MIB: usize = 1 << 20;
 
 fn main() {
     divan::main();
+    // With a filter, someone looks at other rows.
+    if std::env::args().skip(1).all(|argument| argument == "--bench") {
+        print_ratios();
+    }
+}
+
+/// Prints how many times as long as the parser's events alone the work takes. Each run of the work is
+/// measured beside a run of the parser.
+fn print_ratios() {
+    const RUNS: usize = 15;
+    let release = Release::new(2 * MIB, 10, 10);
+    let source = release.source();
+    let locate = || locate(&source);
+    let pin = || release.pin(&source);
+    let works: [(&str, &dyn Fn() -> usize); 2] = [("locate", &locate), ("pin", &pin)];
+    for (name, work) in works {
+        let ratio = |_| seconds(work) / seconds(&|| events(&release.text));
+        let mut ratios: Vec<_> = (0..RUNS).map(ratio).collect();
+        ratios.sort_by(f64::total_cmp);
+        println!("{name}: {:.2} times the parser's events alone", ratios[RUNS / 2]);
+    }
+}
+
+fn seconds(work: &dyn Fn() -> usize) -> f64 {
+    let start = Instant::now();
+    black_box(work());
+    start.elapsed().as_secs_f64()
+}
+
+/// The number of the parser's events.
+fn events(text: &str) -> usize {
+    granit_parser::Parser::new_from_str(text).map(|event| event.expect("it is YAML")).count()
+}
+
+/// The number of places in a source.
+fn locate(source: &Source) -> usize {
+    let sources = std::slice::from_ref(source);
+    digestif::locate(black_box(sources), &Scope::default(), Empty::Refused).places.len()
 }
 
 /// A release: its text, and a folder with a layout that has its images.
@@ -148,15 +188,7 @@ mod release {
     fn locate(bencher: Bencher<'_, '_>) {
         let release = Release::new(2 * MIB, 10, 10);
         let source = release.source();
-        bencher.counter(BytesCount::of_str(source.text())).bench_local(|| {
-            digestif::locate(
-                black_box(std::slice::from_ref(&source)),
-                &Scope::default(),
-                Empty::Refused,
-            )
-            .places
-            .len()
-        });
+        bencher.counter(BytesCount::of_str(source.text())).bench_local(|| super::locate(&source));
     }
 
     #[divan::bench(sample_count = 20)]

@@ -2,7 +2,7 @@
 //!
 //! Paths are compared after all links are resolved, and before any request.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -94,14 +94,14 @@ impl Destinations {
             if flag == "--log" || flag == "--output" && self.previews {
                 return Ok(());
             }
-            unwritable(flag, path).map_or(Ok(()), Err)
+            unwritable(flag, path, &mut BTreeSet::new()).map_or(Ok(()), Err)
         })
     }
 
     /// The reason why the lock can't be written, if the task writes it.
     pub(super) fn unwritable_lock(&self, lock: &Path) -> Option<Diagnostic> {
         let is_written = matches!(self.task, Task::Pin | Task::Function) && !self.previews;
-        is_written.then(|| unwritable("--lock", lock)).flatten()
+        is_written.then(|| unwritable("--lock", lock, &mut BTreeSet::new())).flatten()
     }
 
     /// The sources that `-i` can't rewrite, each with the reason.
@@ -109,8 +109,10 @@ impl Destinations {
         if !self.in_place || self.previews {
             return BTreeMap::new();
         }
-        let unwritable =
-            |(n, source): (usize, &Source)| Some((n, unwritable("-i", source.origin().path()?)?));
+        let mut folders = BTreeSet::new();
+        let unwritable = |(n, source): (usize, &Source)| {
+            Some((n, unwritable("-i", source.origin().path()?, &mut folders)?))
+        };
         sources.iter().enumerate().filter_map(unwritable).collect()
     }
 
@@ -126,11 +128,16 @@ impl Destinations {
         sources: &[Source],
         configs: &[PathBuf],
     ) -> Result<(), Diagnostic> {
+        let real_output =
+            |(flag, path): (_, &Option<PathBuf>)| Some((flag, real(path.as_deref()?)?));
+        let outputs: Vec<_> = self.written().into_iter().filter_map(real_output).collect();
+        if outputs.is_empty() {
+            return Ok(());
+        }
         let real_path = |source: &Source| real(source.origin().path()?);
         let read: Vec<_> = sources.iter().filter_map(real_path).collect();
         let configs: Vec<_> = configs.iter().filter_map(|path| real(path)).collect();
-        for (flag, path) in self.written() {
-            let Some(path) = path.as_deref().and_then(real) else { continue };
+        for (flag, path) in outputs {
             if flag == "--output" && self.directories.iter().any(|read| path.starts_with(read)) {
                 let message = "`--output` names a file below a directory that is read";
                 return Err(failed(message)
@@ -167,8 +174,14 @@ impl Destinations {
                 return Err(at(&format!("`{flag}` names the lock")));
             }
         }
-        let mut sources = sources.iter().filter_map(|source| real(source.origin().path()?));
-        if sources.any(|source| source == own) {
+        let mut paths = sources.iter().filter_map(|source| source.origin().path());
+        // Resolving the links of each file would cost more than reading it.
+        let has_its_name = |path: &Path| match (path.file_name(), own.file_name()) {
+            (Some(name), Some(own)) => name.eq_ignore_ascii_case(own),
+            _ => true,
+        };
+        let may_be_own = |path: &Path| has_its_name(path) || path.is_symlink();
+        if paths.any(|path| may_be_own(path) && real(path).as_ref() == Some(&own)) {
             return Err(at("the lock is also an input, but it is not a manifest"));
         }
         Ok(())
@@ -223,9 +236,10 @@ fn check_folder(flag: &str, path: &Path) -> Result<(), Diagnostic> {
     }
 }
 
-/// The reason why a file can't be written, if it can't.
-fn unwritable(flag: &str, path: &Path) -> Option<Diagnostic> {
-    let error = atomic::check_writable(path).err()?;
+/// The reason why a file can't be written, if it can't. `folders` are those that are known to take new
+/// files.
+fn unwritable(flag: &str, path: &Path, folders: &mut BTreeSet<PathBuf>) -> Option<Diagnostic> {
+    let error = atomic::check_writable(path, folders).err()?;
     let error = failed(&format!("`{flag}` can't write the file: {error}"))
         .of(RuleId::File)
         .location(Location::File(shown(path)))

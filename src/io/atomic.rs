@@ -5,6 +5,7 @@
 //! A signal stops the work before the first rename, or comes too late; what is unfinished is
 //! removed on every way out.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, Write as _};
@@ -117,18 +118,24 @@ pub fn destination(path: &Path) -> Result<Destination, Box<Diagnostic>> {
 }
 
 /// Checks that a file can be written: neither it nor its folder is read-only. A stream is not checked.
+/// A folder is checked once and added to `folders`.
 ///
 /// # Errors
 /// It can't be written, or its folder takes no file.
-pub fn check_writable(path: &Path) -> io::Result<()> {
+pub fn check_writable(path: &Path, folders: &mut BTreeSet<PathBuf>) -> io::Result<()> {
     let Destination::File(file) = follow(path)? else { return Ok(()) };
     if fs::metadata(&file).is_ok_and(|old| old.permissions().readonly()) {
         return Err(io::ErrorKind::PermissionDenied.into());
     }
+    let folder = file.parent().unwrap_or(Path::new("."));
+    if folders.contains(folder) {
+        return Ok(());
+    }
     // Only the attempt shows what permissions, mounts and access lists forbid. The file has no name, if
     // the system has such files.
-    let folder = file.parent().unwrap_or(Path::new("."));
-    tempfile::tempfile_in(folder).map(drop).map_err(|error| without_path(&error))
+    tempfile::tempfile_in(folder).map_err(|error| without_path(&error))?;
+    folders.insert(folder.to_owned());
+    Ok(())
 }
 
 /// Writes a text to a device, a pipe, or what another program has open.

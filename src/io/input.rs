@@ -138,7 +138,9 @@ impl Walk {
             let message = "a device or a pipe is left out";
             return self.leave_out(&path, message, "name it with `-f` to read it");
         }
-        let real = fs::canonicalize(&path).ok();
+        // Resolving the links of each file would cost more than reading it.
+        let may_be_own = is_link || self.own.iter().any(|own| own.file_name() == path.file_name());
+        let real = if may_be_own { fs::canonicalize(&path).ok() } else { None };
         // Whatever is in it: what is wrong with such a file is said where the run reads it.
         if real.as_ref().is_some_and(|real| self.own.contains(real)) {
             let message = "the lock or the configuration of this run is left out, because it is not a manifest";

@@ -261,6 +261,20 @@ fn a_client_certificate_may_have_a_key_on_the_curve_p_521() {
     }
 }
 
+#[test]
+fn a_registry_without_a_common_cipher_refuses_the_handshake() {
+    // rustls has no cipher suite with CBC.
+    let protocol = "tls1_2 -cipher ECDHE-ECDSA-AES128-SHA";
+    let Some(openssl) = OpenSsl::start("sha256", protocol, "P-256") else {
+        eprintln!("\nSKIPPED: TLS 1.2, because openssl is not installed\n");
+        return;
+    };
+    let said = openssl.run(&[]).failed(4);
+    let host = format!("127.0.0.1:{} refuses the TLS handshake", openssl.port);
+    assert!(said.contains(&host), "{said}");
+    assert!(said.contains("or for TLS settings that digestif does not have"), "{said}");
+}
+
 /// The flag that names this registry.
 fn flag(name: &str, registry: &Registry) -> String {
     format!("{name}={}", registry.address())

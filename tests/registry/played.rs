@@ -543,6 +543,18 @@ fn table() -> Vec<Row> {
             Fails(6, "config.json leads to quay.example, which refuses)"),
             "HEAD web:1, HEAD web:1 as ann, HEAD web:1 at quay.example, HEAD web:1",
         ),
+        row(
+            "R13: a 404 behind a redirect, after a login was refused",
+            Content::of(&[("lags/web", &[])])
+                .with_tokens(TokenRules { accounts: vec![Account::nobody()], ..default() })
+                .with_fault(to_quay("lags/web")),
+            ANN,
+            Fails(6, "config.json is refused)"),
+            "HEAD web:1, GET token as ann, GET token, HEAD web:1 as a token, \
+             HEAD web:1 at quay.example, GET token at quay.example, \
+             HEAD web:1 at quay.example as a token, GET web:1 as a token, \
+             GET web:1 at quay.example, GET web:1 at quay.example as a token",
+        ),
         // A token for many repositories is no use.
         many(
             "R4: a token for the first scope, the rest hidden behind 404 (goharbor/harbor#2411)",
@@ -651,6 +663,27 @@ fn table() -> Vec<Row> {
                 "",
             )
         },
+        row(
+            "R12: another realm for an expired token, which is not asked \
+             (NVIDIA/nvidia-container-toolkit#1945)",
+            tokens(default()).with_fault(
+                Fault::on(
+                    "acme/web",
+                    Status(
+                        401,
+                        vec![(
+                            "www-authenticate",
+                            "Bearer realm=\"http://quay.example/token\"".to_owned(),
+                        )],
+                        String::new(),
+                    ),
+                )
+                .times(1),
+            ),
+            NOBODY,
+            Pinned,
+            "HEAD web:1, GET token, HEAD web:1 as a token, GET token, HEAD web:1 as a token",
+        ),
         row(
             "R14: no challenge to HEAD, but to GET",
             tokens(TokenRules { challenge_at: ChallengeAt::Get, ..default() }),

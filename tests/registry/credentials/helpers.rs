@@ -187,6 +187,19 @@ fn a_helper_that_is_not_there_stands_in_nobodys_way() {
 }
 
 #[test]
+fn a_store_that_is_not_there_hides_no_entry() {
+    let mut file = auths(&[("registry.example", "ann")]);
+    file["credsStore"] = json!("desktop");
+    let machine = machine(basic(&[Account::user("ann")]), &[], &file);
+    let said = machine.pin_web(&[]);
+    assert_eq!(machine.asked_as(), ["nobody", "ann"]);
+    let words = "warning: a login did not work: docker-credential-desktop is not on the PATH\n";
+    assert!(said.starts_with(words), "{said}");
+    // The images were found with another login, and not without any.
+    assert!(said.contains("; the images were found without it\n"), "{said}");
+}
+
+#[test]
 fn a_helper_is_a_name_and_no_path() {
     for name in ["../x", "/bin/sh", "a b", "x;y", "$(x)", "x\n", "ä"] {
         for file in [one(name), json!({ "credsStore": name })] {

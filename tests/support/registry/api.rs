@@ -98,24 +98,23 @@ impl State {
         let mut rest = tags.into_iter().filter(|tag| *tag > last);
         let page: Vec<String> = rest.by_ref().take(n).collect();
         let answer = Answer::json(200, &json!({ "name": repository, "tags": page }));
-        if self.content.links == Links::Endless {
-            // A name behind all others, and another one each time.
-            let last = page.last().cloned().unwrap_or_else(|| format!("{last}~"));
-            let next = format!("/v2/{repository}/tags/list?n={n}&last={last}");
-            return answer.with("link", format!("<{next}>; rel=\"next\""));
-        }
-        match (page.last(), rest.next()) {
-            (Some(last), Some(_)) => {
-                let next = format!("/v2/{repository}/tags/list?n={n}&last={last}");
-                match self.content.links {
-                    Links::Proper => answer.with("link", format!("<{next}>; rel=\"next\"")),
-                    Links::WithoutRelation => answer.with("link", format!("<{next}>")),
-                    Links::WithoutBrackets => answer.with("link", format!("{next}; rel=\"next\"")),
-                    Links::SingleQuotes => answer.with("link", format!("<{next}>; rel='next'")),
-                    Links::Missing | Links::FirstPage | Links::OnePage | Links::Endless => answer,
-                }
+        let last = match (page.last(), rest.next()) {
+            (Some(last), Some(_)) => last.clone(),
+            // Another name each time, so that no page is requested twice.
+            _ if self.content.links == Links::Endless => {
+                format!("{}~", page.last().unwrap_or(&last))
             }
-            _ => answer,
+            _ => return answer,
+        };
+        let next = format!("/v2/{repository}/tags/list?n={n}&last={last}");
+        match self.content.links {
+            Links::Proper | Links::Endless => {
+                answer.with("link", format!("<{next}>; rel=\"next\""))
+            }
+            Links::WithoutRelation => answer.with("link", format!("<{next}>")),
+            Links::WithoutBrackets => answer.with("link", format!("{next}; rel=\"next\"")),
+            Links::SingleQuotes => answer.with("link", format!("<{next}>; rel='next'")),
+            Links::Missing | Links::FirstPage | Links::OnePage => answer,
         }
     }
 }

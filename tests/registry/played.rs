@@ -1,5 +1,7 @@
 //! Registries as people report them: one row for each report, with what the registry does, what
 //! comes of it, and what it is asked. A row is an example of a kind of fault, and not of one product.
+//! Reports about the machine and not about a registry are tested in [`crate::certificates`] and
+//! [`crate::credentials`].
 
 use serde_json::json;
 
@@ -87,6 +89,13 @@ fn lifetime(report: &'static str, expires_in: &str) -> Row {
 fn many(report: &'static str, n: usize, content: Content, most: usize) -> Row {
     let images = (0..n).map(|n| format!("registry.example/acme/app-{n:03}:1")).collect();
     Row { report, content, logins: NOBODY, images, end: Pinned, requests: AtMost(most) }
+}
+
+/// A row with 40 repositories at a server that meets each longer header so; and how many requests it
+/// may get besides one for each repository.
+fn small(report: &'static str, misbehaviour: Misbehaviour, more: usize) -> Row {
+    let rules = TokenRules { bytes_per_scope: 100, ..default() };
+    many(report, 40, tokens(rules).with_header_limit(2_000, misbehaviour), 40 + more)
 }
 
 /// A row in which v1.32.5 is behind 1,205 other tags of the list. If it is found, this many pages are
@@ -580,41 +589,12 @@ fn table() -> Vec<Row> {
             limited(150, ErrorCode(400, "")),
             100 + 20,
         ),
-        many(
-            "R5: a server with room for less answers 431",
-            40,
-            tokens(TokenRules { bytes_per_scope: 100, ..default() })
-                .with_header_limit(2_000, ErrorCode(431, "")),
-            40 + 25,
-        ),
-        many(
-            "R5: a server with room for less breaks the stream",
-            40,
-            tokens(TokenRules { bytes_per_scope: 100, ..default() })
-                .with_header_limit(2_000, Misbehaviour::Reset),
-            40 + 30,
-        ),
-        many(
-            "R5: a server with room for less answers 413 (Jetty before 9.3)",
-            40,
-            tokens(TokenRules { bytes_per_scope: 100, ..default() })
-                .with_header_limit(2_000, ErrorCode(413, "")),
-            40 + 25,
-        ),
-        many(
-            "R5: a server with room for less answers 494 (nginx)",
-            40,
-            tokens(TokenRules { bytes_per_scope: 100, ..default() })
-                .with_header_limit(2_000, ErrorCode(494, "")),
-            40 + 25,
-        ),
-        many(
-            "R5: a gateway with room for less answers 502",
-            40,
-            tokens(TokenRules { bytes_per_scope: 100, ..default() })
-                .with_header_limit(2_000, ErrorCode(502, "")),
-            40 + 30,
-        ),
+        small("R5: a server with room for less answers 431", ErrorCode(431, ""), 25),
+        small("R5: a server with room for less answers 414", ErrorCode(414, ""), 25),
+        small("R5: a server with room for less answers 413 (Jetty before 9.3)", ErrorCode(413, ""), 25),
+        small("R5: a server with room for less answers 494 (nginx)", ErrorCode(494, ""), 25),
+        small("R5: a server with room for less breaks the stream", Misbehaviour::Reset, 30),
+        small("R5: a gateway with room for less answers 502", ErrorCode(502, ""), 30),
         many("R6: 503 to a token for many", 20, endpoint(ManyScopes::Fails(503)), 2 + 2 * 20),
         many("R6: 429 to a token for many", 20, endpoint(ManyScopes::Fails(429)), 2 + 2 * 20),
         many("R6: no answer to a token for many", 20, endpoint(ManyScopes::Hangs), 2 + 2 * 20),

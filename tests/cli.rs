@@ -91,7 +91,7 @@ fn waiting(command: &mut Command, registry: &Registry) -> Child {
 
 #[test]
 fn the_quick_start_prints_the_output_of_the_readme() {
-    let start_of_line = "cargo run --release -- ";
+    let start_of_line = "cargo run -- ";
     let line = recipe("quick-start");
     let arguments = line.trim_end().strip_prefix(start_of_line).expect("the command of the README");
     let mut command = command(arguments.split(' '));

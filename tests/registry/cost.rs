@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::support::accounts::{Account, auth, password};
 use crate::support::digest_of;
-use crate::support::registry::{Content, ManyScopes, Registry, TokenRules};
+use crate::support::registry::{Content, Fault, ManyScopes, Misbehaviour, Registry, TokenRules};
 use crate::{WEB, lines, pinned, pods, run};
 
 /// Long enough for a request that does not wait for its turn to overtake one that does.
@@ -205,6 +205,18 @@ fn no_more_requests_are_in_flight_than_the_flag_says() {
         assert!(most > 1, "{name}: one after the other");
         assert!(most <= 3, "{name}: {most} requests in flight");
     }
+}
+
+#[test]
+fn a_token_for_all_is_good_where_every_request_is_redirected() {
+    let elsewhere = Registry::start(with_tokens(ManyScopes::Granted));
+    let target = format!("{}/v2/acme/web/manifests/1", elsewhere.url());
+    let fault = Fault::on("manifests/1", Misbehaviour::RedirectTo(target));
+    let content = with_tokens(ManyScopes::Granted).with_fault(fault).with_latency(LATENCY);
+    let registry = Registry::start(content);
+    run(&registry, &[], &pods(repositories(15))).succeeded();
+    assert!(registry.most_in_flight() > 1, "one after the other");
+    assert_eq!(registry.requests_to("token"), 1);
 }
 
 #[test]

@@ -276,7 +276,10 @@ impl Host {
                 continue;
             };
             if !is_open {
-                tokens.conclude(token.as_ref(), failed, reply.status);
+                // A redirect shows that the token is good here.
+                let is_own = reply.answered == self.name();
+                let status = if is_own { reply.status } else { StatusCode::OK };
+                tokens.conclude(token.as_ref(), failed, status);
                 return Ok(reply);
             }
             match (shared_by, token) {

@@ -100,19 +100,21 @@ impl<'s> Events<'s> {
 
     /// Refuses an anchor that go-yaml ends earlier: what follows is a part of the value there (go-yaml,
     /// `scannerc.go`, `yaml_parser_scan_anchor`). The anchor is between the last event and `span`; that of
-    /// nothing may be behind it, on the same line.
+    /// an empty node may be after `span`, on the same line.
     fn check_anchor(&self, span: Span) -> Result<(), SyntaxError> {
         let start = self.position.saturating_sub(self.base);
         let node = span.start - self.base;
         let line = || self.part[node..].find('\n').map_or(self.part.len(), |end| node + end);
         let end = if span.is_empty() { line() } else { node };
         let before = self.part.get(start..end).unwrap_or_default();
-        let Some(at) = before.rfind('&') else { return Ok(()) };
-        let name = before[at + 1..].split([' ', '\t', '\r', '\n', ',', '[', ']', '{', '}']).next();
+        // The line of an empty node may have other nodes.
+        let most = if span.is_empty() { 1 } else { usize::MAX };
         let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-        if name.unwrap_or_default().chars().all(is_plain) {
+        let Some((at, _)) =
+            anchors(before).take(most).find(|(_, name)| !name.chars().all(is_plain))
+        else {
             return Ok(());
-        }
+        };
         let at = self.base + start + at;
         let message = "an anchor may have letters, digits, `-` and `_` only".to_owned();
         Err(SyntaxError { message, at: Span::new(at, at + 1) })
@@ -122,6 +124,25 @@ impl<'s> Events<'s> {
         let at = self.base + error.marker().byte_offset().unwrap_or(0);
         SyntaxError { message: error.info(), at: Span::new(at, at + 1) }
     }
+}
+
+/// The anchors in a text without scalars, each with the offset of its `&`. Tags and comments may have a
+/// `&` as well.
+fn anchors(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let mut rest = 0;
+    std::iter::from_fn(move || {
+        loop {
+            let at = rest + text[rest..].find(['#', '!', '&'])?;
+            let ends: &[char] = match text.as_bytes()[at] {
+                b'#' => &['\n'],
+                _ => &[' ', '\t', '\r', '\n', ',', '[', ']', '{', '}'],
+            };
+            rest = text[at..].find(ends).map_or(text.len(), |length| at + length);
+            if text.as_bytes()[at] == b'&' {
+                return Some((at, &text[at + 1..rest]));
+            }
+        }
+    })
 }
 
 fn has_anchor(event: &Event<'_>) -> bool {

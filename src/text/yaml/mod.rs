@@ -541,6 +541,31 @@ mod tests {
     }
 
     #[test]
+    fn anchors_that_go_yaml_ends_earlier_are_refused() {
+        for text in [
+            "a: &iminx:1 .27\n",
+            "a: &iminx:1&a .27\n",
+            "a: &i:1 # &b\n  nginx\n",
+            "a: &i:1 !b&c nginx\n",
+            "[&i:1 a, &x b]\n",
+            "a: &i:1\n",
+        ] {
+            let message = error(text).0;
+            assert!(message.contains("an anchor may have letters"), "{text}: {message}");
+        }
+        for text in [
+            "a: &x !b&c nginx\n",
+            "a: &x # b & c:d\n  nginx\n",
+            "# &y:z\na: &x nginx\n",
+            "{a: &x , b: '&y:z'}\n",
+            "a: &m\n  &k b: c\n",
+            "{\"a\":&x b}\n",
+        ] {
+            assert_eq!(read(text, |document| document.root().is_some()), [true], "{text}");
+        }
+    }
+
+    #[test]
     fn merges_are_bounded() {
         use std::fmt::Write as _;
         let mut text = "m0: &m0 {a: 1}\n".to_owned();

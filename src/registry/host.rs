@@ -58,8 +58,8 @@ pub(super) struct Host {
     rests_until: std::sync::Mutex<Option<Instant>>,
     /// The logins that may be tried, in order.
     accounts: Vec<Account>,
-    /// Asks without a login.
-    nobody: Account,
+    /// Requests without a login.
+    anonymous: Account,
     /// Hosts that redirects of this one lead to, by their origins.
     elsewhere: std::sync::Mutex<BTreeMap<String, Arc<Self>>>,
     /// The reason why no connection can be made. Then the host is not asked again.
@@ -117,7 +117,7 @@ impl Host {
         let account = |offer| Account::new(offer, common.clone());
         let host = Self {
             accounts: offers.into_iter().map(Some).map(account).collect(),
-            nobody: account(None),
+            anonymous: account(None),
             elsewhere: std::sync::Mutex::default(),
             down: OnceLock::new(),
             idle: std::sync::Mutex::default(),
@@ -136,7 +136,7 @@ impl Host {
 
     /// Announces repositories that will be asked for, so that one token may serve several.
     pub(super) fn expect(&self, names: &BTreeSet<String>) {
-        for account in self.accounts.iter().chain([&self.nobody]) {
+        for account in self.accounts.iter().chain([&self.anonymous]) {
             account.expect(names);
         }
     }

@@ -294,7 +294,7 @@ async fn excerpt(mut response: Response) -> Vec<u8> {
             body.extend_from_slice(&chunk);
         }
     };
-    // What came before the time was over counts.
+    // After the time limit, the part that was read is kept.
     let _ = tokio::time::timeout(EXCERPT_TIMEOUT, read).await;
     body.truncate(MAX_EXCERPT);
     body

@@ -38,7 +38,7 @@ impl Host {
             limit: call.request.limit,
         };
         let call = Call { request: &request, transport: call.transport, retry: call.retry };
-        let answer = Box::pin(host.send_as(&host.nobody, None, &call)).await;
+        let answer = Box::pin(host.send_as(&host.anonymous, None, &call)).await;
         answer.map_err(|stop| match stop {
             Stop::Trouble(trouble) if trouble.is_of_host() => {
                 Stop::Trouble(Trouble::Elsewhere(Box::new(trouble)))

@@ -104,7 +104,7 @@ impl Host {
         if self.common.challenges.is_any_known() {
             drop(first);
         } else {
-            let reply = self.ask_as(&self.nobody, None, first, call).await?.reply;
+            let reply = self.ask_as(&self.anonymous, None, first, call).await?.reply;
             let reply = reply.expect("only a token can be too long");
             let (answer, is_refusal) = match verdict(call, self.follow(call, reply).await) {
                 Verdict::Stands(Ok(reply)) if may_be_for_nobody(call, &reply) => (Ok(reply), false),
@@ -127,7 +127,7 @@ impl Host {
         let is_asked = self.common.challenges.is_any_known();
         let answer = match open {
             Some(answer) if !is_asked => answer,
-            _ => self.send_and_follow(&self.nobody, None, call).await,
+            _ => self.send_and_follow(&self.anonymous, None, call).await,
         };
         self.concluded(call, answer, tried)
     }
@@ -225,7 +225,7 @@ impl Host {
 
     /// Sends a request without a login. A 401 without a challenge leads to `/v2/`, which may have one.
     async fn send_as_nobody(&self, call: &Call<'_>) -> Result<Fetched, Stop> {
-        let reply = self.send_and_follow(&self.nobody, None, call).await?;
+        let reply = self.send_and_follow(&self.anonymous, None, call).await?;
         let is_final = call.request.method == Method::HEAD
             || call.retry == Retry::No
             || reply.status != StatusCode::UNAUTHORIZED
@@ -236,7 +236,7 @@ impl Host {
         self.ping(call.transport).await;
         match self.common.challenges.of(call.request.repository) {
             Wanted::Answer(Challenge::Bearer(_)) => {
-                self.send_and_follow(&self.nobody, None, call).await
+                self.send_and_follow(&self.anonymous, None, call).await
             }
             _ => Ok(reply),
         }

@@ -63,7 +63,7 @@ pub enum Content<'s> {
     Mapping {
         /// Keys and values as written, duplicates included.
         entries: Box<[(NodeId, NodeId)]>,
-        /// What only few mappings have.
+        /// Its merge keys and an index of its keys; few mappings have them.
         rare: Option<Box<Rare>>,
     },
     /// An alias of an earlier node of the document.
@@ -73,7 +73,7 @@ pub enum Content<'s> {
     UnknownAlias(Cow<'s, str>),
 }
 
-/// What only few mappings have: merge keys, or many keys. It has its own allocation, so that a node is
+/// Merge keys, and an index of many keys. Few mappings have them; a separate allocation keeps a node
 /// small: a release has a hundred thousand of them.
 #[derive(Debug)]
 pub struct Rare {

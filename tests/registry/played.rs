@@ -40,7 +40,7 @@ enum End {
 /// What a registry is asked.
 enum Requests {
     /// Exactly this: `HEAD web:1`, `GET token`, `GET ping`, `GET list`, each with ` at HOST` unless it
-    /// is [`HOST`], and with ` as WHO` unless it is nobody.
+    /// is [`HOST`], and with ` as WHO` unless the request is anonymous.
     Are(&'static str),
     /// At most as many.
     AtMost(usize),

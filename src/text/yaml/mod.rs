@@ -217,7 +217,7 @@ impl<'s> Document<'s> {
         }
     }
 
-    /// What a mapping that has merge keys knows of them.
+    /// The merge keys of a mapping, and the mappings that they bring in; none if it has no merge key.
     fn merging(&self, id: NodeId) -> Option<&Rare> {
         self.rare(id).filter(|rare| !rare.merge_keys.is_empty())
     }
